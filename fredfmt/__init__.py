@@ -1,0 +1,1 @@
+"""fredfmt: a compressed format, toolkit and loader for distilled datasets, in the frequency domain."""

@@ -1,0 +1,42 @@
+"""Limits that a reader puts on a file before it allocates anything for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fredfmt.errors import LimitError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(entries=9))``."""
+
+    file_bytes: int = 4 << 30
+    """Size of the file, or of all files of a directory."""
+    entries: int = 4096
+    """Entries of the archive, files of the directory, or objects of the HDF5 file."""
+    json_bytes: int = 1 << 20
+    """Size of one JSON document."""
+    json_depth: int = 16
+    """Nesting of one JSON document."""
+    axis: int = 2**31 - 1
+    """Length of one axis of an array."""
+    decoded_bytes: int = 1 << 30
+    """Size of all arrays together, decoded."""
+    decoded_ratio: int = 1000
+    """Size of all arrays together, decoded, as a multiple of the file's size."""
+
+
+DEFAULT = Limits()
+
+
+def check(value: int, limit: int, what: str, *, where: str = "", name: str) -> None:
+    """Raise `LimitError` when ``value`` exceeds ``limit``, the field ``name`` of `Limits`."""
+    if value > limit:
+        raise LimitError(
+            f"{what} is over the limit",
+            where=where,
+            expected=f"at most {limit:,}",
+            found=f"{value:,}",
+            hint=f"If you trust the file, raise Limits({name}=...)",
+        )

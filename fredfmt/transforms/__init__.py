@@ -1,0 +1,76 @@
+"""Separable orthonormal transforms: a name in, one synthesis matrix an axis out.
+
+A transform is a function ``(n) -> matrix`` of shape (position, frequency), float64, with orthonormal columns, ordered
+from coarse to fine: column 0 is the coarsest pattern of an axis of length n. An image of coefficients ``F`` is
+``A_0 F A_1^T`` in two dimensions, and so on for each axis in other dimensions. Adding a transform is adding a file
+beside these and a line in `TRANSFORMS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import ArgumentError
+from fredfmt.transforms.dct import dct, dct_resized
+from fredfmt.transforms.haar import haar
+from fredfmt.transforms.hartley import hartley
+from fredfmt.transforms.identity import identity
+
+Matrix: TypeAlias = NDArray[np.float64]
+
+TRANSFORMS: Mapping[str, Callable[[int], Matrix]] = MappingProxyType(
+    {"dct": dct, "haar": haar, "hartley": hartley, "identity": identity}
+)
+RESIZED: Mapping[str, Callable[[int, int], Matrix]] = MappingProxyType({"dct": dct_resized})
+"""Transforms whose basis is a continuous function, so that it can be evaluated on a finer or coarser grid."""
+
+__all__ = ["RESIZED", "TRANSFORMS", "Matrix", "analyse", "synthesis_matrix"]
+
+
+@lru_cache(maxsize=64)
+def synthesis_matrix(name: str, n: int, size: int | None = None) -> Matrix:
+    """The (size, n) synthesis matrix of a transform along an axis of length ``n``, read-only float64.
+
+    ``size`` asks for the basis on a grid of another length: the same picture, finer or coarser, values unchanged.
+    Raises `ArgumentError` for a name that is not in `TRANSFORMS` or a transform that has no other sizes.
+    """
+    if name not in TRANSFORMS:
+        raise ArgumentError("no such transform", expected=f"one of {sorted(TRANSFORMS)}", found=repr(name))
+    if size is None or size == n:
+        matrix = TRANSFORMS[name](n)
+    elif size < 1:
+        raise ArgumentError("an axis cannot have that size", expected="at least 1", found=size)
+    elif name not in RESIZED:
+        raise ArgumentError(
+            f"the transform {name!r} decodes at its own size only",
+            expected=n,
+            found=size,
+            hint=f"Other sizes exist for {sorted(RESIZED)}",
+        )
+    else:
+        matrix = RESIZED[name](n, size)
+    matrix.setflags(write=False)
+    return matrix
+
+
+def analyse(images: NDArray[np.floating], name: str, axes: int) -> NDArray[np.floating]:
+    """All coefficients of images (..., *spatial) over their last ``axes`` axes, same shape and dtype."""
+    result = images
+    for axis in range(images.ndim - axes, images.ndim):
+        matrix = synthesis_matrix(name, images.shape[axis]).astype(images.dtype, copy=False)
+        result = np.moveaxis(np.moveaxis(result, axis, -1) @ matrix, -1, axis)
+    return np.ascontiguousarray(result)
+
+
+def spatial_size(shape: Sequence[int]) -> int:
+    """Number of positions, and of frequencies, in a spatial shape."""
+    product = 1
+    for length in shape:
+        product *= int(length)
+    return product
