@@ -1,1 +1,82 @@
-"""fredfmt: a compressed format, toolkit and loader for distilled datasets, in the frequency domain."""
+"""fredfmt: a compressed format, toolkit and loader for distilled datasets, in the frequency domain.
+
+The format layer is numpy and answers at once; what makes images out of coefficients is torch and is imported when it
+is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fredfmt.digest import digest
+from fredfmt.encoder import encode
+from fredfmt.errors import (
+    ArgumentError,
+    FormatError,
+    FredError,
+    IntegrityError,
+    LimitError,
+    SourceError,
+    VersionError,
+)
+from fredfmt.ledger import Ledger, ledger
+from fredfmt.limits import Limits
+from fredfmt.metadata import Metadata, Normalization, Quantization
+from fredfmt.model import FreDData
+from fredfmt.storage import convert, load, save
+from fredfmt.validation import Report, validate
+from fredfmt.version import __version__
+
+if TYPE_CHECKING:
+    from fredfmt.dataset import FreDDataset
+    from fredfmt.decoder import Decoder, decode
+    from fredfmt.loader import FreDLoader
+
+__all__ = [
+    "ArgumentError",
+    "Decoder",
+    "FormatError",
+    "FreDData",
+    "FreDDataset",
+    "FreDLoader",
+    "FredError",
+    "IntegrityError",
+    "Ledger",
+    "LimitError",
+    "Limits",
+    "Metadata",
+    "Normalization",
+    "Quantization",
+    "Report",
+    "SourceError",
+    "VersionError",
+    "__version__",
+    "convert",
+    "decode",
+    "digest",
+    "encode",
+    "ledger",
+    "load",
+    "save",
+    "validate",
+]
+
+_NEEDS_TORCH = {
+    "Decoder": "fredfmt.decoder",
+    "FreDDataset": "fredfmt.dataset",
+    "FreDLoader": "fredfmt.loader",
+    "decode": "fredfmt.decoder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDS_TORCH:
+        value = getattr(import_module(_NEEDS_TORCH[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'fredfmt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NEEDS_TORCH})

@@ -9,7 +9,7 @@ from fredfmt.errors import LimitError
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(entries=9))``."""
+    """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(axis=9))``."""
 
     file_bytes: int = 4 << 30
     """Size of the file, or of all files of a directory."""

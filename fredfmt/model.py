@@ -21,7 +21,7 @@ _STORED = {"uniform": (np.int16, np.int32), "float16": (np.float16,), "float32":
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FreDData:
-    """A data set of N instances of C channels with K kept frequencies each and M masks; all arrays are numpy, read-only.
+    """N instances of C channels with K kept frequencies each, and M masks; all arrays are numpy, read-only.
 
     Raises `FormatError` for arrays that contradict each other or the metadata.
     """
@@ -29,9 +29,9 @@ class FreDData:
     coefficients: NDArray[Any]
     """(instance, channel, frequency) int16 or int32 in units of the step, or float16 or float32."""
     frequencies: NDArray[Any]
-    """(mask, frequency) uint16 or uint32: flat row-major indices into the spatial shape, coarse to fine, no repeats."""
+    """(mask, frequency) uint16 or uint32: flat row-major indices into the spatial shape, coarse to fine."""
     labels: NDArray[Any]
-    """(instance,) unsigned integers below the number of classes, or (instance, class) float16 or float32 probabilities."""
+    """(instance,) unsigned integers below the number of classes, or (instance, class) float probabilities."""
     metadata: Metadata
     mask_of: NDArray[Any] = None  # type: ignore[assignment]  # always an array once constructed
     """(instance,) unsigned integers: the mask of each instance. Left out, it is the label."""
@@ -100,7 +100,7 @@ class FreDData:
 
     def _check_mask_of(self) -> None:
         masks = self.frequencies.shape[0]
-        if self.mask_of is None:
+        if getattr(self, "mask_of", None) is None:
             if self.labels.ndim != 1:
                 raise FormatError("missing, and soft labels cannot stand in for it", where="mask_of")
             if masks != len(self.metadata.classes):
@@ -174,8 +174,11 @@ class FreDData:
         meta = self.metadata
         shape = "x".join(map(str, (meta.channels, *meta.spatial_shape)))
         stored = f"step {meta.quantization.step:g}" if meta.quantization.step else meta.quantization.mode
-        lines = [f"FreDData: {len(self)} instances of {shape}, {len(meta.classes)} classes, k={self.k} {meta.transform}, {stored}"]
-        lines += [f"  {name:<13}{'x'.join(map(str, a.shape)):<16}{a.dtype}" for name in ARRAYS if (a := getattr(self, name)) is not None]
+        head = f"FreDData: {len(self)} instances of {shape}, {len(meta.classes)} classes"
+        lines = [f"{head}, k={self.k} {meta.transform}, {stored}"]
+        for name in ARRAYS:
+            if (array := getattr(self, name)) is not None:
+                lines.append(f"  {name:<13}{'x'.join(map(str, array.shape)):<16}{array.dtype}")
         return "\n".join(lines)
 
 

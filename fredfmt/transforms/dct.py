@@ -18,5 +18,7 @@ def dct_resized(n: int, size: int) -> NDArray[np.float64]:
     """The same cosines at the ``size`` centres of a grid over the same interval."""
     u = np.arange(n)
     x = np.arange(size)[:, None]
-    scale = np.where(u == 0, np.sqrt(1 / n), np.sqrt(2 / n))
-    return scale * np.cos(np.pi * (2 * x + 1) * u / (2 * size))
+    scale = np.full(n, np.sqrt(2 / n))
+    scale[0] = np.sqrt(1 / n)
+    matrix: NDArray[np.float64] = scale * np.cos(np.pi * (2 * x + 1) * u / (2 * size))
+    return matrix

@@ -1,0 +1,129 @@
+"""Entries as one `.fred` file: a ZIP archive without compression, of which every byte is laid down by the format.
+
+The same entries always give the same bytes, and the reader takes exactly the archives that `pack` makes: entries in
+order and back to back, nothing before, between or after them, local and central headers equal, and every field that
+does not describe an entry at its one value.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+
+from fredfmt import limits as limits_
+from fredfmt.containers.names import check_name
+from fredfmt.errors import FormatError, IntegrityError, LimitError, located
+
+MAGIC = b"PK\x03\x04"
+_LOCAL = struct.Struct("<4s5H3I2H")
+_CENTRAL = struct.Struct("<4s6H3I5H2I")
+_END = struct.Struct("<4s4H2IH")
+
+_VERSION = 20
+_MADE_BY = 3 << 8 | _VERSION
+_DATE = 1 << 5 | 1
+_MODE = 0o100644 << 16
+_LARGEST = 2**32 - 1
+_MOST = 2**16 - 1
+
+
+def pack(entries: Mapping[str, bytes]) -> bytes:
+    """The archive of ``entries``, in their order. Raises `LimitError` beyond 4 GiB or 65,535 entries."""
+    parts: list[bytes] = []
+    sizes: list[tuple[str, int, int]] = []
+    for name, content in entries.items():
+        checksum = zlib.crc32(content)
+        if len(content) > _LARGEST:
+            raise LimitError(
+                "an entry is too large for a .fred file", where=name, expected="below 4 GiB", found=len(content)
+            )
+        sizes.append((name, len(content), checksum))
+        parts += [_local_header(name, len(content), checksum), content]
+    return b"".join((*parts, _directory(sizes)))
+
+
+def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[str, memoryview]:
+    """The entries of an archive, views into ``content``. Raises `FormatError`, `LimitError` or `IntegrityError`."""
+    view = memoryview(content)
+    entries: dict[str, memoryview] = {}
+    sizes: list[tuple[str, int, int]] = []
+    at = 0
+    while content[at : at + 4] == MAGIC:
+        limits_.check(len(entries) + 1, limits.entries, "the number of entries", name="entries")
+        with located(f"entry {len(entries)} at byte {at}"):
+            name, size, checksum, at = _read_local(content, at)
+            if sizes and not _key(sizes[-1][0]) < _key(name):
+                raise FormatError("entries repeat or are out of order", found=[sizes[-1][0], name])
+        body = view[at : at + size]
+        if len(body) < size:
+            raise FormatError("the archive is cut short", where=name, expected=f"{size} bytes", found=len(body))
+        if zlib.crc32(body) != checksum:
+            raise IntegrityError(
+                "the entry's CRC-32 does not match: it is damaged",
+                where=name,
+                hint="Get the file again from where you had it",
+            )
+        entries[name] = body
+        sizes.append((name, size, checksum))
+        at += size
+    expected = _directory(sizes)
+    found = content[at:]
+    if found != expected:
+        place = next(
+            (i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected))
+        )
+        raise FormatError(
+            "the archive's directory is damaged, cut short or not what the entries ask for",
+            where=f"byte {at + place}",
+            expected=f"{len(expected)} bytes after the last entry",
+            found=len(found),
+            hint="Get the file again from where you had it",
+        )
+    return entries
+
+
+def _key(name: str) -> tuple[bool, str]:
+    return name != "zarr.json", name
+
+
+def _local_header(name: str, size: int, checksum: int) -> bytes:
+    fields = (MAGIC, _VERSION, 0, 0, 0, _DATE, checksum, size, size, len(name), 0)
+    return _LOCAL.pack(*fields) + name.encode("ascii")
+
+
+def _directory(sizes: list[tuple[str, int, int]]) -> bytes:
+    """The central directory and its end for entries of (name, size, CRC-32) laid back to back from byte 0."""
+    if len(sizes) > _MOST:
+        raise LimitError("too many entries for a .fred file", expected=f"at most {_MOST}", found=len(sizes))
+    parts, offset = [], 0
+    for name, size, checksum in sizes:
+        if offset > _LARGEST:
+            raise LimitError("too large for a .fred file", expected="below 4 GiB")
+        common = (_VERSION, 0, 0, 0, _DATE, checksum, size, size, len(name), 0)
+        parts.append(_CENTRAL.pack(b"PK\x01\x02", _MADE_BY, *common, 0, 0, 0, _MODE, offset) + name.encode("ascii"))
+        offset += _LOCAL.size + len(name) + size
+    directory = b"".join(parts)
+    if offset > _LARGEST:
+        raise LimitError("too large for a .fred file", expected="below 4 GiB", found=offset)
+    return directory + _END.pack(b"PK\x05\x06", 0, 0, len(sizes), len(sizes), len(directory), offset, 0)
+
+
+def _read_local(content: bytes, at: int) -> tuple[str, int, int, int]:
+    """The name, size, CRC-32 and first content byte of the entry at byte ``at``."""
+    header = content[at : at + _LOCAL.size]
+    if len(header) < _LOCAL.size:
+        raise FormatError("the archive is cut short", expected=f"{_LOCAL.size} bytes", found=len(header))
+    fields = _LOCAL.unpack(header)
+    checksum, stored, size, name_length = fields[6:10]
+    body = at + _LOCAL.size + name_length
+    name = check_name(content[at + _LOCAL.size : body])
+    if stored != size:
+        raise FormatError("the entry's two sizes differ", where=name, expected=size, found=stored)
+    if header != _local_header(name, size, checksum)[: _LOCAL.size]:
+        raise FormatError(
+            "a header field is not at its one value (version 2.0, no flags, stored, 1980-01-01, no extra field)",
+            where=name,
+            found=fields[1:6] + fields[10:],
+        )
+    return name, size, checksum, body

@@ -1,0 +1,171 @@
+"""What every container stores: one metadata document and a few plain arrays, made from a `FreDData` and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt import limits as limits_
+from fredfmt.digest import digest_of_data, digest_of_document
+from fredfmt.errors import FormatError, IntegrityError, located
+from fredfmt.metadata import Metadata
+from fredfmt.model import ARRAYS, FreDData
+
+DIMENSIONS: Mapping[str, tuple[str, ...]] = {
+    "coefficients": ("instance", "channel", "frequency"),
+    "frequencies": ("mask", "frequency"),
+    "labels": ("instance", "class"),
+    "mask_of": ("instance",),
+    "base": ("mask", "channel", "frequency"),
+}
+"""The axes of each stored array, in order. Hard labels have the first of their two only."""
+
+DTYPES: Mapping[str, tuple[str, ...]] = {
+    "coefficients": ("uint16", "uint32", "float16", "float32"),
+    "frequencies": ("uint16", "uint32"),
+    "labels": ("uint8", "uint16", "uint32", "float16", "float32"),
+    "mask_of": ("uint8", "uint16", "uint32"),
+    "base": ("uint16", "uint32", "float16", "float32"),
+}
+
+CHUNK_BYTES = 16 << 20
+"""An array is one chunk up to this size; a larger one is cut along its first axis."""
+
+_REQUIRED = ("coefficients", "frequencies", "labels")
+_ZIGZAG = ("coefficients", "base")
+_RATIO_FLOOR = 64 << 20
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array as a container declares it: nothing is read before ``read`` is called."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    read: Callable[[], NDArray[Any]]
+
+    @property
+    def nbytes(self) -> int:
+        size = self.dtype.itemsize
+        for length in self.shape:
+            size *= length
+        return size
+
+
+@dataclass(frozen=True)
+class Package:
+    """The content of a container."""
+
+    document: dict[str, Any]
+    """The metadata as JSON, with the part ``integrity``."""
+    arrays: Mapping[str, StoredArray]
+    size: int = 0
+    """Bytes of the container it was read from."""
+
+
+def pack(data: FreDData) -> Package:
+    """The package of a data set: integers zigzag-mapped to unsigned, digests filled in."""
+    arrays = {}
+    for name in ARRAYS:
+        array = getattr(data, name)
+        if array is None or (name == "mask_of" and data.masks_are_labels):
+            continue
+        stored = zigzag(array) if name in _ZIGZAG and array.dtype.kind == "i" else array
+        arrays[name] = StoredArray(stored.dtype, stored.shape, lambda stored=stored: stored)  # type: ignore[misc]
+    document = data.metadata.to_json()
+    document["integrity"] = {"content": digest_of_data(data)}
+    document["integrity"]["metadata"] = digest_of_document(document)
+    return Package(document, arrays)
+
+
+def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = limits_.DEFAULT) -> FreDData:
+    """The data set of a package; the reverse of `pack`.
+
+    Everything declared is checked against the format and the limits before anything is read. Raises `FormatError`,
+    `LimitError` and, where the digests do not match and ``verify`` is set, `IntegrityError`.
+    """
+    metadata = _read_document(package.document)
+    _check_declarations(package, limits)
+    arrays = {}
+    for name, stored in package.arrays.items():
+        with located(name):
+            array = stored.read()
+            arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
+    data = FreDData(metadata=metadata, **arrays)
+    if verify:
+        found, expected = digest_of_data(data), package.document["integrity"]["content"]
+        if found != expected:
+            raise IntegrityError(
+                "the content digest does not match: the arrays or the metadata were damaged or edited",
+                where="integrity.content",
+                expected=expected,
+                found=found,
+                hint="Get the file again from where you had it",
+            )
+    return data
+
+
+def with_metadata(data: FreDData, **changes: Any) -> FreDData:
+    """The same arrays under changed metadata, for example results; the content digest stays if its fields do."""
+    return replace(data, metadata=replace(data.metadata, **changes))
+
+
+def _read_document(document: Any) -> Metadata:
+    with located("metadata"):
+        metadata = Metadata.from_json(document)
+        integrity = document.get("integrity")
+        if not isinstance(integrity, dict) or set(integrity) != {"content", "metadata"}:
+            raise FormatError("missing or malformed", where="integrity", expected="the digests content and metadata")
+        found = digest_of_document(document)
+        if found != integrity["metadata"]:
+            raise IntegrityError(
+                "the metadata digest does not match: the metadata were damaged or edited",
+                where="integrity.metadata",
+                expected=integrity["metadata"],
+                found=found,
+                hint="Get the file again, or change metadata with fredfmt",
+            )
+    return metadata
+
+
+def _check_declarations(package: Package, limits: limits_.Limits) -> None:
+    unknown, missing = sorted(set(package.arrays) - set(ARRAYS)), sorted(set(_REQUIRED) - set(package.arrays))
+    if unknown or missing:
+        raise FormatError(
+            "arrays are missing" if missing else "unknown arrays",
+            expected=", ".join(missing or ARRAYS),
+            found=", ".join(unknown) if unknown else None,
+        )
+    total = 0
+    for name, stored in package.arrays.items():
+        if stored.dtype.name not in DTYPES[name]:
+            raise FormatError("wrong dtype", where=name, expected=" or ".join(DTYPES[name]), found=stored.dtype.name)
+        axes = len(DIMENSIONS[name])
+        if len(stored.shape) != axes and not (name == "labels" and len(stored.shape) == 1):
+            raise FormatError("wrong number of axes", where=name, expected=DIMENSIONS[name], found=stored.shape)
+        if min(stored.shape) < 1:
+            raise FormatError("an axis is empty", where=name, found=stored.shape)
+        limits_.check(max(stored.shape), limits.axis, "an axis", where=name, name="axis")
+        total += stored.nbytes
+        limits_.check(total, limits.decoded_bytes, "the decoded size", where=name, name="decoded_bytes")
+        if total > _RATIO_FLOOR:
+            most = package.size * limits.decoded_ratio
+            limits_.check(total, most, "the decoded size against the file's", where=name, name="decoded_ratio")
+
+
+def zigzag(values: NDArray[Any]) -> NDArray[Any]:
+    """Signed to unsigned integers of the same width: 0, -1, 1, -2, 2 ... become 0, 1, 2, 3, 4 ..."""
+    bits = values.dtype.itemsize * 8
+    mapped: NDArray[Any] = ((values << 1) ^ (values >> (bits - 1))).view(f"u{values.dtype.itemsize}")
+    return mapped
+
+
+def unzigzag(values: NDArray[Any]) -> NDArray[Any]:
+    """The reverse of `zigzag`."""
+    signed = (values >> 1).view(f"i{values.dtype.itemsize}")
+    mapped: NDArray[Any] = signed ^ -(values & 1).view(f"i{values.dtype.itemsize}")
+    return mapped

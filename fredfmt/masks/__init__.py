@@ -1,0 +1,54 @@
+"""Which k frequencies to keep: statistics of a class's spectra in, a score for every frequency out.
+
+A strategy is a function ``(statistics, spatial_shape, generator) -> score`` of shape (mask, frequency), float64, finite.
+The k frequencies of the highest score are kept, of equal scores the coarser. Adding a strategy is adding a file beside
+these and a line in `MASKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import ArgumentError
+from fredfmt.masks.amplitude import amplitude
+from fredfmt.masks.evr import evr
+from fredfmt.masks.low import low
+from fredfmt.masks.random import random
+from fredfmt.masks.statistics import ClassStatistics
+from fredfmt.ordering import in_order, ranks
+from fredfmt.transforms import spatial_size
+
+Strategy: TypeAlias = Callable[[ClassStatistics, tuple[int, ...], np.random.Generator], NDArray[np.float64]]
+
+MASKS: Mapping[str, Strategy] = MappingProxyType({"amplitude": amplitude, "evr": evr, "low": low, "random": random})
+
+__all__ = ["MASKS", "ClassStatistics", "choose_frequencies"]
+
+
+def choose_frequencies(
+    statistics: ClassStatistics, spatial_shape: tuple[int, ...], k: int, *, mask: str = "evr", seed: int = 0
+) -> NDArray[Any]:
+    """The k frequencies a class, (mask, frequency) uint16 or uint32 flat indices in canonical order.
+
+    Raises `ArgumentError` for a strategy that is not in `MASKS`, a k outside 1 to all frequencies, or statistics that
+    the strategy can make nothing of (a class of one image has no variance, say). With k equal to all frequencies there
+    is nothing to choose and nothing to refuse.
+    """
+    size = spatial_size(spatial_shape)
+    if mask not in MASKS:
+        raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
+    if not 1 <= k <= size:
+        raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
+    wide = np.uint16 if size <= 2**16 else np.uint32
+    if k == size:
+        everything = np.tile(np.arange(size, dtype=wide), (len(statistics), 1))
+        return in_order(everything, spatial_shape)
+    score = MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed))
+    coarseness = np.broadcast_to(ranks(spatial_shape), score.shape)
+    chosen: NDArray[np.integer[Any]] = np.lexsort((coarseness, -score), axis=-1)[:, :k]
+    return in_order(chosen.astype(wide), spatial_shape)
