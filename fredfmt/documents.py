@@ -71,7 +71,7 @@ def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
     limits_.check(len(content), limits.json_bytes, "a JSON document", name="json_bytes")
     limits_.check(_depth(content), limits.json_depth, "the nesting of a JSON document", name="json_depth")
     try:
-        value = json.loads(content.decode("utf-8"))
+        value = json.loads(content.decode("utf-8"), parse_int=_integer)
         same = canonical(value) == content
     except LimitError:
         raise
@@ -83,6 +83,12 @@ def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
             expected="RFC 8785: sorted keys, no blanks, no repeated keys, the shortest numbers",
         )
     return value
+
+
+def _integer(text: str) -> int | float:
+    """A whole number, or the float that JSON means where a float cannot count that far."""
+    value = int(text)
+    return value if abs(value) <= LARGEST_INTEGER else float(text)
 
 
 def _depth(content: bytes) -> int:

@@ -135,7 +135,7 @@ def store(
     mask_of: NDArray[Any] | None = None,
     base: NDArray[Any] | None = None,
 ) -> FreDData:
-    """Real coefficients (instance, channel, frequency) as a `FreDData` with the given step, whose metadata tell the error.
+    """Real coefficients (instance, channel, frequency) as a `FreDData` with the given step, the error recorded.
 
     ``base`` is a real spectrum (mask, channel, frequency) that every instance is stored relative to.
     """

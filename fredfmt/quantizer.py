@@ -52,30 +52,22 @@ def quantize(coefficients: NDArray[np.floating[Any]], step: Step) -> tuple[NDArr
 
 
 def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3) -> float:
-    """The largest step, to a relative ``precision``, for which ``fits`` holds; it must hold for small enough steps."""
-    return _search(fits, start, 2.0, precision)
+    """The largest step, to a relative ``precision``, for which ``fits`` was seen to hold.
 
-
-def smallest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3) -> float:
-    """The smallest step, to a relative ``precision``, for which ``fits`` holds; it must hold for large enough steps."""
-    return _search(fits, start, 0.5, precision)
-
-
-def _search(fits: Callable[[float], bool], start: float, outward: float, precision: float) -> float:
-    """Bracket by doubling or halving, then bisect the logarithm, to a step for which ``fits`` was seen to hold."""
-    good, tries = start, 0
+    ``fits`` must hold for steps small enough and fail for steps too large; the search brackets from ``start`` by
+    doubling or halving and then bisects the logarithm. Raises `ArgumentError` if no step fits.
+    """
+    good = start
     while not fits(good):
-        good, tries = good / outward, tries + 1
-        if tries > 60:
+        good /= 2
+        if good < start * 1e-18:
             raise ArgumentError(
-                "no step meets the target", hint="Ask for a larger error, more bytes, or fewer frequencies"
+                "no step meets the target", hint="Ask for a larger error, more bytes or fewer frequencies"
             )
-    bad = good * outward
-    while tries == 0 and fits(bad):
-        good, bad = bad, bad * outward
-        if not 1e-30 < bad < 1e30:
-            return good
-    while abs(math.log(bad / good)) > precision:
+    bad = good * 2
+    while bad <= start * 1e18 and fits(bad):
+        good, bad = bad, bad * 2
+    while bad / good > 1 + precision:
         middle = math.sqrt(good * bad)
         if fits(middle):
             good = middle

@@ -40,7 +40,7 @@ def encode(package: Package) -> dict[str, bytes]:
 
 
 def decode(entries: Mapping[str, Any], size: int, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
-    """The package in the entries of a hierarchy from a file of ``size`` bytes; arrays are decoded when they are read."""
+    """The package in the entries of a hierarchy from a file of ``size`` bytes; arrays are decoded when read."""
     if ROOT not in entries:
         raise FormatError("not a fred hierarchy: the root document is missing", expected=ROOT, found=list(entries)[:3])
     with located(ROOT):

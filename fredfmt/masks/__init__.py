@@ -1,6 +1,6 @@
 """Which k frequencies to keep: statistics of a class's spectra in, a score for every frequency out.
 
-A strategy is a function ``(statistics, spatial_shape, generator) -> score`` of shape (mask, frequency), float64, finite.
+A strategy is a function ``(statistics, spatial_shape, generator) -> score``, (mask, frequency) finite float64.
 The k frequencies of the highest score are kept, of equal scores the coarser. Adding a strategy is adding a file beside
 these and a line in `MASKS`.
 """
@@ -46,9 +46,9 @@ def choose_frequencies(
         raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
     wide = np.uint16 if size <= 2**16 else np.uint32
     if k == size:
-        everything = np.tile(np.arange(size, dtype=wide), (len(statistics), 1))
+        everything: NDArray[Any] = np.tile(np.arange(size, dtype=wide), (len(statistics), 1))
         return in_order(everything, spatial_shape)
     score = MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed))
     coarseness = np.broadcast_to(ranks(spatial_shape), score.shape)
-    chosen: NDArray[np.integer[Any]] = np.lexsort((coarseness, -score), axis=-1)[:, :k]
-    return in_order(chosen.astype(wide), spatial_shape)
+    chosen: NDArray[Any] = np.lexsort((coarseness, -score), axis=-1)[:, :k].astype(wide)
+    return in_order(chosen, spatial_shape)

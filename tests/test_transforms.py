@@ -1,0 +1,80 @@
+"""Transforms against SciPy, PyWavelets and the definition of orthonormal."""
+
+import numpy as np
+import pytest
+import pywt
+import scipy.fft
+
+from fredfmt import ArgumentError
+from fredfmt.transforms import RESIZED, TRANSFORMS, analyse, synthesis_matrix
+
+SHAPES = [(19,), (13, 17), (8, 32), (5, 6, 7)]
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 16, 28, 45])
+def test_columns_are_orthonormal(name, n):
+    matrix = synthesis_matrix(name, n)
+    assert matrix.shape == (n, n)
+    np.testing.assert_allclose(matrix.T @ matrix, np.eye(n), atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dct_is_scipys_dctn(shape):
+    images = np.random.default_rng(0).standard_normal((3, 2, *shape))
+    axes = tuple(range(2, 2 + len(shape)))
+    expected = scipy.fft.dctn(images, axes=axes, norm="ortho")
+    np.testing.assert_allclose(analyse(images, "dct", len(shape)), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [9, 16])
+def test_hartley_is_real_minus_imaginary_of_the_fft(n):
+    signal = np.random.default_rng(1).standard_normal(n)
+    spectrum = np.fft.fft(signal, norm="ortho")
+    hartley = spectrum.real - spectrum.imag
+    order = sorted(range(n), key=lambda f: (min(f, n - f), f > n - f))
+    np.testing.assert_allclose(synthesis_matrix("hartley", n).T @ signal, hartley[order], atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 8, 32])
+def test_haar_is_pywavelets(n):
+    signal = np.random.default_rng(2).standard_normal(n)
+    expected = np.concatenate(pywt.wavedec(signal, "haar"))
+    np.testing.assert_allclose(synthesis_matrix("haar", n).T @ signal, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_energy_and_image_survive_the_round_trip(name, shape):
+    images = np.random.default_rng(3).standard_normal((2, 3, *shape))
+    spectra = analyse(images, name, len(shape))
+    assert np.square(spectra).sum() == pytest.approx(np.square(images).sum())
+    restored = spectra
+    for axis in range(2, images.ndim):
+        matrix = synthesis_matrix(name, images.shape[axis])
+        restored = np.moveaxis(np.moveaxis(restored, axis, -1) @ matrix.T, -1, axis)
+    np.testing.assert_allclose(restored, images, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - {"identity"}))
+def test_columns_run_from_coarse_to_fine(name):
+    matrix = synthesis_matrix(name, 16)
+    roughness = np.square(np.diff(matrix, axis=0)).sum(axis=0)
+    assert roughness[0] < 1e-12
+    assert roughness[:4].mean() < roughness[4:8].mean() < roughness[8:].mean()
+
+
+@pytest.mark.parametrize("name", RESIZED)
+def test_a_resized_basis_samples_the_same_function(name):
+    n, finer = 13, 39
+    # the centres of every third cell of the finer grid are the centres of the coarse grid
+    np.testing.assert_allclose(synthesis_matrix(name, n, finer)[1::3], synthesis_matrix(name, n), atol=1e-12)
+
+
+def test_unknown_names_and_sizes_are_refused():
+    with pytest.raises(ArgumentError, match=r"no such transform.*'dft'"):
+        synthesis_matrix("dft", 8)
+    with pytest.raises(ArgumentError, match="'haar' decodes at its own size"):
+        synthesis_matrix("haar", 8, 16)
+    with pytest.raises(ArgumentError, match="at least 1"):
+        synthesis_matrix("dct", 8, 0)
