@@ -128,8 +128,8 @@ def test_large_arrays_are_cut_into_chunks(tmp_path, monkeypatch):
     )
 
 
-GOLDEN_DIGEST = "sha256:910ad...1710ee89b639d"
-GOLDEN_FILE = ""
+GOLDEN_DIGEST = "sha256:910ad146ac39c03eae290b7dff7f03f8bfd65eb99c17f5147de1710ee89b639d"
+GOLDEN_FILE = "bc7acd16e2d4ee14ce3fdf472d9ada4c76951043c209c404b0451f1dc6ebc737"
 
 
 def test_the_bytes_are_the_same_for_ever(tmp_path):
