@@ -103,7 +103,7 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of ``path`` when the block ends well, and leaves no trace when not."""
-    temporary = _beside(path)
+    temporary = beside(path)
     try:
         with open(temporary, "xb") as stream:
             yield stream
@@ -116,7 +116,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _replace_directory(path: Path, entries: dict[str, bytes]) -> None:
-    temporary = _beside(path)
+    temporary = beside(path)
     try:
         directory.write(temporary / "new", entries)
         if path.exists() or path.is_symlink():
@@ -141,8 +141,8 @@ def _container(path: Path) -> str:
     raise ArgumentError("the file name does not say which container", where=str(path), expected=" or ".join(SUFFIXES))
 
 
-def _beside(path: Path) -> Path:
-    """A fresh hidden name in the folder of ``path``."""
+def beside(path: Path) -> Path:
+    """A fresh hidden name in the folder of ``path``, to write to before renaming."""
     if not path.parent.is_dir():
         raise FredFileNotFoundError("no such folder", where=str(path.parent), hint="Make it first")
     return path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")

@@ -19,9 +19,11 @@ class Finding:
     """The name of the error: FormatError, IntegrityError, LimitError, VersionError ..."""
     where: str
     what: str
-    expected: str | None = None
-    found: str | None = None
-    hint: str = ""
+    expected: str | None
+    found: str | None
+    hint: str
+    text: str
+    """All of it in one line."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def validate(file: File, *, limits: Limits = limits_.DEFAULT) -> Report:
         load(file, limits=limits)
     except FredError as error:
         expected, found = (None if part is None else str(part) for part in (error.expected, error.found))
-        finding = Finding(type(error).__name__, error.where, error.what, expected, found, error.hint)
+        finding = Finding(type(error).__name__, error.where, error.what, expected, found, error.hint, str(error))
         readable = isinstance(error, FormatError) and not isinstance(error, LimitError)
         return Report(str(file), (finding,), readable)
     return Report(str(file))

@@ -1,0 +1,47 @@
+# Everything runs in a virtual environment of its own, made on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+FREDFMT := $(BIN)/fredfmt
+OUT ?= demo
+
+.PHONY: demo demo-fashion test quick lint bench clean
+
+$(VENV)/.users: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.developers: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Distill real handwritten digits, look at the file, train on it, compare. At most five minutes after installation.
+demo: $(VENV)/.users
+	sh examples/demo.sh $(FREDFMT) digits $(OUT)/digits
+
+# The same on Fashion-MNIST, if it is there (Debian: apt install dataset-fashion-mnist). At most twenty minutes.
+demo-fashion: $(VENV)/.users
+	sh examples/demo.sh $(FREDFMT) fashion-mnist $(OUT)/fashion-mnist
+
+# Everything that continuous integration checks.
+test: lint
+	$(BIN)/python -m pytest
+
+# The tests that take less than ten seconds each.
+quick: $(VENV)/.developers
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: $(VENV)/.developers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.developers
+	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/files.py
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist *.egg-info

@@ -1,0 +1,20 @@
+"""The `fredfmt` command. Each command is a module in `fredfmt.cli.commands`; what it does, the library does."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line. Anything wrong with the input is one line on stderr and exit status 1."""
+    from fredfmt.cli.app import app
+    from fredfmt.errors import FredError
+
+    try:
+        app()
+    except FredError as error:
+        print(f"fredfmt: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,32 @@
+"""The commands: a module each, a function each. A new command is a file here and a line in `COMMANDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from fredfmt.cli.commands.bench import bench
+from fredfmt.cli.commands.convert import convert
+from fredfmt.cli.commands.distill import distill
+from fredfmt.cli.commands.encode import encode
+from fredfmt.cli.commands.evaluate import evaluate
+from fredfmt.cli.commands.export import export
+from fredfmt.cli.commands.inspect import inspect
+from fredfmt.cli.commands.preview import preview
+from fredfmt.cli.commands.validate import validate
+
+COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
+    {
+        "distill": (distill, "Make"),
+        "encode": (encode, "Make"),
+        "evaluate": (evaluate, "Train"),
+        "inspect": (inspect, "Look"),
+        "preview": (preview, "Look"),
+        "validate": (validate, "Look"),
+        "bench": (bench, "Look"),
+        "convert": (convert, "Share"),
+        "export": (export, "Share"),
+        "decode": (export, "Share"),
+    }
+)
+"""Each command with the panel of the help page it stands in. ``decode`` is another name of ``export``."""

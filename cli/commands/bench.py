@@ -1,0 +1,34 @@
+"""`fredfmt bench`: how fast a file decodes on this machine."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import print_json, show
+
+
+def bench(
+    file: options.File,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 256,
+    device: options.Device = "cpu",
+    json: options.Json = False,
+) -> None:
+    """Time loading and decoding on this machine, beside a dense decoder and a plain copy of the images."""
+    from fredfmt.benchmark import measure
+    from fredfmt.storage import load
+
+    start = time.perf_counter()
+    data = load(file)
+    loading = time.perf_counter() - start
+    rates = measure(data, batch_size=batch_size, device=device)
+    if json:
+        print_json({"file": file, "load_seconds": loading, **rates.to_json()})
+        return
+    show(f"load and verify   {loading * 1000:10.1f} ms")
+    show(f"decode            {rates.decode:10,.0f} images/s")
+    show(f"dense decoder     {rates.dense:10,.0f} images/s   decode is {rates.decode / rates.dense:.1f} times as fast")
+    show(f"copy of output    {rates.copy:10,.0f} images/s   decode reaches {rates.decode / rates.copy:.0%} of it")

@@ -1,0 +1,14 @@
+"""`fredfmt convert`: the same data in another container."""
+
+from __future__ import annotations
+
+from fredfmt.cli import options
+from fredfmt.cli.console import refuse_existing
+
+
+def convert(file: options.File, out: options.Out, force: options.Force = False) -> None:
+    """Copy a file into another container, .fred, .fred.zarr or .fred.h5. Nothing is lost; the digest stays the same."""
+    from fredfmt.storage import convert as copy
+
+    refuse_existing(out, force)
+    copy(file, out)

@@ -1,0 +1,60 @@
+"""`fredfmt encode`: real images into a file, without distillation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import kilobytes, refuse_existing, say
+
+
+def encode(
+    source: options.Source,
+    out: options.Out,
+    k: options.K,
+    transform: options.Transform = "dct",
+    mask: options.Mask = "evr",
+    step: Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")] = "0.5",
+    target_rmse: Annotated[float | None, typer.Option(help="Search the step for this error of the coefficients.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(help="Search the step for a file of at most this size.")] = None,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Take this many random images a class.")] = None,
+    base: Annotated[bool, typer.Option("--base", help="Store class means apart from the instances.")] = False,
+    split: Annotated[str, typer.Option(help="train or test.")] = "train",
+    seed: options.Seed = 0,
+    size: options.Size = None,
+    data_root: options.DataRoot = None,
+    force: options.Force = False,
+) -> None:
+    """Encode real images: keep the best K frequencies of each and quantise them."""
+    from fredfmt.encoder import encode as make
+    from fredfmt.errors import ArgumentError
+    from fredfmt.sources import open_source
+    from fredfmt.storage import packed_size, save
+
+    refuse_existing(out, force)
+    try:
+        chosen = None if step == "float32" else "float16" if step == "float16" else float(step)
+    except ValueError:
+        raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=step) from None
+    real = open_source(source, split=split, size=size, data_root=data_root)
+    if per_class is not None:
+        real = real.sample(per_class, seed=seed)
+    data = make(
+        real.normalized,
+        real.labels,
+        k=k,
+        transform=transform,
+        mask=mask,
+        step=chosen,  # type: ignore[arg-type]  # one of the three kinds of step
+        target_rmse=target_rmse,
+        max_bytes=max_bytes,
+        base=base,
+        seed=seed,
+        normalization=real.normalization,
+        classes=real.classes,
+        source=real.provenance(),
+    )
+    save(data, out)
+    say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")

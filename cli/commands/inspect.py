@@ -1,0 +1,88 @@
+"""`fredfmt inspect`: what is in a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fredfmt.cli import options
+from fredfmt.cli.console import kilobytes, print_json, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fredfmt.model import FreDData
+
+
+def inspect(file: options.File, json: options.Json = False) -> None:
+    """Show what is in a file: shapes, masks, where its bytes go, where it came from, and that it is whole."""
+    from fredfmt.digest import digest
+    from fredfmt.storage import load
+
+    data = load(file)
+    facts = describe(data) | {"file": file, "digest": digest(data), "verified": True}
+    if json:
+        print_json(facts)
+        return
+    show(f"[bold]{file}[/bold]  verified, {facts['digest']}")
+    show(_table("Data", facts["data"]))
+    show(_table("Bytes", facts["bytes"]))
+    for name in ("normalization", "mask", "reconstruction", "source", "distillation", "recipe", "license", "citation"):
+        if value := facts["metadata"].get(name):
+            show(_table(name.capitalize(), value if isinstance(value, dict) else {"": value}))
+    for result in facts["metadata"].get("results", []):
+        show(_table("Result", result))
+
+
+def describe(data: FreDData) -> dict[str, Any]:
+    """Everything `inspect` shows, as JSON values."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from fredfmt.ledger import ledger
+    from fredfmt.model import ARRAYS
+
+    account, meta = ledger(data), data.metadata
+    arrays = {name: getattr(data, name) for name in ARRAYS}
+    together = np.unique(data.frequencies)
+    labels = data.labels.argmax(axis=1) if data.soft else data.labels
+    counts = np.bincount(labels, minlength=len(meta.classes))
+    return {
+        "data": {
+            "instances": len(data),
+            "shape": [meta.channels, *meta.spatial_shape],
+            "classes": len(meta.classes),
+            "instances_per_class": [int(counts.min()), int(counts.max())],
+            "labels": "soft" if data.soft else "hard",
+            "transform": meta.transform,
+            "k": data.k,
+            "masks": len(data.frequencies),
+            "frequencies_used_by_any_mask": len(together),
+            "stored_as": f"step {meta.quantization.step:g}" if meta.quantization.step else meta.quantization.mode,
+            "arrays": {name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items() if array is not None},
+        },
+        "bytes": {
+            **{
+                key: value
+                for key, value in asdict(account).items()
+                if key in ("coefficients", "frequencies", "labels", "base", "metadata", "container", "memory")
+            },
+            "total": account.total,
+            "bits_per_class": round(account.bits_per_class, 1),
+            "ipc": round(account.ipc, 4),
+        },
+        "metadata": meta.to_json(),
+    }
+
+
+def _table(title: str, values: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for key, value in values.items():
+        if title == "Bytes" and key not in ("bits_per_class", "ipc"):
+            value = kilobytes(value)
+        if isinstance(value, dict):
+            value = "\n".join(f"{name}: {part}" for name, part in value.items())
+        table.add_row(f"  {key.replace('_', ' ')}", str(value))
+    return table

@@ -1,0 +1,32 @@
+"""`fredfmt validate`: is a file what the format says?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import print_json, show
+
+
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or URLs.")], json: options.Json = False
+) -> None:
+    """Check files against the format. Exit status 0: all valid; 1: one is not; 3: one is unreadable or over a limit."""
+    from rich.markup import escape
+
+    from fredfmt.validation import validate as check
+
+    reports = [check(file) for file in files]
+    if json:
+        print_json([report.to_json() for report in reports])
+    else:
+        for report in reports:
+            show(f"{'[green]valid[/green]' if report.valid else '[red]invalid[/red]'}  {escape(report.file)}")
+            for finding in report.findings:
+                show(f"  {finding.kind}: {escape(finding.text)}")
+    if not all(report.readable for report in reports):
+        raise typer.Exit(3)
+    if not all(report.valid for report in reports):
+        raise typer.Exit(1)

@@ -1,0 +1,26 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="A .fred, .fred.zarr or .fred.h5 file, or a URL of one.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="Real images: digits, fashion-mnist, cifar10, ..., folder:PATH or npz:PATH."
+    ),
+]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder with downloaded data sets, or to download them to.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
+Device = Annotated[str, typer.Option(help="Device to compute on: cpu, cuda, cuda:1, mps ...")]
+Size = Annotated[int | None, typer.Option(min=1, help="Resize images of a folder to this height and width.")]
+K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
+Transform = Annotated[str, typer.Option(help="dct, hartley, haar or identity.")]
+Mask = Annotated[str, typer.Option(help="evr, low, amplitude or random.")]
