@@ -1,0 +1,79 @@
+"""Stratified choices: labels in, indices out, the same for the same seed on every machine."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import ArgumentError, SourceError
+
+Labels = NDArray[np.integer[Any]]
+Indices = NDArray[np.intp]
+
+_OWN_FRACTION = 0.2
+
+
+def hold_out(labels: Labels, fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """(rest, held out): ``fraction`` of every class, rounded, but at least one image a side; both in ascending order.
+
+    Raises `ArgumentError` for a fraction that is not between 0 and 1 or a class of a single image.
+    """
+    if not 0 < fraction < 1:
+        raise ArgumentError("unusable fraction to hold out", expected="between 0 and 1", found=fraction)
+    held = np.zeros(len(labels), dtype=bool)
+    for label, members in _shuffled_classes(labels, seed, "hold out"):
+        if len(members) < 2:
+            raise ArgumentError("a class of one image cannot be split", where=f"class {label}", expected="at least 2")
+        held[members[: min(max(round(fraction * len(members)), 1), len(members) - 1)]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def own_split(labels: Labels, split: str) -> tuple[Indices, Indices, str]:
+    """For images published in one piece: a random fifth of every class is the test split, the same one for ever.
+
+    Gives the indices of the train split, those of ``split``, and words that say how these were chosen. Raises
+    `SourceError` for a class of a single image.
+    """
+    try:
+        rest, held_out = hold_out(labels, _OWN_FRACTION, 0)
+    except ArgumentError as error:
+        raise SourceError(
+            error.what, where=error.where, expected=error.expected, hint="Add images, or a test split of your own"
+        ) from None
+    left, held = words(_OWN_FRACTION, 0)
+    return (rest, rest, left) if split == "train" else (rest, held_out, held)
+
+
+def words(fraction: float, seed: int) -> tuple[str, str]:
+    """How `hold_out` chose the rest and the held out images, for people."""
+    share = f"a random {fraction * 100:.4g} % of every class, seed {seed}"
+    return f"without {share}", share
+
+
+def draw(labels: Labels, per_class: int, seed: int) -> Indices:
+    """``per_class`` random images of every class without repeats, class by class.
+
+    Raises `ArgumentError` for a number below 1 or a class with fewer images.
+    """
+    if per_class < 1:
+        raise ArgumentError("unusable number of images a class", expected="at least 1", found=per_class)
+    chosen = []
+    for label, members in _shuffled_classes(labels, seed, "draw"):
+        if len(members) < per_class:
+            raise ArgumentError(
+                "a class has too few images", where=f"class {label}", expected=per_class, found=len(members)
+            )
+        chosen.append(members[:per_class])
+    return np.concatenate(chosen)
+
+
+def _shuffled_classes(labels: Labels, seed: int, purpose: str) -> list[tuple[int, Indices]]:
+    """Each class that has images, with their indices in random order."""
+    classes = []
+    for label in np.unique(labels):
+        generator = np.random.default_rng([seed, zlib.crc32(purpose.encode()), int(label)])
+        classes.append((int(label), generator.permutation(np.flatnonzero(labels == label))))
+    return classes
