@@ -75,7 +75,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise SourceError("no such file", hint="Check the path")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise SourceError("not a readable NumPy archive of plain arrays", found=str(error)) from None
@@ -144,7 +144,7 @@ def _labels(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.int64]:
         labels = labels.argmax(axis=1)
     elif labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0:
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0 or labels.min() < 0:
         raise SourceError(
             "unusable labels",
             where=name,
