@@ -100,7 +100,7 @@ def _images(arrays: dict[str, NDArray[Any]], name: str, channel_axis: NDArray[An
             )
         images = images.astype(np.float32, copy=False)
     axis = _channel_axis(images.shape, name) if channel_axis is None else _given_axis(images.shape, name, channel_axis)
-    return images[:, None] if axis is None else np.moveaxis(images, axis, 1)
+    return images[:, None] if axis is None else np.ascontiguousarray(np.moveaxis(images, axis, 1))
 
 
 def _given_axis(shape: tuple[int, ...], name: str, channel_axis: NDArray[Any]) -> int:

@@ -91,9 +91,10 @@ def _read(chosen: _Set, root: Path, split: str) -> tuple[NDArray[np.uint8], NDAr
         found = _torchvision(chosen, root, split, download=False)
     except RuntimeError:
         return None
-    if hasattr(found, "targets"):
-        return np.moveaxis(found.data, -1, 1), np.array(found.targets, np.int64), tuple(found.classes)
-    return found.data, found.labels, tuple("0123456789")
+    if chosen.torchvision == "SVHN":
+        return np.ascontiguousarray(found.data), found.labels, tuple("0123456789")
+    images = np.ascontiguousarray(np.moveaxis(found.data, -1, 1))
+    return images, np.array(found.targets, np.int64), tuple(found.classes)
 
 
 def _fetch(chosen: _Set, folder: Path) -> None:

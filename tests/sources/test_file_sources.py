@@ -285,6 +285,7 @@ def test_the_rule_for_the_channel_axis_of_npz(tmp_path, shape, axis, expected):
     else:
         first = images[..., 0]
     np.testing.assert_array_equal(source.images[:][:, 0], first)
+    assert source.batch([3, 1]).flags.c_contiguous
 
 
 def test_npz_without_test_arrays_holds_out_a_fifth(tmp_path):

@@ -260,6 +260,7 @@ def test_cifar_files_are_read(tmp_path, unchecked, name):
     assert source.classes == tuple(classes)
     assert source.labels.tolist() == list(range(7))
     assert source.spatial_shape == (32, 32)
+    assert source.batch([2, 1]).flags.c_contiguous
 
 
 def test_svhn_files_are_read(tmp_path, unchecked):
