@@ -36,7 +36,8 @@ quick: $(VENV)/.developers
 lint: $(VENV)/.developers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/installed .
+	cd $(VENV)/installed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml
 
 bench: $(VENV)/.developers
 	$(BIN)/python benchmarks/decode.py

@@ -10,9 +10,7 @@ import typer
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .fred, .fred.zarr or .fred.h5 file, or a URL of one.")]
 Source = Annotated[
     str,
-    typer.Argument(
-        metavar="SOURCE", help="Real images: digits, fashion-mnist, cifar10, ..., folder:PATH or npz:PATH."
-    ),
+    typer.Argument(metavar="SOURCE", help="Real images: digits, fashion-mnist, cifar10, ..., folder:PATH or npz:PATH."),
 ]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -17,7 +17,9 @@ def encode(
     transform: options.Transform = "dct",
     mask: options.Mask = "evr",
     step: Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")] = "0.5",
-    target_rmse: Annotated[float | None, typer.Option(help="Search the step for this error of the coefficients.")] = None,
+    target_rmse: Annotated[
+        float | None, typer.Option(help="Search the step for this error of the coefficients.")
+    ] = None,
     max_bytes: Annotated[int | None, typer.Option(help="Search the step for a file of at most this size.")] = None,
     per_class: Annotated[int | None, typer.Option(min=1, help="Take this many random images a class.")] = None,
     base: Annotated[bool, typer.Option("--base", help="Store class means apart from the instances.")] = False,

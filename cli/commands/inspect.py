@@ -59,7 +59,9 @@ def describe(data: FreDData) -> dict[str, Any]:
             "masks": len(data.frequencies),
             "frequencies_used_by_any_mask": len(together),
             "stored_as": f"step {meta.quantization.step:g}" if meta.quantization.step else meta.quantization.mode,
-            "arrays": {name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items() if array is not None},
+            "arrays": {
+                name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items() if array is not None
+            },
         },
         "bytes": {
             **{

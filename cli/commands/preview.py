@@ -16,7 +16,9 @@ def preview(
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
     instances: Annotated[int, typer.Option(min=1, help="Instances shown of each class.")] = 12,
     size: Annotated[int, typer.Option(min=8, help="Height of an instance in pixels.")] = 56,
-    k: Annotated[int | None, typer.Option("--k", min=1, help="Decode this many frequencies only, coarse first.")] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", min=1, help="Decode this many frequencies only, coarse first.")
+    ] = None,
     force: options.Force = False,
 ) -> None:
     """Draw a contact sheet: instances of every class, and the masks as heat maps."""

@@ -33,7 +33,7 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
     folder of ``png`` images. The target appears whole or not at all. Raises `ArgumentError` if it exists.
     """
     path = Path(path)
-    chosen = to or {".npz": "npz", "": "png"}.get(path.suffix)
+    chosen = to or {".npz": "npz", "": "png"}.get(path.suffix, path.suffix)
     if chosen not in EXPORTERS:
         raise ArgumentError(
             "no such form of export",

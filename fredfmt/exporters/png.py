@@ -14,7 +14,7 @@ from fredfmt.model import FreDData
 def png(data: FreDData, path: Path) -> None:
     """``path/<number>-<class>/<instance>.png``, grey or RGB; values are clipped to 0..1 and rounded to 8 bits.
 
-    Soft labels are reduced to their largest. torchvision's ``ImageFolder`` and `fredfmt.sources`' ``folder:PATH`` read it.
+    Soft labels are reduced to their largest. torchvision's ``ImageFolder`` and the source ``folder:PATH`` read it.
     Raises `ArgumentError` for data that are not images of 1 or 3 channels.
     """
     from PIL import Image

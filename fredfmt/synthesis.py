@@ -1,0 +1,162 @@
+"""Two ways from kept coefficients to images that never touch what the mask left out, and the choice between them.
+
+`Box` scatters coefficients into the smallest box of frequencies that holds the masks and takes one matrix product an
+axis. `Kept` scatters them into the union of the masks and takes one product with the basis images of those
+frequencies. Both are plain torch, differentiable any number of times, and read nothing back from the device.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Matrix = NDArray[np.float64]
+
+
+class Synthesis(Protocol):
+    """Coefficients (B, C, K) and masks (B,), both on its device, to images (B, C, *size)."""
+
+    work: float
+    """Estimated time an image and channel, in multiplications of a large matrix product."""
+    scratch: int
+    """Floats of intermediate results an image and channel."""
+
+    def __call__(self, coefficients: Tensor, masks: Tensor, out: Tensor | None = None) -> Tensor: ...
+
+
+class Box:
+    """Separable: one product an axis over the box of rows and columns that any of the masks uses."""
+
+    PENALTY = 1.7
+    """A batch of small products runs this much slower than one large one (docs/decisions/decoder.md)."""
+
+    def __init__(
+        self,
+        frequencies: NDArray[np.integer],
+        spatial_shape: tuple[int, ...],
+        matrices: Sequence[Matrix],
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        places = np.stack(np.unravel_index(frequencies.astype(np.int64), spatial_shape))
+        self.used = [np.unique(place) for place in places]
+        box = tuple(map(len, self.used))
+        inside = [np.searchsorted(used, place) for used, place in zip(self.used, places, strict=True)]
+        self.box = box
+        self.size = tuple(len(matrix) for matrix in matrices)
+        self.index = _tensor(np.ravel_multi_index(inside, box), device)
+        factors = [matrix[:, used] for matrix, used in zip(matrices, self.used, strict=True)]
+        self.factors = [_tensor(factor, device, dtype) for factor in factors]
+        orders = itertools.permutations(range(len(box)))
+        self.order = min(orders, key=lambda order: sum(self._stages(order)))
+        self.work = self.PENALTY * sum(self._stages(self.order))
+        self.scratch = 2 * math.prod(box) + sum(self._lengths(self.order)[:-1])
+
+    def _lengths(self, order: tuple[int, ...]) -> list[int]:
+        """Floats of an image after each stage."""
+        lengths, shape = [], list(self.box)
+        for axis in order:
+            shape[axis] = self.size[axis]
+            lengths.append(math.prod(shape))
+        return lengths
+
+    def _stages(self, order: tuple[int, ...]) -> list[int]:
+        """Multiplications of each stage."""
+        return [length * self.box[axis] for length, axis in zip(self._lengths(order), order, strict=True)]
+
+    def __call__(self, coefficients: Tensor, masks: Tensor, out: Tensor | None = None) -> Tensor:
+        images = _scattered(coefficients, self.index, masks, math.prod(self.box))
+        shape = [len(coefficients) * coefficients.shape[1], *self.box]
+        for axis in self.order:
+            factor = self.factors[axis]
+            target = out if axis == self.order[-1] else None
+            if axis == len(self.box) - 1:
+                last = None if target is None else target.view(-1, self.size[axis])
+                images = torch.mm(images.reshape(-1, self.box[axis]), factor.T, out=last)
+            else:
+                before = math.prod(shape[: axis + 1])
+                stacked = images.reshape(before, shape[axis + 1], -1)
+                last = None if target is None else target.view(before, self.size[axis], -1)
+                images = torch.bmm(factor.expand(before, -1, -1), stacked, out=last)
+            shape[axis + 1] = self.size[axis]
+        return images.view(len(coefficients), -1, *self.size) if out is None else out
+
+
+class Kept:
+    """One product with the basis images of the frequencies that any of the masks keeps."""
+
+    LARGEST = 1 << 24
+    """Floats of basis images beyond which this way is not taken."""
+
+    def __init__(
+        self,
+        frequencies: NDArray[np.integer],
+        spatial_shape: tuple[int, ...],
+        matrices: Sequence[Matrix],
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        union, index = np.unique(frequencies, return_inverse=True)
+        self.index = _tensor(index.reshape(frequencies.shape), device)
+        self.size = tuple(len(matrix) for matrix in matrices)
+        self.work = float(len(union) * math.prod(self.size))
+        self.scratch = len(union)
+        self.basis = _tensor(_basis_images(union, spatial_shape, matrices), device, dtype)
+
+    @classmethod
+    def floats(cls, frequencies: NDArray[np.integer], matrices: Sequence[Matrix]) -> int:
+        """Floats of the basis images."""
+        return len(np.unique(frequencies)) * math.prod(map(len, matrices))
+
+    def __call__(self, coefficients: Tensor, masks: Tensor, out: Tensor | None = None) -> Tensor:
+        scattered = _scattered(coefficients, self.index, masks, len(self.basis)).reshape(-1, len(self.basis))
+        flat = None if out is None else out.view(len(scattered), -1)
+        images = torch.mm(scattered, self.basis, out=flat)
+        return images.view(len(coefficients), -1, *self.size) if out is None else out
+
+
+def fastest(
+    frequencies: NDArray[np.integer],
+    spatial_shape: tuple[int, ...],
+    matrices: Sequence[Matrix],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Synthesis:
+    """The way with the least estimated work for these masks (M, K) and these (size, n) synthesis matrices."""
+    box = Box(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
+    floats = Kept.floats(frequencies, matrices)
+    if floats > min(Kept.LARGEST, box.work):
+        return box
+    return Kept(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
+
+
+def _scattered(coefficients: Tensor, index: Tensor, masks: Tensor, length: int) -> Tensor:
+    """(B, C, length): each instance's coefficients at the places of its mask, zeros elsewhere."""
+    batch, channels, k = coefficients.shape
+    places = index.expand(batch, -1) if len(index) == 1 else index.index_select(0, masks)
+    zeros = coefficients.new_zeros(batch, channels, length)
+    return zeros.scatter(2, places[:, None].expand(batch, channels, k), coefficients)
+
+
+def _basis_images(
+    frequencies: NDArray[np.integer], spatial_shape: tuple[int, ...], matrices: Sequence[Matrix]
+) -> Matrix:
+    """(frequency, position) images of single frequencies."""
+    images = np.ones((len(frequencies), 1))
+    for matrix, place in zip(matrices, np.unravel_index(frequencies.astype(np.int64), spatial_shape), strict=True):
+        images = (images[:, :, None] * matrix[:, place].T[:, None]).reshape(len(frequencies), -1)
+    return images
+
+
+def _tensor(array: NDArray[np.generic], device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    return torch.tensor(np.ascontiguousarray(array), device=device, dtype=dtype)
