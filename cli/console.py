@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.progress import Progress
+
+    from fredfmt.distill.progress import Progress
 
 
 def print_json(value: Any) -> None:
@@ -22,10 +23,10 @@ def print_json(value: Any) -> None:
 
 
 def show(*parts: RenderableType) -> None:
-    """Text or tables on stdout."""
+    """Text or tables on stdout, a line each."""
     from rich.console import Console
 
-    Console(highlight=False).print(*parts)
+    Console(highlight=False).print(*parts, sep="\n")
 
 
 def say(text: str) -> None:
@@ -34,28 +35,29 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """A bar on stderr with the rate and the time left."""
+def showing_progress() -> Iterator[Callable[[Progress], None]]:
+    """A callback for long work, shown as a bar on stderr with the rate and the time left."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[note]}"),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=False) as bar:
-        yield bar
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=None, note="")
+
+        def report(news: Progress) -> None:
+            rate = bar.tasks[0].finished_speed or bar.tasks[0].speed
+            notes = [f"{rate:.3g}/s" if rate else "", "" if news.loss is None else f"loss {news.loss:.4g}"]
+            note = "  ".join(filter(None, notes))
+            bar.update(task, description=news.task, completed=news.done, total=news.total, note=note)
+
+        yield report
 
 
 def refuse_existing(path: Path, force: bool) -> None:

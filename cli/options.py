@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from fredfmt.errors import ArgumentError
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .fred, .fred.zarr or .fred.h5 file, or a URL of one.")]
 Source = Annotated[
@@ -22,3 +24,18 @@ Size = Annotated[int | None, typer.Option(min=1, help="Resize images of a folder
 K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
 Transform = Annotated[str, typer.Option(help="dct, hartley, haar or identity.")]
 Mask = Annotated[str, typer.Option(help="evr, low, amplitude or random.")]
+Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
+Width = Annotated[int, typer.Option(min=1, help="Channels of the network's convolutions.")]
+Depth = Annotated[int, typer.Option(min=1, help="Blocks of the network.")]
+
+
+def parse_step(text: str) -> float | Literal["float16"] | None:
+    """What ``--step`` says, as the library takes it."""
+    if text == "float16":
+        return "float16"
+    if text == "float32":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=text) from None

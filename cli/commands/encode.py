@@ -16,7 +16,7 @@ def encode(
     k: options.K,
     transform: options.Transform = "dct",
     mask: options.Mask = "evr",
-    step: Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")] = "0.5",
+    step: options.Step = "0.5",
     target_rmse: Annotated[
         float | None, typer.Option(help="Search the step for this error of the coefficients.")
     ] = None,
@@ -31,15 +31,10 @@ def encode(
 ) -> None:
     """Encode real images: keep the best K frequencies of each and quantise them."""
     from fredfmt.encoder import encode as make
-    from fredfmt.errors import ArgumentError
     from fredfmt.sources import open_source
     from fredfmt.storage import packed_size, save
 
     refuse_existing(out, force)
-    try:
-        chosen = None if step == "float32" else "float16" if step == "float16" else float(step)
-    except ValueError:
-        raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=step) from None
     real = open_source(source, split=split, size=size, data_root=data_root)
     if per_class is not None:
         real = real.sample(per_class, seed=seed)
@@ -49,7 +44,7 @@ def encode(
         k=k,
         transform=transform,
         mask=mask,
-        step=chosen,  # type: ignore[arg-type]  # one of the three kinds of step
+        step=options.parse_step(step),
         target_rmse=target_rmse,
         max_bytes=max_bytes,
         base=base,

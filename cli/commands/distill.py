@@ -1,0 +1,93 @@
+"""`fredfmt distill`: a source of real images into a small file to train on in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import kilobytes, refuse_existing, say, showing_progress
+from fredfmt.distill.config import DistillConfig, MaskScope, NetworkConfig, Optimizer
+
+_DEFAULT = DistillConfig()
+
+
+def distill(
+    source: options.Source,
+    out: options.Out,
+    objective: Annotated[str, typer.Option(help="dm: distribution matching.")] = _DEFAULT.objective,
+    ipc: Annotated[float, typer.Option(help="Budget: stored numbers a class, in images.")] = _DEFAULT.ipc,
+    k: options.K = _DEFAULT.k,
+    transform: options.Transform = _DEFAULT.transform,
+    mask: options.Mask = _DEFAULT.mask,
+    mask_scope: Annotated[
+        MaskScope, typer.Option(help="Choose masks by the whole class or by the images the instances start from.")
+    ] = _DEFAULT.mask_scope,
+    step: options.Step = str(_DEFAULT.step),
+    quantize_in_loop: Annotated[
+        bool, typer.Option("--quantize-in-loop", help="Let the objective see rounded coefficients.")
+    ] = False,
+    iterations: Annotated[int, typer.Option(min=1, help="Updates of the coefficients.")] = _DEFAULT.iterations,
+    optimizer: Annotated[Optimizer, typer.Option(help="Of the coefficients.")] = _DEFAULT.optimizer,
+    lr: Annotated[float, typer.Option(help="Its learning rate, in the orthonormal basis.")] = _DEFAULT.lr,
+    momentum: Annotated[float, typer.Option(help="Its momentum.")] = _DEFAULT.momentum,
+    average: Annotated[
+        float, typer.Option(help="Decay of the running mean that is stored; 0: none.")
+    ] = _DEFAULT.average,
+    batch_real: Annotated[int, typer.Option(min=1, help="Real images a class and update.")] = _DEFAULT.batch_real,
+    width: options.Width = _DEFAULT.network.width,
+    depth: options.Depth = _DEFAULT.network.depth,
+    augmentation: Annotated[
+        str, typer.Option(help="Operations joined by _, one drawn an update; none for none.")
+    ] = _DEFAULT.augmentation,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Where the state is kept while running; beside OUT if left out.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew although there is a checkpoint.")] = False,
+    size: options.Size = None,
+    data_root: options.DataRoot = None,
+    force: options.Force = False,
+) -> None:
+    """Distill a data set. Ctrl-C stops cleanly; the same command goes on from the checkpoint, to the same bits."""
+    from fredfmt.distill.run import DistillationStopped
+    from fredfmt.distill.run import distill as run
+    from fredfmt.sources import open_source
+    from fredfmt.storage import packed_size, save
+
+    refuse_existing(out, force)
+    config = DistillConfig(
+        objective=objective,
+        ipc=ipc,
+        k=k,
+        transform=transform,
+        mask=mask,
+        mask_scope=mask_scope,
+        step=options.parse_step(step),
+        quantize_in_loop=quantize_in_loop,
+        iterations=iterations,
+        optimizer=optimizer,
+        lr=lr,
+        momentum=momentum,
+        average=average,
+        batch_real=batch_real,
+        network=NetworkConfig(width=width, depth=depth),
+        augmentation=augmentation,
+        seed=seed,
+    )
+    real = open_source(source, split="train", size=size, data_root=data_root)
+    kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
+    try:
+        with showing_progress() as report:
+            data = run(real, config, device=device, progress=report, checkpoint=kept, resume=not restart)
+    except DistillationStopped as stopped:
+        unfinished = out.with_name(f"stopped-{out.name}")
+        save(stopped.data, unfinished)
+        say(f"{unfinished}: the set as it was when stopped")
+        raise
+    save(data, out)
+    kept.unlink(missing_ok=True)
+    say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")

@@ -1,0 +1,83 @@
+"""`fredfmt evaluate`: what is a file good for?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
+from fredfmt.distill.config import EvaluationConfig, NetworkConfig
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fredfmt.distill.comparison import Row
+
+_DEFAULT = EvaluationConfig()
+
+
+def evaluate(
+    file: options.File,
+    on: Annotated[
+        str, typer.Option(metavar="SOURCE", help="The real data set to test on, and to draw baselines from.")
+    ],
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each network.")] = _DEFAULT.steps,
+    batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = _DEFAULT.batch,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = _DEFAULT.lr,
+    width: options.Width = _DEFAULT.network.width,
+    depth: options.Depth = _DEFAULT.network.depth,
+    augmentation: Annotated[
+        str | None, typer.Option(help="Operations joined by _, one drawn a batch; the file's own if left out.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Networks trained on each set.")] = _DEFAULT.seeds,
+    device: options.Device = "cpu",
+    size: options.Size = None,
+    data_root: options.DataRoot = None,
+    json: options.Json = False,
+) -> None:
+    """Train fresh networks on a file and test them on real images, beside random real images in the same bytes."""
+    from fredfmt.distill.comparison import compare
+    from fredfmt.sources import open_source
+    from fredfmt.storage import load
+
+    data = load(file)
+    config = EvaluationConfig(
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        network=NetworkConfig(width=width, depth=depth),
+        augmentation=augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation),
+        seeds=seeds,
+    )
+    train, test = (open_source(on, split=split, size=size, data_root=data_root) for split in ("train", "test"))
+    with showing_progress() as report:
+        rows = compare(data, train, test, config, device=device, progress=report)
+    if json:
+        print_json([row.to_json() for row in rows])
+        return
+    show(_table(rows))
+    show(f"Protocol {config.protocol}: {config.to_json()}", f"{len(test):,} test images of {test.name}.")
+    file_row, start = rows[0].evaluation, rows[1].evaluation
+    if seeds > 1:
+        gain = 100 * (file_row.mean - start.mean)
+        error = 100 * (file_row.standard_error**2 + start.standard_error**2) ** 0.5
+        show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")
+
+
+def _table(rows: tuple[Row, ...]) -> Table:
+    from rich.table import Table
+
+    table = Table("trained on", "bytes", "images a class", "accuracy %", "std", "each network", box=None)
+    for row in rows:
+        result = row.evaluation
+        table.add_row(
+            f"{row.name}\n[dim]{row.description}[/dim]",
+            kilobytes(row.bytes),
+            f"{row.instances_per_class:g}",
+            f"{100 * result.mean:.2f}",
+            f"{100 * result.std:.2f}",
+            " ".join(f"{100 * accuracy:.1f}" for accuracy in result.accuracies),
+        )
+    return table

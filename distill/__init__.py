@@ -1,0 +1,62 @@
+"""fredfmt.distill: synthetic sets of a few images a class to train on in place of a whole data set.
+
+A source of real images and a `DistillConfig` go into `distill`, a `FreDData` comes out; `evaluate` and `compare` say
+what a set is good for. Settings are plain Python; what computes is torch and is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fredfmt.distill.config import DistillConfig, EvaluationConfig, NetworkConfig
+from fredfmt.distill.progress import Progress
+
+if TYPE_CHECKING:
+    from fredfmt.distill.baselines import coded_images, own_start
+    from fredfmt.distill.comparison import Row, compare
+    from fredfmt.distill.evaluation import Evaluation, evaluate
+    from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
+    from fredfmt.distill.synset import FrequencySynset
+
+__all__ = [
+    "DistillConfig",
+    "DistillationStopped",
+    "DivergenceError",
+    "Evaluation",
+    "EvaluationConfig",
+    "FrequencySynset",
+    "NetworkConfig",
+    "Progress",
+    "Row",
+    "coded_images",
+    "compare",
+    "distill",
+    "evaluate",
+    "own_start",
+]
+
+_NEEDS_TORCH = {
+    "DistillationStopped": "run",
+    "DivergenceError": "run",
+    "Evaluation": "evaluation",
+    "FrequencySynset": "synset",
+    "Row": "comparison",
+    "coded_images": "baselines",
+    "compare": "comparison",
+    "distill": "run",
+    "evaluate": "evaluation",
+    "own_start": "baselines",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDS_TORCH:
+        value = getattr(import_module(f"fredfmt.distill.{_NEEDS_TORCH[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'fredfmt.distill' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NEEDS_TORCH})

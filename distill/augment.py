@@ -1,0 +1,133 @@
+"""Differentiable siamese augmentation: images and a generator in, augmented images of the same shape out.
+
+After Zhao and Bilen (Dataset Condensation with Differentiable Siamese Augmentation, 2021): a strategy is a list of
+operations, each a small change of colour or geometry with a few random parameters; one of them is drawn for a batch.
+With one set of parameters for the whole batch, real and synthetic images are changed alike (siamese); with a set for
+each image this is the ordinary augmentation of training.
+
+What leaves the frame is replaced by the border's own values rather than by zeros, which in a normalised space would be
+a grey that no real image has at its border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fredfmt.errors import ArgumentError
+
+Operation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(N, C, H, W) images and (N or 1, 4) uniform draws in 0..1 to images; differentiable in the images."""
+
+BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
+SHIFT, CUTOUT, SCALE, DEGREES = 0.125, 0.5, 1.2, 15.0
+_DRAWS = 4
+
+
+def color(images: Tensor, draws: Tensor) -> Tensor:
+    """Brightness by up to half a unit, saturation by 0 to 2 times, contrast by 0.5 to 1.5 times."""
+    brightness, saturation, contrast = (draws[:, i].view(-1, 1, 1, 1) for i in range(3))
+    images = images + (brightness - 0.5) * BRIGHTNESS
+    grey = images.mean(1, keepdim=True)
+    images = (images - grey) * (saturation * SATURATION) + grey
+    level = images.mean((1, 2, 3), keepdim=True)
+    return (images - level) * (contrast + CONTRAST) + level
+
+
+def crop(images: Tensor, draws: Tensor) -> Tensor:
+    """A shift by up to an eighth of each side, in whole pixels."""
+    for axis in (2, 3):
+        length = images.shape[axis]
+        reach = int(length * SHIFT + 0.5)
+        shift = (draws[:, axis - 2] * (2 * reach + 1)).long() - reach
+        source = (torch.arange(length, device=images.device) + shift[:, None]).clamp(0, length - 1)
+        images = torch.take_along_dim(images, source[:, None, :, None] if axis == 2 else source[:, None, None, :], axis)
+    return images
+
+
+def cutout(images: Tensor, draws: Tensor) -> Tensor:
+    """A rectangle of half the sides around a random pixel becomes zero."""
+    inside = images.new_ones((), dtype=torch.bool)
+    for axis in (2, 3):
+        length = images.shape[axis]
+        size = int(length * CUTOUT + 0.5)
+        first = (draws[:, axis - 2] * length).long() - size // 2
+        offset = torch.arange(length, device=images.device) - first[:, None]
+        within = (offset >= 0) & (offset < size)
+        inside = inside & (within[:, None, :, None] if axis == 2 else within[:, None, None, :])
+    return images.masked_fill(inside, 0)
+
+
+def flip(images: Tensor, draws: Tensor) -> Tensor:
+    """Left and right change places in half of all draws."""
+    return torch.where((draws[:, 0] < 0.5).view(-1, 1, 1, 1), images.flip(3), images)
+
+
+def scale(images: Tensor, draws: Tensor) -> Tensor:
+    """Height and width change by up to 1.2 times, each by itself."""
+    smallest = 1 / SCALE
+    height, width = ((draws[:, i] * (SCALE - smallest) + smallest) for i in range(2))
+    zero = torch.zeros_like(height)
+    return _warp(images, torch.stack([width, zero, zero, height], 1))
+
+
+def rotate(images: Tensor, draws: Tensor) -> Tensor:
+    """A rotation by up to 15 degrees either way, true on images that are not square as well."""
+    angle = (draws[:, 0] - 0.5) * 2 * (DEGREES / 180 * torch.pi)
+    cosine, sine = angle.cos(), angle.sin()
+    aspect = images.shape[2] / images.shape[3]
+    return _warp(images, torch.stack([cosine, sine * -aspect, sine / aspect, cosine], 1))
+
+
+def _warp(images: Tensor, matrix: Tensor) -> Tensor:
+    """Images sampled bilinearly at (N or 1, 4) linear maps of the square -1..1, rows of (x, y)."""
+    theta = F.pad(matrix.view(-1, 2, 2), (0, 1)).expand(len(images), -1, -1)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+    {"color": color, "crop": crop, "cutout": cutout, "flip": flip, "scale": scale, "rotate": rotate}
+)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One of ``operations`` with its parameters, ready to be applied to any number of batches."""
+
+    operation: str | None
+    draws: Tensor
+    """(N or 1, 4) uniform draws in 0..1, on the CPU."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) images to the same shape, on their device."""
+        if self.operation is None:
+            return images
+        return OPERATIONS[self.operation](images, self.draws.to(images.device, images.dtype, non_blocking=True))
+
+
+def operations(strategy: str) -> tuple[str, ...]:
+    """The names in a strategy such as ``"color_crop_cutout_flip_scale_rotate"``; ``"none"`` has none.
+
+    Raises `ArgumentError` for a name that is not in `OPERATIONS`.
+    """
+    names = () if strategy in ("", "none") else tuple(strategy.split("_"))
+    if unknown := [name for name in names if name not in OPERATIONS]:
+        raise ArgumentError(
+            "no such augmentation", expected=f"names of {sorted(OPERATIONS)} joined by _, or none", found=unknown[0]
+        )
+    return names
+
+
+def draw_augmentation(names: tuple[str, ...], generator: torch.Generator, *, images: int = 1) -> Augmentation:
+    """One operation drawn from ``names``, with one set of parameters (siamese) or a set for each of ``images``."""
+    if not names:
+        return Augmentation(None, torch.empty(images, _DRAWS))
+    chosen = int(torch.randint(len(names), (), generator=generator))
+    return Augmentation(names[chosen], torch.rand(images, _DRAWS, generator=generator))

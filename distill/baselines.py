@@ -1,0 +1,94 @@
+"""What a distilled file has to beat: random real images, stored in its layout or as well as fredfmt can in its bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fredfmt.distill.config import DistillConfig
+from fredfmt.encoder import encode
+from fredfmt.model import FreDData
+from fredfmt.quantizer import Step
+from fredfmt.sources import Source
+from fredfmt.storage import packed_size
+from fredfmt.transforms import spatial_size
+
+RMSE = 0.4
+"""The root mean square error of coded images, in normalised units, at which random images were worth most a byte."""
+_SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
+_TRIED = 32
+
+
+def own_start(data: FreDData, train: Source) -> FreDData:
+    """Random real images of ``train`` in the layout of ``data``: its instances a class, masks and quantisation.
+
+    For data that were distilled from this source these are the very images that the distillation started from, as its
+    seed is in the metadata. Raises `ArgumentError` for a class with fewer images than ``data`` has instances.
+    """
+    seed = DistillConfig.from_json(data.metadata.distillation).seed if data.metadata.distillation else 0
+    labels = data.labels.argmax(axis=1) if data.soft else data.labels.astype(np.intp)
+    chosen = train.sample(int(np.bincount(labels).max()), seed=seed)
+    rows = np.empty(len(labels), np.intp)
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        rows[places] = np.flatnonzero(chosen.labels == label)[: len(places)]
+    masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
+    masks[labels] = data.frequencies[data.mask_of]
+    mode = data.metadata.quantization.mode
+    step: Step = data.step if mode == "uniform" else "float16" if mode == "float16" else None
+    return _encode(chosen.subset(rows), k=data.k, mask=masks, step=step, transform=data.metadata.transform)
+
+
+def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct") -> FreDData:
+    """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality at which they are worth most.
+
+    The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
+    frequencies; of all pairs of k and step with an error of `RMSE` the one that takes least bytes; with these, as many
+    random images of each class as fit; last, the smallest step that still fits. Raises `ArgumentError` if not even one
+    image a class does.
+    """
+    most = int(np.bincount(train.labels, minlength=len(train.classes)).min())
+    k, step = _cheapest(train.sample(min(_TRIED, most), seed=seed), transform)
+
+    def fits(count: int) -> bool:
+        data = _encode(train.sample(count, seed=seed), k=k, mask="low", step=step, transform=transform)
+        return packed_size(data) <= max_bytes
+
+    good, bad = 1, 2
+    while bad <= most and fits(bad):
+        good, bad = bad, bad * 2
+    bad = min(bad, most + 1)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if fits(middle) else (good, middle)
+    return _encode(train.sample(good, seed=seed), k=k, mask="low", max_bytes=max_bytes, transform=transform)
+
+
+def _cheapest(images: Source, transform: str) -> tuple[int, float]:
+    """The number of coarsest frequencies and the step that code ``images`` with an error of `RMSE` in least bytes."""
+    size = spatial_size(images.spatial_shape)
+    candidates = []
+    for k in sorted({max(1, round(share * size)) for share in _SHARES_KEPT}):
+        exact = _encode(images, k=k, mask="low", step=None, transform=transform)
+        left_out = exact.metadata.reconstruction["rmse"]
+        if left_out < RMSE:
+            error = math.sqrt((RMSE**2 - left_out**2) * size / k)
+            data = _encode(images, k=k, mask="low", target_rmse=error, transform=transform)
+            candidates.append((packed_size(data), k, data.step))
+    _, k, step = min(candidates)
+    return k, step
+
+
+def _encode(images: Source, **how: Any) -> FreDData:
+    return encode(
+        images.normalized,
+        images.labels,
+        normalization=images.normalization,
+        classes=images.classes,
+        source=images.provenance(),
+        license=images.license,
+        citation=images.citation,
+        **how,
+    )

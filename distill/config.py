@@ -1,0 +1,196 @@
+"""What was run, as typed and checked values that go into a file and come back out of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Literal, Self, cast, get_args
+
+from fredfmt.errors import ArgumentError
+from fredfmt.masks import MASKS
+from fredfmt.quantizer import Step
+from fredfmt.transforms import TRANSFORMS, spatial_size
+
+Optimizer = Literal["sgd", "adam"]
+MaskScope = Literal["class", "start"]
+DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
+
+
+@dataclass(frozen=True)
+class _Config:
+    """A frozen dataclass that goes to JSON and back, and checks its values however it is made."""
+
+    where: ClassVar[str]
+    """What messages call it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` gives an equal configuration back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; fields that are missing take their defaults.
+
+        Raises `ArgumentError` for unknown fields and unusable values.
+        """
+        known = {entry.name for entry in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ArgumentError("unknown settings", where=cls.where, expected=sorted(known), found=unknown)
+        read = dict(values)
+        if isinstance(read.get("network"), Mapping):
+            read["network"] = NetworkConfig.from_json(read["network"])
+        return cls(**read)
+
+    def _check(self, name: str, fits: bool, expected: object) -> None:
+        if not fits:
+            raise ArgumentError(
+                "unusable setting", where=f"{self.where}.{name}", expected=expected, found=repr(getattr(self, name))
+            )
+
+    def _whole(self, name: str, least: int = 1) -> None:
+        value = getattr(self, name)
+        fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        self._check(name, fits, f"a whole number of at least {least}")
+
+    def _number(self, name: str, above: float = -math.inf, *, least: float = -math.inf, below: float = math.inf) -> None:
+        value = getattr(self, name)
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = fits and math.isfinite(value) and above < value < below and value >= least
+        limits = f"above {above:g}" if above > -math.inf else f"at least {least:g}"
+        self._check(name, fits, f"a number {limits}" + (f" and below {below:g}" if below < math.inf else ""))
+
+    def _word(self, name: str, known: tuple[str, ...] | None = None) -> None:
+        value = getattr(self, name)
+        self._check(name, isinstance(value, str) and (known is None or value in known), known or "a name")
+
+
+@dataclass(frozen=True)
+class NetworkConfig(_Config):
+    """A network; see `fredfmt.distill.networks`."""
+
+    where: ClassVar[str] = "network"
+
+    name: str = "convnet"
+    width: int = 32
+    """Channels of the convolutions; published results use 128, which takes ten times as long on a CPU."""
+    depth: int = 3
+    """Number of blocks; 3 for sides up to 32, one more for each doubling."""
+
+    def __post_init__(self) -> None:
+        self._word("name")
+        self._whole("width")
+        self._whole("depth")
+
+
+@dataclass(frozen=True)
+class DistillConfig(_Config):
+    """Everything that decides what `fredfmt.distill.distill` makes of a source: equal settings, equal file."""
+
+    where: ClassVar[str] = "distillation"
+
+    objective: str = "dm"
+    """A name in `fredfmt.distill.objectives.OBJECTIVES`."""
+    ipc: float = 1.0
+    """The budget as the paper counts it: numbers stored a class and channel, in units of whole images."""
+    k: int = 49
+    """Frequencies kept of each instance."""
+    transform: str = "dct"
+    mask: str = "evr"
+    mask_scope: MaskScope = "class"
+    """What masks are chosen by: ``class``, all images of the class, or ``start``, the images that the instances start
+    from, as FreD's official code does."""
+    step: Step = 1.5
+    """Quantisation step of the file in orthonormal units, ``"float16"``, or None for float32."""
+    quantize_in_loop: bool = False
+    """Whether the objective sees images decoded from rounded coefficients; gradients pass the rounding unchanged."""
+    iterations: int = 1000
+    optimizer: Optimizer = "sgd"
+    lr: float = 30.0
+    """Learning rate of the coefficients of an orthonormal transform. FreD's official rates, for un-normalised
+    transforms of side n, are divided by ``4 n**2``."""
+    momentum: float = 0.5
+    """Of SGD, or the first of Adam's two."""
+    average: float = 0.99
+    """Decay of the running mean of the coefficients over the iterations, which is what the file holds; 0 is the last
+    iterate. It damps the noise of random networks, which would cost bits and accuracy."""
+    batch_real: int = 32
+    """Real images a class and iteration."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augmentation: str = DEFAULT_AUGMENTATION
+    """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one of which is drawn for an iteration; ``none``."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._word("objective")
+        self._number("ipc", above=0)
+        self._whole("k")
+        self._word("transform", tuple(sorted(TRANSFORMS)))
+        self._word("mask", tuple(sorted(MASKS)))
+        self._word("mask_scope", get_args(MaskScope))
+        if not (self.step is None or self.step == "float16"):
+            self._number("step", above=0)
+        self._check("quantize_in_loop", isinstance(self.quantize_in_loop, bool), "true or false")
+        if self.quantize_in_loop:
+            self._check("step", isinstance(self.step, int | float), "a number, for quantize_in_loop")
+        self._whole("iterations")
+        self._word("optimizer", get_args(Optimizer))
+        self._number("lr", above=0)
+        self._number("momentum", least=0, below=1)
+        self._number("average", least=0, below=1)
+        self._whole("batch_real")
+        self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
+        self._word("augmentation")
+        self._whole("seed", 0)
+
+    def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:
+        """``floor(ipc * positions / k)``, at least one.
+
+        Raises `ArgumentError` if the budget is less than one instance, or k more than there are frequencies.
+        """
+        size = spatial_size(spatial_shape)
+        if self.k > size:
+            raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=self.k)
+        count = math.floor(self.ipc * size / self.k + 1e-9)
+        if count < 1:
+            raise ArgumentError(
+                "the budget is less than one instance a class",
+                expected=f"ipc of at least {self.k / size:.3g}, or k of at most {math.floor(self.ipc * size)}",
+                found=f"ipc={self.ipc:g}, k={self.k}",
+            )
+        return count
+
+    @property
+    def loop_step(self) -> float | None:
+        """The step by which the objective sees coefficients rounded, if it does."""
+        return float(cast(float, self.step)) if self.quantize_in_loop else None
+
+
+@dataclass(frozen=True)
+class EvaluationConfig(_Config):
+    """How fresh networks are trained and tested; a protocol with a name, so that results can be compared."""
+
+    where: ClassVar[str] = "evaluation"
+
+    protocol: Literal["steps"] = "steps"
+    """``steps``: the same number of optimiser steps whatever the size of the set. SGD with Nesterov momentum 0.9 and
+    weight decay 5e-4 on the cross-entropy; the learning rate rises linearly over the first tenth of the steps and falls
+    linearly to zero; every batch is augmented by one drawn operation, each image with its own parameters; the accuracy
+    is that of the last step on the whole test split, without augmentation."""
+    steps: int = 300
+    batch: int = 64
+    """Images a step, also from a smaller set; every image comes once before any comes again."""
+    lr: float = 0.05
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augmentation: str = DEFAULT_AUGMENTATION
+    seeds: int = 3
+    """Number of networks trained: seeds 0, 1, ... decide parameters, order and augmentation."""
+
+    def __post_init__(self) -> None:
+        self._word("protocol", ("steps",))
+        self._whole("steps")
+        self._whole("batch")
+        self._number("lr", above=0)
+        self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
+        self._word("augmentation")
+        self._whole("seeds")

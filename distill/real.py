@@ -1,0 +1,35 @@
+"""Real images while distilling: a `Source` in, batches with the same number of images of every class out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fredfmt.errors import SourceError
+from fredfmt.sources import Source
+
+
+class RealImages:
+    """The images of a source by class, read as they are asked for; memory holds their indices only.
+
+    Raises `SourceError` if a class has no image.
+    """
+
+    def __init__(self, source: Source, device: torch.device | str | None = None) -> None:
+        self._source = source
+        self._device = device
+        self._of_class = [np.flatnonzero(source.labels == label) for label in range(len(source.classes))]
+        for name, members in zip(source.classes, self._of_class, strict=True):
+            if not len(members):
+                raise SourceError("a class has no image", where=f"{source.name}: class {name}")
+
+    def batch(self, per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """``per_class`` random images of each class, or all where it has fewer, class by class, without repeats.
+
+        (B, C, *spatial) float32 in the source's normalised space and (B,) int64 labels, on the device.
+        """
+        chosen = [members[torch.randperm(len(members), generator=generator)[:per_class]] for members in self._of_class]
+        labels = np.repeat(np.arange(len(chosen)), [len(members) for members in chosen])
+        images = torch.from_numpy(self._source.batch(np.concatenate(chosen)))
+        return images.to(self._device, non_blocking=True), torch.from_numpy(labels).to(self._device, non_blocking=True)

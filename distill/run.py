@@ -1,0 +1,229 @@
+"""`distill`: a source of real images and a configuration in, a small synthetic data set out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fredfmt.distill.augment import operations
+from fredfmt.distill.checkpoint import read_checkpoint, write_checkpoint
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.interruption import noting_interrupts
+from fredfmt.distill.objectives import Iteration, make_objective
+from fredfmt.distill.progress import Callback, Progress
+from fredfmt.distill.real import RealImages
+from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset import FrequencySynset
+from fredfmt.errors import ArgumentError, FredError
+from fredfmt.model import FreDData
+from fredfmt.sources import Source
+
+_REPORT_EVERY = 10
+
+
+class DistillationStopped(FredError):
+    """Ctrl-C; ``data`` is what there was by then, a usable set."""
+
+    def __init__(self, data: FreDData, iteration: int, config: DistillConfig, checkpoint: Path | None) -> None:
+        hint = f"The checkpoint is {checkpoint}; run the same again to go on" if checkpoint else ""
+        super().__init__(f"stopped after iteration {iteration} of {config.iterations}", hint=hint)
+        self.data = data
+        self.iteration = iteration
+
+
+class DivergenceError(FredError):
+    """The loss or a coefficient became NaN or infinite."""
+
+
+def distill(
+    source: Source,
+    config: DistillConfig | None = None,
+    *,
+    device: torch.device | str | None = None,
+    progress: Callback | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 100,
+    resume: bool = True,
+) -> FreDData:
+    """Learn a few instances a class to train on in place of ``source``.
+
+    Parameters
+    ----------
+    source
+        Real images to learn from, a train split. Read batch by batch.
+    config
+        All settings; equal ones give an equal result, on a CPU bit for bit. They are put into the metadata.
+    device
+        Where to compute; random numbers are the same everywhere.
+    progress
+        Called every ten iterations.
+    checkpoint
+        A file to keep the state in, written every ``checkpoint_every`` iterations (and when stopped), atomically. It is
+        left there at the end.
+    resume
+        Go on from ``checkpoint`` if it exists; the result is the same as without the interruption. False begins anew.
+
+    Raises
+    ------
+    ArgumentError
+        For settings that do not fit the source, or a checkpoint of another run.
+    DivergenceError
+        If the loss becomes NaN or infinite.
+    DistillationStopped
+        After Ctrl-C, at the end of the iteration, with the set as it is.
+    """
+    config = config or DistillConfig()
+    path = Path(checkpoint) if checkpoint is not None else None
+    run = _Run(source, config, device)
+    if path is not None and resume and path.exists():
+        run.restore(path)
+    with noting_interrupts() as interruption:
+        while run.done < config.iterations:
+            run.step()
+            due = run.done % _REPORT_EVERY == 0 or run.done == config.iterations or interruption.wanted
+            if due:
+                loss = run.mean_loss(path)
+                if progress is not None:
+                    progress(Progress("distilling", run.done, config.iterations, loss))
+            ends = run.done == config.iterations or interruption.wanted
+            if path is not None and (ends or run.done % checkpoint_every == 0):
+                if not due:
+                    run.mean_loss(path)
+                run.save(path)
+            if interruption.wanted and run.done < config.iterations:
+                raise DistillationStopped(run.data(), run.done, config, path)
+    return run.data()
+
+
+class _Run:
+    """The state of a run between two iterations."""
+
+    def __init__(self, source: Source, config: DistillConfig, device: torch.device | str | None) -> None:
+        self.config = config
+        self.objective = make_objective(config)
+        self.operations = operations(config.augmentation)
+        self.source = source
+        self.real = RealImages(source, device)
+        self.start = initial_data(source, config)
+        self.synset = FrequencySynset.from_data(self.start, loop_step=config.loop_step, device=device)
+        self.average = self.synset.coefficients.detach().clone()
+        self.optimizer = _optimizer(self.synset, config)
+        self.done = 0
+        self._losses: list[Tensor] = []
+
+    def step(self) -> None:
+        """One iteration. Nothing here waits for the device."""
+        iteration = Iteration(
+            number=self.done,
+            seed=self.config.seed,
+            classes=len(self.source.classes),
+            channels=self.source.channels,
+            spatial_shape=self.source.spatial_shape,
+            synthetic=self.synset,
+            real=self.real,
+            network_config=self.config.network,
+            operations=self.operations,
+        )
+        losses = []
+        for loss in self.objective.losses(iteration):
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss.detach())
+        self._losses.append(torch.stack(losses).mean())
+        self.done += 1
+        decay = min(self.config.average, self.done / (self.done + 9))
+        self.average.lerp_(self.synset.coefficients.detach(), 1 - decay)
+
+    def mean_loss(self, path: Path | None) -> float:
+        """The mean loss of the iterations since it was last asked for. Raises `DivergenceError` if all is not finite."""
+        losses = torch.stack(self._losses).cpu()
+        self._losses = []
+        finite = losses.isfinite()
+        if not (finite.all() and bool(self.synset.coefficients.isfinite().all())):
+            first = self.done - len(losses) + int(finite.to(torch.int8).argmin()) + 1 if not finite.all() else self.done
+            kept = f"; the last good checkpoint is {path}" if path is not None and path.exists() else ""
+            raise DivergenceError(
+                "the loss is not finite any more",
+                where=f"iteration {first}",
+                hint=f"A learning rate of {self.config.lr:g} is likely too large{kept}",
+            )
+        return float(losses.mean())
+
+    def data(self) -> FreDData:
+        """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
+        settings = replace(self.config, iterations=max(self.done, 1)).to_json()
+        averaged = FrequencySynset(self.average, self.start)
+        return averaged.to_data(step=self.config.step, distillation=settings, reconstruction={})
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint."""
+        arrays = {
+            "coefficients": _numpy(self.synset.coefficients),
+            "average": _numpy(self.average),
+            "start": self.start.coefficients,
+        }
+        for index, state in self.optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                if value is not None:
+                    arrays[f"optimizer.{index}.{name}"] = _numpy(value)
+        write_checkpoint(path, arrays, {"iteration": self.done, **self._identity()})
+
+    def restore(self, path: Path) -> None:
+        """Take up the state of a checkpoint. Raises `ArgumentError` if it is of another run."""
+        arrays, document = read_checkpoint(path)
+        for part, values in self._identity().items():
+            theirs = document[part]
+            if differing := sorted(name for name in values | theirs if values.get(name) != theirs.get(name)):
+                name = differing[0]
+                raise ArgumentError(
+                    f"the checkpoint is of another run: its {name} differs",
+                    where=str(path),
+                    expected=values.get(name),
+                    found=theirs.get(name),
+                    hint="Use the same settings, or begin anew without resuming",
+                )
+        if not np.array_equal(arrays["start"], self.start.coefficients):
+            raise ArgumentError(
+                "the checkpoint began with other images", where=str(path), hint="Begin anew without resuming"
+            )
+        if document["iteration"] > self.config.iterations:
+            raise ArgumentError(
+                "the checkpoint is further than these settings go",
+                where=str(path),
+                expected=f"at most {self.config.iterations} iterations",
+                found=document["iteration"],
+            )
+        tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        with torch.no_grad():
+            self.synset.coefficients.copy_(tensors["coefficients"])
+            self.average.copy_(tensors["average"])
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.done = int(document["iteration"])
+
+    def _identity(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint must agree on; a run may go on for more iterations than it was meant to at first."""
+        settings = {name: value for name, value in self.config.to_json().items() if name != "iterations"}
+        return {"config": settings, "source": self.source.provenance()}
+
+
+def _optimizer(synset: FrequencySynset, config: DistillConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam(synset.parameters(), lr=config.lr, betas=(config.momentum, 0.99))
+    return torch.optim.SGD(synset.parameters(), lr=config.lr, momentum=config.momentum)
+
+
+def _numpy(value: Tensor) -> NDArray[Any]:
+    return value.detach().cpu().numpy()

@@ -1,0 +1,79 @@
+"""What is imported when: the format layer and the quick commands answer without torch, and none needs the others."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "torchvision", "zarr", "h5py", "scipy", "PIL"}
+
+
+def modules_after(code, *arguments):
+    """Top-level modules that a fresh interpreter has imported after ``code``."""
+    report = "import sys; sys.stderr.write(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
+    run = subprocess.run([sys.executable, "-c", f"{code}\n{report}", *arguments], check=True, capture_output=True, text=True)
+    return set(run.stderr.split())
+
+
+def command(*words):
+    return f"""
+import sys
+sys.argv = ["fredfmt", *{list(words)!r}]
+from fredfmt.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+"""
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    from fredfmt import save
+    from fredfmt.sources import open_source
+    from fredfmt import encode
+
+    source = open_source("digits")
+    path = tmp_path_factory.mktemp("imports") / "digits.fred"
+    save(encode(source.normalized, source.labels, k=16), path)
+    return str(path)
+
+
+def test_the_package_itself_is_light():
+    assert not modules_after("import fredfmt, fredfmt.sources") & HEAVY
+
+
+def test_quick_commands_import_nothing_heavy(digits):
+    assert not modules_after(command("--help")) & HEAVY
+    assert not modules_after(command("validate", digits)) & HEAVY
+    assert not modules_after(command("inspect", digits, "--json")) & (HEAVY - {"zarr"})
+
+
+def test_the_format_layer_works_where_torch_is_not_installed(digits, tmp_path):
+    code = f"""
+import sys
+sys.modules["torch"] = sys.modules["torchvision"] = None
+import numpy as np, fredfmt
+data = fredfmt.load({digits!r})
+fredfmt.save(data, {str(tmp_path / "x.fred.h5")!r})
+assert fredfmt.load({str(tmp_path / "x.fred.h5")!r}) == data
+assert fredfmt.validate({digits!r}).valid
+fredfmt.ledger(data), fredfmt.digest(data)
+fredfmt.encode(np.random.rand(9, 1, 5, 7).astype("f4"), np.arange(9) % 3, k=4)
+try:
+    fredfmt.decode
+except ImportError as error:
+    assert "torch" in str(error)
+else:
+    raise AssertionError("decode needs torch")
+"""
+    assert "torchvision" in modules_after(code)
+
+
+def test_only_the_package_is_installed_at_the_top():
+    run = subprocess.run(
+        [sys.executable, "-c", "import distill"], check=False, capture_output=True, text=True, cwd="/"
+    )
+    assert "No module named 'distill'" in run.stderr
+    run = subprocess.run([sys.executable, "-c", "import cli"], check=False, capture_output=True, text=True, cwd="/")
+    assert "No module named 'cli'" in run.stderr
