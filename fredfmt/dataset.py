@@ -95,13 +95,13 @@ class FreDDataset(Dataset[Sample]):
         count = len(self.data)
         if len(rows) and not (-count <= rows.min() and rows.max() < count):
             raise FredIndexError(
-                "an instance index is out of range",
+                "no such instance",
                 expected=f"{-count} to {count - 1}",
                 found=int(rows.min() if rows.min() < -count else rows.max()),
             )
         masks = self.data.mask_of[rows]
-        one = int(masks[0]) if len(masks) == 1 else torch.from_numpy(masks.astype(np.int64))
-        images = self._decoder(torch.from_numpy(self.data.coefficients[rows]), one)
+        used = int(masks[0]) if len(masks) == 1 else torch.from_numpy(masks.astype(np.int64))
+        images = self._decoder(torch.from_numpy(self.data.coefficients[rows]), used)
         if not self._normalized:
             images = to_unit(images, self.data.metadata.normalization)
         return images, torch.from_numpy(self._labels[rows])

@@ -106,7 +106,7 @@ def test_indices_are_those_of_a_list():
     torch.testing.assert_close(dataset[-1][0], dataset[22][0], rtol=0, atol=0)
     torch.testing.assert_close(dataset[np.int16(3)][0], dataset[torch.tensor(3)][0], rtol=0, atol=0)
     for wrong in (23, -24, 10**9):
-        with pytest.raises(FredIndexError, match="out of range; expected -23 to 22"):
+        with pytest.raises(FredIndexError, match="no such instance; expected -23 to 22"):
             dataset[wrong]
         with pytest.raises(IndexError):
             dataset.decode([0, wrong])
