@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
-from fredfmt.distill.networks.convnet import ConvNet
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -26,6 +25,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import ToTensor
 
 import fredfmt
+from fredfmt.distill.networks.convnet import ConvNet
 from fredfmt.exporters import export
 from fredfmt.sources import open_source
 
