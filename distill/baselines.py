@@ -1,4 +1,4 @@
-"""What a distilled file has to beat: random real images, stored in its layout or as well as fredfmt can in its bytes."""
+"""What a distilled file has to beat: random real images, in its layout or coded as well as possible into its bytes."""
 
 from __future__ import annotations
 

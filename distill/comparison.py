@@ -65,7 +65,7 @@ def compare(
             lambda seed: coded_images(train, size, seed=seed, transform=data.metadata.transform),
         ),
     )
-    rows = []
+    rows: list[Row] = []
     for name, description, make in sets:
         accuracies = []
         for seed in range(config.seeds):

@@ -53,7 +53,9 @@ class _Config:
         fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
         self._check(name, fits, f"a whole number of at least {least}")
 
-    def _number(self, name: str, above: float = -math.inf, *, least: float = -math.inf, below: float = math.inf) -> None:
+    def _number(
+        self, name: str, above: float = -math.inf, *, least: float = -math.inf, below: float = math.inf
+    ) -> None:
         value = getattr(self, name)
         fits = isinstance(value, int | float) and not isinstance(value, bool)
         fits = fits and math.isfinite(value) and above < value < below and value >= least
@@ -100,15 +102,16 @@ class DistillConfig(_Config):
     mask_scope: MaskScope = "class"
     """What masks are chosen by: ``class``, all images of the class, or ``start``, the images that the instances start
     from, as FreD's official code does."""
-    step: Step = 1.5
+    step: Step = 1.0
     """Quantisation step of the file in orthonormal units, ``"float16"``, or None for float32."""
     quantize_in_loop: bool = False
     """Whether the objective sees images decoded from rounded coefficients; gradients pass the rounding unchanged."""
     iterations: int = 1000
-    optimizer: Optimizer = "sgd"
-    lr: float = 30.0
-    """Learning rate of the coefficients of an orthonormal transform. FreD's official rates, for un-normalised
-    transforms of side n, are divided by ``4 n**2``."""
+    optimizer: Optimizer = "adam"
+    lr: float = 0.1
+    """Learning rate of the coefficients of an orthonormal transform. FreD's official rates, of SGD on un-normalised
+    transforms of side n, are divided by ``4 n**2``: about 30 to 250 for SGD here. Adam's rate is in the coefficients'
+    own units and fits different sources and networks alike."""
     momentum: float = 0.5
     """Of SGD, or the first of Adam's two."""
     average: float = 0.99
@@ -118,7 +121,7 @@ class DistillConfig(_Config):
     """Real images a class and iteration."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: str = DEFAULT_AUGMENTATION
-    """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one of which is drawn for an iteration; ``none``."""
+    """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one drawn an iteration; or ``none``."""
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -139,7 +139,7 @@ def train(network: ConvNet, images: Tensor, labels: Tensor, config: EvaluationCo
         rows = rows.to(images.device, non_blocking=True)
         loss = F.cross_entropy(network(augmentation(images.index_select(0, rows))), labels.index_select(0, rows))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
 

@@ -134,7 +134,7 @@ class _Run:
         losses = []
         for loss in self.objective.losses(iteration):
             self.optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             losses.append(loss.detach())
         self._losses.append(torch.stack(losses).mean())
@@ -143,7 +143,7 @@ class _Run:
         self.average.lerp_(self.synset.coefficients.detach(), 1 - decay)
 
     def mean_loss(self, path: Path | None) -> float:
-        """The mean loss of the iterations since it was last asked for. Raises `DivergenceError` if all is not finite."""
+        """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere."""
         losses = torch.stack(self._losses).cpu()
         self._losses = []
         finite = losses.isfinite()

@@ -1,4 +1,4 @@
-"""What distillation starts from: a source and a configuration in, random real images in the layout of the result out."""
+"""What distillation starts from: a source and a configuration in, random real images in the result's layout out."""
 
 from __future__ import annotations
 

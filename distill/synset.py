@@ -32,8 +32,9 @@ class FrequencySynset(nn.Module):
     layout
         A data set whose masks, labels and metadata these instances have; see `from_data` for the usual way in.
     loop_step
-        Decode from coefficients rounded to multiples of this step, as a file with that step would; the gradient passes
-        the rounding as if it were not there (straight-through, Bengio et al. 2013). None decodes the values as they are.
+        Decode from coefficients rounded to multiples of this step, as from a file with that step; the gradient passes
+        the rounding as if it were not there (straight-through, Bengio et al. 2013). None decodes the values as they
+        are.
     """
 
     labels: Tensor
@@ -43,7 +44,9 @@ class FrequencySynset(nn.Module):
         super().__init__()
         if coefficients.shape != layout.coefficients.shape:
             raise ArgumentError(
-                "coefficients do not fit the layout", expected=layout.coefficients.shape, found=tuple(coefficients.shape)
+                "coefficients do not fit the layout",
+                expected=layout.coefficients.shape,
+                found=tuple(coefficients.shape),
             )
         if loop_step is not None and not loop_step > 0:
             raise ArgumentError("unusable loop_step", expected="a positive number or None", found=loop_step)
@@ -55,8 +58,7 @@ class FrequencySynset(nn.Module):
         self._classes = layout.labels.argmax(axis=1) if layout.soft else layout.labels.astype(np.int64)
         plain = replace(layout.metadata, quantization=Quantization("float32"))
         self._layout = replace(layout, coefficients=_real(layout), base=None, metadata=plain)
-        self._decoder: Decoder | None = None
-        self._decoder_device = coefficients.device
+        self._decoder = Decoder.of(self._layout, device=coefficients.device)
 
     @classmethod
     def from_data(
@@ -85,12 +87,13 @@ class FrequencySynset(nn.Module):
         return self.images(indices)
 
     def images(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
-        """(B, C, *spatial) float32 images of the instances ``indices``, in any order and with repeats; of all by default.
+        """(B, C, *spatial) float32 images of the instances ``indices``, in any order, with repeats; by default all.
 
-        They are in the space of the data's normalisation and carry gradients to the coefficients. Indices are best given
-        as a list or a CPU tensor, which makes no device wait.
+        They are in the space of the data's normalisation and carry gradients to the coefficients. Indices are best
+        given as a list or a CPU tensor, which makes no device wait.
         """
-        coefficients, masks = self.coefficients, self._masks
+        coefficients: Tensor = self.coefficients
+        masks = self._masks
         if indices is not None:
             rows = torch.as_tensor(indices, dtype=torch.int64, device="cpu")
             masks = masks[rows]
@@ -98,8 +101,9 @@ class FrequencySynset(nn.Module):
         if self.loop_step is not None:
             rounded = (coefficients / self.loop_step).round() * self.loop_step
             coefficients = coefficients + (rounded - coefficients).detach()
-        images: Tensor = self._decode_with()(coefficients, masks)
-        return images
+        if self._decoder.device != coefficients.device:
+            self._decoder = Decoder.of(self._layout, device=coefficients.device)
+        return self._decoder(coefficients, masks)
 
     def indices_of(self, label: int) -> Tensor:
         """The instances of a class (where labels are soft, of those whose likeliest class it is), int64 on the CPU."""
@@ -112,12 +116,6 @@ class FrequencySynset(nn.Module):
 
     def __len__(self) -> int:
         return len(self.coefficients)
-
-    def _decode_with(self) -> Decoder:
-        if self._decoder is None or self._decoder_device != self.coefficients.device:
-            self._decoder_device = self.coefficients.device
-            self._decoder = Decoder.of(self._layout, device=self._decoder_device)
-        return self._decoder
 
 
 def _real(data: FreDData) -> np.ndarray[Any, np.dtype[np.float32]]:

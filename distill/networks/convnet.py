@@ -47,14 +47,14 @@ class ConvNet(nn.Module):
                 hint="Use a smaller depth",
             )
         layers: list[nn.Module] = []
-        sides = spatial_shape
+        rows, columns = spatial_shape
         for block in range(depth):
-            padding = tuple(1 + (-side % 2**depth) // 2 if block == 0 else 1 for side in sides)
-            sides = tuple((side + 2 * pad - 2) // 2 for side, pad in zip(sides, padding, strict=True))
-            convolution = nn.Conv2d(width if block else channels, width, 3, padding=padding, device="meta")
+            down, across = (1 if block else 1 + (-side % 2**depth) // 2 for side in (rows, columns))
+            rows, columns = (rows + 2 * down - 2) // 2, (columns + 2 * across - 2) // 2
+            convolution = nn.Conv2d(width if block else channels, width, 3, padding=(down, across), device="meta")
             layers += [convolution, nn.GroupNorm(width, width, device="meta"), nn.ReLU(), nn.AvgPool2d(2)]
         self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(width * sides[0] * sides[1], classes, device="meta")
+        self.head = nn.Linear(width * rows * columns, classes, device="meta")
         self.to_empty(device="cpu")
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):

@@ -30,9 +30,7 @@ class DM:
         with torch.no_grad():
             wanted = class_means(network.embed(augmentation(images)), labels, iteration.classes)
         synthetic = iteration.synthetic
-        reached = class_means(
-            network.embed(augmentation(synthetic.images())), synthetic.labels, iteration.classes
-        )
+        reached = class_means(network.embed(augmentation(synthetic.images())), synthetic.labels, iteration.classes)
         yield (wanted - reached).square().sum()
 
 
