@@ -46,8 +46,8 @@ def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str
 
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
     frequencies; of all pairs of k and step with an error of `RMSE` the one that takes least bytes; with these, as many
-    random images of each class as fit; last, the smallest step that still fits. Raises `ArgumentError` if not even one
-    image a class does.
+    random images of each class as fit; last, the smallest step that still fits (and where all images of a class are
+    used, the k with the least error then). Raises `ArgumentError` if not even one image a class fits.
     """
     most = int(np.bincount(train.labels, minlength=len(train.classes)).min())
     k, step = _cheapest(train.sample(min(_TRIED, most), seed=seed), transform)
@@ -63,14 +63,17 @@ def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str
     while bad - good > 1:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if fits(middle) else (good, middle)
-    return _encode(train.sample(good, seed=seed), k=k, mask="low", max_bytes=max_bytes, transform=transform)
+    chosen = train.sample(good, seed=seed)
+    tried = _numbers_kept(train) if good == most else [k]
+    coded = [_encode(chosen, k=k, mask="low", max_bytes=max_bytes, transform=transform) for k in tried]
+    return min(coded, key=lambda data: float(data.metadata.reconstruction["rmse"]))
 
 
 def _cheapest(images: Source, transform: str) -> tuple[int, float]:
     """The number of coarsest frequencies and the step that code ``images`` with an error of `RMSE` in least bytes."""
     size = spatial_size(images.spatial_shape)
     candidates = []
-    for k in sorted({max(1, round(share * size)) for share in _SHARES_KEPT}):
+    for k in _numbers_kept(images):
         exact = _encode(images, k=k, mask="low", step=None, transform=transform)
         left_out = exact.metadata.reconstruction["rmse"]
         if left_out < RMSE:
@@ -79,6 +82,11 @@ def _cheapest(images: Source, transform: str) -> tuple[int, float]:
             candidates.append((packed_size(data), k, data.step))
     _, k, step = min(candidates)
     return k, step
+
+
+def _numbers_kept(images: Source) -> list[int]:
+    size = spatial_size(images.spatial_shape)
+    return sorted({max(1, round(share * size)) for share in _SHARES_KEPT})
 
 
 def _encode(images: Source, **how: Any) -> FreDData:

@@ -31,7 +31,7 @@ def write_checkpoint(
 def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """What `write_checkpoint` wrote. Raises `FormatError` for anything else; nothing in the file is executed."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
         if document["format"] != _FORMAT:

@@ -55,16 +55,15 @@ class ConvNet(nn.Module):
             layers += [convolution, nn.GroupNorm(width, width, device="meta"), nn.ReLU(), nn.AvgPool2d(2)]
         self.features = nn.Sequential(*layers)
         self.head = nn.Linear(width * rows * columns, classes, device="meta")
-        self.to_empty(device="cpu")
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 bound = layer.weight[0].numel() ** -0.5
-                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)  # type: ignore[arg-type]
+                for name, empty in list(layer.named_parameters()):
+                    drawn = torch.empty(empty.shape).uniform_(-bound, bound, generator=generator)
+                    setattr(layer, name, nn.Parameter(drawn.to(device)))
             elif isinstance(layer, nn.GroupNorm):
-                nn.init.ones_(layer.weight)
-                nn.init.zeros_(layer.bias)
-        self.to(device)
+                layer.weight = nn.Parameter(torch.ones(width, device=device))
+                layer.bias = nn.Parameter(torch.zeros(width, device=device))
 
     def embed(self, images: Tensor) -> Tensor:
         """(N, C, H, W) images to (N, feature)."""

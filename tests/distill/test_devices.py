@@ -1,0 +1,55 @@
+"""Everything runs on the device that the caller names, and waits for it only to report.
+
+Tensors on the device ``meta`` have no values: an operation that mixes devices or asks for a number fails. Under
+`FakeTensorMode` the same holds for ``cuda`` on a machine without one (as far as the forward pass).
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig
+from fredfmt.distill.augment import OPERATIONS, Augmentation
+from fredfmt.distill.networks import ConvNet
+from fredfmt.distill.objectives.dm import class_means
+from fredfmt.distill.randomness import generator
+from fredfmt.distill.run import _Run
+from fredfmt.distill.start import initial_data
+
+CONFIG = DistillConfig(ipc=0.4, k=29, batch_real=5, step=0.5, network=NetworkConfig(width=4, depth=2))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, optimizer, in_loop):
+    run = _Run(patches, replace(CONFIG, optimizer=optimizer, quantize_in_loop=in_loop), "meta")
+    for _ in range(4):
+        run.step()
+    assert run.synset.coefficients.grad.device.type == "meta"
+    assert run.average.device.type == "meta"
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        run.mean_loss(None)
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_cuda_is_where_everything_is_computed(patches, operation):
+    start = initial_data(patches, CONFIG)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        synset = FrequencySynset.from_data(start, loop_step=0.5, device="cuda")
+        network = ConvNet(2, (13, 17), 3, width=4, depth=2, generator=generator(0, "x"), device="cuda")
+        images = Augmentation(operation, torch.rand(1, 4))(synset([0, 4, 2]))
+        features = network.embed(images)
+        means = class_means(features, synset.labels[:3], 3)
+        loss = means.square().sum() + F.cross_entropy(network(images), synset.labels[:3])
+        for tensor in (images, features, means, loss):
+            assert tensor.device.type == "cuda"
+
+
+def test_a_synset_moves_to_another_device(patches):
+    synset = FrequencySynset.from_data(initial_data(patches, CONFIG))
+    moved = synset.to("meta")
+    assert moved().device.type == "meta"
+    assert moved.labels.device.type == "meta"

@@ -1,0 +1,82 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fredfmt import ArgumentError
+from fredfmt.distill import NetworkConfig
+from fredfmt.distill.networks import ConvNet, make_network
+from fredfmt.distill.randomness import generator
+
+
+def make(channels, shape, classes=7, *, width=5, depth=3, seed=0):
+    return ConvNet(channels, shape, classes, width=width, depth=depth, generator=generator(seed, "test"))
+
+
+@pytest.mark.parametrize(
+    ("channels", "shape", "depth", "left"),
+    [
+        (1, (8, 8), 3, (1, 1)),
+        (1, (28, 28), 3, (4, 4)),
+        (3, (32, 32), 3, (4, 4)),
+        (2, (13, 17), 3, (1, 2)),
+        (3, (64, 48), 4, (4, 3)),
+        (3, (9, 40), 2, (2, 10)),
+    ],
+)
+def test_shapes(channels, shape, depth, left):
+    network = make(channels, shape, depth=depth)
+    images = torch.randn(4, channels, *shape)
+    assert network.embed(images).shape == (4, 5 * left[0] * left[1])
+    assert network(images).shape == (4, 7)
+
+
+def test_published_size():
+    network = make(1, (28, 28), 10, width=128)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 317_706
+
+
+def test_it_computes_what_its_description_says():
+    network = make(2, (13, 17), width=5, depth=2)
+    images = torch.randn(3, 2, 13, 17, generator=torch.Generator().manual_seed(1))
+    parameters = dict(network.named_parameters())
+    x = images
+    for block in range(2):
+        weight, bias = (parameters[f"features.{4 * block}.{part}"] for part in ("weight", "bias"))
+        # 13 and 17 lack 3 pixels to multiples of 4: half of that, rounded down, is added on each side at first
+        x = F.conv2d(F.pad(x, (2, 2, 2, 2) if block == 0 else (1, 1, 1, 1)), weight, bias)
+        x = (x - x.mean((2, 3), keepdim=True)) / (x.var((2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+        x = x.clamp(min=0)
+        h, w = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
+        x = x[:, :, :h, :w].unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).mean((3, 5))
+    torch.testing.assert_close(network.embed(images), x.flatten(1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(network(images), x.flatten(1) @ network.head.weight.T + network.head.bias)
+
+
+def test_images_do_not_mix():
+    network = make(1, (28, 28))
+    images = torch.randn(6, 1, 28, 28)
+    torch.testing.assert_close(network.embed(images)[2:4], network.embed(images[2:4]))
+
+
+def test_parameters_come_from_the_generator_alone():
+    state = torch.get_rng_state()
+    first, again, other = make(1, (8, 8), seed=3), make(1, (8, 8), seed=3), make(1, (8, 8), seed=4)
+    assert torch.equal(torch.get_rng_state(), state)
+    for mine, same, different in zip(first.parameters(), again.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, same)
+        assert mine.eq(different).all() == (mine.unique().numel() == 1)
+    assert first.features[4].weight.abs().max() <= 45**-0.5
+    assert first.features[4].weight.std().item() == pytest.approx(45**-0.5 / 3**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(("shape", "depth"), [((7, 28), 3), ((28, 28), 5), ((8, 8, 8), 3), ((64,), 1)])
+def test_images_that_do_not_fit_are_refused(shape, depth):
+    with pytest.raises(ArgumentError, match="do not fit"):
+        make(1, shape, depth=depth)
+
+
+def test_unknown_networks_are_refused():
+    with pytest.raises(ArgumentError, match="convnet"):
+        make_network(
+            NetworkConfig(name="resnet"), channels=1, spatial_shape=(8, 8), classes=2, generator=generator(0, "x")
+        )
