@@ -19,6 +19,8 @@ from fredfmt.transforms import analyse, spatial_size, synthesis_matrix
 from fredfmt.version import __version__
 
 _BLOCK_BYTES = 32 << 20
+_FINEST_BITS = 20
+"""A step search goes no further below the typical coefficient than float32 resolves."""
 
 
 class Rows(Protocol):
@@ -228,7 +230,10 @@ def _search_step(at: Any, kept: NDArray[Any], step: Step, target_rmse: float | N
                 found=max_bytes,
                 hint="Use fewer images, a smaller k or more bytes",
             )
-        return 1 / largest_step(lambda fineness: packed_size(at(1 / fineness)) <= max_bytes, 1 / start)
+        finest = 2**_FINEST_BITS / start
+        return 1 / largest_step(
+            lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes, 1 / start
+        )
     return step
 
 

@@ -189,3 +189,10 @@ def test_unusable_arguments_are_refused(digits, changes, message):
 def test_a_given_mask_is_held_to_the_format(digits):
     with pytest.raises(FormatError, match="canonical order"):
         encode(*digits, k=2, mask=np.tile(np.array([8, 0], np.uint16), (10, 1)))
+
+
+def test_more_bytes_than_any_step_can_use_give_a_fine_step_and_no_error():
+    images = np.random.default_rng(3).normal(size=(6, 2, 13, 17)).astype(np.float32)
+    data = encode(images, [0, 1, 2, 0, 1, 2], k=5, mask="low", max_bytes=100_000)
+    assert 0 < data.step < 1e-5
+    assert data.metadata.quantization.error_rms < 1e-5
