@@ -18,8 +18,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from fredfmt.distill import DistillConfig, EvaluationConfig, compare, distill, evaluate
+from fredfmt.distill import DistillConfig, EvaluationConfig, FrequencySynset, Row, compare, distill, evaluate
 from fredfmt.sources import open_source
+from fredfmt.storage import packed_size
 
 DIGITS = "color_crop_cutout_scale_rotate"
 SETTINGS: dict[str, tuple[DistillConfig, EvaluationConfig]] = {
@@ -27,7 +28,7 @@ SETTINGS: dict[str, tuple[DistillConfig, EvaluationConfig]] = {
         DistillConfig(ipc=3, k=48, step=0.5, lr=0.05, augmentation=DIGITS),
         EvaluationConfig(augmentation=DIGITS),
     ),
-    "fashion-mnist": (DistillConfig(lr=0.2), EvaluationConfig()),
+    "fashion-mnist": (DistillConfig(), EvaluationConfig()),
 }
 
 
@@ -38,7 +39,6 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=3, help="networks trained on each set")
     parser.add_argument("--validate", action="store_true", help="test on a fifth of the train split")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="other settings of the distillation")
-    parser.add_argument("--float32", action="store_true", help="evaluate the unquantised set as well")
     options = parser.parse_args()
 
     config, protocol = SETTINGS[options.source]
@@ -53,9 +53,14 @@ def main() -> None:
     table: dict[str, list[float]] = {}
     for seed in range(options.seeds):
         began = time.perf_counter()
-        data = distill(train, replace(config, seed=seed))
+        exact = distill(train, replace(config, seed=seed, step=None))
+        settings = replace(config, seed=seed).to_json()
+        data = FrequencySynset.from_data(exact).to_data(step=config.step, distillation=settings)
         distilled = time.perf_counter()
         rows = compare(data, train, test, protocol)
+        rows += (
+            Row("in float32", "", packed_size(exact), rows[0].instances_per_class, evaluate(exact, test, protocol)),
+        )
         print(
             f"seed {seed}: distilled in {distilled - began:.0f} s, compared in {time.perf_counter() - distilled:.0f} s"
         )
@@ -67,10 +72,6 @@ def main() -> None:
                 flush=True,
             )
             table.setdefault(row.name, []).append(result.mean)
-        if options.float32:
-            exact = evaluate(distill(train, replace(config, seed=seed, step=None)), test, protocol)
-            print(f"  {'in float32':<42}{exact.mean:7.2%}, standard error over networks {exact.standard_error:.2%}")
-            table.setdefault("in float32", []).append(exact.mean)
     if options.seeds > 1:
         print("over seeds")
         for name, means in table.items():

@@ -128,6 +128,6 @@ def operations(strategy: str) -> tuple[str, ...]:
 def draw_augmentation(names: tuple[str, ...], generator: torch.Generator, *, images: int = 1) -> Augmentation:
     """One operation drawn from ``names``, with one set of parameters (siamese) or a set for each of ``images``."""
     if not names:
-        return Augmentation(None, torch.empty(images, _DRAWS))
-    chosen = int(torch.randint(len(names), (), generator=generator))
-    return Augmentation(names[chosen], torch.rand(images, _DRAWS, generator=generator))
+        return Augmentation(None, torch.empty(images, _DRAWS, device="cpu"))
+    chosen = int(torch.randint(len(names), (), generator=generator, device="cpu"))
+    return Augmentation(names[chosen], torch.rand(images, _DRAWS, generator=generator, device="cpu"))

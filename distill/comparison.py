@@ -45,7 +45,7 @@ def compare(
     test: Source,
     config: EvaluationConfig | None = None,
     *,
-    device: torch.device | str | None = None,
+    device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> tuple[Row, ...]:
     """Evaluate ``data``, its own start and coded images of the same bytes by one protocol.

@@ -72,7 +72,7 @@ def evaluate(
     test: Source,
     config: EvaluationConfig | None = None,
     *,
-    device: torch.device | str | None = None,
+    device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> Evaluation:
     """Train networks on ``data`` and nothing else, and test them on the real images of ``test``.
@@ -97,7 +97,7 @@ def accuracy(
     config: EvaluationConfig,
     *,
     seed: int,
-    device: torch.device | str | None = None,
+    device: torch.device | str = "cpu",
 ) -> float:
     """The accuracy, 0..1, of one network; see `evaluate`."""
     meta = data.metadata
@@ -152,17 +152,21 @@ def _warm_up_and_down(step: int, steps: int) -> float:
 
 def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
     """Indices on the CPU, (size,) int64, for ever: all images in one random order after another."""
-    epoch, left = 0, torch.empty(0, dtype=torch.int64)
+    epoch, left = 0, torch.empty(0, dtype=torch.int64, device="cpu")
     while True:
         while len(left) < size:
-            left = torch.cat([left, torch.randperm(count, generator=generator(seed, "evaluation order", epoch))])
+            left = torch.cat([left, _order(count, seed, epoch)])
             epoch += 1
         yield left[:size]
         left = left[size:]
 
 
+def _order(count: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(count, generator=generator(seed, "evaluation order", epoch), device="cpu")
+
+
 def _share_correct(
-    network: ConvNet, test: Source, normalization: Normalization | None, device: torch.device | str | None
+    network: ConvNet, test: Source, normalization: Normalization | None, device: torch.device | str
 ) -> float:
     unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
     images = Normalized(test.images, normalization or unit)

@@ -15,4 +15,4 @@ def generator(seed: int, purpose: str, *numbers: int) -> torch.Generator:
     """
     key = "/".join((str(seed), purpose, *map(str, numbers)))
     state = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
-    return torch.Generator().manual_seed(state >> 1)
+    return torch.Generator("cpu").manual_seed(state >> 1)

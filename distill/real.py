@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.errors import SourceError
@@ -16,9 +17,9 @@ class RealImages:
     Raises `SourceError` if a class has no image.
     """
 
-    def __init__(self, source: Source, device: torch.device | str | None = None) -> None:
+    def __init__(self, source: Source, device: torch.device | str = "cpu") -> None:
         self._source = source
-        self._device = device
+        self._device = torch.device(device)
         self._of_class = [np.flatnonzero(source.labels == label) for label in range(len(source.classes))]
         for name, members in zip(source.classes, self._of_class, strict=True):
             if not len(members):
@@ -29,7 +30,12 @@ class RealImages:
 
         (B, C, *spatial) float32 in the source's normalised space and (B,) int64 labels, on the device.
         """
-        chosen = [members[torch.randperm(len(members), generator=generator)[:per_class]] for members in self._of_class]
+        chosen = [members[_permutation(len(members), generator)[:per_class]] for members in self._of_class]
         labels = np.repeat(np.arange(len(chosen)), [len(members) for members in chosen])
         images = torch.from_numpy(self._source.batch(np.concatenate(chosen)))
         return images.to(self._device, non_blocking=True), torch.from_numpy(labels).to(self._device, non_blocking=True)
+
+
+def _permutation(count: int, generator: torch.Generator) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = torch.randperm(count, generator=generator, device="cpu").numpy()
+    return order

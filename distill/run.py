@@ -46,7 +46,7 @@ def distill(
     source: Source,
     config: DistillConfig | None = None,
     *,
-    device: torch.device | str | None = None,
+    device: torch.device | str = "cpu",
     progress: Callback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
@@ -105,7 +105,7 @@ def distill(
 class _Run:
     """The state of a run between two iterations."""
 
-    def __init__(self, source: Source, config: DistillConfig, device: torch.device | str | None) -> None:
+    def __init__(self, source: Source, config: DistillConfig, device: torch.device | str) -> None:
         self.config = config
         self.objective = make_objective(config)
         self.operations = operations(config.augmentation)

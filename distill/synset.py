@@ -61,9 +61,7 @@ class FrequencySynset(nn.Module):
         self._decoder = Decoder.of(self._layout, device=coefficients.device)
 
     @classmethod
-    def from_data(
-        cls, data: FreDData, *, loop_step: float | None = None, device: torch.device | str | None = None
-    ) -> Self:
+    def from_data(cls, data: FreDData, *, loop_step: float | None = None, device: torch.device | str = "cpu") -> Self:
         """A synthetic set that starts as ``data``, on ``device``. A base spectrum becomes part of each instance."""
         return cls(torch.tensor(_real(data), device=device), data, loop_step=loop_step)
 

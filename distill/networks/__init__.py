@@ -37,7 +37,7 @@ def make_network(
     spatial_shape: tuple[int, ...],
     classes: int,
     generator: torch.Generator,
-    device: torch.device | str | None = None,
+    device: torch.device | str = "cpu",
 ) -> ConvNet:
     """A network for images of that shape, its parameters drawn from ``generator``.
 

@@ -36,7 +36,7 @@ class ConvNet(nn.Module):
         width: int = 128,
         depth: int = 3,
         generator: torch.Generator,
-        device: torch.device | str | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         super().__init__()
         if len(spatial_shape) != 2 or min(spatial_shape) < 2**depth:
@@ -59,7 +59,7 @@ class ConvNet(nn.Module):
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 bound = layer.weight[0].numel() ** -0.5
                 for name, empty in list(layer.named_parameters()):
-                    drawn = torch.empty(empty.shape).uniform_(-bound, bound, generator=generator)
+                    drawn = torch.empty(empty.shape, device="cpu").uniform_(-bound, bound, generator=generator)
                     setattr(layer, name, nn.Parameter(drawn.to(device)))
             elif isinstance(layer, nn.GroupNorm):
                 layer.weight = nn.Parameter(torch.ones(width, device=device))
