@@ -19,7 +19,8 @@ $(VENV)/.developers: pyproject.toml
 
 # Distill real handwritten digits, look at the file, train on it, compare. At most five minutes after installation.
 demo: $(VENV)/.users
-	sh examples/demo.sh $(FREDFMT) digits $(OUT)/digits
+	sh examples/demo.sh $(FREDFMT) digits $(OUT)/digits \
+		--ipc 3 --k 48 --step 0.5 --lr 0.05 --augmentation color_crop_cutout_scale_rotate
 
 # The same on Fashion-MNIST, if it is there (Debian: apt install dataset-fashion-mnist). At most twenty minutes.
 demo-fashion: $(VENV)/.users

@@ -1,6 +1,6 @@
 """Sizes and times of files: Fashion-MNIST at the paper's budget, and all 60,000 images encoded, saved and loaded.
 
-    python benchmarks/files.py [--json]
+python benchmarks/files.py [--json]
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def budget_files() -> list[dict[str, object]]:
     with tempfile.NamedTemporaryFile() as file:
         images = torch.zeros(INSTANCES * 10, 1, 28, 28)
         torch.save({"data": [[(images, torch.zeros(len(images)))]], "mask": images.clone()}, file.name)
-        rows.append({"stored as": "torch.save of decoded images and dense masks", ".fred": Path(file.name).stat().st_size})
+        rows.append(
+            {"stored as": "torch.save of decoded images and dense masks", ".fred": Path(file.name).stat().st_size}
+        )
     return rows
 
 
@@ -108,7 +110,10 @@ def main() -> None:
         return
     print(f"Fashion-MNIST, IPC = 1: 10 x {INSTANCES} instances of {K}, {10 * INSTANCES * K * 4:,} bytes of float32")
     for row in rows:
-        print("  " + "   ".join(f"{key}: {value:,}" if isinstance(value, int) else f"{value}" for key, value in row.items()))
+        print(
+            "  "
+            + "   ".join(f"{key}: {value:,}" if isinstance(value, int) else f"{value}" for key, value in row.items())
+        )
     print("Fashion-MNIST, all 60,000 training images, k = 49, step 0.5")
     for name, value in figures.items():
         print(f"  {name:34} {value:>10,}")

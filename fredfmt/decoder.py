@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
 from typing import Any, Self, SupportsIndex
@@ -22,6 +23,8 @@ from fredfmt.transforms import synthesis_matrix
 
 _SCRATCH_BYTES = 2 << 20
 """Intermediate results of one block; they stay in the processor's cache."""
+_GROUP, _PLACING = 4e6, 20
+"""What a group of one mask costs on top, and a value that is put in its place, in multiplications (see `Synthesis`)."""
 
 
 class Decoder:
@@ -121,16 +124,22 @@ class Decoder:
         synthesis = self._synthesis
         if isinstance(masks, int):
             synthesis, of_instance = self._single(masks), torch.zeros(1, dtype=torch.int64)
-            base = None if self._base is None else self._base[masks]
+            base = None if self._base is None else self._base[masks : masks + 1]
         else:
             if masks.shape != coefficients.shape[:1]:
                 raise ArgumentError("not one mask an instance", expected=coefficients.shape[:1], found=masks.shape)
             of_instance = masks.to(self.device, torch.int64, non_blocking=True)
             base = None if self._base is None else self._base.index_select(0, of_instance)
         coefficients = coefficients.to(self.device, non_blocking=True)[:, :, : self.k]
-        if self._can_write_into(coefficients):
-            return self._in_blocks(synthesis, coefficients.detach(), of_instance, base)
-        return self._plain(synthesis, coefficients, of_instance, base).to(self.dtype)
+        if not self._can_write_into(coefficients):
+            return self._plain(synthesis, coefficients, of_instance, base).to(self.dtype)
+        coefficients = coefficients.detach()
+        images = _empty((*coefficients.shape[:2], *self.size), self.dtype)
+        if not isinstance(masks, int) and self._pays_to_group(coefficients):
+            self._by_mask(coefficients, of_instance, base, images)
+        else:
+            self._in_blocks(synthesis, coefficients, of_instance, base, images)
+        return images
 
     def _fastest(self, frequencies: NDArray[Any]) -> Synthesis:
         return fastest(frequencies, self._shape, self._matrices, device=self.device, dtype=self._work_dtype)
@@ -165,23 +174,47 @@ class Decoder:
         coefficients = coefficients.to(self._work_dtype)
         return synthesis(coefficients if base is None else coefficients + base, masks, out)
 
-    def _in_blocks(self, synthesis: Synthesis, coefficients: Tensor, masks: Tensor, base: Tensor | None) -> Tensor:
-        """The same, block by block, so that only the images themselves pass through memory."""
-        batch, channels = coefficients.shape[:2]
-        images = _empty((batch, channels, *self.size), self.dtype)
-        floats = channels * (synthesis.scratch + 2 * self.k)
-        rows = max(1, _SCRATCH_BYTES // (floats * self._work_dtype.itemsize))
-        rows = -(-batch // max(1, round(batch / rows)))
+    def _in_blocks(
+        self, synthesis: Synthesis, coefficients: Tensor, masks: Tensor, base: Tensor | None, images: Tensor
+    ) -> None:
+        """Fill ``images`` block by block, so that only the images themselves pass through memory."""
+        batch = len(coefficients)
+        rows = self._block_rows(synthesis, coefficients.shape[1])
+        rows = max(1, -(-batch // max(1, round(batch / rows))))
         for start in range(0, batch, rows):
             block = slice(start, start + rows)
             masks_here = masks if len(masks) != batch else masks[block]
-            base_here = base[block] if base is not None and base.ndim == 3 else base
-            out = images[block]
+            base_here = base if base is None or len(base) != batch else base[block]
             if self.dtype == self._work_dtype:
-                self._plain(synthesis, coefficients[block], masks_here, base_here, out)
+                self._plain(synthesis, coefficients[block], masks_here, base_here, images[block])
             else:
-                out.copy_(self._plain(synthesis, coefficients[block], masks_here, base_here))
-        return images
+                images[block].copy_(self._plain(synthesis, coefficients[block], masks_here, base_here))
+
+    def _block_rows(self, synthesis: Synthesis, channels: int) -> int:
+        """Images a block."""
+        floats = channels * (synthesis.scratch + 2 * self.k)
+        return max(1, _SCRATCH_BYTES // (floats * self._work_dtype.itemsize))
+
+    def _by_mask(self, coefficients: Tensor, masks: Tensor, base: Tensor | None, images: Tensor) -> None:
+        """Fill ``images`` mask by mask, each by its own smaller synthesis."""
+        order = masks.argsort()
+        counts = torch.bincount(masks, minlength=len(self._frequencies)).tolist()
+        any_mask = torch.zeros(1, dtype=torch.int64)
+        for mask, rows in enumerate(order.split(counts)):
+            for some in rows.split(self._block_rows(self._single(mask), coefficients.shape[1])):
+                base_here = None if base is None else base.index_select(0, some)
+                images.index_copy_(
+                    0, some, self._plain(self._single(mask), coefficients[some], any_mask, base_here).to(self.dtype)
+                )
+
+    def _pays_to_group(self, coefficients: Tensor) -> bool:
+        """Whether a batch that mixes masks is decoded sooner mask by mask, by the estimated work of both."""
+        masks = len(self._frequencies)
+        if masks == 1 or len(coefficients) < 2 * masks:
+            return False
+        grouped = self._single(0).work + _PLACING * math.prod(self.size)
+        saved = (self._synthesis.work - grouped) * len(coefficients) * coefficients.shape[1]
+        return saved > _GROUP * masks
 
 
 def decode(

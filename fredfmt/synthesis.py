@@ -87,7 +87,7 @@ class Box:
                 last = None if target is None else target.view(before, self.size[axis], -1)
                 images = torch.bmm(factor.expand(before, -1, -1), stacked, out=last)
             shape[axis + 1] = self.size[axis]
-        return images.view(len(coefficients), -1, *self.size) if out is None else out
+        return images.view(*coefficients.shape[:2], *self.size) if out is None else out
 
 
 class Kept:
@@ -105,7 +105,10 @@ class Kept:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        self.one_mask = len(frequencies) == 1
         union, index = np.unique(frequencies, return_inverse=True)
+        if self.one_mask:
+            union, index = frequencies[0], np.arange(len(union))
         self.index = _tensor(index.reshape(frequencies.shape), device)
         self.size = tuple(len(matrix) for matrix in matrices)
         self.work = float(len(union) * math.prod(self.size))
@@ -118,10 +121,11 @@ class Kept:
         return len(np.unique(frequencies)) * math.prod(map(len, matrices))
 
     def __call__(self, coefficients: Tensor, masks: Tensor, out: Tensor | None = None) -> Tensor:
-        scattered = _scattered(coefficients, self.index, masks, len(self.basis)).reshape(-1, len(self.basis))
-        flat = None if out is None else out.view(len(scattered), -1)
-        images = torch.mm(scattered, self.basis, out=flat)
-        return images.view(len(coefficients), -1, *self.size) if out is None else out
+        if not self.one_mask:
+            coefficients = _scattered(coefficients, self.index, masks, len(self.basis))
+        rows = coefficients.reshape(-1, len(self.basis))
+        images = torch.mm(rows, self.basis, out=None if out is None else out.view(len(rows), -1))
+        return images.view(*coefficients.shape[:2], *self.size) if out is None else out
 
 
 def fastest(

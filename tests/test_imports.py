@@ -11,7 +11,9 @@ HEAVY = {"torch", "torchvision", "zarr", "h5py", "scipy", "PIL"}
 def modules_after(code, *arguments):
     """Top-level modules that a fresh interpreter has imported after ``code``."""
     report = "import sys; sys.stderr.write(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
-    run = subprocess.run([sys.executable, "-c", f"{code}\n{report}", *arguments], check=True, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}", *arguments], check=True, capture_output=True, text=True
+    )
     return set(run.stderr.split())
 
 
@@ -29,9 +31,8 @@ except SystemExit as stop:
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    from fredfmt import save
+    from fredfmt import encode, save
     from fredfmt.sources import open_source
-    from fredfmt import encode
 
     source = open_source("digits")
     path = tmp_path_factory.mktemp("imports") / "digits.fred"
@@ -71,9 +72,7 @@ else:
 
 
 def test_only_the_package_is_installed_at_the_top():
-    run = subprocess.run(
-        [sys.executable, "-c", "import distill"], check=False, capture_output=True, text=True, cwd="/"
-    )
+    run = subprocess.run([sys.executable, "-c", "import distill"], check=False, capture_output=True, text=True, cwd="/")
     assert "No module named 'distill'" in run.stderr
     run = subprocess.run([sys.executable, "-c", "import cli"], check=False, capture_output=True, text=True, cwd="/")
     assert "No module named 'cli'" in run.stderr
