@@ -3,10 +3,10 @@
     python benchmarks/decode.py [--json] [--quick]
 
 Every job is repeated in turn with the others; a rate is the median of its repeats. Batches mix ten classes, each with
-a mask of its own; "one class" decodes instances of a single class. Masks hold the frequencies of the highest variance: at
-28x28 those of Fashion-MNIST's classes, elsewhere those of crops from ten regions of two photographs that scikit-learn
-brings. The dense decoder multiplies a dense mask with dense coefficients and takes two full products with a fixed
-matrix, as FreD's own code does. The copy is ``clone()`` of decoded images; no decoder can be faster.
+a mask of its own; "one class" decodes instances of a single class. Masks hold the frequencies of the highest variance:
+at 28x28 those of Fashion-MNIST's classes, elsewhere those of crops of two photographs that scikit-learn brings. The
+dense decoder multiplies a dense mask with dense coefficients and takes two full products with a fixed matrix, as FreD's
+own code does. The copy is ``clone()`` of decoded images; no decoder can be faster.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from fredfmt.storage import packed_size
 DIGITS = "color_crop_cutout_scale_rotate"
 SETTINGS: dict[str, tuple[DistillConfig, EvaluationConfig]] = {
     "digits": (
-        DistillConfig(ipc=3, k=48, step=0.5, lr=0.05, augmentation=DIGITS),
+        DistillConfig(ipc=1, k=32, step=0.5, lr=0.2, iterations=600, augmentation=DIGITS),
         EvaluationConfig(augmentation=DIGITS),
     ),
     "fashion-mnist": (DistillConfig(), EvaluationConfig()),

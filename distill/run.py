@@ -180,7 +180,7 @@ class _Run:
         """Take up the state of a checkpoint. Raises `ArgumentError` if it is of another run."""
         arrays, document = read_checkpoint(path)
         for part, values in self._identity().items():
-            theirs = document[part]
+            theirs = document.get(part, {})
             if differing := sorted(name for name in values | theirs if values.get(name) != theirs.get(name)):
                 name = differing[0]
                 raise ArgumentError(
@@ -190,7 +190,7 @@ class _Run:
                     found=theirs.get(name),
                     hint="Use the same settings, or begin anew without resuming",
                 )
-        if not np.array_equal(arrays["start"], self.start.coefficients):
+        if not np.array_equal(arrays.get("start", ()), self.start.coefficients):
             raise ArgumentError(
                 "the checkpoint began with other images", where=str(path), hint="Begin anew without resuming"
             )

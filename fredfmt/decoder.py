@@ -200,8 +200,8 @@ class Decoder:
         order = masks.argsort()
         counts = torch.bincount(masks, minlength=len(self._frequencies)).tolist()
         any_mask = torch.zeros(1, dtype=torch.int64)
-        for mask, rows in enumerate(order.split(counts)):
-            for some in rows.split(self._block_rows(self._single(mask), coefficients.shape[1])):
+        for mask, rows in enumerate(torch.split(order, counts)):
+            for some in torch.split(rows, self._block_rows(self._single(mask), coefficients.shape[1])):
                 base_here = None if base is None else base.index_select(0, some)
                 images.index_copy_(
                     0, some, self._plain(self._single(mask), coefficients[some], any_mask, base_here).to(self.dtype)
