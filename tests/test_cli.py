@@ -1,0 +1,166 @@
+"""The command as a user meets it: output, exit status, errors in one line, files that are not lost."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from fredfmt import decode, digest, encode, load, save
+from fredfmt.cli.app import app
+from fredfmt.cli.commands import COMMANDS
+from fredfmt.sources import open_source
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Thirty real digits, three a class, in a file."""
+    source = open_source("digits").sample(3, seed=0)
+    path = tmp_path / "digits.fred"
+    data = encode(
+        source.normalized,
+        source.labels,
+        k=20,
+        mask="amplitude",
+        normalization=source.normalization,
+        classes=source.classes,
+        source=source.provenance(),
+    )
+    save(data, path)
+    return path
+
+
+def run(*words, status=0):
+    result = runner.invoke(app, [str(word) for word in words])
+    assert result.exit_code == status, (result.output, result.exception)
+    return result
+
+
+def test_help_names_every_command():
+    text = run("--help").stdout
+    assert all(name in text for name in COMMANDS)
+    for name in COMMANDS:
+        assert "Usage" in run(name, "--help").stdout
+
+
+def test_inspect_shows_the_same_as_the_library(file):
+    facts = json.loads(run("inspect", file, "--json").stdout)
+    assert facts["digest"] == digest(file)
+    assert facts["bytes"]["total"] == file.stat().st_size
+    assert facts["data"]["k"] == 20
+    assert facts["metadata"]["source"]["name"] == "digits"
+    text = run("inspect", file).stdout
+    assert digest(file)[:20] in text.replace("\n", "")
+
+
+def test_validate_tells_by_its_exit_status(file, tmp_path):
+    assert "valid" in run("validate", file).stdout
+    damaged = tmp_path / "damaged.fred"
+    content = bytearray(file.read_bytes())
+    content[-400] ^= 1
+    damaged.write_bytes(content)
+    reports = json.loads(run("validate", file, damaged, "--json", status=1).stdout)
+    assert [report["valid"] for report in reports] == [True, False]
+    assert reports[1]["findings"][0]["where"].startswith(str(damaged))
+    run("validate", tmp_path / "none.fred", status=3)
+
+
+def test_convert_keeps_the_digest_and_existing_files(file, tmp_path):
+    out = tmp_path / "x.fred.h5"
+    run("convert", file, out)
+    assert digest(out) == digest(file)
+    assert "exists already" in str(runner.invoke(app, ["convert", str(file), str(out)]).exception)
+    run("convert", file, out, "--force")
+
+
+@pytest.mark.parametrize("name", ["export", "decode"])
+def test_export_to_npz(file, tmp_path, name):
+    run(name, file, tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], decode(load(file), normalized=False))
+        np.testing.assert_array_equal(arrays["labels"], load(file).labels)
+        assert arrays["class_names"].tolist() == list(load(file).metadata.classes)
+
+
+def test_export_to_png_reads_back_as_a_source(file, tmp_path):
+    run("export", file, tmp_path / "images")
+    images = decode(load(file), normalized=False).clamp(0, 1)
+    found = sorted((tmp_path / "images").rglob("*.png"), key=lambda path: path.name)
+    assert len(found) == 30
+    for instance, path in enumerate(found):
+        pixels = np.asarray(Image.open(path)) / 255
+        np.testing.assert_allclose(pixels, images[instance, 0], atol=0.5 / 255 + 1e-6)
+    again = open_source(f"folder:{tmp_path / 'images'}")
+    assert again.spatial_shape == (8, 8)
+    assert "exists already" in str(runner.invoke(app, ["export", str(file), str(tmp_path / "images")]).exception)
+
+
+def test_preview_draws_every_class(file, tmp_path):
+    run("preview", file, tmp_path / "sheet.png", "--instances", 3, "--size", 16)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (10 * 18 + 2, 110 + 4 * 18, 3)
+    cells = sheet[2:18, 110 : 110 + 4 * 18]
+    assert len(np.unique(cells.reshape(-1, 3), axis=0)) > 20
+
+
+def test_encode_real_images(tmp_path):
+    out = tmp_path / "d.fred"
+    run("encode", "digits", out, "--k", 12, "--per-class", 5, "--step", "float16")
+    data = load(out)
+    assert (len(data), data.k, data.metadata.quantization.mode) == (50, 12, "float16")
+    assert data.metadata.classes == open_source("digits").classes
+    run("encode", "digits", out, "--k", 12, "--per-class", 5, "--max-bytes", 4200, "--force")
+    assert out.stat().st_size <= 4200
+
+
+def test_bench_reports_rates(file):
+    rates = json.loads(run("bench", file, "--batch-size", 32, "--json").stdout)
+    assert rates["decode"] > 0
+    assert rates["times_dense"] == pytest.approx(rates["decode"] / rates["dense"])
+
+
+def test_distill_then_evaluate(tmp_path):
+    out = tmp_path / "d.fred"
+    run("distill", "digits", out, "--k", 32, "--iterations", 3, "--batch-real", 4, "--width", 8)
+    data = load(out)
+    assert len(data) == 20
+    assert data.metadata.distillation["iterations"] == 3
+    assert not list(tmp_path.glob("*.checkpoint"))
+    rows = json.loads(run("evaluate", out, "--on", "digits", "--steps", 3, "--seeds", 2, "--width", 8, "--json").stdout)
+    assert [row["name"] for row in rows] == ["file", "own start", "coded images"]
+    assert rows[2]["bytes"] <= rows[0]["bytes"]
+    assert len(rows[0]["result"]["accuracies"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["inspect", "none.fred"], "none.fred: no such file"),
+        (["encode", "nothing", "x.fred", "--k", "3"], "nothing"),
+        (["encode", "digits", "x.fred", "--k", "99"], "1 to 64"),
+        (["encode", "digits", "x.fred", "--k", "9", "--step", "big"], "unusable --step"),
+        (["encode", "digits", "x.zip", "--k", "9"], "which container"),
+        (["distill", "digits", "x.fred", "--k", "32", "--lr", "-1"], "lr"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(tmp_path, words, message):
+    result = subprocess.run(
+        [sys.executable, "-m", "fredfmt", *words], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_usage_errors_exit_2(tmp_path):
+    run("inspect", status=2)
+    run("encode", "digits", tmp_path / "x.fred", status=2)
+    run("nonsense", status=2)
