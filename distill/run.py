@@ -59,7 +59,8 @@ def distill(
     source
         Real images to learn from, a train split. Read batch by batch.
     config
-        All settings; equal ones give an equal result, on a CPU bit for bit. They are put into the metadata.
+        All settings, which are put into the metadata. Equal ones give an equal result: bit for bit on a CPU, with the
+        same number of threads.
     device
         Where to compute; random numbers are the same everywhere.
     progress

@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 
 from fredfmt.metadata import Normalization
 from fredfmt.sources import Source, open_source
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread():
+    """Networks this small are quicker on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

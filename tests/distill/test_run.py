@@ -129,6 +129,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_usable_set(patches, tmp_path):
 
 KILLED = """
 import os, signal, sys
+import torch
 from fredfmt import save
 from fredfmt.distill import DistillConfig, NetworkConfig, distill
 from fredfmt.sources import open_source
@@ -137,6 +138,7 @@ def killed(progress):
     if progress.done == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
+torch.set_num_threads(1)
 config = DistillConfig.from_json(eval(sys.argv[4]))
 data = distill(open_source("digits"), config, checkpoint=sys.argv[1], checkpoint_every=7, progress=killed)
 save(data, sys.argv[2])
