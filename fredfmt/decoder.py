@@ -23,7 +23,7 @@ from fredfmt.transforms import synthesis_matrix
 
 _SCRATCH_BYTES = 2 << 20
 """Intermediate results of one block; they stay in the processor's cache."""
-_GROUP, _PLACING = 4e6, 20
+_GROUP, _PLACING = 3e6, 24
 """What a group of one mask costs on top, and a value that is put in its place, in multiplications (see `Synthesis`)."""
 
 

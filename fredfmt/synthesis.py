@@ -19,6 +19,9 @@ from torch import Tensor
 
 Matrix = NDArray[np.float64]
 
+TOUCH = 25.0
+"""Multiplications of a large matrix product in the time that one float takes to be written and read again, measured."""
+
 
 class Synthesis(Protocol):
     """Coefficients (B, C, K) and masks (B,), both on its device, to images (B, C, *size)."""
@@ -57,8 +60,8 @@ class Box:
         self.factors = [_tensor(factor, device, dtype) for factor in factors]
         orders = itertools.permutations(range(len(box)))
         self.order = min(orders, key=lambda order: sum(self._stages(order)))
-        self.work = self.PENALTY * sum(self._stages(self.order))
         self.scratch = 2 * math.prod(box) + sum(self._lengths(self.order)[:-1])
+        self.work = self.PENALTY * sum(self._stages(self.order)) + TOUCH * (self.scratch + math.prod(self.size))
 
     def _lengths(self, order: tuple[int, ...]) -> list[int]:
         """Floats of an image after each stage."""
@@ -111,8 +114,8 @@ class Kept:
             union, index = frequencies[0], np.arange(len(union))
         self.index = _tensor(index.reshape(frequencies.shape), device)
         self.size = tuple(len(matrix) for matrix in matrices)
-        self.work = float(len(union) * math.prod(self.size))
         self.scratch = len(union)
+        self.work = len(union) * math.prod(self.size) + TOUCH * (self.scratch + math.prod(self.size))
         self.basis = _tensor(_basis_images(union, spatial_shape, matrices), device, dtype)
 
     @classmethod
