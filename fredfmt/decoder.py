@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Self, SupportsIndex
 
 import numpy as np
@@ -18,13 +18,12 @@ from torch import Tensor
 from fredfmt.errors import ArgumentError, FredIndexError
 from fredfmt.metadata import Normalization
 from fredfmt.model import FreDData
+from fredfmt.planes import Planes
 from fredfmt.synthesis import Synthesis, fastest
 from fredfmt.transforms import synthesis_matrix
 
-_SCRATCH_BYTES = 2 << 20
-"""Intermediate results of one block; they stay in the processor's cache."""
-_GROUP, _PLACING = 3e6, 24
-"""What a group of one mask costs on top, and a value that is put in its place, in multiplications (see `Synthesis`)."""
+_SCRATCH_BYTES = 4 << 20
+"""Numbers on the way to the images of one block; they stay in the processor's cache."""
 
 
 class Decoder:
@@ -78,14 +77,16 @@ class Decoder:
         self.device = torch.device("cpu" if device is None else device)
         self._work_dtype = torch.float64 if dtype == torch.float64 else torch.float32
         matrices = [synthesis_matrix(transform, n, m) for n, m in zip(shape, self.size, strict=True)]
-        self._matrices = [matrices[0] * step, *matrices[1:]]
+        self._matrices = [*matrices[:-1], matrices[-1] * step]
         self._frequencies = frequencies[:, : self.k]
         self._shape = shape
         self._base = (
             None if base is None else torch.tensor(base[:, :, : self.k], dtype=self._work_dtype, device=self.device)
         )
-        self._synthesis = self._fastest(self._frequencies)
         self._of_one_mask: dict[int, Synthesis] = {}
+        self._planes: Planes | None = None
+        if self.device.type == "cpu" and Planes.can_make(self.k, shape, self._work_dtype):
+            self._planes = Planes(self._frequencies, shape, self._matrices)
 
     @classmethod
     def of(
@@ -121,37 +122,21 @@ class Decoder:
             raise ArgumentError(
                 "wrong shape", where="coefficients", expected=f"(B, C, {self.k})", found=coefficients.shape
             )
-        synthesis = self._synthesis
+        coefficients = coefficients.to(self.device, non_blocking=True)[:, :, : self.k]
         if isinstance(masks, int):
-            synthesis, of_instance = self._single(masks), torch.zeros(1, dtype=torch.int64)
-            base = None if self._base is None else self._base[masks : masks + 1]
+            if not 0 <= masks < len(self._frequencies):
+                raise ArgumentError("no such mask", expected=f"0 to {len(self._frequencies) - 1}", found=masks)
+            base = None if self._base is None else self._base[masks].expand(coefficients.shape)
         else:
             if masks.shape != coefficients.shape[:1]:
                 raise ArgumentError("not one mask an instance", expected=coefficients.shape[:1], found=masks.shape)
-            of_instance = masks.to(self.device, torch.int64, non_blocking=True)
-            base = None if self._base is None else self._base.index_select(0, of_instance)
-        coefficients = coefficients.to(self.device, non_blocking=True)[:, :, : self.k]
+            masks = masks.to(self.device, torch.int64, non_blocking=True)
+            base = None if self._base is None else self._base.index_select(0, masks)
         if not self._can_write_into(coefficients):
-            return self._plain(synthesis, coefficients, of_instance, base).to(self.dtype)
-        coefficients = coefficients.detach()
+            return self._make(self._values(coefficients, base), masks).to(self.dtype)
         images = _empty((*coefficients.shape[:2], *self.size), self.dtype)
-        if not isinstance(masks, int) and self._pays_to_group(coefficients):
-            self._by_mask(coefficients, of_instance, base, images)
-        else:
-            self._in_blocks(synthesis, coefficients, of_instance, base, images)
+        self._fill(images, coefficients.detach(), masks, base)
         return images
-
-    def _fastest(self, frequencies: NDArray[Any]) -> Synthesis:
-        return fastest(frequencies, self._shape, self._matrices, device=self.device, dtype=self._work_dtype)
-
-    def _single(self, mask: int) -> Synthesis:
-        if not 0 <= mask < len(self._frequencies):
-            raise ArgumentError("no such mask", expected=f"0 to {len(self._frequencies) - 1}", found=mask)
-        if len(self._frequencies) == 1:
-            return self._synthesis
-        if mask not in self._of_one_mask:
-            self._of_one_mask[mask] = self._fastest(self._frequencies[mask : mask + 1])
-        return self._of_one_mask[mask]
 
     def _can_write_into(self, coefficients: Tensor) -> bool:
         """Whether these are real numbers on the CPU that nobody takes a gradient of."""
@@ -163,58 +148,54 @@ class Decoder:
             and not torch._C._functorch.is_functorch_wrapped_tensor(coefficients)
         )
 
-    def _plain(
-        self,
-        synthesis: Synthesis,
-        coefficients: Tensor,
-        masks: Tensor,
-        base: Tensor | None,
-        out: Tensor | None = None,
-    ) -> Tensor:
-        coefficients = coefficients.to(self._work_dtype)
-        return synthesis(coefficients if base is None else coefficients + base, masks, out)
-
-    def _in_blocks(
-        self, synthesis: Synthesis, coefficients: Tensor, masks: Tensor, base: Tensor | None, images: Tensor
-    ) -> None:
-        """Fill ``images`` block by block, so that only the images themselves pass through memory."""
-        batch = len(coefficients)
-        rows = self._block_rows(synthesis, coefficients.shape[1])
-        rows = max(1, -(-batch // max(1, round(batch / rows))))
-        for start in range(0, batch, rows):
+    def _fill(self, images: Tensor, coefficients: Tensor, masks: Tensor | int, base: Tensor | None) -> None:
+        """Make ``images`` block by block, so that only the images themselves pass through memory."""
+        rows = self._block_rows(coefficients.shape[1])
+        for start in range(0, len(images), rows):
             block = slice(start, start + rows)
-            masks_here = masks if len(masks) != batch else masks[block]
-            base_here = base if base is None or len(base) != batch else base[block]
+            values = self._values(coefficients[block], None if base is None else base[block])
+            masks_here = masks if isinstance(masks, int) else masks[block]
             if self.dtype == self._work_dtype:
-                self._plain(synthesis, coefficients[block], masks_here, base_here, images[block])
+                self._make(values, masks_here, images[block])
             else:
-                images[block].copy_(self._plain(synthesis, coefficients[block], masks_here, base_here))
+                made = torch.empty(images[block].shape, dtype=self._work_dtype)
+                images[block].copy_(self._make(values, masks_here, made))
 
-    def _block_rows(self, synthesis: Synthesis, channels: int) -> int:
+    def _block_rows(self, channels: int) -> int:
         """Images a block."""
-        floats = channels * (synthesis.scratch + 2 * self.k)
-        return max(1, _SCRATCH_BYTES // (floats * self._work_dtype.itemsize))
+        floats = 2 * self.k + (0 if self._planes else self._synthesis.scratch)
+        if self.dtype != self._work_dtype:
+            floats += int(np.prod(self.size))
+        return max(1, _SCRATCH_BYTES // (channels * floats * self._work_dtype.itemsize))
 
-    def _by_mask(self, coefficients: Tensor, masks: Tensor, base: Tensor | None, images: Tensor) -> None:
-        """Fill ``images`` mask by mask, each by its own smaller synthesis."""
-        order = masks.argsort()
-        counts = torch.bincount(masks, minlength=len(self._frequencies)).tolist()
-        any_mask = torch.zeros(1, dtype=torch.int64)
-        for mask, rows in enumerate(torch.split(order, counts)):
-            for some in torch.split(rows, self._block_rows(self._single(mask), coefficients.shape[1])):
-                base_here = None if base is None else base.index_select(0, some)
-                images.index_copy_(
-                    0, some, self._plain(self._single(mask), coefficients[some], any_mask, base_here).to(self.dtype)
-                )
+    def _values(self, coefficients: Tensor, base: Tensor | None) -> Tensor:
+        values = coefficients.to(self._work_dtype)
+        return values if base is None else values + base
 
-    def _pays_to_group(self, coefficients: Tensor) -> bool:
-        """Whether a batch that mixes masks is decoded sooner mask by mask, by the estimated work of both."""
-        masks = len(self._frequencies)
-        if masks == 1 or len(coefficients) < 2 * masks:
-            return False
-        grouped = self._single(0).work + _PLACING * math.prod(self.size)
-        saved = (self._synthesis.work - grouped) * len(coefficients) * coefficients.shape[1]
-        return saved > _GROUP * masks
+    def _make(self, values: Tensor, masks: Tensor | int, out: Tensor | None = None) -> Tensor:
+        """Images of ``values`` (B, C, K), in ``out`` where that is given."""
+        if out is not None and self._planes:
+            self._planes(values, masks, out)
+            return out
+        if isinstance(masks, int):
+            return self._single(masks)(values, torch.zeros(1, dtype=torch.int64), out)
+        return self._synthesis(values, masks, out)
+
+    @cached_property
+    def _synthesis(self) -> Synthesis:
+        """Of any of the masks."""
+        return self._fastest(self._frequencies)
+
+    def _single(self, mask: int) -> Synthesis:
+        """Of one mask."""
+        if len(self._frequencies) == 1:
+            return self._synthesis
+        if mask not in self._of_one_mask:
+            self._of_one_mask[mask] = self._fastest(self._frequencies[mask : mask + 1])
+        return self._of_one_mask[mask]
+
+    def _fastest(self, frequencies: NDArray[Any]) -> Synthesis:
+        return fastest(frequencies, self._shape, self._matrices, device=self.device, dtype=self._work_dtype)
 
 
 def decode(

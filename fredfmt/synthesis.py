@@ -115,13 +115,20 @@ class Kept:
         self.index = _tensor(index.reshape(frequencies.shape), device)
         self.size = tuple(len(matrix) for matrix in matrices)
         self.scratch = len(union)
-        self.work = len(union) * math.prod(self.size) + TOUCH * (self.scratch + math.prod(self.size))
+        self.work = self.estimate(frequencies, matrices)
         self.basis = _tensor(_basis_images(union, spatial_shape, matrices), device, dtype)
 
     @classmethod
     def floats(cls, frequencies: NDArray[np.integer], matrices: Sequence[Matrix]) -> int:
         """Floats of the basis images."""
         return len(np.unique(frequencies)) * math.prod(map(len, matrices))
+
+    @classmethod
+    def estimate(cls, frequencies: NDArray[np.integer], matrices: Sequence[Matrix]) -> float:
+        """`work`, before any basis image is made."""
+        floats = cls.floats(frequencies, matrices)
+        size = math.prod(map(len, matrices))
+        return floats + TOUCH * (floats // size + size)
 
     def __call__(self, coefficients: Tensor, masks: Tensor, out: Tensor | None = None) -> Tensor:
         if not self.one_mask:
@@ -141,8 +148,7 @@ def fastest(
 ) -> Synthesis:
     """The way with the least estimated work for these masks (M, K) and these (size, n) synthesis matrices."""
     box = Box(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
-    floats = Kept.floats(frequencies, matrices)
-    if floats > min(Kept.LARGEST, box.work):
+    if Kept.estimate(frequencies, matrices) > box.work or Kept.floats(frequencies, matrices) > Kept.LARGEST:
         return box
     return Kept(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
 

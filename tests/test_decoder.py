@@ -1,6 +1,7 @@
 """Decoding against SciPy and plain dense synthesis: every transform, dimension, option and way of synthesis."""
 
 import gc
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import fredfmt.decoder
+import fredfmt.planes
 from fredfmt import ArgumentError, Decoder, FredError, decode, encode
 from fredfmt.synthesis import Box, Kept
 from fredfmt.transforms import TRANSFORMS, synthesis_matrix
@@ -57,11 +59,13 @@ def test_dct_is_scipys_idctn(shape):
     np.testing.assert_allclose(decode(data, dtype=torch.float64), images, atol=1e-12)
 
 
-@pytest.mark.parametrize("way", [Box, Kept])
+@pytest.mark.parametrize("way", [Box, Kept, None])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("base", [False, True])
 def test_every_way_of_synthesis_gives_the_same(monkeypatch, way, shape, base):
-    monkeypatch.setattr(fredfmt.decoder, "fastest", way)
+    if way:
+        monkeypatch.setattr(fredfmt.planes, "LIBRARY", None)
+        monkeypatch.setattr(fredfmt.decoder, "fastest", way)
     monkeypatch.setattr(fredfmt.decoder, "_SCRATCH_BYTES", 4096)
     data = make(shape, base=base)
     decoder = Decoder.of(data)
@@ -74,6 +78,36 @@ def test_every_way_of_synthesis_gives_the_same(monkeypatch, way, shape, base):
     for mask in range(3):
         mine = data.mask_of == mask
         np.testing.assert_allclose(decoder(stored[torch.from_numpy(mine)], mask), images[mine], atol=2e-6)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler, no compiled loops")
+def test_the_compiled_loops_are_there():
+    assert fredfmt.planes.LIBRARY is not None
+
+
+@pytest.mark.parametrize("transform", ["dct", "haar"])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 70), (70, 3), (33, 64), (97,)])
+@pytest.mark.parametrize("kept", [0.1, 1.0])
+def test_compiled_loops_at_the_edges_of_their_blocks(shape, transform, kept):
+    data = make(shape, transform, k=max(1, int(kept * np.prod(shape))))
+    np.testing.assert_allclose(decode(data), expected(data), atol=4e-6)
+
+
+def test_compiled_loops_give_the_same_bits_on_one_thread():
+    data = make((33, 47), k=300, count=60)
+    images, threads = decode(data), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert torch.equal(decode(data), images)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("mask", [-1, 3, 2**40])
+def test_a_mask_outside_is_refused(mask):
+    masks = torch.tensor([0, 1, mask, 2])
+    with pytest.raises((FredError, IndexError)):
+        Decoder.of(make())(torch.zeros(4, 2, 11), masks)
 
 
 @pytest.mark.parametrize("base", [False, True])
