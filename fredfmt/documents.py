@@ -17,9 +17,13 @@ _DEEPEST = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 def canonical(value: Any) -> bytes:
     """Serialise ``value`` as RFC 8785 does: sorted keys, no blanks, the shortest numbers, UTF-8.
 
-    Raises `FormatError` for what JSON cannot hold: NaN, infinities, whole numbers beyond 2**53 - 1, other types.
+    Raises `FormatError` for what JSON cannot hold: NaN, infinities, whole numbers beyond 2**53 - 1, half a surrogate
+    pair, other types.
     """
-    return _text(value).encode("utf-8", "surrogatepass")
+    try:
+        return _text(value).encode()
+    except UnicodeEncodeError as error:
+        raise FormatError("a string that UTF-8 cannot spell", found=repr(error.object[error.start])) from None
 
 
 def _text(value: Any) -> str:
@@ -76,11 +80,12 @@ def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
     except LimitError:
         raise
     except (ValueError, RecursionError) as error:
-        raise FormatError("not a valid JSON document", found=str(error)) from None
+        raise FormatError("not a valid JSON document", found=str(error), rule="FRED-101") from None
     if not same:
         raise FormatError(
             "a JSON document is not in its canonical spelling",
             expected="RFC 8785: sorted keys, no blanks, no repeated keys, the shortest numbers",
+            rule="FRED-101",
         )
     return value
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+
+_PLACE: ContextVar[tuple[str, ...]] = ContextVar("place", default=())
+_COLLECTED: ContextVar[list[FredError] | None] = ContextVar("collected", default=None)
 
 
 class FredError(ValueError):
@@ -14,22 +18,33 @@ class FredError(ValueError):
     what
         What is wrong, in one clause.
     where
-        The file and the element inside it, outermost first, for example ``"x.fred: labels"``.
+        The element that is wrong. The places that `located` names around it come before, outermost first, for example
+        ``"x.fred: labels"``.
     expected, found
         What the rule asks for and what was there instead.
     hint
         What to do about it.
+    rule
+        The rule of the specification that is broken, ``"FRED-nnn"``.
     """
 
     def __init__(
-        self, what: str, *, where: str = "", expected: object = None, found: object = None, hint: str = ""
+        self,
+        what: str,
+        *,
+        where: str = "",
+        expected: object = None,
+        found: object = None,
+        hint: str = "",
+        rule: str = "",
     ) -> None:
         super().__init__(what)
         self.what = what
-        self.where = where
+        self.where = ": ".join((*_PLACE.get(), where) if where else _PLACE.get())
         self.expected = expected
         self.found = found
         self.hint = hint
+        self.rule = rule
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
@@ -37,6 +52,8 @@ class FredError(ValueError):
             text += f"; expected {self.expected}"
         if self.found is not None:
             text += f"{',' if self.expected is not None else ';'} found {self.found}"
+        if self.rule:
+            text += f" [{self.rule}]"
         return f"{text}. {self.hint}" if self.hint else text
 
 
@@ -72,11 +89,49 @@ class SourceError(FredError):
     """A source of real images cannot be had or cannot be used."""
 
 
+class AbandonedError(FredError):
+    """What follows cannot be checked, for a reason that was collected already; only ever raised inside `collecting`."""
+
+
 @contextmanager
 def located(where: object) -> Iterator[None]:
-    """Prefix ``where`` to the place of any `FredError` raised inside the block."""
+    """Name the place that any `FredError` made inside the block speaks of."""
+    token = _PLACE.set((*_PLACE.get(), str(where)))
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+@contextmanager
+def check() -> Iterator[None]:
+    """One check that others do not depend on: its error is raised as ever, or kept inside `collecting`."""
     try:
         yield
     except FredError as error:
-        error.where = f"{where}: {error.where}" if error.where else str(where)
-        raise
+        collected = _COLLECTED.get()
+        if collected is None:
+            raise
+        if not isinstance(error, AbandonedError):
+            collected.append(error)
+
+
+@contextmanager
+def collecting() -> Iterator[list[FredError]]:
+    """Gather the errors of every `check` inside the block, in a list, and go on."""
+    errors: list[FredError] = []
+    token = _COLLECTED.set(errors)
+    try:
+        with check():
+            yield errors
+    finally:
+        _COLLECTED.reset(token)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Checks of which all must hold before anything after the block makes sense."""
+    before = len(_COLLECTED.get() or ())
+    yield
+    if len(_COLLECTED.get() or ()) > before:
+        raise AbandonedError("not checked")

@@ -39,4 +39,5 @@ def check(value: int, limit: int, what: str, *, where: str = "", name: str) -> N
             expected=f"at most {limit:,}",
             found=f"{value:,}",
             hint=f"If you trust the file, raise Limits({name}=...)",
+            rule="FRED-303",
         )

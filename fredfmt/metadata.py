@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, cast, get_args
 
-from fredfmt.errors import FormatError, VersionError, located
+from fredfmt.errors import FormatError, VersionError, check, located, together
 
 FORMAT = "fred"
 VERSION = "1.0"
+_VERSION = re.compile(r"1\.(0|[1-9][0-9]*)")
 
 Json: TypeAlias = Mapping[str, Any]
 Mode = Literal["uniform", "float16", "float32"]
@@ -32,13 +34,24 @@ class Quantization:
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
-            raise FormatError("unknown quantization mode", where="quantization.mode", expected=MODES, found=self.mode)
+            raise FormatError(
+                "unknown quantization mode",
+                where="quantization.mode",
+                expected=" or ".join(MODES),
+                found=self.mode,
+                rule="FRED-119",
+            )
         if (self.mode == "uniform") != (self.step is not None):
             raise FormatError(
-                "a step belongs to uniform quantization and to nothing else", where="quantization", found=self
+                "a step belongs to uniform quantization and to nothing else",
+                where="quantization",
+                found=f"mode {self.mode}, step {self.step}",
+                rule="FRED-119",
             )
         if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
-            raise FormatError("the step is unusable", where="quantization.step", expected="> 0", found=self.step)
+            raise FormatError(
+                "the step is unusable", where="quantization.step", expected="> 0", found=self.step, rule="FRED-119"
+            )
 
 
 @dataclass(frozen=True)
@@ -50,9 +63,13 @@ class Normalization:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not self.mean:
-            raise FormatError("mean and std must have one value a channel", where="normalization", found=self)
+            raise FormatError(
+                "mean and std must have one value a channel", where="normalization", found=self, rule="FRED-120"
+            )
         if not all(map(math.isfinite, self.mean + self.std)) or min(self.std) <= 0:
-            raise FormatError("mean must be finite and std positive", where="normalization", found=self)
+            raise FormatError(
+                "mean must be finite and std positive", where="normalization", found=self, rule="FRED-120"
+            )
 
 
 @dataclass(frozen=True)
@@ -92,25 +109,46 @@ class Metadata:
     """Name and version of the program that wrote the file."""
     ext: Json = field(default_factory=dict)
     """Anything else, under names of your own."""
+    extensions: Json = field(default_factory=dict)
+    """Fields of later versions that a reader may do without (``must_understand`` is false); kept as they are."""
 
     def __post_init__(self) -> None:
         for name in _JSON_FIELDS:
             object.__setattr__(self, name, _frozen(getattr(self, name)))
         object.__setattr__(self, "spatial_shape", tuple(self.spatial_shape))
         object.__setattr__(self, "classes", tuple(self.classes))
-        if not 1 <= len(self.spatial_shape) <= 3 or min(self.spatial_shape) < 1:
-            raise FormatError("unusable", where="spatial_shape", expected="1, 2 or 3 axes", found=self.spatial_shape)
-        if self.channels < 1:
-            raise FormatError("unusable", where="channels", expected="at least 1", found=self.channels)
-        if not self.classes or len(set(self.classes)) != len(self.classes):
-            raise FormatError("class names must be there and differ", where="classes", found=list(self.classes))
-        if self.normalization is not None and len(self.normalization.mean) != self.channels:
-            raise FormatError(
-                "not one value a channel",
-                where="normalization",
-                expected=f"{self.channels} values",
-                found=len(self.normalization.mean),
-            )
+        with together():
+            with check():
+                if not 1 <= len(self.spatial_shape) <= 3 or min(self.spatial_shape) < 1:
+                    raise FormatError(
+                        "unusable",
+                        where="spatial_shape",
+                        expected="1, 2 or 3 axes, lengths of at least 1",
+                        found=list(self.spatial_shape),
+                        rule="FRED-115",
+                    )
+            with check():
+                if self.channels < 1:
+                    raise FormatError(
+                        "unusable", where="channels", expected="at least 1", found=self.channels, rule="FRED-116"
+                    )
+            with check():
+                if not self.classes or len(set(self.classes)) != len(self.classes) or "" in self.classes:
+                    raise FormatError(
+                        "class names must be there, not be empty and differ",
+                        where="classes",
+                        found=list(self.classes),
+                        rule="FRED-117",
+                    )
+            with check():
+                if self.normalization is not None and len(self.normalization.mean) != self.channels:
+                    raise FormatError(
+                        "not one value a channel",
+                        where="normalization",
+                        expected=f"{self.channels} values",
+                        found=len(self.normalization.mean),
+                        rule="FRED-120",
+                    )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Metadata.from_json, (self.to_json(),)
@@ -125,33 +163,43 @@ class Metadata:
                 value = {key: part for key, part in value.items() if part is not None}
             if value or entry.name in _REQUIRED:
                 document[entry.name] = thawed(value)
-        return document
+        return {**document.pop("extensions", {}), **document}
 
     @classmethod
     def from_json(cls, document: Any) -> Metadata:
         """Read a JSON document. Raises `FormatError`, or `VersionError` for a version this reader does not know."""
-        document = _object(document, "metadata")
-        if document.get("format") != FORMAT:
-            raise FormatError("not a fred document", where="format", expected=FORMAT, found=document.get("format"))
-        if document.get("version") != VERSION:
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise FormatError(
+                "not a fred document", where="format", expected=f"an object with format {FORMAT}", rule="FRED-110"
+            )
+        version = document.get("version")
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise VersionError(
                 "a version this reader does not know",
                 where="version",
-                expected=VERSION,
-                found=document.get("version"),
+                expected="1.0, or another 1.x",
+                found=version,
                 hint="A newer fredfmt may read it",
+                rule="FRED-111",
             )
-        values = {key: value for key, value in document.items() if key not in ("format", "version", "integrity")}
-        _only(values, {entry.name for entry in fields(cls)}, _REQUIRED)
-        read: dict[str, Any] = {}
-        for name, value in values.items():
-            with located(name):
-                read[name] = _READERS.get(name, _read_object)(value)
-        return cls(**read)
+        known = {entry.name for entry in fields(cls)} - {"extensions"}
+        read: dict[str, Any] = {"extensions": {}}
+        with together():
+            with check():
+                if missing := sorted(_REQUIRED - set(document)):
+                    raise FormatError("fields are missing", expected=", ".join(missing), rule="FRED-112")
+            for name in sorted(set(document) - {"format", "version", "integrity"}):
+                with check(), located(name):
+                    if name in known:
+                        read[name] = _READERS.get(name, _object)(document[name])
+                    else:
+                        read["extensions"][name] = _extension(document[name], version)
+        with together():
+            return cls(**read)
 
 
 _REQUIRED = frozenset({"spatial_shape", "channels", "classes", "transform", "quantization"})
-_JSON_FIELDS = ("mask", "reconstruction", "source", "distillation", "recipe", "results", "writer", "ext")
+_JSON_FIELDS = ("mask", "reconstruction", "source", "distillation", "recipe", "results", "writer", "ext", "extensions")
 
 
 def _frozen(value: Any) -> Any:
@@ -171,76 +219,83 @@ def thawed(value: Any) -> Any:
     return value
 
 
-def _only(values: Json, known: set[str], required: frozenset[str]) -> None:
-    unknown, missing = sorted(set(values) - known), sorted(required - set(values))
-    if unknown:
-        raise FormatError("unknown fields", expected="names of the specification, or ext", found=unknown)
-    if missing:
-        raise FormatError("fields are missing", expected=missing)
-
-
-def _object(value: Any, what: str = "") -> dict[str, Any]:
+def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise FormatError("not an object", where=what, found=type(value).__name__)
+        raise FormatError("not an object", found=type(value).__name__, rule="FRED-113")
     return value
 
 
-def _read_object(value: Any) -> Json:
-    return _object(value)
+def _extension(value: Any, version: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or value.get("must_understand") is not False:
+        raise VersionError(
+            "an unknown field",
+            expected="a name of the specification, or an object with must_understand false",
+            found=f"a document of version {version}",
+            hint="Notes of your own belong into ext; a newer fredfmt may know the field",
+            rule="FRED-114",
+        )
+    return value
 
 
 def _read_objects(value: Any) -> tuple[Json, ...]:
     if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__)
+        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
     return tuple(_object(part) for part in value)
 
 
 def _read_string(value: Any) -> str:
     if not isinstance(value, str):
-        raise FormatError("not a string", found=type(value).__name__)
+        raise FormatError("not a string", found=type(value).__name__, rule="FRED-113")
     return value
 
 
 def _read_strings(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__)
+        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
     return tuple(map(_read_string, value))
 
 
 def _read_integer(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise FormatError("not a whole number", found=value)
+        raise FormatError("not a whole number", found=value, rule="FRED-113")
     return value
 
 
 def _read_integers(value: Any) -> tuple[int, ...]:
     if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__)
+        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
     return tuple(map(_read_integer, value))
 
 
 def _read_number(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise FormatError("not a number", found=value)
+        raise FormatError("not a number", found=value, rule="FRED-113")
     return float(value)
 
 
 def _read_numbers(value: Any) -> tuple[float, ...]:
     if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__)
+        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
     return tuple(map(_read_number, value))
 
 
-def _read_quantization(value: Any) -> Quantization:
+def _fields(value: Any, known: set[str], required: set[str]) -> dict[str, Any]:
     values = _object(value)
-    _only(values, {entry.name for entry in fields(Quantization)}, frozenset({"mode"}))
+    if set(values) - known or required - set(values):
+        raise FormatError(
+            "fields are missing or unknown", expected=sorted(required | known), found=sorted(values), rule="FRED-113"
+        )
+    return values
+
+
+def _read_quantization(value: Any) -> Quantization:
+    values = _fields(value, {entry.name for entry in fields(Quantization)}, {"mode"})
     mode = cast(Mode, _read_string(values["mode"]))
     return Quantization(mode, **{key: _read_number(part) for key, part in values.items() if key != "mode"})
 
 
 def _read_normalization(value: Any) -> Normalization:
-    values = _object(value)
-    _only(values, {"mean", "std"}, frozenset({"mean", "std"}))
+    values = _fields(value, {"mean", "std"}, {"mean", "std"})
     return Normalization(_read_numbers(values["mean"]), _read_numbers(values["std"]))
 
 

@@ -96,7 +96,10 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
     if content[: len(hdf5.MAGIC)] == hdf5.MAGIC:
         return hdf5.decode(content, limits=limits)
     raise FormatError(
-        "not a fredfmt file", expected=" or ".join(SUFFIXES), found=f"{len(content)} bytes beginning {content[:8]!r}"
+        "not a fredfmt file",
+        expected=" or ".join(SUFFIXES),
+        found=f"{len(content)} bytes beginning {content[:8]!r}",
+        rule="FRED-400",
     )
 
 

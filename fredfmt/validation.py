@@ -1,22 +1,32 @@
-"""`validate`: is a file what the format says? A report rather than an exception."""
+"""`validate`: is a file what the specification says? A report of every broken rule rather than the first exception."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from fredfmt import limits as limits_
-from fredfmt.errors import FormatError, FredError, LimitError
+from fredfmt.digest import digest_of_data
+from fredfmt.errors import FormatError, FredError, LimitError, collecting
 from fredfmt.limits import Limits
+from fredfmt.model import FreDData
+from fredfmt.rules import RULES, Level, Severity
 from fredfmt.storage import File, load
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a file."""
+    """One rule that a file breaks, or one piece of advice that it does not follow."""
 
+    rule: str
+    """``FRED-nnn``; empty where the file could not be had at all."""
+    severity: Severity
+    level: Level | None
     kind: str
-    """The name of the error: FormatError, IntegrityError, LimitError, VersionError ..."""
+    """The name of the error: FormatError, IntegrityError, LimitError, VersionError ... or Advice."""
     where: str
     what: str
     expected: str | None
@@ -28,30 +38,73 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What `validate` found; empty findings mean that the file is valid."""
+    """What `validate` found."""
 
     file: str
     findings: tuple[Finding, ...] = ()
     readable: bool = True
     """False where the file could not be read at all, or asks for more than the limits allow."""
+    digest: str | None = None
+    """The content digest of a valid file."""
 
     @property
     def valid(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+        """Whether no rule is broken; warnings do not count."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that make a file invalid."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
+        """The report as JSON values (spec/schemas/1.0/report.schema.json)."""
         return {**asdict(self), "findings": [asdict(finding) for finding in self.findings], "valid": self.valid}
 
 
 def validate(file: File, *, limits: Limits = limits_.DEFAULT) -> Report:
-    """Read a file with every check on and report what is wrong with it. Never raises for the file's content."""
-    try:
-        load(file, limits=limits)
-    except FredError as error:
-        expected, found = (None if part is None else str(part) for part in (error.expected, error.found))
-        finding = Finding(type(error).__name__, error.where, error.what, expected, found, error.hint, str(error))
-        readable = isinstance(error, FormatError) and not isinstance(error, LimitError)
-        return Report(str(file), (finding,), readable)
-    return Report(str(file))
+    """Read a file with every check on and report all that is wrong with it. Never raises for the file's content."""
+    data = None
+    with collecting() as errors:
+        data = load(file, limits=limits)
+    findings = tuple(_finding(error) for error in errors)
+    if errors or data is None:
+        readable = all(isinstance(error, FormatError) and not isinstance(error, LimitError) for error in errors)
+        return Report(str(file), findings, readable)
+    return Report(str(file), tuple(_finding(advice) for advice in _advice(data)), digest=digest_of_data(data))
+
+
+class _Advice(FredError):
+    """Something that a writer should do and did not."""
+
+
+def _advice(data: FreDData) -> Iterator[_Advice]:
+    meta = data.metadata
+    for rule, name, hint in (
+        ("FRED-901", "writer", "Say which program wrote the file"),
+        ("FRED-902", "source", "Say which real images the data come from"),
+        ("FRED-903", "license", "Nobody may share data without a licence"),
+    ):
+        if not getattr(meta, name):
+            yield _Advice("missing", where=f"metadata: {name}", hint=hint, rule=rule)
+    if meta.distillation and not meta.recipe:
+        yield _Advice(
+            "missing", where="metadata: recipe", hint="Say how to train on the distilled data", rule="FRED-904"
+        )
+    if not data.soft:
+        counts = np.bincount(data.labels, minlength=len(meta.classes))
+        if (empty := np.flatnonzero(counts == 0)).size:
+            names = [meta.classes[label] for label in empty[:5]]
+            yield _Advice("classes without an instance", where="labels", found=", ".join(names), rule="FRED-905")
+    used = np.bincount(data.mask_of, minlength=len(data.frequencies))
+    if data.mask_of is not data.labels and (unused := np.flatnonzero(used == 0)).size and not data.masks_are_labels:
+        yield _Advice("masks that no instance uses", where="mask_of", found=unused[:5].tolist(), rule="FRED-906")
+
+
+def _finding(error: FredError) -> Finding:
+    level: Level | None
+    severity: Severity
+    level, severity = RULES[error.rule] if error.rule else (None, "error")
+    expected, found = (None if part is None else str(part) for part in (error.expected, error.found))
+    kind = type(error).__name__.removeprefix("_")
+    return Finding(error.rule, severity, level, kind, error.where, error.what, expected, found, error.hint, str(error))

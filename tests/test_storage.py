@@ -117,8 +117,7 @@ def test_plain_zarr_and_plain_h5py_read_the_same_numbers(tmp_path, kind):
 
 def test_large_arrays_are_cut_into_chunks(tmp_path, monkeypatch):
     data = make(count=100)
-    monkeypatch.setattr("fredfmt.containers.hierarchy.CHUNK_BYTES", 11 * 2 * 2 * 30)
-    monkeypatch.setattr("fredfmt.containers.hdf5.CHUNK_BYTES", 11 * 2 * 2 * 30)
+    monkeypatch.setattr("fredfmt.containers.package.CHUNK_BYTES", 11 * 2 * 2 * 30)
     for suffix in SUFFIXES:
         save(data, tmp_path / f"x{suffix}")
         assert load(tmp_path / f"x{suffix}") == data

@@ -1,4 +1,4 @@
-"""`fredfmt validate`: is a file what the format says?"""
+"""`fredfmt validate`: is a file what the specification says?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from fredfmt.cli.console import print_json, show
 def validate(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or URLs.")], json: options.Json = False
 ) -> None:
-    """Check files against the format. Exit status 0: all valid; 1: one is not; 3: one is unreadable or over a limit."""
+    """Check files against every rule of the format and list what they break.
+
+    Exit status 0: all valid (warnings do not count); 1: one is not; 3: one is unreadable or over a limit.
+    """
     from rich.markup import escape
 
     from fredfmt.validation import validate as check
@@ -25,7 +28,8 @@ def validate(
         for report in reports:
             show(f"{'[green]valid[/green]' if report.valid else '[red]invalid[/red]'}  {escape(report.file)}")
             for finding in report.findings:
-                show(f"  {finding.kind}: {escape(finding.text)}")
+                colour = "red" if finding.severity == "error" else "yellow"
+                show(f"  [{colour}]{finding.severity}[/{colour}] {finding.kind}: {escape(finding.text)}")
     if not all(report.readable for report in reports):
         raise typer.Exit(3)
     if not all(report.valid for report in reports):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from fredfmt import limits as limits_
 from fredfmt.containers.names import check_name
-from fredfmt.errors import FormatError, IntegrityError, LimitError, located
+from fredfmt.errors import FormatError, IntegrityError, LimitError, check, located
 
 MAGIC = b"PK\x03\x04"
 _LOCAL = struct.Struct("<4s5H3I2H")
@@ -50,37 +50,49 @@ def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[
     sizes: list[tuple[str, int, int]] = []
     at = 0
     while content[at : at + 4] == MAGIC:
-        limits_.check(len(entries) + 1, limits.entries, "the number of entries", name="entries")
-        with located(f"entry {len(entries)} at byte {at}"):
+        limits_.check(len(sizes) + 1, limits.entries, "the number of entries", name="entries")
+        with located(f"entry {len(sizes)} at byte {at}"):
             name, size, checksum, at = _read_local(content, at)
-            if sizes and not _key(sizes[-1][0]) < _key(name):
-                raise FormatError("entries repeat or are out of order", found=[sizes[-1][0], name])
+            with check():
+                if sizes and not _key(sizes[-1][0]) < _key(name):
+                    raise FormatError("entries repeat or are out of order", found=[sizes[-1][0], name], rule="FRED-402")
         body = view[at : at + size]
         if len(body) < size:
-            raise FormatError("the archive is cut short", where=name, expected=f"{size} bytes", found=len(body))
-        if zlib.crc32(body) != checksum:
-            raise IntegrityError(
-                "the entry's CRC-32 does not match: it is damaged",
-                where=name,
-                hint="Get the file again from where you had it",
+            raise FormatError(
+                "the archive is cut short", where=name, expected=f"{size} bytes", found=len(body), rule="FRED-401"
             )
+        with check():
+            if zlib.crc32(body) != checksum:
+                raise IntegrityError(
+                    "the entry's CRC-32 does not match: it is damaged",
+                    where=name,
+                    hint="Get the file again from where you had it",
+                    rule="FRED-405",
+                )
         entries[name] = body
         sizes.append((name, size, checksum))
         at += size
-    expected = _directory(sizes)
-    found = content[at:]
-    if found != expected:
-        place = next(
-            (i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected))
-        )
-        raise FormatError(
-            "the archive's directory is damaged, cut short or not what the entries ask for",
-            where=f"byte {at + place}",
-            expected=f"{len(expected)} bytes after the last entry",
-            found=len(found),
-            hint="Get the file again from where you had it",
-        )
+    with check():
+        _check_directory(content[at:], sizes, at)
     return entries
+
+
+def _check_directory(found: bytes, sizes: list[tuple[str, int, int]], at: int) -> None:
+    """Raise `FormatError` unless ``found``, from byte ``at`` on, is the directory that the entries ask for."""
+    expected = _directory(sizes)
+    if found == expected:
+        return
+    place = next(
+        (i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected))
+    )
+    raise FormatError(
+        "the archive's directory is damaged, cut short or not what the entries ask for",
+        where=f"byte {at + place}",
+        expected=f"{len(expected)} bytes after the last entry",
+        found=len(found),
+        hint="Get the file again from where you had it",
+        rule="FRED-401",
+    )
 
 
 def _key(name: str) -> tuple[bool, str]:
@@ -113,17 +125,20 @@ def _read_local(content: bytes, at: int) -> tuple[str, int, int, int]:
     """The name, size, CRC-32 and first content byte of the entry at byte ``at``."""
     header = content[at : at + _LOCAL.size]
     if len(header) < _LOCAL.size:
-        raise FormatError("the archive is cut short", expected=f"{_LOCAL.size} bytes", found=len(header))
+        raise FormatError(
+            "the archive is cut short", expected=f"{_LOCAL.size} bytes", found=len(header), rule="FRED-401"
+        )
     fields = _LOCAL.unpack(header)
     checksum, stored, size, name_length = fields[6:10]
     body = at + _LOCAL.size + name_length
     name = check_name(content[at + _LOCAL.size : body])
-    if stored != size:
-        raise FormatError("the entry's two sizes differ", where=name, expected=size, found=stored)
-    if header != _local_header(name, size, checksum)[: _LOCAL.size]:
-        raise FormatError(
-            "a header field is not at its one value (version 2.0, no flags, stored, 1980-01-01, no extra field)",
-            where=name,
-            found=fields[1:6] + fields[10:],
-        )
+    with check():
+        if stored != size or header != _local_header(name, size, checksum)[: _LOCAL.size]:
+            raise FormatError(
+                "a header field is not at its one value (version 2.0, no flags, stored, 1980-01-01, two equal sizes,"
+                " no extra field)",
+                where=name,
+                found=fields[1:6] + fields[7:],
+                rule="FRED-404",
+            )
     return name, size, checksum, body

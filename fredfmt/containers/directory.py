@@ -36,7 +36,9 @@ def read(path: Path, *, limits: limits_.Limits = limits_.DEFAULT) -> tuple[dict[
                 elif entry.is_file(follow_symlinks=False):
                     files[name] = entry
                 else:
-                    raise FormatError("neither a plain file nor a folder", where=name, hint="Links are not followed")
+                    raise FormatError(
+                        "neither a plain file nor a folder", where=name, hint="Links are not followed", rule="FRED-410"
+                    )
                 limits_.check(len(files) + len(folders), limits.entries, "the number of files", name="entries")
     size = sum(entry.stat(follow_symlinks=False).st_size for entry in files.values())
     limits_.check(size, limits.file_bytes, "the size of the files", name="file_bytes")

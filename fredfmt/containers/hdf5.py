@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-import math
+import zlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt import limits as limits_
-from fredfmt.containers.package import CHUNK_BYTES, Package, StoredArray
+from fredfmt.containers.package import Package, StoredArray, check_size, chunk_shape_of
 from fredfmt.documents import canonical, parse
-from fredfmt.errors import FormatError, IntegrityError, located
+from fredfmt.errors import FormatError, IntegrityError, check, located
 
 MAGIC = b"fredfmt 1.0 sha256:"
 _BLOCK = 512
 _DOCUMENT = "metadata"
-_FILTER_NAMES = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
-_FILTERS = set(_FILTER_NAMES.values())
+_FILTERS = (2, 1, 3)
+"""HDF5's numbers of shuffle, deflate and fletcher32, in the order of writing."""
 
 
 def encode(package: Package) -> bytes:
@@ -39,8 +39,9 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
     """The package in an HDF5 file; arrays are read when they are asked for.
 
     The user block's checksum over all other bytes is verified before the HDF5 library sees any of them, so accidental
-    damage never reaches it. Links other than hard ones, groups, external and virtual storage, attributes, types that
-    are not plain numbers and filters that HDF5 does not carry itself are refused.
+    damage never reaches it. The library only says where the chunks are; they are decoded here, into memory of the
+    declared size. Links other than hard ones, groups, external and virtual storage, attributes, types that are not
+    plain numbers and other filters are refused.
     """
     import h5py
 
@@ -49,25 +50,43 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
             "the checksum in the user block does not match: the file is damaged, cut short or was edited",
             where="user block",
             hint="Get the file again, or change it with fredfmt",
+            rule="FRED-601",
         )
     try:
         file = h5py.File(io.BytesIO(content), "r")
-    except OSError as error:
-        raise FormatError("HDF5 cannot open it", found=str(error)) from None
+        names = sorted(file)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise FormatError("HDF5 cannot open it", found=str(error), rule="FRED-602") from None
     with file:
-        limits_.check(len(file), limits.entries, "the number of objects", name="entries")
-        if len(file.attrs):
-            raise FormatError("attributes do not belong here", where="/", found=list(file.attrs)[:3])
-        arrays = {name: _stored_array(content, name, _dataset(file, name)) for name in sorted(file)}
+        limits_.check(len(names), limits.entries, "the number of objects", name="entries")
+        with check():
+            if len(file.attrs):
+                raise FormatError("attributes do not belong here", where="/", rule="FRED-602")
+        arrays = {}
+        for name in names:
+            with check(), located(name):
+                arrays[name] = _stored_array(content, name, _dataset(file, name, limits))
+    document = None
+    with check():
+        document = _document(arrays, limits)
+    broken = frozenset(names) - set(arrays) - {_DOCUMENT}
+    return Package(document, {name: array for name, array in arrays.items() if name != _DOCUMENT}, len(content), broken)
+
+
+def _document(arrays: dict[str, StoredArray], limits: limits_.Limits) -> Any:
+    """The metadata document among the arrays."""
     if _DOCUMENT not in arrays:
-        raise FormatError("the metadata are missing", expected=f"a dataset {_DOCUMENT}", found=sorted(arrays))
-    stored = arrays.pop(_DOCUMENT)
+        raise FormatError(
+            "the metadata are missing", expected=f"a dataset {_DOCUMENT}", found=sorted(arrays), rule="FRED-602"
+        )
+    stored = arrays[_DOCUMENT]
     with located(_DOCUMENT):
         limits_.check(stored.nbytes, limits.json_bytes, "the JSON document", name="json_bytes")
         if stored.dtype != np.uint8 or len(stored.shape) != 1:
-            raise FormatError("wrong dtype or shape", expected="bytes", found=(stored.shape, stored.dtype.name))
-        document = parse(stored.read().tobytes(), limits=limits)
-    return Package(document, arrays, len(content))
+            raise FormatError(
+                "wrong dtype or shape", expected="bytes", found=(stored.shape, stored.dtype.name), rule="FRED-605"
+            )
+        return parse(stored.read().tobytes(), limits=limits)
 
 
 def _user_block(content: bytes) -> bytes:
@@ -75,11 +94,10 @@ def _user_block(content: bytes) -> bytes:
 
 
 def _write(file: Any, name: str, array: NDArray[Any]) -> None:
-    rows = max(1, CHUNK_BYTES // (math.prod(array.shape[1:]) * array.dtype.itemsize))
     file.create_dataset(
         name,
         data=array.astype(array.dtype.newbyteorder("<"), copy=False),
-        chunks=(min(len(array), rows), *array.shape[1:]),
+        chunks=chunk_shape_of(array.dtype, array.shape),
         compression="gzip",
         compression_opts=9,
         shuffle=True,
@@ -88,38 +106,44 @@ def _write(file: Any, name: str, array: NDArray[Any]) -> None:
     )
 
 
-def _dataset(file: Any, name: str) -> Any:
+def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
     """The dataset of that name, if it is one that `encode` could have made."""
     import h5py
 
-    with located(name):
-        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-            raise FormatError("a soft or external link", expected="hard links only")
-        if file.get(name, getclass=True) is not h5py.Dataset:
-            raise FormatError("not a dataset", found=file.get(name, getclass=True).__name__)
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise FormatError("a soft or external link", expected="hard links only", rule="FRED-602")
+    try:
         dataset = file[name]
-        properties = dataset.id.get_create_plist()
-        filters = {_FILTER_NAMES.get(properties.get_filter(i)[0], "unknown") for i in range(properties.get_nfilters())}
-        if len(dataset.attrs):
-            raise FormatError("attributes do not belong here", found=list(dataset.attrs)[:3])
-        if properties.get_layout() != h5py.h5d.CHUNKED or properties.get_external_count():
-            raise FormatError("external, virtual or unchunked storage", expected="chunks in the file itself")
-        if not filters <= _FILTERS:
-            raise FormatError("unknown filters", expected=sorted(_FILTERS), found=sorted(filters))
-        if (
-            not isinstance(dataset.id.get_type(), h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
-            or dataset.shape is None
-        ):
-            raise FormatError("not an array of plain numbers", found=dataset.dtype)
-        if dataset.dtype.byteorder == ">":
-            raise FormatError("wrong byte order", expected="little endian", found="big endian")
-        chunks = math.prod(-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks, strict=True))
-        if math.prod(dataset.chunks) * dataset.dtype.itemsize > 4 * CHUNK_BYTES:
-            raise FormatError(
-                "chunks are too large", expected=f"{4 * CHUNK_BYTES:,} bytes at most", found=dataset.chunks
-            )
-        if dataset.id.get_num_chunks() != chunks:
-            raise FormatError("a chunk is missing", expected=f"{chunks} chunks", found=dataset.id.get_num_chunks())
+        is_dataset = isinstance(dataset, h5py.Dataset)
+        attributes = len(dataset.attrs)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise FormatError("HDF5 cannot open it", found=str(error), rule="FRED-602") from None
+    if not is_dataset or attributes:
+        raise FormatError("not a dataset, or one with attributes", found=type(dataset).__name__, rule="FRED-602")
+    plain = isinstance(dataset.id.get_type(), h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
+    if not plain or not dataset.shape or min(dataset.shape) < 1 or dataset.dtype.byteorder == ">":
+        raise FormatError(
+            "not an array of plain little-endian numbers", found=f"{dataset.dtype} {dataset.shape}", rule="FRED-605"
+        )
+    check_size(dataset.dtype, dataset.shape, limits)
+    properties = dataset.id.get_create_plist()
+    if properties.get_layout() != h5py.h5d.CHUNKED or properties.get_external_count():
+        raise FormatError(
+            "external, virtual or unchunked storage", expected="chunks in the file itself", rule="FRED-603"
+        )
+    filters = tuple(properties.get_filter(i)[0] for i in range(properties.get_nfilters()))
+    if filters != _FILTERS:
+        raise FormatError(
+            "other filters", expected="shuffle, deflate and fletcher32", found=f"numbers {filters}", rule="FRED-604"
+        )
+    expected = chunk_shape_of(dataset.dtype, dataset.shape)
+    if dataset.chunks != expected or dataset.maxshape != dataset.shape:
+        raise FormatError("cut into other chunks", expected=expected, found=dataset.chunks, rule="FRED-603")
+    rows = -(-dataset.shape[0] // expected[0])
+    if dataset.id.get_num_chunks() != rows:
+        raise FormatError(
+            "a chunk is missing", expected=f"{rows} chunks", found=dataset.id.get_num_chunks(), rule="FRED-603"
+        )
     return dataset
 
 
@@ -130,11 +154,48 @@ def _stored_array(content: bytes, name: str, dataset: Any) -> StoredArray:
         import h5py
 
         result = np.empty(shape, dtype)
+        chunk_shape = chunk_shape_of(dtype, shape)
         try:
             with h5py.File(io.BytesIO(content), "r") as file:
-                file[name].read_direct(result)
-        except OSError as error:
-            raise IntegrityError("HDF5 cannot read it", found=str(error)) from None
+                for start in range(0, shape[0], chunk_shape[0]):
+                    offset = (start, *(0,) * (len(shape) - 1))
+                    mask, stored = file[name].id.read_direct_chunk(offset)
+                    with located(f"chunk at {start}"):
+                        rows = result[start : start + chunk_shape[0]]
+                        rows[...] = _decode_chunk(stored, mask, dtype, chunk_shape)[: len(rows)]
+        except (OSError, RuntimeError, KeyError) as error:
+            raise IntegrityError("HDF5 cannot read it", found=str(error), rule="FRED-603") from None
         return result
 
     return StoredArray(dtype, shape, read)
+
+
+def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Undo fletcher32, deflate and shuffle, never beyond the declared size."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    body = stored[:-4]
+    if mask or len(stored) < 4 or _fletcher32(body) != int.from_bytes(stored[-4:], "little"):
+        raise IntegrityError("the chunk's fletcher32 does not match: it is damaged", rule="FRED-604")
+    inflater = zlib.decompressobj()
+    try:
+        shuffled = inflater.decompress(body, size)
+    except zlib.error as error:
+        raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-604") from None
+    if len(shuffled) != size or inflater.unused_data or (not inflater.eof and inflater.decompress(b"", 1)):
+        raise FormatError("the chunk is not of the declared size", expected=f"{size} bytes", rule="FRED-604")
+    planes = np.frombuffer(shuffled, np.uint8).reshape(dtype.itemsize, -1)
+    return np.ascontiguousarray(planes.T).view(dtype.newbyteorder("<")).reshape(shape)
+
+
+def _fletcher32(data: bytes) -> int:
+    """HDF5's variant of Fletcher's checksum: two sums over big-endian 16-bit words, modulo 65535."""
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2").astype(np.uint64)
+    first = second = 0
+    for start in range(0, len(words), 1 << 20):
+        block = words[start : start + (1 << 20)]
+        second = (second + len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())) % 65535
+        first = (first + int(block.sum())) % 65535
+    # HDF5 folds its sums by carries and so never gives 0 for a sum that is not 0
+    if len(words) and words.any():
+        first, second = first or 65535, second or 65535
+    return second << 16 | first

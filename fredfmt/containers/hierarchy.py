@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt import limits as limits_
-from fredfmt.containers.package import CHUNK_BYTES, DIMENSIONS, DTYPES, Package, StoredArray
+from fredfmt.containers.package import DIMENSIONS, DTYPES, Package, StoredArray, check_size, chunk_shape_of
 from fredfmt.documents import canonical, parse
-from fredfmt.errors import FormatError, IntegrityError, located
+from fredfmt.errors import FormatError, IntegrityError, check, located
 from fredfmt.model import ARRAYS
 
 ROOT = "zarr.json"
@@ -33,7 +33,7 @@ def encode(package: Package) -> dict[str, bytes]:
     entries = {ROOT: canonical({"zarr_format": 3, "node_type": "group", "attributes": attributes})}
     for name in sorted(package.arrays):
         array = np.ascontiguousarray(package.arrays[name].read())
-        document = array_document(name, array.dtype, array.shape, _chunk_shape(array.dtype, array.shape))
+        document = array_document(name, array.dtype, array.shape)
         entries |= {f"{name}/{key}": value for key, value in sorted(_chunks(array, document).items())}
         entries[f"{name}/{ROOT}"] = canonical(document)
     return entries
@@ -41,27 +41,37 @@ def encode(package: Package) -> dict[str, bytes]:
 
 def decode(entries: Mapping[str, Any], size: int, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
     """The package in the entries of a hierarchy from a file of ``size`` bytes; arrays are decoded when read."""
+    document = None
+    with check():
+        document = _document(entries, limits)
+    names = sorted({key.split("/", 1)[0] for key in entries} - {ROOT})
+    arrays = {}
+    for name in names:
+        with check(), located(name):
+            if name not in ARRAYS:
+                raise FormatError(
+                    "an entry that does not belong here", expected=f"arrays {', '.join(ARRAYS)}", rule="FRED-503"
+                )
+            arrays[name] = _stored_array(name, entries, limits)
+    return Package(document, arrays, size, frozenset(names) - set(arrays))
+
+
+def _document(entries: Mapping[str, Any], limits: limits_.Limits) -> Any:
+    """The metadata document in the root of the hierarchy."""
     if ROOT not in entries:
-        raise FormatError("not a fred hierarchy: the root document is missing", expected=ROOT, found=list(entries)[:3])
+        raise FormatError("the root document is missing", expected=ROOT, found=list(entries)[:3], rule="FRED-501")
     with located(ROOT):
         root = parse(bytes(entries[ROOT]), limits=limits)
         attributes = root.get("attributes") if isinstance(root, dict) else None
         document = attributes.get(ATTRIBUTE) if isinstance(attributes, dict) else None
         if root != {"zarr_format": 3, "node_type": "group", "attributes": {ATTRIBUTE: document}} or document is None:
-            raise FormatError("not the root of a fred hierarchy", expected="one group with the attribute fred alone")
-    names = sorted({key.split("/", 1)[0] for key in entries} - {ROOT})
-    arrays = {}
-    for name in names:
-        if name not in ARRAYS:
-            raise FormatError("an entry that does not belong here", where=name, expected=f"arrays {', '.join(ARRAYS)}")
-        with located(name):
-            arrays[name] = _stored_array(name, entries, limits)
-    return Package(document, arrays, size)
+            raise FormatError(
+                "not the root of a fred hierarchy", expected="one group with the attribute fred alone", rule="FRED-501"
+            )
+    return document
 
 
-def array_document(
-    name: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunk_shape: tuple[int, ...]
-) -> dict[str, Any]:
+def array_document(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> dict[str, Any]:
     """The Zarr v3 document of an array: the one form of it that the format allows.
 
     Coefficients are stored frequency by frequency (a transpose) and bit-shuffled when they are integers; measured on
@@ -79,17 +89,12 @@ def array_document(
         "node_type": "array",
         "shape": list(shape),
         "data_type": dtype.name,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape)}},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape_of(dtype, shape))}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": 0 if dtype.kind == "u" else 0.0,
         "codecs": codecs,
         "dimension_names": list(DIMENSIONS[name][: len(shape)]),
     }
-
-
-def _chunk_shape(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
-    rows = max(1, CHUNK_BYTES // (math.prod(shape[1:]) * dtype.itemsize))
-    return (min(shape[0], rows), *shape[1:])
 
 
 def _chunks(array: NDArray[Any], document: dict[str, Any]) -> dict[str, bytes]:
@@ -103,19 +108,28 @@ def _chunks(array: NDArray[Any], document: dict[str, Any]) -> dict[str, bytes]:
 
 
 def _stored_array(name: str, entries: Mapping[str, Any], limits: limits_.Limits) -> StoredArray:
-    if f"{name}/{ROOT}" not in entries:
-        raise FormatError("the array's document is missing", where=ROOT)
     with located(ROOT):
+        if f"{name}/{ROOT}" not in entries:
+            raise FormatError("the array's document is missing", rule="FRED-502")
         document = parse(bytes(entries[f"{name}/{ROOT}"]), limits=limits)
-        dtype, shape, chunk_shape = _declared(name, document)
+        dtype, shape = _declared(name, document)
+        check_size(dtype, shape, limits)
+    chunk_shape = chunk_shape_of(dtype, shape)
     grid = tuple(-(-length // chunk) for length, chunk in zip(shape, chunk_shape, strict=True))
     limits_.check(math.prod(grid), limits.entries, "the number of chunks", name="entries")
     keys = ["/".join(("c", *map(str, place))) for place in itertools.product(*map(range, grid))]
     present = {key.split("/", 1)[1] for key in entries if key.startswith(f"{name}/")} - {ROOT}
+    with check():
+        if unknown := sorted(present - set(keys)):
+            raise FormatError("an entry that does not belong here", where=unknown[0], rule="FRED-503")
     if missing := sorted(set(keys) - present):
-        raise FormatError("a chunk is missing", where=missing[0], expected=f"{len(keys)} chunks", found=len(present))
-    if unknown := sorted(present - set(keys)):
-        raise FormatError("an entry that does not belong here", where=unknown[0])
+        raise FormatError(
+            "a chunk is missing",
+            where=missing[0],
+            expected=f"{len(keys)} chunks",
+            found=len(keys) - len(missing),
+            rule="FRED-503",
+        )
 
     def read() -> NDArray[Any]:
         result = np.empty(shape, dtype)
@@ -130,29 +144,34 @@ def _stored_array(name: str, entries: Mapping[str, Any], limits: limits_.Limits)
     return StoredArray(dtype, shape, read)
 
 
-def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...], tuple[int, ...]]:
-    """The dtype, shape and chunk shape of a document that is exactly what `array_document` makes of them."""
+def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The dtype and shape of a document that is exactly what `array_document` makes of them."""
     try:
         dtype_name, shape = document["data_type"], tuple(document["shape"])
-        chunk_shape = tuple(document["chunk_grid"]["configuration"]["chunk_shape"])
-        whole = all(type(length) is int and length > 0 for length in shape + chunk_shape)
+        whole = all(type(length) is int and length > 0 for length in shape)
     except (KeyError, TypeError):
-        raise FormatError("not a Zarr v3 array document") from None
+        raise FormatError("not a Zarr v3 array document", rule="FRED-502") from None
     if dtype_name not in DTYPES[name]:
-        raise FormatError("wrong data_type", expected=" or ".join(DTYPES[name]), found=dtype_name)
-    if not whole or not 1 <= len(shape) == len(chunk_shape) <= len(DIMENSIONS[name]):
-        raise FormatError("unusable shape or chunk_shape", expected=DIMENSIONS[name], found=(shape, chunk_shape))
+        raise FormatError("wrong data_type", expected=" or ".join(DTYPES[name]), found=dtype_name, rule="FRED-203")
+    if not whole or len(shape) not in (axes := {len(DIMENSIONS[name]), 1 if name == "labels" else 0} - {0}):
+        raise FormatError(
+            "unusable shape",
+            expected=f"{' or '.join(map(str, sorted(axes)))} lengths of at least 1 ({', '.join(DIMENSIONS[name])})",
+            found=list(shape),
+            rule="FRED-202",
+        )
     dtype = np.dtype(dtype_name)
-    chunk_bytes = math.prod(chunk_shape) * dtype.itemsize
-    if any(chunk > length for chunk, length in zip(chunk_shape, shape, strict=True)) or chunk_bytes > 4 * CHUNK_BYTES:
-        raise FormatError("chunks are too large", expected=f"{4 * CHUNK_BYTES:,} bytes at most", found=chunk_shape)
-    expected = array_document(name, dtype, shape, chunk_shape)
+    expected = array_document(name, dtype, shape)
     if document != expected:
         field = next(key for key in sorted({*expected, *document}) if document.get(key) != expected.get(key))
         raise FormatError(
-            "not the profile of the format", where=field, expected=expected.get(field), found=document.get(field)
+            "not the profile of the format",
+            where=field,
+            expected=expected.get(field),
+            found=document.get(field),
+            rule="FRED-502",
         )
-    return dtype, shape, chunk_shape
+    return dtype, shape
 
 
 def _places(grid: tuple[int, ...], chunk_shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
@@ -170,6 +189,7 @@ def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: list[int]) -> NDArr
         raise IntegrityError(
             "the chunk's crc32c does not match: it is damaged or cut short",
             hint="Get the file again from where you had it",
+            rule="FRED-504",
         )
     result = np.empty(shape, dtype.newbyteorder("<"))
     _, _, _, typesize, size, _, stored = _BLOSC_HEADER.unpack(body[: _BLOSC_HEADER.size])
@@ -178,12 +198,13 @@ def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: list[int]) -> NDArr
             "the Blosc header contradicts the array's document",
             expected=f"{result.nbytes} bytes of {dtype.itemsize}",
             found=f"{size} bytes of {typesize}",
+            rule="FRED-505",
         )
     threads, blosc.use_threads = blosc.use_threads, False
     try:
         blosc.decompress(body, result)
     except (RuntimeError, ValueError) as error:
-        raise FormatError("the chunk cannot be decompressed", found=str(error)) from None
+        raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-505") from None
     finally:
         blosc.use_threads = threads
     return result

@@ -14,5 +14,7 @@ def check_name(name: bytes | str) -> str:
     """The name as text. Raises `FormatError` for one that a format-abiding writer cannot have made."""
     text = name.decode("latin-1") if isinstance(name, bytes) else name
     if len(text) > _LONGEST or not _NAME.fullmatch(text):
-        raise FormatError("an entry has an unusable name", expected=f"{_NAME.pattern}", found=repr(text[:80]))
+        raise FormatError(
+            "an entry has an unusable name", expected=_NAME.pattern, found=repr(text[:80]), rule="FRED-403"
+        )
     return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from fredfmt import limits as limits_
 from fredfmt.digest import digest_of_data, digest_of_document
-from fredfmt.errors import FormatError, IntegrityError, located
+from fredfmt.errors import AbandonedError, FormatError, IntegrityError, check, located, together
 from fredfmt.metadata import Metadata
 from fredfmt.model import ARRAYS, FreDData
 
@@ -33,11 +35,12 @@ DTYPES: Mapping[str, tuple[str, ...]] = {
 }
 
 CHUNK_BYTES = 16 << 20
-"""An array is one chunk up to this size; a larger one is cut along its first axis."""
+"""An array is one chunk up to this size; a larger one is cut along its first axis. See `chunk_shape_of`."""
 
 _REQUIRED = ("coefficients", "frequencies", "labels")
 _ZIGZAG = ("coefficients", "base")
 _RATIO_FLOOR = 64 << 20
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -50,21 +53,20 @@ class StoredArray:
 
     @property
     def nbytes(self) -> int:
-        size = self.dtype.itemsize
-        for length in self.shape:
-            size *= length
-        return size
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
 class Package:
     """The content of a container."""
 
-    document: dict[str, Any]
+    document: Any
     """The metadata as JSON, with the part ``integrity``."""
     arrays: Mapping[str, StoredArray]
     size: int = 0
     """Bytes of the container it was read from."""
+    broken: frozenset[str] = frozenset()
+    """Arrays that are there but not as the container must hold them; never any outside `collecting`."""
 
 
 def pack(data: FreDData) -> Package:
@@ -88,25 +90,37 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
     Everything declared is checked against the format and the limits before anything is read. Raises `FormatError`,
     `LimitError` and, where the digests do not match and ``verify`` is set, `IntegrityError`.
     """
-    metadata = _read_document(package.document)
-    _check_declarations(package, limits)
-    arrays = {}
-    for name, stored in package.arrays.items():
-        with located(name):
-            array = stored.read()
-            arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
-    data = FreDData(metadata=metadata, **arrays)
+    with together():
+        metadata = None
+        if package.document is not None:
+            with check(), located("metadata"):
+                metadata = Metadata.from_json(package.document)
+        with check():
+            _check_integrity(package.document)
+        arrays = {}
+        for name in _soundly_declared(package, limits):
+            with check(), located(name):
+                array = package.arrays[name].read()
+                arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
+    if metadata is None or package.broken:
+        raise AbandonedError("not checked")
+    with together():
+        data = FreDData(metadata=metadata, **arrays)
     if verify:
-        found, expected = digest_of_data(data), package.document["integrity"]["content"]
-        if found != expected:
-            raise IntegrityError(
-                "the content digest does not match: the arrays or the metadata were damaged or edited",
-                where="integrity.content",
-                expected=expected,
-                found=found,
-                hint="Get the file again from where you had it",
-            )
+        _check_digest(data, package.document["integrity"]["content"])
     return data
+
+
+def _check_digest(data: FreDData, expected: str) -> None:
+    if (found := digest_of_data(data)) != expected:
+        raise IntegrityError(
+            "the content digest does not match: the arrays or the metadata were damaged or edited",
+            where="integrity.content",
+            expected=expected,
+            found=found,
+            hint="Get the file again from where you had it",
+            rule="FRED-702",
+        )
 
 
 def with_metadata(data: FreDData, **changes: Any) -> FreDData:
@@ -114,12 +128,23 @@ def with_metadata(data: FreDData, **changes: Any) -> FreDData:
     return replace(data, metadata=replace(data.metadata, **changes))
 
 
-def _read_document(document: Any) -> Metadata:
+def _check_integrity(document: Any) -> None:
+    """Check the metadata digest, where there is a document."""
+    if not isinstance(document, dict):
+        return
+    integrity = document.get("integrity")
     with located("metadata"):
-        metadata = Metadata.from_json(document)
-        integrity = document.get("integrity")
-        if not isinstance(integrity, dict) or set(integrity) != {"content", "metadata"}:
-            raise FormatError("missing or malformed", where="integrity", expected="the digests content and metadata")
+        if (
+            not isinstance(integrity, dict)
+            or set(integrity) != {"content", "metadata"}
+            or not all(isinstance(value, str) and _DIGEST.fullmatch(value) for value in integrity.values())
+        ):
+            raise FormatError(
+                "missing or malformed",
+                where="integrity",
+                expected="the digests content and metadata, each sha256: and 64 lower-case hexadecimal digits",
+                rule="FRED-701",
+            )
         found = digest_of_document(document)
         if found != integrity["metadata"]:
             raise IntegrityError(
@@ -128,33 +153,60 @@ def _read_document(document: Any) -> Metadata:
                 expected=integrity["metadata"],
                 found=found,
                 hint="Get the file again, or change metadata with fredfmt",
+                rule="FRED-703",
             )
-    return metadata
 
 
-def _check_declarations(package: Package, limits: limits_.Limits) -> None:
-    unknown, missing = sorted(set(package.arrays) - set(ARRAYS)), sorted(set(_REQUIRED) - set(package.arrays))
-    if unknown or missing:
-        raise FormatError(
-            "arrays are missing" if missing else "unknown arrays",
-            expected=", ".join(missing or ARRAYS),
-            found=", ".join(unknown) if unknown else None,
-        )
+def _soundly_declared(package: Package, limits: limits_.Limits) -> list[str]:
+    """The arrays whose declared dtype and shape the format and the limits allow."""
+    sound: list[str] = []
+    with check():
+        unknown = sorted(set(package.arrays) - set(ARRAYS))
+        missing = sorted(set(_REQUIRED) - set(package.arrays) - package.broken)
+        if unknown or missing:
+            raise FormatError(
+                "arrays are missing" if missing else "unknown arrays",
+                expected=", ".join(missing or ARRAYS),
+                found=", ".join(unknown) if unknown else None,
+                rule="FRED-201",
+            )
     total = 0
     for name, stored in package.arrays.items():
-        if stored.dtype.name not in DTYPES[name]:
-            raise FormatError("wrong dtype", where=name, expected=" or ".join(DTYPES[name]), found=stored.dtype.name)
-        axes = len(DIMENSIONS[name])
-        if len(stored.shape) != axes and not (name == "labels" and len(stored.shape) == 1):
-            raise FormatError("wrong number of axes", where=name, expected=DIMENSIONS[name], found=stored.shape)
-        if min(stored.shape) < 1:
-            raise FormatError("an axis is empty", where=name, found=stored.shape)
-        limits_.check(max(stored.shape), limits.axis, "an axis", where=name, name="axis")
-        total += stored.nbytes
-        limits_.check(total, limits.decoded_bytes, "the decoded size", where=name, name="decoded_bytes")
-        if total > _RATIO_FLOOR:
-            most = package.size * limits.decoded_ratio
-            limits_.check(total, most, "the decoded size against the file's", where=name, name="decoded_ratio")
+        with check(), located(name):
+            if name not in DTYPES:
+                continue
+            if stored.dtype.name not in DTYPES[name]:
+                raise FormatError(
+                    "wrong dtype", expected=" or ".join(DTYPES[name]), found=stored.dtype.name, rule="FRED-203"
+                )
+            axes = len(DIMENSIONS[name])
+            if len(stored.shape) != axes and not (name == "labels" and len(stored.shape) == 1):
+                raise FormatError(
+                    "wrong number of axes", expected=DIMENSIONS[name], found=stored.shape, rule="FRED-202"
+                )
+            if min(stored.shape) < 1:
+                raise FormatError("an axis is empty", found=stored.shape, rule="FRED-202")
+            total += check_size(stored.dtype, stored.shape, limits)
+            limits_.check(total, limits.decoded_bytes, "the decoded size", name="decoded_bytes")
+            if total > _RATIO_FLOOR:
+                most = package.size * limits.decoded_ratio
+                limits_.check(total, most, "the decoded size against the file's", name="decoded_ratio")
+            sound.append(name)
+    return sound
+
+
+def check_size(dtype: np.dtype[Any], shape: tuple[int, ...], limits: limits_.Limits) -> int:
+    """The decoded bytes of an array, if the limits allow it by itself."""
+    size = math.prod(shape) * dtype.itemsize
+    limits_.check(max(shape), limits.axis, "an axis", name="axis")
+    limits_.check(size, limits.decoded_bytes, "the decoded size", name="decoded_bytes")
+    return size
+
+
+def chunk_shape_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The one way in which the format cuts an array: along its first axis, into as many rows as `CHUNK_BYTES` hold."""
+    rows = max(1, CHUNK_BYTES // (math.prod(shape[1:]) * dtype.itemsize))
+    return (min(shape[0], rows), *shape[1:])
 
 
 def zigzag(values: NDArray[Any]) -> NDArray[Any]:

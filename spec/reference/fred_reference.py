@@ -1,0 +1,249 @@
+"""A plain, slow reader of `.fred` files, written from spec/fred-1.0.md alone. Needs numpy, and numcodecs for Blosc."""
+
+import hashlib
+import json
+import math
+import re
+import struct
+import zlib
+
+import numpy as np
+from numcodecs import blosc
+
+NAME = rb"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*"
+AXES = {"coefficients": ["instance", "channel", "frequency"], "frequencies": ["mask", "frequency"]}
+AXES |= {"labels": ["instance", "class"], "mask_of": ["instance"], "base": ["mask", "channel", "frequency"]}
+INDEX, FLOATS = ("uint8", "uint16", "uint32"), ("float16", "float32")
+KEPT = {"uniform": INDEX[1:], "float16": FLOATS[:1], "float32": FLOATS[1:]}
+NUMBER = (int, float)
+FORM = {"format": str, "version": str, "spatial_shape": [int], "channels": int, "classes": [str], "transform": str}
+FORM |= {"quantization": {"mode": str, "step": NUMBER, "error_max": NUMBER, "error_rms": NUMBER}, "results": [dict]}
+FORM |= {"normalization": {"mean": [NUMBER], "std": [NUMBER]}, "license": str, "citation": str}
+FORM |= dict.fromkeys(("mask", "reconstruction", "source", "distillation", "recipe", "writer", "ext"), dict)
+OPTIONAL = {"step", "error_max", "error_rms"}
+
+
+def need(holds, rule):
+    if not holds:
+        raise ValueError(rule)
+
+
+def fits(value, form):
+    if isinstance(form, list):
+        return isinstance(value, list) and all(fits(element, form[0]) for element in value)
+    if isinstance(form, dict):
+        held = isinstance(value, dict) and set(form) - OPTIONAL <= set(value) <= set(form)
+        return held and all(fits(value[key], form[key]) for key in value)
+    return isinstance(value, form) and not isinstance(value, bool)
+
+
+def spell(value):
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{spell(key)}:{spell(value[key])}" for key in keys) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(spell, value)) + "]"
+    if not isinstance(value, float):
+        return json.dumps(value, ensure_ascii=False)
+    need(math.isfinite(value), "FRED-101")
+    if value == 0 or 1e-6 <= abs(value) < 1e21:
+        return np.format_float_positional(value or 0.0, trim="-")
+    return re.sub(r"e([+-])0*", r"e\1", repr(value))
+
+
+def read_json(content):
+    outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", content, flags=re.DOTALL)
+    depth = np.cumsum([{91: 1, 123: 1, 93: -1, 125: -1}.get(byte, 0) for byte in outside] or [0])
+    need(len(content) <= 1 << 20 and depth.max() <= 16, "FRED-303")
+    value = json.loads(content.decode(), parse_int=lambda t: int(t) if abs(int(t)) < 2**53 else float(t))
+    need(spell(value).encode() == content, "FRED-101")
+    return value
+
+
+def read_archive(content):
+    need(content[:4] == b"PK\x03\x04", "FRED-400")
+    entries, directory, at, last = {}, b"", 0, (False, b"")
+    while content[at : at + 4] == b"PK\x03\x04":
+        need(len(entries) < 4096, "FRED-303")
+        need(at + 30 <= len(content), "FRED-401")
+        *fixed, crc, stored, size, length, extra = struct.unpack("<5H3I2H", content[at + 4 : at + 30])
+        name = content[at + 30 : at + 30 + length]
+        need(len(name) == length <= 255 and re.fullmatch(NAME, name), "FRED-403")
+        need(fixed == [20, 0, 0, 0, 33] and stored == size and extra == 0, "FRED-404")
+        need(last < (last := (name != b"zarr.json", name)), "FRED-402")
+        body = content[at + 30 + length : at + 30 + length + size]
+        need(len(body) == size, "FRED-401")
+        need(zlib.crc32(body) == crc, "FRED-405")
+        fields = (0x314, 20, 0, 0, 0, 33, crc, size, size, len(name), 0, 0, 0, 0, 0x81A40000, at)
+        directory += struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *fields) + name
+        entries[name.decode()] = body
+        at += 30 + length + size
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, len(entries), len(entries), len(directory), at, 0)
+    need(content[at:] == directory + end, "FRED-401")
+    return entries
+
+
+def crc32c(data, crc=0xFFFFFFFF):
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
+    return crc ^ 0xFFFFFFFF
+
+
+def read_array(name, entries, budget):
+    document = read_json(entries.get(f"{name}/zarr.json", b"null"))
+    need(isinstance(document, dict) and {"shape", "data_type"} <= set(document), "FRED-502")
+    shape, dtype = document["shape"], document["data_type"]
+    types = {"labels": INDEX + FLOATS, "mask_of": INDEX, "frequencies": INDEX[1:]}.get(name, INDEX[1:] + FLOATS)
+    need(dtype in types, "FRED-203")
+    axes = AXES[name][: len(shape) if name == "labels" else None]
+    need(fits(shape, [int]) and len(shape) == len(axes) > 0 and min(shape) > 0, "FRED-202")
+    size, three = np.dtype(dtype).itemsize, len(shape) == 3
+    rows = min(shape[0], max(1, 2**24 // (math.prod(shape[1:]) * size)))
+    shuffle = "bitshuffle" if three and dtype[0] == "u" else "shuffle"
+    frame = {"blocksize": 0, "clevel": 9, "cname": "zstd", "shuffle": shuffle, "typesize": size}
+    codecs = [{"configuration": {"order": [2, 1, 0]}, "name": "transpose"}] * three
+    codecs += [{"configuration": {"endian": "little"}, "name": "bytes"} if size > 1 else {"name": "bytes"}]
+    codecs += [{"configuration": frame, "name": "blosc"}, {"name": "crc32c"}]
+    grid = {"configuration": {"chunk_shape": [rows, *shape[1:]]}, "name": "regular"}
+    keys = {"configuration": {"separator": "/"}, "name": "default"}
+    wanted = {"chunk_grid": grid, "chunk_key_encoding": keys, "codecs": codecs, "data_type": dtype, "fill_value": 0}
+    wanted |= {"dimension_names": axes, "node_type": "array", "shape": shape, "zarr_format": 3}
+    need(document == wanted, "FRED-502")
+    budget[0] -= math.prod(shape) * size
+    starts = range(0, shape[0], rows)
+    need(max(shape) < 2**31 and budget[0] >= 0 and len(starts) <= 4096, "FRED-303")
+    keys = ["/".join((name, "c", str(i), *"0" * (len(shape) - 1))) for i in range(len(starts))]
+    need({key for key in entries if key.startswith(f"{name}/")} == {*keys, f"{name}/zarr.json"}, "FRED-503")
+    array = np.empty(shape, dtype)
+    for key, start in zip(keys, starts):
+        frame, crc = entries[key][:-4], entries[key][-4:]
+        need(len(frame) >= 16 and crc32c(frame).to_bytes(4, "little") == crc, "FRED-504")
+        chunk = np.empty([rows, *shape[1:]][:: -1 if three else 1], np.dtype(dtype).newbyteorder("<"))
+        need(struct.unpack("<3xBI4xI", frame[:16]) == (size, chunk.nbytes, len(frame)), "FRED-505")
+        blosc.decompress(frame, chunk)
+        array[start : start + rows] = (chunk.T if three else chunk)[: shape[0] - start]
+    return array
+
+
+def read(content):
+    """The metadata document and the arrays in a file's bytes; an exception for a file that is not valid."""
+    entries = read_archive(content)
+    root = read_json(entries.get("zarr.json", b"null"))
+    need(fits(root, {"attributes": {"fred": object}, "node_type": str, "zarr_format": int}), "FRED-501")
+    need(root["node_type"] == "group" and root["zarr_format"] == 3, "FRED-501")
+    meta = root["attributes"]["fred"]
+    check_metadata(meta)
+    names = {key.split("/")[0] for key in entries} - {"zarr.json"}
+    need(names <= set(AXES), "FRED-503")
+    need({"coefficients", "frequencies", "labels"} <= names, "FRED-201")
+    budget = [min(2**30, max(1000 * len(content), 2**26))]
+    arrays = {name: read_array(name, entries, budget) for name in names}
+    check_arrays(meta, arrays)
+    need(meta["integrity"]["content"] == content_digest(meta, arrays), "FRED-702")
+    return meta, arrays
+
+
+def check_metadata(meta):
+    need(isinstance(meta, dict) and meta.get("format") == "fred", "FRED-110")
+    need(isinstance(meta.get("version"), str) and re.fullmatch(r"1\.(0|[1-9][0-9]*)", meta["version"]), "FRED-111")
+    need({"spatial_shape", "channels", "classes", "transform", "quantization"} <= set(meta), "FRED-112")
+    for field, value in meta.items():
+        if field not in FORM and field != "integrity":
+            need(isinstance(value, dict) and value.get("must_understand") is False, "FRED-114")
+        need(field not in FORM or fits(value, FORM[field]), "FRED-113")
+    classes, quantization = meta["classes"], meta["quantization"]
+    need(1 <= len(meta["spatial_shape"]) <= 3 and min(meta["spatial_shape"]) >= 1, "FRED-115")
+    need(meta["channels"] >= 1, "FRED-116")
+    need(0 < len(classes) == len(set(classes) - {""}), "FRED-117")
+    need(meta["transform"] in ("dct", "hartley", "haar", "identity"), "FRED-118")
+    need(quantization["mode"] in KEPT and 0 < quantization.get("step", 1) < math.inf, "FRED-119")
+    need(("step" in quantization) == (quantization["mode"] == "uniform"), "FRED-119")
+    for values in meta.get("normalization", {}).values():
+        need(len(values) == meta["channels"] and min(meta["normalization"]["std"]) > 0, "FRED-120")
+    integrity = meta.get("integrity")
+    digests = fits(integrity, {"content": str, "metadata": str}) and integrity.values()
+    need(digests and all(re.fullmatch("sha256:[0-9a-f]{64}", value) for value in digests), "FRED-701")
+    digested = {**meta, "integrity": {"content": integrity["content"]}}
+    need(integrity["metadata"] == "sha256:" + hashlib.sha256(spell(digested).encode()).hexdigest(), "FRED-703")
+
+
+def check_arrays(meta, arrays):
+    lengths = {"channel": meta["channels"], "class": len(meta["classes"])}
+    for name in AXES:
+        for axis, length in zip(AXES[name], arrays[name].shape if name in arrays else ()):
+            need(lengths.setdefault(axis, length) == length, "FRED-202")
+    for name in {"coefficients", "base"} & set(arrays):
+        same = arrays[name].dtype == arrays["coefficients"].dtype
+        need(same and arrays[name].dtype.name in KEPT[meta["quantization"]["mode"]], "FRED-203")
+    need(all(np.isfinite(array).all() for array in arrays.values()), "FRED-204")
+    frequencies, labels, shape = arrays["frequencies"], arrays["labels"], meta["spatial_shape"]
+    need(frequencies.max() < math.prod(shape), "FRED-205")
+    for mask in frequencies.tolist():
+        sums = [sum(int(u) * (math.prod(shape) // n) for u, n in zip(np.unravel_index(f, shape), shape)) for f in mask]
+        need(list(zip(sums, mask)) == sorted({*zip(sums, mask)}), "FRED-206")
+    hard, classes = labels.ndim == 1, len(meta["classes"])
+    need(labels.dtype.kind == ("u" if hard else "f"), "FRED-202")
+    need(not hard or labels.max() < classes, "FRED-207")
+    need(hard or (labels.min() >= 0 and abs(labels.sum(1, float) - 1).max() <= 0.01), "FRED-208")
+    need(arrays.get("mask_of", labels * 0).max() < len(frequencies), "FRED-209")
+    need("mask_of" in arrays or (hard and len(frequencies) == classes), "FRED-210")
+    for name in {"coefficients", "base"} & set(arrays):
+        need(abs(numbers(meta, arrays[name])).max() <= 1e30, "FRED-211")
+
+
+def numbers(meta, array, step=None):
+    if array.dtype.kind == "f":
+        return array.astype(float)
+    z = array.astype(np.int64)
+    return np.where(z % 2, -((z + 1) // 2), z // 2) * (step or float(meta["quantization"]["step"]))
+
+
+def matrix(name, n):
+    x, u = np.arange(n)[:, None], np.arange(n)
+    if name == "dct":
+        return np.where(u, math.sqrt(2 / n), math.sqrt(1 / n)) * np.cos(math.pi * (2 * x + 1) * u / (2 * n))
+    if name == "hartley":
+        t = 2 * math.pi * x * np.where(u % 2, (u + 1) // 2, (n - u // 2) % n) / n
+        return math.sqrt(1 / n) * (np.cos(t) + np.sin(t))
+    averages, details = list(np.eye(n)), []
+    while name == "haar" and len(averages) > 1:
+        pairs, last = list(zip(averages[::2], averages[1::2])), averages[len(averages) // 2 * 2 :]
+        details = [(a - b) / math.sqrt(2) for a, b in pairs] + details
+        averages = [(a + b) / math.sqrt(2) for a, b in pairs] + last
+    return np.stack(averages + details, 1)
+
+
+def decode(meta, arrays):
+    """All images, (instance, channel, *spatial shape) float64."""
+    shape = meta["spatial_shape"]
+    matrices = [matrix(meta["transform"], n) for n in shape]
+    values = numbers(meta, arrays["coefficients"])
+    masks = arrays.get("mask_of", arrays["labels"])
+    values += numbers(meta, arrays["base"])[masks] if "base" in arrays else 0
+    images = np.zeros((*values.shape[:2], *shape))
+    for i, c, j in np.ndindex(values.shape):
+        pattern = np.ones(())
+        for basis, u in zip(matrices, np.unravel_index(arrays["frequencies"][masks[i], j], shape)):
+            pattern = np.multiply.outer(pattern, basis[:, u])
+        images[i, c] += values[i, c, j] * pattern
+    return images
+
+
+def content_digest(meta, arrays):
+    parts, arrays = [], {**arrays, "mask_of": arrays.get("mask_of", arrays["labels"])}
+    for name in sorted(arrays, key=list(AXES).index):
+        array = numbers(meta, arrays[name], 1) if name in ("coefficients", "base") else arrays[name]
+        parts.append((name, array, {"f": "f4", "i": "i4", "u": "u4"}[array.dtype.kind]))
+    parts += [("spatial_shape", meta["spatial_shape"], "u4"), ("transform", list(meta["transform"].encode()), "u1")]
+    parts += [("quantization.mode", list(meta["quantization"]["mode"].encode()), "u1")]
+    parts += [("quantization.step", [meta["quantization"].get("step", 1)], "f8")]
+    if "normalization" in meta:
+        parts += [(f"normalization.{name}", meta["normalization"][name], "f8") for name in ("mean", "std")]
+    parts += [("class", list(name.encode()), "u1") for name in meta["classes"]]
+    state = hashlib.sha256()
+    for name, values, kind in parts:
+        array = np.asarray(values).astype(f"<{kind}")
+        state.update(f"{name} {kind} {'x'.join(map(str, array.shape))}\n".encode() + array.tobytes())
+    return "sha256:" + state.hexdigest()

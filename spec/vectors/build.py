@@ -1,0 +1,553 @@
+"""Build the test vectors: small files, each with a case.json that says what a reader has to find in it.
+
+    python spec/vectors/build.py [DIRECTORY]
+
+The bytes are the same on every run; a test builds them anew and compares. Every invalid file breaks one rule (two where
+the name says so) and is otherwise whole: digests and checksums are right, unless they are what is broken.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+import struct
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import h5py
+import numpy as np
+
+import fredfmt
+from fredfmt.containers import archive, hdf5, hierarchy
+from fredfmt.containers.package import Package, StoredArray, chunk_shape_of, pack
+from fredfmt.digest import digest_of_document
+from fredfmt.documents import canonical
+from fredfmt.model import FreDData
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "reference"))
+import fred_reference  # noqa: E402
+
+Arrays = dict[str, np.ndarray]
+Entries = dict[str, bytes]
+ZERO = "sha256:" + "0" * 64
+
+
+class Vectors:
+    """A directory of vectors that is being built."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def add(
+        self, kind: str, name: str, content: bytes | Entries, note: str, *, suffix: str = ".fred", **case: Any
+    ) -> None:
+        """One vector: its file (for a directory, its entries) and its case.json."""
+        folder = self.root / kind / name
+        folder.mkdir(parents=True)
+        file = folder / f"data{suffix}"
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        else:
+            for key, value in content.items():
+                (file / key).parent.mkdir(parents=True, exist_ok=True)
+                (file / key).write_bytes(value)
+        document = {"file": file.name, "note": note, "valid": kind != "invalid", **case}
+        (folder / "case.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+    def valid(
+        self,
+        name: str,
+        rules: str,
+        note: str,
+        content: bytes,
+        spelled: bytes | Entries | None = None,
+        *,
+        suffix: str = ".fred",
+        findings: tuple[str, ...] = (),
+    ) -> None:
+        """A valid `.fred` file, or the same data spelled in another container; values by the reference reader."""
+        meta, arrays = fred_reference.read(content)
+        images = fred_reference.decode(meta, arrays)
+        values = np.abs(fred_reference.numbers(meta, arrays["coefficients"])).sum(2).max()
+        if "base" in arrays:
+            values += np.abs(fred_reference.numbers(meta, arrays["base"])).sum(2).max()
+        decoded = {
+            "shape": list(images.shape),
+            "values": base64.b64encode(images.astype("<f8").tobytes()).decode(),
+            "tolerance": float(f"{1e-5 * values + 1e-6:.3g}"),
+            "labels": arrays["labels"].tolist(),
+        }
+        named = [f"FRED-{number}" for number in rules.split()]
+        self.add(
+            "warning" if findings else "valid",
+            name,
+            content if spelled is None else spelled,
+            note,
+            suffix=suffix,
+            rules=named,
+            findings=list(findings),
+            digest=fred_reference.content_digest(meta, arrays),
+            decoded=decoded,
+        )
+
+    def invalid(self, name: str, content: bytes | Entries, note: str, *, suffix: str = ".fred", also: str = "") -> None:
+        """A file that breaks the rule at the head of its name, and that of ``also``."""
+        findings = [rule for rule in (name[:8], also) if rule]
+        self.add("invalid", name, content, note, suffix=suffix, rules=findings, findings=findings)
+
+
+def images(count: int, channels: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Smooth made-up pictures by integer arithmetic alone, the same on every machine."""
+    grid = np.indices((count, channels, *shape)).astype(np.int64)
+    mixed = sum((7 + 4 * axis) * (positions + 1) * (grid[0] + 2) for axis, positions in enumerate(grid))
+    return ((mixed % 64) / 64).astype(np.float32)
+
+
+def data(
+    shape: tuple[int, ...] = (3, 5), *, channels: int = 2, count: int = 6, classes: int = 3, **options: Any
+) -> FreDData:
+    """A small data set with all the notes that the specification advises."""
+    options = {"k": 5, "step": 0.25, "license": "CC0-1.0", "source": {"name": "made up"}} | options
+    return fredfmt.encode(images(count, channels, shape), np.arange(count) % classes, **options)
+
+
+def parts(whole: FreDData) -> tuple[dict[str, Any], Arrays]:
+    """The metadata document and the stored arrays of a data set."""
+    package = pack(whole)
+    document = deepcopy(package.document)
+    document["writer"] = {"name": "spec/vectors/build.py"}
+    return document, {name: stored.read() for name, stored in package.arrays.items()}
+
+
+def stamped(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with its own digest put right, where it has a place for it."""
+    if isinstance(document.get("integrity"), dict):
+        document["integrity"]["metadata"] = digest_of_document(document)
+    return document
+
+
+def package(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Package:
+    stored = {name: StoredArray(a.dtype, a.shape, lambda a=a: a) for name, a in arrays.items()}  # type: ignore[misc]
+    return Package(document, stored)
+
+
+def file_of(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A `.fred` file of any document and arrays, right or wrong."""
+    return archive.pack(hierarchy.encode(package(stamped(document), arrays)))
+
+
+def fred(whole: FreDData, **changes: Any) -> bytes:
+    """A `.fred` file, its metadata changed."""
+    document, arrays = parts(whole)
+    return file_of({**document, **changes}, arrays)
+
+
+def entries(**changes: Any) -> Entries:
+    """The entries of the plain data set."""
+    document, arrays = parts(data(**changes))
+    return hierarchy.encode(package(stamped(document), arrays))
+
+
+def with_document(change: Callable[[dict[str, Any]], Any]) -> bytes:
+    """The plain file, its metadata document changed by hand."""
+    document, arrays = parts(data())
+    change(document)
+    return file_of(document, arrays)
+
+
+def with_arrays(change: Callable[[Arrays], Any], **options: Any) -> bytes:
+    """A file whose stored arrays are changed by hand."""
+    document, arrays = parts(data(**options))
+    change(arrays)
+    return file_of(document, arrays)
+
+
+def with_entries(change: Callable[[Entries], Any]) -> bytes:
+    """The plain file, its entries changed by hand and sorted again."""
+    held = entries()
+    change(held)
+    return archive.pack(dict(sorted(held.items(), key=lambda item: (item[0] != "zarr.json", item[0]))))
+
+
+def with_array_document(change: Callable[[dict[str, Any]], Any], name: str = "coefficients") -> bytes:
+    def edit(held: Entries) -> None:
+        document = json.loads(held[f"{name}/zarr.json"])
+        change(document)
+        held[f"{name}/zarr.json"] = canonical(document)
+
+    return with_entries(edit)
+
+
+def with_chunk(change: Callable[[bytearray], Any]) -> bytes:
+    """The plain file, the Blosc frame of its coefficients changed and its CRC-32C put right."""
+
+    def edit(held: Entries) -> None:
+        frame = bytearray(held["coefficients/c/0/0/0"][:-4])
+        change(frame)
+        held["coefficients/c/0/0/0"] = bytes(frame) + google_crc32c.value(bytes(frame)).to_bytes(4, "little")
+
+    return with_entries(edit)
+
+
+def hdf5_of(build: Callable[[Any, dict[str, np.ndarray]], Any]) -> bytes:
+    """An HDF5 file that ``build`` writes from the plain arrays, under a right user block."""
+    document, arrays = parts(data())
+    arrays["metadata"] = np.frombuffer(canonical(stamped(document)), np.uint8)
+    target = io.BytesIO()
+    with h5py.File(target, "w", userblock_size=512, libver=("v110", "v110")) as file:
+        build(file, arrays)
+    content = target.getvalue()[512:]
+    return hdf5._user_block(content) + content
+
+
+def plain_hdf5(file: Any, arrays: dict[str, np.ndarray], **others: Any) -> None:
+    """Datasets as the format asks for them, but for ``others``: name to keyword arguments of h5py."""
+    for name, array in arrays.items():
+        options: dict[str, Any] = {"data": array, "chunks": chunk_shape_of(array.dtype, array.shape)}
+        options |= {"compression": "gzip", "compression_opts": 9, "shuffle": True, "fletcher32": True}
+        file.create_dataset(name, track_times=False, **{**options, **others.get(name, {})})
+
+
+def build_valid(to: Vectors) -> None:
+    plain = fred(data())
+    to.valid(
+        "FRED-401-smallest",
+        "401 404 203 205 206",
+        "one pixel",
+        fred(data((1, 1), channels=1, count=1, classes=1, k=1, step=None, transform="identity")),
+    )
+    every = "101 110 111 112 113 116 117 201 204 207 210 211 301 302 400 402 403 405 501 502 503 504 505 701 702 703"
+    to.valid("FRED-301-plain", every, "two channels of 3x5, three classes, DCT, step 1/4", plain)
+    to.valid("FRED-119-float32", "119 203", "exact coefficients", fred(data(step=None)))
+    to.valid("FRED-119-float16", "119 203", "half precision", fred(data(step="float16")))
+    to.valid("FRED-203-int32", "203", "coefficients beyond 16 bits", fred(data(step=1e-5)))
+    for transform in ("dct", "hartley", "haar", "identity"):
+        name = f"FRED-118-{transform}"
+        to.valid(name, "118 301", "every frequency kept", fred(data((4, 7), k=28, step=None, transform=transform)))
+    to.valid("FRED-115-one-axis", "115", "signals of 11 samples", fred(data((11,))))
+    to.valid("FRED-115-three-axes", "115 301", "volumes of 2x3x5", fred(data((2, 3, 5), k=9)))
+    to.valid("FRED-206-ties", "206", "6x4: many frequencies equally coarse", fred(data((6, 4), k=24)))
+    to.valid("FRED-202-base", "202 203", "a spectrum for each mask", fred(data(base=True)))
+    normalization = ([0.25, 0.5], [0.125, 0.75])
+    to.valid("FRED-120-normalization", "120", "mean and std", fred(data(normalization=normalization)))
+    soft = np.array([[5, 2, 1], [1, 6, 1], [0, 0, 8], [2, 3, 3], [8, 0, 0], [1, 1, 6]], np.float32) / 8
+    document, arrays = parts(data())
+    masked = {**arrays, "mask_of": arrays["labels"][::-1].copy()}
+    for name, rules, note, changed in (
+        ("FRED-209-mask-of", "209 210", "masks that are not the labels", masked),
+        ("FRED-208-soft-labels", "208 210", "probabilities in float32", {**masked, "labels": soft}),
+        ("FRED-208-half", "208", "probabilities in float16", {**masked, "labels": soft.astype(np.float16)}),
+    ):
+        document["integrity"]["content"] = fred_reference.content_digest(document, changed)
+        to.valid(name, rules, note, file_of(document, changed))
+    tricky = {"€": 1e21, "\U0001f600": -1e-7, "ﬁ": [0.1, 1e-6, 1.2345678901234568e20, -0.5], 'a\n"\\': "é\u0007"}
+    to.valid("FRED-101-spelling", "101", "numbers and names that are hard to spell", fred(data(), ext=tricky))
+    deep: Any = []
+    for _ in range(11):
+        deep = [deep]
+    to.valid("FRED-303-depth-16", "303", "JSON nested sixteen deep", fred(data(), ext={"deep": deep}))
+    later = {"version": "1.7", "glitter": {"must_understand": False, "colour": "gold"}}
+    to.valid(
+        "FRED-114-later-version", "111 114", "a field of a later version that may be ignored", fred(data(), **later)
+    )
+    to.valid("FRED-410-directory", "410", "the plain data as a directory", plain, entries(), suffix=".fred.zarr")
+    to.valid(
+        "FRED-601-hdf5", "601 602 603 604 605", "the plain data in HDF5", plain, hdf5_of(plain_hdf5), suffix=".fred.h5"
+    )
+
+
+def build_warning(to: Vectors) -> None:
+    def without(field: str) -> bytes:
+        document, arrays = parts(data())
+        document.pop(field, None)
+        return file_of(document, arrays)
+
+    for rule, field in (("FRED-901", "writer"), ("FRED-902", "source"), ("FRED-903", "license")):
+        to.valid(f"{rule}-no-{field}", rule[5:], f"no {field}", without(field), findings=(rule,))
+    distilled = fred(data(), distillation={"objective": "dm"})
+    to.valid("FRED-904-no-recipe", "904", "distilled, and no recipe", distilled, findings=("FRED-904",))
+    document, arrays = parts(data())
+    changed = {**arrays, "labels": arrays["labels"] % 2}
+    document["integrity"]["content"] = fred_reference.content_digest(document, changed)
+    findings = ("FRED-905",)
+    to.valid("FRED-905-empty-class", "905", "no instance of the third", file_of(document, changed), findings=findings)
+    changed = {**arrays, "mask_of": arrays["labels"] % 2}
+    document["integrity"]["content"] = fred_reference.content_digest(document, changed)
+    findings = ("FRED-906",)
+    to.valid("FRED-906-unused-mask", "906", "nobody uses the third", file_of(document, changed), findings=findings)
+
+
+def build_invalid_metadata(to: Vectors) -> None:
+    def spaced(held: Entries) -> None:
+        held["zarr.json"] = held["zarr.json"].replace(b":", b": ", 1)
+
+    def repeated(held: Entries) -> None:
+        held["labels/zarr.json"] = b'{"a":1,"a":1}'
+
+    def nan(held: Entries) -> None:
+        held["zarr.json"] = held["zarr.json"].replace(b'"step":0.25', b'"step":NaN')
+
+    to.invalid("FRED-101-blank", with_entries(spaced), "a blank after a colon")
+    to.invalid("FRED-101-repeated-key", with_entries(repeated), "the same key twice")
+    to.invalid("FRED-101-nan", with_entries(nan), "NaN for a step")
+    nested: Any = []
+    for _ in range(14):
+        nested = [nested]
+    changes: dict[str, tuple[str, dict[str, Any]]] = {
+        "FRED-110-format": ("another format", {"format": "derf"}),
+        "FRED-111-version-2": ("another major version", {"version": "2.0"}),
+        "FRED-111-version-number": ("a number", {"version": 1.5}),
+        "FRED-112-no-classes": ("no class names", {"classes": None}),
+        "FRED-113-channels": ("a string for a number", {"channels": "2"}),
+        "FRED-113-quantization": ("an unknown part", {"quantization": {"mode": "uniform", "step": 0.25, "bits": 4}}),
+        "FRED-114-unknown-field": ("a field that must be understood", {"encryption": {"key": "lost"}}),
+        "FRED-115-no-axis": ("no axis", {"spatial_shape": []}),
+        "FRED-115-four-axes": ("four axes", {"spatial_shape": [1, 1, 3, 5]}),
+        "FRED-116-no-channel": ("no channel", {"channels": 0}),
+        "FRED-117-same-name": ("two classes of one name", {"classes": ["0", "0", "2"]}),
+        "FRED-117-no-name": ("an empty name", {"classes": ["0", "", "2"]}),
+        "FRED-118-transform": ("an unknown transform", {"transform": "dst"}),
+        "FRED-119-no-step": ("uniform without a step", {"quantization": {"mode": "uniform"}}),
+        "FRED-119-negative-step": ("a step below 0", {"quantization": {"mode": "uniform", "step": -1}}),
+        "FRED-119-mode": ("an unknown mode", {"quantization": {"mode": "vector"}}),
+        "FRED-120-zero-std": ("a std of 0", {"normalization": {"mean": [0, 0], "std": [1, 0]}}),
+        "FRED-120-one-mean": ("too few values", {"normalization": {"mean": [0], "std": [1]}}),
+        "FRED-303-depth-17": ("JSON nested too deep", {"ext": {"deep": nested}}),
+        "FRED-701-missing": ("no digests", {"integrity": None}),
+        "FRED-701-short": ("a short digest", {"integrity": {"content": "sha256:00", "metadata": ZERO}}),
+        "FRED-702-content": ("another content digest", {"integrity": {"content": ZERO, "metadata": ZERO}}),
+    }
+    for name, (note, change) in changes.items():
+
+        def edit(document: dict[str, Any], change: dict[str, Any] = change) -> None:
+            document.update(deepcopy(change))
+            for field in [field for field, value in document.items() if value is None]:
+                del document[field]
+
+        to.invalid(name, with_document(edit), note)
+
+    def edited(held: Entries) -> None:
+        held["zarr.json"] = held["zarr.json"].replace(b"CC0-1.0", b"CC1-1.0")
+
+    to.invalid("FRED-703-edited", with_entries(edited), "an edited licence")
+
+
+def build_invalid_arrays(to: Vectors) -> None:
+    def at(name: str, index: tuple[int, ...], value: Any) -> Callable[[Arrays], None]:
+        def edit(arrays: Arrays) -> None:
+            arrays[name] = arrays[name].copy()
+            arrays[name][index] = value
+
+        return edit
+
+    def put(name: str, make: Callable[[Arrays], np.ndarray]) -> Callable[[Arrays], None]:
+        return lambda arrays: arrays.update({name: make(arrays)})
+
+    to.invalid("FRED-201-no-labels", with_arrays(lambda arrays: arrays.pop("labels")), "labels are missing")
+    to.invalid("FRED-202-labels", with_arrays(put("labels", lambda a: a["labels"][:-1])), "a label too few")
+    fewer = put("frequencies", lambda a: a["frequencies"][:, :-1].copy())
+    to.invalid("FRED-202-frequencies", with_arrays(fewer), "a frequency too few")
+    row = {"shape": [5], "dimension_names": ["mask"]}
+    to.invalid("FRED-202-axes", with_array_document(lambda d: d.update(row), "frequencies"), "an axis too few")
+    wide = put("coefficients", lambda a: a["coefficients"].astype(np.float32))
+    to.invalid("FRED-203-mode", with_arrays(wide), "floating point under mode uniform")
+    other = with_array_document(lambda document: document.update(data_type="int64"))
+    to.invalid("FRED-203-type", other, "a type that the format does not have")
+    to.invalid("FRED-204-nan", with_arrays(at("coefficients", (0, 0, 0), np.nan), step=None), "NaN")
+    to.invalid("FRED-204-infinity", with_arrays(at("base", (0, 0, 0), np.inf), step=None, base=True), "infinity")
+    to.invalid("FRED-205-outside", with_arrays(at("frequencies", (1, 4), 15)), "an index that 3x5 does not have")
+    turned = put("frequencies", lambda a: a["frequencies"][:, ::-1].copy())
+    to.invalid("FRED-206-order", with_arrays(turned), "from fine to coarse")
+    twice = put("frequencies", lambda a: a["frequencies"][:, [0, 0, 1, 2, 3]])
+    to.invalid("FRED-206-repeated", with_arrays(twice), "one index twice")
+    to.invalid("FRED-207-label", with_arrays(at("labels", (2,), 3)), "a fourth class of three")
+    soft = np.full((6, 3), 0.5, np.float32)
+
+    def unlikely(arrays: Arrays) -> None:
+        arrays["mask_of"] = arrays["labels"]
+        arrays["labels"] = soft
+
+    to.invalid("FRED-208-sum", with_arrays(unlikely), "probabilities that sum to 1.5")
+
+    def masked(arrays: Arrays) -> None:
+        arrays["mask_of"] = arrays["labels"] + np.uint8(1)
+
+    to.invalid("FRED-209-mask", with_arrays(masked), "a fourth mask of three")
+    to.invalid(
+        "FRED-210-masks", with_arrays(put("frequencies", lambda a: a["frequencies"][:2])), "two masks, three classes"
+    )
+    to.invalid("FRED-211-large", with_arrays(at("coefficients", (0, 0, 0), 2e30), step=None), "a huge coefficient")
+
+    def both(arrays: Arrays) -> None:
+        at("labels", (2,), 3)(arrays)
+        at("frequencies", (1, 4), 15)(arrays)
+
+    to.invalid("FRED-205-and-207", with_arrays(both), "two rules at once", also="FRED-207")
+
+
+def build_invalid_archive(to: Vectors) -> None:
+    plain = fred(data())
+    held = entries()
+    to.invalid("FRED-400-text", b"once upon a time\n", "not a file of the format")
+    to.invalid("FRED-400-prepended", b"#!" + plain, "something before the archive")
+    to.invalid("FRED-401-trailing", plain + b"\0", "something after the archive")
+    to.invalid("FRED-401-cut", plain[:-30], "the end is missing")
+    to.invalid("FRED-401-comment", plain[:-2] + b"\2\0hi", "an archive comment")
+    swapped = {name: held[name] for name in sorted(held, reverse=True)}
+    to.invalid("FRED-402-order", archive.pack(swapped), "entries from z to a")
+    to.invalid("FRED-402-repeated", repeated_entry(plain), "an entry twice")
+    to.invalid("FRED-403-traversal", archive.pack({**held, "zz/../../up": b""}), "a name that leads elsewhere")
+    to.invalid("FRED-403-upper-case", archive.pack({"zarr.json": held["zarr.json"], "Labels": b""}), "upper case")
+    to.invalid("FRED-404-deflated", plain[:8] + b"\x08" + plain[9:], "method 8")
+    to.invalid("FRED-404-date", plain[:12] + b"\x22" + plain[13:], "another day")
+    to.invalid("FRED-405-crc", wrong_crc(plain), "the CRC-32 of something else")
+    to.invalid("FRED-410-link", held, "a symbolic link", suffix=".fred.zarr")
+    link = to.root / "invalid" / "FRED-410-link" / "data.fred.zarr" / "labels" / "c" / "0"
+    link.unlink()
+    link.symlink_to("../zarr.json")
+
+
+def repeated_entry(plain: bytes) -> bytes:
+    """The plain archive with its last entry twice."""
+    held = archive.unpack(plain)
+    name, body = list(held.items())[-1]
+    sizes = [(key, len(value), zlib.crc32(value)) for key, value in [*held.items(), (name, body)]]
+    local = b"".join(
+        archive._local_header(key, size, crc) + bytes(value)
+        for (key, size, crc), value in zip(sizes, [*held.values(), body], strict=True)
+    )
+    return local + archive._directory(sizes)
+
+
+def wrong_crc(plain: bytes) -> bytes:
+    """The plain archive with another CRC-32 for its last entry, in both headers."""
+    held = archive.unpack(plain)
+    sizes = [(key, len(value), zlib.crc32(value)) for key, value in held.items()]
+    sizes[-1] = (*sizes[-1][:2], 0x12345678)
+    local = b"".join(
+        archive._local_header(key, size, crc) + bytes(value)
+        for (key, size, crc), value in zip(sizes, held.values(), strict=True)
+    )
+    return local + archive._directory(sizes)
+
+
+def build_invalid_hierarchy(to: Vectors) -> None:
+    def root(change: Callable[[dict[str, Any]], Any]) -> bytes:
+        def edit(held: Entries) -> None:
+            document = json.loads(held["zarr.json"])
+            change(document)
+            held["zarr.json"] = canonical(document)
+
+        return with_entries(edit)
+
+    to.invalid("FRED-501-attribute", root(lambda document: document["attributes"].update(more=1)), "another attribute")
+    to.invalid("FRED-501-missing", with_entries(lambda held: held.pop("zarr.json")), "no root document")
+    weaker = with_array_document(lambda document: document["codecs"][2]["configuration"].update(clevel=5))
+    to.invalid("FRED-502-codec", weaker, "another setting of a codec")
+    to.invalid("FRED-502-missing", with_entries(lambda held: held.pop("labels/zarr.json")), "an array without document")
+
+    def cut(document: dict[str, Any]) -> None:
+        document["chunk_grid"]["configuration"]["chunk_shape"] = [3, 2, 5]
+
+    to.invalid("FRED-502-chunks", with_array_document(cut), "cut into other chunks")
+    to.invalid("FRED-503-missing", with_entries(lambda held: held.pop("coefficients/c/0/0/0")), "a chunk is missing")
+    to.invalid("FRED-503-extra", with_entries(lambda held: held.update({"labels/c/1": b""})), "a chunk too many")
+    to.invalid("FRED-503-stranger", with_entries(lambda held: held.update({"notes.txt": b"hello"})), "another file")
+
+    def flip(held: Entries) -> None:
+        chunk = bytearray(held["coefficients/c/0/0/0"])
+        chunk[20] ^= 1
+        held["coefficients/c/0/0/0"] = bytes(chunk)
+
+    to.invalid("FRED-504-flipped", with_entries(flip), "a bit of a chunk is wrong")
+
+    def longer(frame: bytearray) -> None:
+        frame[4:8] = struct.pack("<I", 1 << 30)
+
+    to.invalid("FRED-505-bomb", with_chunk(longer), "a chunk that says it holds 1 GiB")
+
+    def damage(frame: bytearray) -> None:
+        frame[2] = 0x80  # says that Zstandard follows, where plain bytes do
+
+    to.invalid("FRED-505-frame", with_chunk(damage), "a Blosc frame that cannot be decoded")
+
+    def huge(document: dict[str, Any]) -> None:
+        document["shape"][0] = 2**30
+        document["chunk_grid"]["configuration"]["chunk_shape"][0] = 2**24 // 20
+
+    to.invalid("FRED-303-shape-bomb", with_array_document(huge), "an array of 20 GiB")
+
+
+def build_invalid_hdf5(to: Vectors) -> None:
+    def add(name: str, note: str, build: Callable[[Any, dict[str, np.ndarray]], Any]) -> None:
+        to.invalid(name, hdf5_of(build), note, suffix=".fred.h5")
+
+    def but(**others: Any) -> Callable[[Any, dict[str, np.ndarray]], None]:
+        return lambda file, arrays: plain_hdf5(file, arrays, **others)
+
+    plain = hdf5_of(plain_hdf5)
+    to.invalid("FRED-601-edited", plain[:700] + b"!" + plain[701:], "an edited byte", suffix=".fred.h5")
+    content = b"not HDF5 at all" * 9
+    to.invalid("FRED-602-not-hdf5", hdf5._user_block(content) + content, "not HDF5", suffix=".fred.h5")
+
+    def soft(file: Any, arrays: dict[str, np.ndarray]) -> None:
+        plain_hdf5(file, arrays)
+        file["mask_of"] = h5py.SoftLink("/labels")
+
+    def external(file: Any, arrays: dict[str, np.ndarray]) -> None:
+        plain_hdf5(file, arrays)
+        file["mask_of"] = h5py.ExternalLink("other.h5", "/labels")
+
+    def attribute(file: Any, arrays: dict[str, np.ndarray]) -> None:
+        plain_hdf5(file, arrays)
+        file["labels"].attrs["note"] = 1
+
+    def group(file: Any, arrays: dict[str, np.ndarray]) -> None:
+        plain_hdf5(file, arrays)
+        file.create_group("base")
+
+    def missing(file: Any, arrays: dict[str, np.ndarray]) -> None:
+        labels = arrays.pop("labels")
+        plain_hdf5(file, arrays)
+        properties = {"chunks": labels.shape, "compression": "gzip", "compression_opts": 9, "track_times": False}
+        file.create_dataset("labels", labels.shape, labels.dtype, shuffle=True, fletcher32=True, **properties)
+
+    add("FRED-602-soft-link", "a soft link", soft)
+    add("FRED-602-external-link", "a link to another file", external)
+    add("FRED-602-attribute", "an attribute", attribute)
+    add("FRED-602-group", "a group", group)
+    bare = {"chunks": None, "compression": None, "compression_opts": None, "shuffle": False, "fletcher32": False}
+    add("FRED-603-contiguous", "not in chunks", but(labels=bare))
+    add("FRED-603-missing", "a chunk is missing", missing)
+    add("FRED-603-growing", "a shape that may grow", but(labels={"maxshape": (None,)}))
+    add("FRED-604-filters", "no fletcher32", but(coefficients={"fletcher32": False}))
+    add("FRED-605-order", "big-endian numbers", but(coefficients={"dtype": ">u2"}))
+    add("FRED-605-type", "an opaque type", but(labels={"data": np.zeros(6, "V1")}))
+
+
+def build(root: Path) -> None:
+    """Build every vector below ``root``, which is emptied first."""
+    shutil.rmtree(root, ignore_errors=True)
+    to = Vectors(root)
+    for part in (
+        build_valid,
+        build_warning,
+        build_invalid_metadata,
+        build_invalid_arrays,
+        build_invalid_archive,
+        build_invalid_hierarchy,
+        build_invalid_hdf5,
+    ):
+        part(to)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "1.0")
