@@ -7,11 +7,15 @@ import math
 import re
 from typing import Any
 
+import numpy as np
+
 from fredfmt import limits as limits_
 from fredfmt.errors import FormatError, LimitError
 
 LARGEST_INTEGER = 2**53 - 1
-_DEEPEST = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
+_ESCAPE, _STRING = re.compile(rb"\\.", re.DOTALL), re.compile(rb'"[^"]*"')
+_NESTING = np.zeros(256, np.int64)
+_NESTING[list(b"[{")], _NESTING[list(b"]}")] = 1, -1
 
 
 def canonical(value: Any) -> bytes:
@@ -97,12 +101,6 @@ def _integer(text: str) -> int | float:
 
 
 def _depth(content: bytes) -> int:
-    depth = deepest = 0
-    for match in _DEEPEST.finditer(content):
-        byte = match[0]
-        if byte in (b"[", b"{"):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in (b"]", b"}"):
-            depth -= 1
-    return deepest
+    """The deepest nesting of brackets outside strings, in time linear in the document."""
+    outside = _STRING.sub(b"", _ESCAPE.sub(b"", content))
+    return int(np.cumsum(_NESTING[np.frombuffer(outside, np.uint8)]).max(initial=0))

@@ -21,6 +21,8 @@ class Limits:
     """Nesting of one JSON document."""
     axis: int = 2**31 - 1
     """Length of one axis of an array."""
+    spatial_size: int = 1 << 24
+    """Positions of one image: what decoding it would allocate."""
     decoded_bytes: int = 1 << 30
     """Size of all arrays together, decoded."""
     decoded_ratio: int = 1000

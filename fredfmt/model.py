@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError, check
 from fredfmt.metadata import Metadata
-from fredfmt.ordering import ranks
+from fredfmt.ordering import is_ordered
 from fredfmt.transforms import TRANSFORMS, spatial_size
 
 ARRAYS = ("coefficients", "frequencies", "labels", "mask_of", "base")
@@ -93,13 +93,13 @@ class FreDData:
             )
         wide = np.uint16 if size <= 2**16 else np.uint32
         object.__setattr__(self, "frequencies", self.frequencies.astype(wide, copy=False))
-        rank = ranks(self.metadata.spatial_shape)[self.frequencies]
-        if self.k > 1 and not (np.diff(rank, axis=1) > 0).all():
+        ordered = is_ordered(self.frequencies, self.metadata.spatial_shape)
+        if not ordered.all():
             raise FormatError(
                 "a mask repeats an index or is not in canonical order",
                 where="frequencies",
                 expected="coarse to fine (fredfmt.ordering)",
-                found=f"mask {int(np.argmin((np.diff(rank, axis=1) > 0).all(axis=1)))}",
+                found=f"mask {int(np.argmin(ordered))}",
                 rule="FRED-206",
             )
 

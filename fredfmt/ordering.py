@@ -18,12 +18,8 @@ def coarse_to_fine(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
     A frequency at positions ``p_a`` of axes of lengths ``n_a`` comes before another when its ``sum(p_a / n_a)`` is
     smaller; of equal sums, the smaller flat index comes first. The sums are compared exactly, as whole numbers.
     """
-    size = spatial_size(spatial_shape)
-    flat = np.arange(size, dtype=np.int64)
-    coarseness = np.zeros(size, dtype=np.int64)
-    for position, length in zip(np.unravel_index(flat, spatial_shape), spatial_shape, strict=True):
-        coarseness += position.astype(np.int64) * (size // length)
-    order = np.argsort(coarseness, kind="stable")
+    flat = np.arange(spatial_size(spatial_shape), dtype=np.int64)
+    order = np.argsort(coarseness(flat, spatial_shape), kind="stable")
     order.setflags(write=False)
     return order
 
@@ -38,7 +34,24 @@ def ranks(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
     return rank
 
 
+def coarseness(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.int64]:
+    """``sum(p_a / n_a)`` of flat indices, times the spatial size, so that it is a whole number. Same shape, int64."""
+    size = spatial_size(spatial_shape)
+    result = np.zeros(frequencies.shape, np.int64)
+    positions = np.unravel_index(frequencies.astype(np.int64), tuple(spatial_shape))
+    for position, length in zip(positions, spatial_shape, strict=True):
+        result += position.astype(np.int64) * (size // length)
+    return result
+
+
+def is_ordered(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Of each row of (mask, frequency) flat indices: whether it is in canonical order, without repeats."""
+    steps = np.diff(coarseness(frequencies, spatial_shape), axis=1)
+    ordered: NDArray[np.bool_] = (steps > 0) | ((steps == 0) & (np.diff(frequencies.astype(np.int64), axis=1) > 0))
+    return ordered.all(axis=1)
+
+
 def in_order(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.integer]:
     """Each row of (mask, frequency) flat indices sorted into canonical order."""
-    rank = ranks(tuple(spatial_shape))[frequencies]
-    return np.take_along_axis(frequencies, np.argsort(rank, axis=-1), axis=-1)
+    order = np.lexsort((frequencies, coarseness(frequencies, spatial_shape)), axis=-1)
+    return np.take_along_axis(frequencies, order, axis=-1)

@@ -179,9 +179,10 @@ def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[i
     inflater = zlib.decompressobj()
     try:
         shuffled = inflater.decompress(body, size)
+        more = inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error as error:
         raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-604") from None
-    if len(shuffled) != size or inflater.unused_data or (not inflater.eof and inflater.decompress(b"", 1)):
+    if len(shuffled) != size or more or inflater.unused_data or not inflater.eof:
         raise FormatError("the chunk is not of the declared size", expected=f"{size} bytes", rule="FRED-604")
     planes = np.frombuffer(shuffled, np.uint8).reshape(dtype.itemsize, -1)
     return np.ascontiguousarray(planes.T).view(dtype.newbyteorder("<")).reshape(shape)
@@ -193,7 +194,9 @@ def _fletcher32(data: bytes) -> int:
     first = second = 0
     for start in range(0, len(words), 1 << 20):
         block = words[start : start + (1 << 20)]
-        second = (second + len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())) % 65535
+        second = (
+            second + len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())
+        ) % 65535
         first = (first + int(block.sum())) % 65535
     # HDF5 folds its sums by carries and so never gives 0 for a sum that is not 0
     if len(words) and words.any():

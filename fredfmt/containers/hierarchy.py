@@ -192,12 +192,12 @@ def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: list[int]) -> NDArr
             rule="FRED-504",
         )
     result = np.empty(shape, dtype.newbyteorder("<"))
-    _, _, _, typesize, size, _, stored = _BLOSC_HEADER.unpack(body[: _BLOSC_HEADER.size])
-    if size != result.nbytes or stored != len(body) or typesize != dtype.itemsize:
+    _, _, _, typesize, size, block, stored = _BLOSC_HEADER.unpack(body[: _BLOSC_HEADER.size])
+    if size != result.nbytes or stored != len(body) or typesize != dtype.itemsize or block > size:
         raise FormatError(
             "the Blosc header contradicts the array's document",
-            expected=f"{result.nbytes} bytes of {dtype.itemsize}",
-            found=f"{size} bytes of {typesize}",
+            expected=f"{result.nbytes} bytes of {dtype.itemsize} in {len(body)}, blocks no larger",
+            found=f"{size} bytes of {typesize} in {stored}, blocks of {block}",
             rule="FRED-505",
         )
     threads, blosc.use_threads = blosc.use_threads, False

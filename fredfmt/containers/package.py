@@ -95,10 +95,13 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
         if package.document is not None:
             with check(), located("metadata"):
                 metadata = Metadata.from_json(package.document)
+                size = math.prod(metadata.spatial_shape)
+                limits_.check(size, limits.spatial_size, "the size of an image", name="spatial_size")
         with check():
             _check_integrity(package.document)
+        _check_limits(package, limits)
         arrays = {}
-        for name in _soundly_declared(package, limits):
+        for name in _soundly_declared(package):
             with check(), located(name):
                 array = package.arrays[name].read()
                 arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
@@ -157,8 +160,19 @@ def _check_integrity(document: Any) -> None:
             )
 
 
-def _soundly_declared(package: Package, limits: limits_.Limits) -> list[str]:
-    """The arrays whose declared dtype and shape the format and the limits allow."""
+def _check_limits(package: Package, limits: limits_.Limits) -> None:
+    total = 0
+    for name, stored in package.arrays.items():
+        with located(name):
+            total += check_size(stored.dtype, stored.shape, limits)
+            limits_.check(total, limits.decoded_bytes, "the decoded size", name="decoded_bytes")
+            if total > _RATIO_FLOOR:
+                most = package.size * limits.decoded_ratio
+                limits_.check(total, most, "the decoded size against the file's", name="decoded_ratio")
+
+
+def _soundly_declared(package: Package) -> list[str]:
+    """The arrays whose declared dtype and shape the format allows."""
     sound: list[str] = []
     with check():
         unknown = sorted(set(package.arrays) - set(ARRAYS))
@@ -170,7 +184,6 @@ def _soundly_declared(package: Package, limits: limits_.Limits) -> list[str]:
                 found=", ".join(unknown) if unknown else None,
                 rule="FRED-201",
             )
-    total = 0
     for name, stored in package.arrays.items():
         with check(), located(name):
             if name not in DTYPES:
@@ -186,11 +199,6 @@ def _soundly_declared(package: Package, limits: limits_.Limits) -> list[str]:
                 )
             if min(stored.shape) < 1:
                 raise FormatError("an axis is empty", found=stored.shape, rule="FRED-202")
-            total += check_size(stored.dtype, stored.shape, limits)
-            limits_.check(total, limits.decoded_bytes, "the decoded size", name="decoded_bytes")
-            if total > _RATIO_FLOOR:
-                most = package.size * limits.decoded_ratio
-                limits_.check(total, most, "the decoded size against the file's", name="decoded_ratio")
             sound.append(name)
     return sound
 
@@ -198,7 +206,7 @@ def _soundly_declared(package: Package, limits: limits_.Limits) -> list[str]:
 def check_size(dtype: np.dtype[Any], shape: tuple[int, ...], limits: limits_.Limits) -> int:
     """The decoded bytes of an array, if the limits allow it by itself."""
     size = math.prod(shape) * dtype.itemsize
-    limits_.check(max(shape), limits.axis, "an axis", name="axis")
+    limits_.check(max(shape, default=1), limits.axis, "an axis", name="axis")
     limits_.check(size, limits.decoded_bytes, "the decoded size", name="decoded_bytes")
     return size
 

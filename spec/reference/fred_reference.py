@@ -20,7 +20,6 @@ FORM = {"format": str, "version": str, "spatial_shape": [int], "channels": int, 
 FORM |= {"quantization": {"mode": str, "step": NUMBER, "error_max": NUMBER, "error_rms": NUMBER}, "results": [dict]}
 FORM |= {"normalization": {"mean": [NUMBER], "std": [NUMBER]}, "license": str, "citation": str}
 FORM |= dict.fromkeys(("mask", "reconstruction", "source", "distillation", "recipe", "writer", "ext"), dict)
-OPTIONAL = {"step", "error_max", "error_rms"}
 
 
 def need(holds, rule):
@@ -32,7 +31,7 @@ def fits(value, form):
     if isinstance(form, list):
         return isinstance(value, list) and all(fits(element, form[0]) for element in value)
     if isinstance(form, dict):
-        held = isinstance(value, dict) and set(form) - OPTIONAL <= set(value) <= set(form)
+        held = isinstance(value, dict) and set(form) - {"step", "error_max", "error_rms"} <= set(value) <= set(form)
         return held and all(fits(value[key], form[key]) for key in value)
     return isinstance(value, form) and not isinstance(value, bool)
 
@@ -52,9 +51,9 @@ def spell(value):
 
 
 def read_json(content):
-    outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", content, flags=re.DOTALL)
+    outside = re.sub(rb'"[^"]*"', b"", re.sub(rb"\\.", b"", content, flags=re.DOTALL))
     depth = np.cumsum([{91: 1, 123: 1, 93: -1, 125: -1}.get(byte, 0) for byte in outside] or [0])
-    need(len(content) <= 1 << 20 and depth.max() <= 16, "FRED-303")
+    need(len(content) <= 2**20 and depth.max() <= 16, "FRED-303")
     value = json.loads(content.decode(), parse_int=lambda t: int(t) if abs(int(t)) < 2**53 else float(t))
     need(spell(value).encode() == content, "FRED-101")
     return value
@@ -121,7 +120,8 @@ def read_array(name, entries, budget):
         frame, crc = entries[key][:-4], entries[key][-4:]
         need(len(frame) >= 16 and crc32c(frame).to_bytes(4, "little") == crc, "FRED-504")
         chunk = np.empty([rows, *shape[1:]][:: -1 if three else 1], np.dtype(dtype).newbyteorder("<"))
-        need(struct.unpack("<3xBI4xI", frame[:16]) == (size, chunk.nbytes, len(frame)), "FRED-505")
+        typesize, nbytes, block, stored = struct.unpack("<3xB3I", frame[:16])
+        need((typesize, nbytes, stored) == (size, chunk.nbytes, len(frame)) and block <= nbytes, "FRED-505")
         blosc.decompress(frame, chunk)
         array[start : start + rows] = (chunk.T if three else chunk)[: shape[0] - start]
     return array
@@ -155,6 +155,7 @@ def check_metadata(meta):
         need(field not in FORM or fits(value, FORM[field]), "FRED-113")
     classes, quantization = meta["classes"], meta["quantization"]
     need(1 <= len(meta["spatial_shape"]) <= 3 and min(meta["spatial_shape"]) >= 1, "FRED-115")
+    need(math.prod(meta["spatial_shape"]) <= 2**24, "FRED-303")
     need(meta["channels"] >= 1, "FRED-116")
     need(0 < len(classes) == len(set(classes) - {""}), "FRED-117")
     need(meta["transform"] in ("dct", "hartley", "haar", "identity"), "FRED-118")
@@ -174,9 +175,8 @@ def check_arrays(meta, arrays):
     for name in AXES:
         for axis, length in zip(AXES[name], arrays[name].shape if name in arrays else ()):
             need(lengths.setdefault(axis, length) == length, "FRED-202")
-    for name in {"coefficients", "base"} & set(arrays):
-        same = arrays[name].dtype == arrays["coefficients"].dtype
-        need(same and arrays[name].dtype.name in KEPT[meta["quantization"]["mode"]], "FRED-203")
+    types = {arrays[name].dtype.name for name in {"coefficients", "base"} & set(arrays)}
+    need(len(types) == 1 and types <= set(KEPT[meta["quantization"]["mode"]]), "FRED-203")
     need(all(np.isfinite(array).all() for array in arrays.values()), "FRED-204")
     frequencies, labels, shape = arrays["frequencies"], arrays["labels"], meta["spatial_shape"]
     need(frequencies.max() < math.prod(shape), "FRED-205")

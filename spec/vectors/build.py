@@ -320,6 +320,7 @@ def build_invalid_metadata(to: Vectors) -> None:
         "FRED-119-mode": ("an unknown mode", {"quantization": {"mode": "vector"}}),
         "FRED-120-zero-std": ("a std of 0", {"normalization": {"mean": [0, 0], "std": [1, 0]}}),
         "FRED-120-one-mean": ("too few values", {"normalization": {"mean": [0], "std": [1]}}),
+        "FRED-303-large-image": ("an image of 2^40 positions", {"spatial_shape": [1 << 20, 1 << 20]}),
         "FRED-303-depth-17": ("JSON nested too deep", {"ext": {"deep": nested}}),
         "FRED-701-missing": ("no digests", {"integrity": None}),
         "FRED-701-short": ("a short digest", {"integrity": {"content": "sha256:00", "metadata": ZERO}}),
