@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FREDFMT := $(BIN)/fredfmt
 OUT ?= demo
 
-.PHONY: demo demo-fashion test quick lint bench clean
+.PHONY: demo demo-fashion test quick lint fuzz bench clean
 
 $(VENV)/.users: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,8 +19,7 @@ $(VENV)/.developers: pyproject.toml
 
 # Distill real handwritten digits, look at the file, train on it, compare. At most five minutes after installation.
 demo: $(VENV)/.users
-	sh examples/demo.sh $(FREDFMT) digits $(OUT)/digits \
-		--ipc 3 --k 48 --step 0.5 --lr 0.05 --augmentation color_crop_cutout_scale_rotate
+	sh examples/demo.sh $(FREDFMT) digits $(OUT)/digits
 
 # The same on Fashion-MNIST, if it is there (Debian: apt install dataset-fashion-mnist). At most twenty minutes.
 demo-fashion: $(VENV)/.users
@@ -39,6 +38,11 @@ lint: $(VENV)/.developers
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/installed .
 	cd $(VENV)/installed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml
+
+# 200,000 mutated files against the reader, then the same with HDF5's checksum put right: five minutes.
+fuzz: $(VENV)/.developers
+	$(BIN)/python -W ignore tests/fuzz/fuzz.py --files 200000
+	$(BIN)/python -W ignore tests/fuzz/fuzz.py --files 20000 --reseal-hdf5 --first 1000000
 
 bench: $(VENV)/.developers
 	$(BIN)/python benchmarks/decode.py

@@ -26,7 +26,8 @@ def show(*parts: RenderableType) -> None:
     """Text or tables on stdout, a line each."""
     from rich.console import Console
 
-    Console(highlight=False).print(*parts, sep="\n")
+    for part in parts:
+        Console(highlight=False).print(part, soft_wrap=isinstance(part, str))
 
 
 def say(text: str) -> None:

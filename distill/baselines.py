@@ -44,7 +44,7 @@ def own_start(data: FreDData, train: Source) -> FreDData:
 def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct") -> FreDData:
     """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality at which they are worth most.
 
-    The rule, found on held-out parts of train splits (docs/decisions/dm.md): one mask of the coarsest
+    The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
     frequencies; of all pairs of k and step with an error of `RMSE` the one that takes least bytes; with these, as many
     random images of each class as fit; last, the smallest step that still fits (and where all images of a class are
     used, the k with the least error then). Raises `ArgumentError` if not even one image a class fits.

@@ -29,7 +29,8 @@ def validate(
             show(f"{'[green]valid[/green]' if report.valid else '[red]invalid[/red]'}  {escape(report.file)}")
             for finding in report.findings:
                 colour = "red" if finding.severity == "error" else "yellow"
-                show(f"  [{colour}]{finding.severity}[/{colour}] {finding.kind}: {escape(finding.text)}")
+                text = escape(finding.text.removeprefix(f"{report.file}: "))
+                show(f"  [{colour}]{finding.severity}[/{colour}] {finding.kind}: {text}")
     if not all(report.readable for report in reports):
         raise typer.Exit(3)
     if not all(report.valid for report in reports):

@@ -153,7 +153,8 @@ def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...]]
         raise FormatError("not a Zarr v3 array document", rule="FRED-502") from None
     if dtype_name not in DTYPES[name]:
         raise FormatError("wrong data_type", expected=" or ".join(DTYPES[name]), found=dtype_name, rule="FRED-203")
-    if not whole or len(shape) not in (axes := {len(DIMENSIONS[name]), 1 if name == "labels" else 0} - {0}):
+    axes = {1, 2} if name == "labels" else {len(DIMENSIONS[name])}
+    if not whole or len(shape) not in axes:
         raise FormatError(
             "unusable shape",
             expected=f"{' or '.join(map(str, sorted(axes)))} lengths of at least 1 ({', '.join(DIMENSIONS[name])})",
