@@ -47,8 +47,9 @@ def coarseness(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -
 def is_ordered(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.bool_]:
     """Of each row of (mask, frequency) flat indices: whether it is in canonical order, without repeats."""
     steps = np.diff(coarseness(frequencies, spatial_shape), axis=1)
-    ordered: NDArray[np.bool_] = (steps > 0) | ((steps == 0) & (np.diff(frequencies.astype(np.int64), axis=1) > 0))
-    return ordered.all(axis=1)
+    rising = (steps > 0) | ((steps == 0) & (np.diff(frequencies.astype(np.int64), axis=1) > 0))
+    ordered: NDArray[np.bool_] = np.all(rising, axis=1)
+    return ordered
 
 
 def in_order(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.integer]:
