@@ -119,9 +119,16 @@ class DistillConfig(_Config):
     iterate. It damps the noise of random networks, which would cost bits and accuracy."""
     batch_real: int = 32
     """Real images a class and iteration."""
+    outer_loop: int = 1
+    """Gradient matching (``dc``, ``dsa``): updates of the coefficients an iteration, with one network."""
+    inner_loop: int = 1
+    """Gradient matching: epochs by which the network is trained on the synthetic set between two updates."""
+    lr_net: float = 0.01
+    """Gradient matching: the learning rate of that."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: str = DEFAULT_AUGMENTATION
-    """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one drawn an iteration; or ``none``."""
+    """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one drawn an iteration; or ``none``. ``dc`` does
+    without."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -142,6 +149,9 @@ class DistillConfig(_Config):
         self._number("momentum", least=0, below=1)
         self._number("average", least=0, below=1)
         self._whole("batch_real")
+        self._whole("outer_loop")
+        self._whole("inner_loop", 0)
+        self._number("lr_net", above=0)
         self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
         self._word("augmentation")
         self._whole("seed", 0)

@@ -16,7 +16,7 @@ from fredfmt.distill.augment import operations
 from fredfmt.distill.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.interruption import noting_interrupts
-from fredfmt.distill.objectives import Iteration, make_objective
+from fredfmt.distill.objectives import Iteration, Objective, make_objective
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.real import RealImages
 from fredfmt.distill.start import initial_data
@@ -46,6 +46,7 @@ def distill(
     source: Source,
     config: DistillConfig | None = None,
     *,
+    objective: type[Objective] | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -61,6 +62,8 @@ def distill(
     config
         All settings, which are put into the metadata. Equal ones give an equal result: bit for bit on a CPU, with the
         same number of threads.
+    objective
+        A class of your own in place of the one that ``config`` names; see `fredfmt.distill.objectives`.
     device
         Where to compute; random numbers are the same everywhere.
     progress
@@ -82,7 +85,7 @@ def distill(
     """
     config = config or DistillConfig()
     path = Path(checkpoint) if checkpoint is not None else None
-    run = _Run(source, config, device)
+    run = _Run(source, config, device, objective)
     if path is not None and resume and path.exists():
         run.restore(path)
     with noting_interrupts() as interruption:
@@ -106,9 +109,11 @@ def distill(
 class _Run:
     """The state of a run between two iterations."""
 
-    def __init__(self, source: Source, config: DistillConfig, device: torch.device | str) -> None:
+    def __init__(
+        self, source: Source, config: DistillConfig, device: torch.device | str, objective: type[Objective] | None
+    ) -> None:
         self.config = config
-        self.objective = make_objective(config)
+        self.objective = objective(config) if objective else make_objective(config)
         self.operations = operations(config.augmentation)
         self.source = source
         self.real = RealImages(source, device)
@@ -135,7 +140,7 @@ class _Run:
         losses = []
         for loss in self.objective.losses(iteration):
             self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward(inputs=list(self.synset.parameters()))  # type: ignore[no-untyped-call]
             self.optimizer.step()
             losses.append(loss.detach())
         self._losses.append(torch.stack(losses).mean())

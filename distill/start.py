@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.distill.config import DistillConfig
 from fredfmt.encoder import encode
-from fredfmt.masks import ClassStatistics, choose_frequencies
+from fredfmt.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
 from fredfmt.model import FreDData
 from fredfmt.sources import Source
 from fredfmt.transforms import analyse, spatial_size
 
 _BLOCK_BYTES = 32 << 20
-_WITHOUT_STATISTICS = ("low", "random")
 
 
 def initial_data(source: Source, config: DistillConfig) -> FreDData:
@@ -48,16 +46,11 @@ def _class_masks(source: Source, config: DistillConfig) -> tuple[NDArray[Any], d
     """(class, frequency) flat indices and how they were chosen, for the metadata."""
     size = spatial_size(source.spatial_shape)
     statistics = ClassStatistics(len(source.classes), source.channels, size)
-    if config.k < size and config.mask not in _WITHOUT_STATISTICS:
+    if config.k < size and config.mask not in WITHOUT_STATISTICS:
         rows = max(1, _BLOCK_BYTES // (4 * size * source.channels))
         for first in range(0, len(source), rows):
             block = slice(first, min(first + rows, len(source)))
             spectra = analyse(source.normalized[block], config.transform, len(source.spatial_shape))
             statistics.update(spectra.reshape(*spectra.shape[:2], -1), source.labels[block])
     frequencies = choose_frequencies(statistics, source.spatial_shape, config.k, mask=config.mask, seed=config.seed)
-    described: dict[str, Any] = {"strategy": config.mask, "scope": config.mask_scope}
-    if statistics.count.any():
-        variance = statistics.variance.sum(axis=1)
-        kept = np.take_along_axis(variance, frequencies.astype(np.intp), axis=1).sum()
-        described["variance_kept"] = round(float(kept / max(variance.sum(), np.finfo(np.float64).tiny)), 4)
-    return frequencies, described
+    return frequencies, {"strategy": config.mask, "scope": config.mask_scope, **statistics.describe(frequencies)}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
-from fredfmt.masks import ClassStatistics, choose_frequencies
+from fredfmt.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
 from fredfmt.metadata import Metadata, Normalization, Quantization
 from fredfmt.model import FreDData
 from fredfmt.quantizer import Step, largest_step, quantize
@@ -184,7 +184,7 @@ def _frequencies(
         return given, None
     spatial_shape = blocks.shape[2:]
     statistics = ClassStatistics(classes, blocks.shape[1], spatial_size(spatial_shape))
-    if k < spatial_size(spatial_shape) and mask not in ("low", "random"):
+    if k < spatial_size(spatial_shape) and mask not in WITHOUT_STATISTICS:
         for rows, spectra in blocks:
             statistics.update(spectra, hard[rows])
         if (absent := np.flatnonzero(statistics.count == 0)).size:
@@ -201,10 +201,7 @@ def _describe_mask(
     if mask == "random":
         described["seed"] = seed
     if statistics is not None and statistics.count.any():
-        described["scope"] = "class"
-        variance = statistics.variance.sum(axis=1)
-        kept = np.take_along_axis(variance, frequencies.astype(np.intp), axis=1).sum()
-        described["variance_kept"] = round(float(kept / max(variance.sum(), np.finfo(np.float64).tiny)), 4)
+        described |= {"scope": "class", **statistics.describe(frequencies)}
     return described
 
 

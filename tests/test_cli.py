@@ -164,3 +164,16 @@ def test_usage_errors_exit_2(tmp_path):
     run("inspect", status=2)
     run("encode", "digits", tmp_path / "x.fred", status=2)
     run("nonsense", status=2)
+
+
+def test_inspect_warns_of_masks_that_cannot_tell_classes_apart(tmp_path):
+    """Classes differ by a fine pattern that is the same in all their images, which explained variance leaves out."""
+    chance, labels = np.random.default_rng(0), np.arange(60) % 3
+    images = chance.normal(0, 1, (60, 1, 8, 9)).cumsum(2).cumsum(3) / 30
+    images = images + np.array([-1, 0, 1])[labels][:, None, None, None] * (np.indices((8, 9)).sum(0) % 2 - 0.5)
+    for mask, warned in (("evr", True), ("fisher", False)):
+        path = tmp_path / f"{mask}.fred"
+        save(encode(images.astype(np.float32), labels, k=9, mask=mask), path)
+        facts = json.loads(run("inspect", path, "--json").stdout)
+        assert bool(facts["warnings"]) == warned
+        assert ("variance between classes" in run("inspect", path).stdout) == warned

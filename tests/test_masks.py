@@ -56,7 +56,7 @@ def test_amplitude_leaves_out_the_least_energy(digits):
         chosen = choose_frequencies(statistics, (7, 8), 11, mask=mask)[labels]
         kept[mask] = np.square(np.take_along_axis(spectra, chosen[:, None].astype(int), axis=2)).sum()
     assert max(kept, key=kept.get) == "amplitude"
-    assert min(kept, key=kept.get) == "random"
+    assert min(kept, key=kept.get) == "high"
 
 
 def test_low_is_the_start_of_the_canonical_order(digits):
@@ -109,3 +109,42 @@ def test_k_out_of_range_is_refused(digits, k):
 def test_unknown_strategies_are_refused(digits):
     with pytest.raises(ArgumentError, match="no such mask strategy"):
         choose_frequencies(gathered(*digits, 10), (7, 8), 3, mask="high-ish")
+
+
+def test_high_is_low_backwards(digits):
+    statistics = gathered(*digits, 10)
+    low = choose_frequencies(statistics, (7, 8), 20, mask="low")
+    high = choose_frequencies(statistics, (7, 8), 36, mask="high")
+    assert all(set(a) | set(b) == set(range(56)) for a, b in zip(low, high, strict=True))
+
+
+def test_between_and_within_variance_are_those_of_the_whole(digits):
+    spectra, labels = digits
+    statistics = gathered(spectra, labels, 10)
+    whole = spectra.astype(np.float64)
+    means = np.stack([whole[labels == label].mean(axis=0) for label in range(10)])[labels]
+    np.testing.assert_allclose(statistics.between, means.var(axis=0), atol=1e-9)
+    np.testing.assert_allclose(statistics.within, np.square(whole - means).mean(axis=0), atol=1e-9)
+    np.testing.assert_allclose(statistics.between + statistics.within, whole.var(axis=0), atol=1e-9)
+
+
+def test_fisher_keeps_what_explained_variance_is_blind_to(digits):
+    """A fine pattern that is the same in every image of a class, and differs between classes."""
+    spectra, labels = (part.copy() for part in digits)
+    spectra[:, :, 50] = (labels % 3)[:, None] * 0.3 + np.random.default_rng(0).normal(0, 1e-3, (400, 2))
+    statistics = gathered(spectra, labels, 10)
+    assert not (choose_frequencies(statistics, (7, 8), 8, mask="evr") == 50).any()
+    fisher = choose_frequencies(statistics, (7, 8), 8, mask="fisher")
+    assert (fisher == 50).any(axis=1).all()
+    evr = statistics.describe(choose_frequencies(statistics, (7, 8), 8, mask="evr"))
+    assert statistics.describe(fisher)["between_kept"] > 0
+    assert 0 < evr["variance_kept"] < 1
+    assert statistics.describe(choose_frequencies(statistics, (7, 8), 56)) == {"variance_kept": 1, "between_kept": 1}
+
+
+def test_fisher_needs_classes_that_vary(digits):
+    with pytest.raises(ArgumentError, match="Fisher's ratio is undefined"):
+        choose_frequencies(gathered(digits[0], np.zeros(400, int), 1), (7, 8), 8, mask="fisher")
+    equal = np.repeat(digits[0][:2], 5, axis=0)
+    with pytest.raises(ArgumentError, match="Fisher's ratio is undefined"):
+        choose_frequencies(gathered(equal, np.repeat([0, 1], 5), 2), (7, 8), 8, mask="fisher")

@@ -17,7 +17,9 @@ _DEFAULT = DistillConfig()
 def distill(
     source: options.Source,
     out: options.Out,
-    objective: Annotated[str, typer.Option(help="dm: distribution matching.")] = _DEFAULT.objective,
+    objective: Annotated[
+        str, typer.Option(help="dm: distribution matching; dc, dsa: gradient matching, without and with augmentation.")
+    ] = _DEFAULT.objective,
     ipc: Annotated[float, typer.Option(help="Budget: stored numbers a class, in images.")] = _DEFAULT.ipc,
     k: options.K = _DEFAULT.k,
     transform: options.Transform = _DEFAULT.transform,
@@ -37,6 +39,13 @@ def distill(
         float, typer.Option(help="Decay of the running mean that is stored; 0: none.")
     ] = _DEFAULT.average,
     batch_real: Annotated[int, typer.Option(min=1, help="Real images a class and update.")] = _DEFAULT.batch_real,
+    outer_loop: Annotated[
+        int, typer.Option(min=1, help="dc, dsa: updates an iteration, with one network.")
+    ] = _DEFAULT.outer_loop,
+    inner_loop: Annotated[
+        int, typer.Option(min=0, help="dc, dsa: epochs of its training between two updates.")
+    ] = _DEFAULT.inner_loop,
+    lr_net: Annotated[float, typer.Option(help="dc, dsa: the learning rate of that.")] = _DEFAULT.lr_net,
     width: options.Width = _DEFAULT.network.width,
     depth: options.Depth = _DEFAULT.network.depth,
     augmentation: Annotated[
@@ -74,6 +83,9 @@ def distill(
         momentum=momentum,
         average=average,
         batch_real=batch_real,
+        outer_loop=outer_loop,
+        inner_loop=inner_loop,
+        lr_net=lr_net,
         network=NetworkConfig(width=width, depth=depth),
         augmentation=augmentation,
         seed=seed,

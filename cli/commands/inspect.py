@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from fredfmt.model import FreDData
 
 
+_BETWEEN_KEPT = 0.5
+"""The share of the variance between classes below which `inspect` warns."""
+
+
 def inspect(file: options.File, json: options.Json = False) -> None:
     """Show what is in a file: shapes, masks, where its bytes go, where it came from, and that it is whole."""
+    from rich.markup import escape
+
     from fredfmt.digest import digest
     from fredfmt.storage import load
 
@@ -23,7 +29,9 @@ def inspect(file: options.File, json: options.Json = False) -> None:
     if json:
         print_json(facts)
         return
-    show(f"[bold]{file}[/bold]  verified, {facts['digest']}")
+    show(f"[bold]{escape(file)}[/bold]  verified, {facts['digest']}")
+    for warning in facts["warnings"]:
+        show(f"[yellow]warning[/yellow] {warning}")
     show(_table("Data", facts["data"]))
     show(_table("Bytes", facts["bytes"]))
     for name in ("normalization", "mask", "reconstruction", "source", "distillation", "recipe", "license", "citation"):
@@ -74,7 +82,19 @@ def describe(data: FreDData) -> dict[str, Any]:
             "ipc": round(account.ipc, 4),
         },
         "metadata": meta.to_json(),
+        "warnings": _warnings(data),
     }
+
+
+def _warnings(data: FreDData) -> list[str]:
+    kept = data.metadata.mask.get("between_kept")
+    if isinstance(kept, int | float) and kept < _BETWEEN_KEPT:
+        text = (
+            f"the masks leave out {1 - kept:.0%} of the variance between classes, and networks may not tell them apart;"
+            " explained variance is blind to what is constant within a class: try --mask fisher or amplitude"
+        )
+        return [text]
+    return []
 
 
 def _table(title: str, values: dict[str, Any]) -> Table:

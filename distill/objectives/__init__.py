@@ -15,7 +15,9 @@ from typing import Protocol
 from torch import Tensor
 
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.objectives.dc import DC
 from fredfmt.distill.objectives.dm import DM
+from fredfmt.distill.objectives.dsa import DSA
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.errors import ArgumentError
 
@@ -27,9 +29,9 @@ class Objective(Protocol):
     def losses(self, iteration: Iteration, /) -> Iterator[Tensor]: ...
 
 
-OBJECTIVES: Mapping[str, type[Objective]] = MappingProxyType({"dm": DM})
+OBJECTIVES: Mapping[str, type[Objective]] = MappingProxyType({"dc": DC, "dm": DM, "dsa": DSA})
 
-__all__ = ["DM", "OBJECTIVES", "Iteration", "Objective", "make_objective"]
+__all__ = ["DC", "DM", "DSA", "OBJECTIVES", "Iteration", "Objective", "make_objective"]
 
 
 def make_objective(config: DistillConfig) -> Objective:

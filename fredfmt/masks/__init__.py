@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from fredfmt.errors import ArgumentError
 from fredfmt.masks.amplitude import amplitude
 from fredfmt.masks.evr import evr
+from fredfmt.masks.fisher import fisher
+from fredfmt.masks.high import high
 from fredfmt.masks.low import low
 from fredfmt.masks.random import random
 from fredfmt.masks.statistics import ClassStatistics
@@ -25,9 +27,13 @@ from fredfmt.transforms import spatial_size
 
 Strategy: TypeAlias = Callable[[ClassStatistics, tuple[int, ...], np.random.Generator], NDArray[np.float64]]
 
-MASKS: Mapping[str, Strategy] = MappingProxyType({"amplitude": amplitude, "evr": evr, "low": low, "random": random})
+MASKS: Mapping[str, Strategy] = MappingProxyType(
+    {"amplitude": amplitude, "evr": evr, "fisher": fisher, "high": high, "low": low, "random": random}
+)
+WITHOUT_STATISTICS = ("high", "low", "random")
+"""Strategies that look at no image."""
 
-__all__ = ["MASKS", "ClassStatistics", "choose_frequencies"]
+__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "choose_frequencies"]
 
 
 def choose_frequencies(

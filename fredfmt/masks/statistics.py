@@ -44,3 +44,33 @@ class ClassStatistics:
     def power(self) -> NDArray[np.float64]:
         """(class, channel, frequency), the mean square."""
         return self.variance + np.square(self.mean)
+
+    @property
+    def within(self) -> NDArray[np.float64]:
+        """(channel, frequency), the variance within classes, all images weighing the same."""
+        weighted: NDArray[np.float64] = self._scatter.sum(axis=0) / max(self.count.sum(), 1)
+        return weighted
+
+    @property
+    def between(self) -> NDArray[np.float64]:
+        """(channel, frequency), the variance of the class means, all images weighing the same."""
+        share = (self.count / max(self.count.sum(), 1))[:, None, None]
+        weighted: NDArray[np.float64] = (share * np.square(self.mean - (share * self.mean).sum(axis=0))).sum(axis=0)
+        return weighted
+
+    def describe(self, frequencies: NDArray[Any]) -> dict[str, float]:
+        """What share of the variance within the classes, and of that between them, masks (class, frequency) keep.
+
+        The share between classes counts, for each class, its own mask. Empty where nothing was gathered.
+        """
+        if not self.count.any():
+            return {}
+        chosen = frequencies.astype(np.intp)
+        shares = {}
+        for name, variance in (
+            ("variance_kept", self.variance.sum(axis=1)),
+            ("between_kept", np.tile(self.between.sum(axis=0), (len(self), 1))),
+        ):
+            kept = np.take_along_axis(variance, chosen, axis=1).sum()
+            shares[name] = round(float(kept / max(variance.sum(), np.finfo(np.float64).tiny)), 4)
+        return shares

@@ -1,0 +1,81 @@
+"""Gradient matching: a network shall learn the same from real and synthetic images of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.randomness import generator
+
+_BATCH = 256
+"""Synthetic images a step of the network's training, as in the published code."""
+
+
+class DC:
+    """The distance of the gradients of the cross-entropy by real and by synthetic images of a class, summed over
+    classes (Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021, equations 9 and 10).
+
+    With ``outer_loop`` above 1 the network is trained on the synthetic set for ``inner_loop`` epochs between two
+    updates. The gradients of biases and norms are not matched, as in the published code.
+    """
+
+    siamese = False
+    """Whether real and synthetic images of a class are augmented alike."""
+
+    def __init__(self, config: DistillConfig) -> None:
+        self._config = config
+
+    def losses(self, iteration: Iteration) -> Iterator[Tensor]:
+        """``outer_loop`` losses an iteration, with one network."""
+        network = iteration.network()
+        optimizer = torch.optim.SGD(network.parameters(), lr=self._config.lr_net, momentum=0.5)
+        for outer in range(self._config.outer_loop):
+            if outer:
+                self._train(network, optimizer, iteration, outer)
+            yield self._matching(network, iteration, outer)
+
+    def _matching(self, network: nn.Module, iteration: Iteration, outer: int) -> Tensor:
+        real, labels = iteration.real_batch(self._config.batch_real, outer)
+        synthetic, targets = iteration.synthetic.images(), iteration.synthetic.labels
+        of = targets if targets.ndim == 1 else targets.argmax(1)
+        weights = [weight for weight in network.parameters() if weight.ndim > 1]
+        distances = []
+        for label in range(iteration.classes):
+            mine, theirs = of == label, labels == label
+            images, wanted = synthetic[mine], real[theirs]
+            if self.siamese:
+                augmentation = iteration.augmentation(outer * iteration.classes + label)
+                images, wanted = augmentation(images), augmentation(wanted)
+            given = torch.autograd.grad(F.cross_entropy(network(wanted), labels[theirs]), weights)
+            loss = F.cross_entropy(network(images), targets[mine])
+            distances.append(gradient_distance(torch.autograd.grad(loss, weights, create_graph=True), given))
+        return torch.stack(distances).sum()
+
+    def _train(self, network: nn.Module, optimizer: torch.optim.Optimizer, iteration: Iteration, outer: int) -> None:
+        """Train the network on the synthetic set as it is now."""
+        images, targets = iteration.synthetic.images().detach(), iteration.synthetic.labels
+        chance = generator(iteration.seed, "inner", iteration.number, outer)
+        for epoch in range(self._config.inner_loop):
+            for rows in torch.randperm(len(images), generator=chance).to(images.device).split(_BATCH):
+                batch = images[rows]
+                if self.siamese:
+                    draw = self._config.outer_loop * iteration.classes + outer * self._config.inner_loop + epoch
+                    batch = iteration.augmentation(draw)(batch)
+                optimizer.zero_grad()
+                F.cross_entropy(network(batch), targets[rows]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+
+
+def gradient_distance(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
+    """One minus the cosine of each output's gradient, summed over outputs and layers (equation 10)."""
+    total = mine[0].new_zeros(())
+    for left, right in zip(mine, theirs, strict=True):
+        left, right = left.flatten(1), right.flatten(1)
+        cosine = (left * right).sum(1) / (left.norm(dim=1) * right.norm(dim=1) + 1e-6)
+        total = total + (1 - cosine).sum()
+    return total

@@ -1,0 +1,12 @@
+"""Gradient matching under augmentation."""
+
+from __future__ import annotations
+
+from fredfmt.distill.objectives.dc import DC
+
+
+class DSA(DC):
+    """`DC`, real and synthetic images of a class augmented alike (Zhao and Bilen, Dataset Condensation with
+    Differentiable Siamese Augmentation, ICML 2021, equation 4)."""
+
+    siamese = True
