@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast, get_args
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, located
 from fredfmt.masks import MASKS
 from fredfmt.quantizer import Step
 from fredfmt.transforms import TRANSFORMS, spatial_size
@@ -42,6 +46,29 @@ class _Config:
             read["network"] = NetworkConfig.from_json(read["network"])
         return cls(**read)
 
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a TOML file: the names of the fields, and those of the network in a table ``[network]``.
+
+        Fields that are missing take their defaults. Raises `ArgumentError` for a file that is not TOML, unknown fields
+        and unusable values.
+        """
+        with located(path):
+            try:
+                values = tomllib.loads(Path(path).read_text())
+            except (OSError, ValueError) as error:
+                raise ArgumentError("cannot be read as TOML", found=error) from None
+            return cls.from_json({name: None if value == "float32" else value for name, value in values.items()})
+
+    def to_toml(self) -> str:
+        """The text of a TOML file; `from_toml` gives an equal configuration back."""
+        values = self.to_json()
+        tables = {name: values.pop(name) for name in list(values) if isinstance(values[name], dict)}
+        lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
+        for table, entries in tables.items():
+            lines += ["", f"[{table}]", *(f"{name} = {_toml(value)}" for name, value in entries.items())]
+        return "\n".join(lines) + "\n"
+
     def _check(self, name: str, fits: bool, expected: object) -> None:
         if not fits:
             raise ArgumentError(
@@ -65,6 +92,10 @@ class _Config:
     def _word(self, name: str, known: tuple[str, ...] | None = None) -> None:
         value = getattr(self, name)
         self._check(name, isinstance(value, str) and (known is None or value in known), known or "a name")
+
+
+def _toml(value: Any) -> str:
+    return json.dumps("float32" if value is None else value)  # numbers, strings and booleans are spelled alike
 
 
 @dataclass(frozen=True)

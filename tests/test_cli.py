@@ -177,3 +177,20 @@ def test_inspect_warns_of_masks_that_cannot_tell_classes_apart(tmp_path):
         facts = json.loads(run("inspect", path, "--json").stdout)
         assert bool(facts["warnings"]) == warned
         assert ("variance between classes" in run("inspect", path).stdout) == warned
+
+
+def test_a_run_is_repeated_from_its_file_or_its_settings(tmp_path):
+    first, again, third, toml = (tmp_path / name for name in ("a.fred", "b.fred", "c.fred", "run.toml"))
+    short = ("--k", 32, "--iterations", 3, "--batch-real", 4, "--width", 8, "--step", 0.5, "--seed", 5)
+    run("distill", "digits", first, *short, "--save-config", toml)
+    run("distill", "--from", first, again)
+    assert again.read_bytes() == first.read_bytes()
+    run("distill", "digits", third, "--config", toml, "--iterations", 4)
+    assert digest(third) != digest(first)
+    settings = [dict(load(path).metadata.distillation) for path in (first, third)]
+    assert settings[1] == settings[0] | {"iterations": 4}
+
+
+def test_a_file_that_was_not_distilled_has_no_run_to_repeat(tmp_path, file):
+    assert "no run to repeat" in str(run("distill", "--from", file, tmp_path / "x.fred", status=1).exception)
+    assert "OUT is missing" in run("distill", "digits", status=2).output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,14 +10,28 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import kilobytes, refuse_existing, say, showing_progress
-from fredfmt.distill.config import DistillConfig, MaskScope, NetworkConfig, Optimizer
+from fredfmt.distill.config import DistillConfig, MaskScope, Optimizer
+from fredfmt.errors import ArgumentError
+from fredfmt.metadata import thawed
 
 _DEFAULT = DistillConfig()
 
 
 def distill(
-    source: options.Source,
-    out: options.Out,
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Argument(metavar="[SOURCE]", help="Real images; left out with --from: those of the file.")
+    ],
+    out: Annotated[
+        Path | None, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="FILE", help="Repeat the run of this file, but for other options.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, but for other options.")
+    ] = None,
+    save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     objective: Annotated[
         str, typer.Option(help="dm: distribution matching; dc, dsa: gradient matching, without and with augmentation.")
     ] = _DEFAULT.objective,
@@ -61,40 +76,33 @@ def distill(
     data_root: options.DataRoot = None,
     force: options.Force = False,
 ) -> None:
-    """Distill a data set. Ctrl-C stops cleanly; the same command goes on from the checkpoint, to the same bits."""
+    """Distill a data set. Ctrl-C stops cleanly; the same command goes on from the checkpoint, to the same bits.
+
+    With --from or --config, only options that are given change the settings.
+    """
     from fredfmt.distill.run import DistillationStopped
     from fredfmt.distill.run import distill as run
     from fredfmt.sources import open_source
     from fredfmt.storage import packed_size, save
 
+    base = DistillConfig()
+    if from_ is not None:
+        base, name = _run_of(from_)
+        source, out = (name, Path(source)) if out is None else (source, out)
+    if config is not None:
+        base = DistillConfig.from_toml(config)
+    if out is None:
+        raise typer.BadParameter("OUT is missing", context)
     refuse_existing(out, force)
-    config = DistillConfig(
-        objective=objective,
-        ipc=ipc,
-        k=k,
-        transform=transform,
-        mask=mask,
-        mask_scope=mask_scope,
-        step=options.parse_step(step),
-        quantize_in_loop=quantize_in_loop,
-        iterations=iterations,
-        optimizer=optimizer,
-        lr=lr,
-        momentum=momentum,
-        average=average,
-        batch_real=batch_real,
-        outer_loop=outer_loop,
-        inner_loop=inner_loop,
-        lr_net=lr_net,
-        network=NetworkConfig(width=width, depth=depth),
-        augmentation=augmentation,
-        seed=seed,
-    )
+    settings = _with_options(base, context)
+    if save_config is not None:
+        refuse_existing(save_config, force)
+        save_config.write_text(settings.to_toml())
     real = open_source(source, split="train", size=size, data_root=data_root)
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
     try:
         with showing_progress() as report:
-            data = run(real, config, device=device, progress=report, checkpoint=kept, resume=not restart)
+            data = run(real, settings, device=device, progress=report, checkpoint=kept, resume=not restart)
     except DistillationStopped as stopped:
         unfinished = out.with_name(f"stopped-{out.name}")
         save(stopped.data, unfinished)
@@ -103,3 +111,28 @@ def distill(
     save(data, out)
     kept.unlink(missing_ok=True)
     say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")
+
+
+def _run_of(file: str) -> tuple[DistillConfig, str]:
+    """The settings and the source of the run that made a file."""
+    from fredfmt.storage import load
+
+    meta = load(file).metadata
+    if not meta.distillation or "name" not in meta.source:
+        raise ArgumentError("not a distilled file, so there is no run to repeat", where=file)
+    return DistillConfig.from_json(thawed(meta.distillation)), str(meta.source["name"])
+
+
+def _with_options(base: DistillConfig, context: typer.Context) -> DistillConfig:
+    """The settings, changed by what was said on the command line itself."""
+    said = {
+        name: value
+        for name, value in context.params.items()
+        if (origin := context.get_parameter_source(name)) is not None and origin.name == "COMMANDLINE"
+    }
+    if "step" in said:
+        said["step"] = options.parse_step(said["step"])
+    network = {name: said[name] for name in said if name in ("width", "depth")}
+    known = {entry.name for entry in fields(DistillConfig)}
+    changes = {name: value for name, value in said.items() if name in known}
+    return replace(base, network=replace(base.network, **network), **changes)

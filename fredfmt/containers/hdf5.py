@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from fredfmt import limits as limits_
 from fredfmt.containers.package import Package, StoredArray, check_size, chunk_shape_of
 from fredfmt.documents import canonical, parse
-from fredfmt.errors import FormatError, IntegrityError, check, located
+from fredfmt.errors import FormatError, FredError, IntegrityError, check, located
 
 MAGIC = b"fredfmt 1.0 sha256:"
 _BLOCK = 512
@@ -52,19 +54,17 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
             hint="Get the file again, or change it with fredfmt",
             rule="FRED-601",
         )
-    try:
+    with _translated("FRED-602"):
         file = h5py.File(io.BytesIO(content), "r")
         names = sorted(file)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise FormatError("HDF5 cannot open it", found=str(error), rule="FRED-602") from None
     with file:
         limits_.check(len(names), limits.entries, "the number of objects", name="entries")
-        with check():
+        with check(), _translated("FRED-602"):
             if len(file.attrs):
                 raise FormatError("attributes do not belong here", where="/", rule="FRED-602")
         arrays = {}
         for name in names:
-            with check(), located(name):
+            with check(), located(name), _translated("FRED-602"):
                 arrays[name] = _stored_array(content, name, _dataset(file, name, limits))
     document = None
     with check():
@@ -87,6 +87,17 @@ def _document(arrays: dict[str, StoredArray], limits: limits_.Limits) -> Any:
                 "wrong dtype or shape", expected="bytes", found=(stored.shape, stored.dtype.name), rule="FRED-605"
             )
         return parse(stored.read().tobytes(), limits=limits)
+
+
+@contextmanager
+def _translated(rule: str) -> Iterator[None]:
+    """Whatever h5py raises about the file, as a `FormatError`."""
+    try:
+        yield
+    except FredError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise FormatError("HDF5 cannot read it", found=f"{type(error).__name__}: {error}", rule=rule) from None
 
 
 def _user_block(content: bytes) -> bytes:
@@ -112,13 +123,8 @@ def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
 
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise FormatError("a soft or external link", expected="hard links only", rule="FRED-602")
-    try:
-        dataset = file[name]
-        is_dataset = isinstance(dataset, h5py.Dataset)
-        attributes = len(dataset.attrs)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise FormatError("HDF5 cannot open it", found=str(error), rule="FRED-602") from None
-    if not is_dataset or attributes:
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or len(dataset.attrs):
         raise FormatError("not a dataset, or one with attributes", found=type(dataset).__name__, rule="FRED-602")
     plain = isinstance(dataset.id.get_type(), h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
     if not plain or not dataset.shape or min(dataset.shape) < 1 or dataset.dtype.byteorder == ">":
@@ -155,16 +161,13 @@ def _stored_array(content: bytes, name: str, dataset: Any) -> StoredArray:
 
         result = np.empty(shape, dtype)
         chunk_shape = chunk_shape_of(dtype, shape)
-        try:
-            with h5py.File(io.BytesIO(content), "r") as file:
-                for start in range(0, shape[0], chunk_shape[0]):
-                    offset = (start, *(0,) * (len(shape) - 1))
-                    mask, stored = file[name].id.read_direct_chunk(offset)
-                    with located(f"chunk at {start}"):
-                        rows = result[start : start + chunk_shape[0]]
-                        rows[...] = _decode_chunk(stored, mask, dtype, chunk_shape)[: len(rows)]
-        except (OSError, RuntimeError, KeyError) as error:
-            raise IntegrityError("HDF5 cannot read it", found=str(error), rule="FRED-603") from None
+        with _translated("FRED-603"), h5py.File(io.BytesIO(content), "r") as file:
+            for start in range(0, shape[0], chunk_shape[0]):
+                offset = (start, *(0,) * (len(shape) - 1))
+                mask, stored = file[name].id.read_direct_chunk(offset)
+                with located(f"chunk at {start}"):
+                    rows = result[start : start + chunk_shape[0]]
+                    rows[...] = _decode_chunk(stored, mask, dtype, chunk_shape)[: len(rows)]
         return result
 
     return StoredArray(dtype, shape, read)

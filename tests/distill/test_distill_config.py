@@ -36,8 +36,28 @@ OTHER = DistillConfig(
         EvaluationConfig(steps=3, network=NetworkConfig(depth=4)),
     ],
 )
-def test_a_configuration_survives_json(config):
+def test_a_configuration_survives_json_and_toml(tmp_path, config):
     assert type(config).from_json(json.loads(json.dumps(config.to_json()))) == config
+    (tmp_path / "run.toml").write_text(config.to_toml())
+    assert type(config).from_toml(tmp_path / "run.toml") == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("k = ", "cannot be read as TOML"),
+        ("kk = 3", "unknown settings"),
+        ("k = 0", "distillation.k"),
+        (None, "No such"),
+    ],
+)
+def test_unusable_toml_is_refused_by_file_and_field(tmp_path, text, message):
+    path = tmp_path / "run.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ArgumentError, match=message) as caught:
+        DistillConfig.from_toml(path)
+    assert str(path) in str(caught.value)
 
 
 def test_settings_that_are_missing_take_their_defaults():
@@ -53,7 +73,7 @@ def test_settings_that_are_missing_take_their_defaults():
         ({"k": 4.5}, "k"),
         ({"k": True}, "k"),
         ({"transform": "dst"}, "transform"),
-        ({"mask": "high"}, "mask"),
+        ({"mask": "highest"}, "mask"),
         ({"mask_scope": "batch"}, "mask_scope"),
         ({"step": -1}, "step"),
         ({"step": "float32"}, "step"),
