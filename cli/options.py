@@ -25,6 +25,12 @@ K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each ima
 Transform = Annotated[str, typer.Option(help="dct, hartley, haar or identity.")]
 Mask = Annotated[str, typer.Option(help="evr, fisher, amplitude, low, high or random.")]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
+MaxBytes = Annotated[
+    int | None, typer.Option("--bytes", min=1, help="Find the step that fits a file of so many bytes.")
+]
+BitsPerClass = Annotated[
+    float | None, typer.Option(min=1, help="The same, as bits a class: the whole file over the classes.")
+]
 Width = Annotated[int, typer.Option(min=1, help="Channels of the network's convolutions.")]
 Depth = Annotated[int, typer.Option(min=1, help="Blocks of the network.")]
 
@@ -39,3 +45,8 @@ def parse_step(text: str) -> float | Literal["float16"] | None:
         return float(text)
     except ValueError:
         raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=text) from None
+
+
+def bytes_of(bits_per_class: float, classes: int) -> int:
+    """The size of a file with that many bits a class."""
+    return int(bits_per_class * classes / 8)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from fredfmt.distill.baselines import coded_images, own_start
     from fredfmt.distill.comparison import Row, compare
     from fredfmt.distill.evaluation import Evaluation, evaluate
+    from fredfmt.distill.planning import Choice, plan
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
     from fredfmt.distill.synset import FrequencySynset
 
 __all__ = [
+    "Choice",
     "DistillConfig",
     "DistillationStopped",
     "DivergenceError",
@@ -34,9 +36,11 @@ __all__ = [
     "distill",
     "evaluate",
     "own_start",
+    "plan",
 ]
 
 _NEEDS_TORCH = {
+    "Choice": "planning",
     "DistillationStopped": "run",
     "DivergenceError": "run",
     "Evaluation": "evaluation",
@@ -47,6 +51,7 @@ _NEEDS_TORCH = {
     "distill": "run",
     "evaluate": "evaluation",
     "own_start": "baselines",
+    "plan": "planning",
 }
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from fredfmt.distill.config import DistillConfig
-from fredfmt.encoder import encode
+from fredfmt.distill.start import encoded
 from fredfmt.model import FreDData
 from fredfmt.quantizer import Step
 from fredfmt.sources import Source
@@ -38,7 +38,7 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     masks[labels] = data.frequencies[data.mask_of]
     mode = data.metadata.quantization.mode
     step: Step = data.step if mode == "uniform" else "float16" if mode == "float16" else None
-    return _encode(chosen.subset(rows), k=data.k, mask=masks, step=step, transform=data.metadata.transform)
+    return encoded(chosen.subset(rows), k=data.k, mask=masks, step=step, transform=data.metadata.transform)
 
 
 def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct") -> FreDData:
@@ -53,20 +53,26 @@ def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str
     k, step = _cheapest(train.sample(min(_TRIED, most), seed=seed), transform)
 
     def fits(count: int) -> bool:
-        data = _encode(train.sample(count, seed=seed), k=k, mask="low", step=step, transform=transform)
+        data = encoded(train.sample(count, seed=seed), k=k, mask="low", step=step, transform=transform)
         return packed_size(data) <= max_bytes
 
-    good, bad = 1, 2
+    good = max(1, largest_count(fits, most))
+    chosen = train.sample(good, seed=seed)
+    tried = _numbers_kept(train) if good == most else [k]
+    coded = [encoded(chosen, k=k, mask="low", max_bytes=max_bytes, transform=transform) for k in tried]
+    return min(coded, key=lambda data: float(data.metadata.reconstruction["rmse"]))
+
+
+def largest_count(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number up to ``most`` that fits, 0 if 1 does not; what fits less fits too."""
+    good, bad = 0, 1
     while bad <= most and fits(bad):
         good, bad = bad, bad * 2
     bad = min(bad, most + 1)
     while bad - good > 1:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if fits(middle) else (good, middle)
-    chosen = train.sample(good, seed=seed)
-    tried = _numbers_kept(train) if good == most else [k]
-    coded = [_encode(chosen, k=k, mask="low", max_bytes=max_bytes, transform=transform) for k in tried]
-    return min(coded, key=lambda data: float(data.metadata.reconstruction["rmse"]))
+    return good
 
 
 def _cheapest(images: Source, transform: str) -> tuple[int, float]:
@@ -74,11 +80,11 @@ def _cheapest(images: Source, transform: str) -> tuple[int, float]:
     size = spatial_size(images.spatial_shape)
     candidates = []
     for k in _numbers_kept(images):
-        exact = _encode(images, k=k, mask="low", step=None, transform=transform)
+        exact = encoded(images, k=k, mask="low", step=None, transform=transform)
         left_out = exact.metadata.reconstruction["rmse"]
         if left_out < RMSE:
             error = math.sqrt((RMSE**2 - left_out**2) * size / k)
-            data = _encode(images, k=k, mask="low", target_rmse=error, transform=transform)
+            data = encoded(images, k=k, mask="low", target_rmse=error, transform=transform)
             candidates.append((packed_size(data), k, data.step))
     _, k, step = min(candidates)
     return k, step
@@ -87,16 +93,3 @@ def _cheapest(images: Source, transform: str) -> tuple[int, float]:
 def _numbers_kept(images: Source) -> list[int]:
     size = spatial_size(images.spatial_shape)
     return sorted({max(1, round(share * size)) for share in _SHARES_KEPT})
-
-
-def _encode(images: Source, **how: Any) -> FreDData:
-    return encode(
-        images.normalized,
-        images.labels,
-        normalization=images.normalization,
-        classes=images.classes,
-        source=images.provenance(),
-        license=images.license,
-        citation=images.citation,
-        **how,
-    )

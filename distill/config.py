@@ -64,6 +64,7 @@ class _Config:
         """The text of a TOML file; `from_toml` gives an equal configuration back."""
         values = self.to_json()
         tables = {name: values.pop(name) for name in list(values) if isinstance(values[name], dict)}
+        values = {name: value for name, value in values.items() if value is not None or name == "step"}
         lines = [f"{name} = {_toml(value)}" for name, value in values.items()]
         for table, entries in tables.items():
             lines += ["", f"[{table}]", *(f"{name} = {_toml(value)}" for name, value in entries.items())]
@@ -135,6 +136,8 @@ class DistillConfig(_Config):
     from, as FreD's official code does."""
     step: Step = 1.0
     """Quantisation step of the file in orthonormal units, ``"float16"``, or None for float32."""
+    max_bytes: int | None = None
+    """Search the step at the end instead, so that the ``.fred`` file takes at most so many bytes, and hardly fewer."""
     quantize_in_loop: bool = False
     """Whether the objective sees images decoded from rounded coefficients; gradients pass the rounding unchanged."""
     iterations: int = 1000
@@ -171,6 +174,8 @@ class DistillConfig(_Config):
         self._word("mask_scope", get_args(MaskScope))
         if not (self.step is None or self.step == "float16"):
             self._number("step", above=0)
+        if self.max_bytes is not None:
+            self._whole("max_bytes")
         self._check("quantize_in_loop", isinstance(self.quantize_in_loop, bool), "true or false")
         if self.quantize_in_loop:
             self._check("step", isinstance(self.step, int | float), "a number, for quantize_in_loop")

@@ -167,7 +167,9 @@ class _Run:
         """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
         settings = replace(self.config, iterations=max(self.done, 1)).to_json()
         averaged = FrequencySynset(self.average, self.start)
-        return averaged.to_data(step=self.config.step, distillation=settings, reconstruction={})
+        return averaged.to_data(
+            step=self.config.step, max_bytes=self.config.max_bytes, distillation=settings, reconstruction={}
+        )
 
     def save(self, path: Path) -> None:
         """Write the checkpoint."""

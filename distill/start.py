@@ -26,31 +26,42 @@ def initial_data(source: Source, config: DistillConfig) -> FreDData:
     chosen = source.sample(config.instances_per_class(source.spatial_shape), seed=config.seed)
     by = source if config.mask_scope == "class" else chosen
     frequencies, described = _class_masks(by, config)
-    data = encode(
-        chosen.normalized,
-        chosen.labels,
-        k=config.k,
-        transform=config.transform,
-        mask=frequencies,
-        step=None,
+    data = encoded(chosen, k=config.k, transform=config.transform, mask=frequencies, step=None)
+    return replace(data, metadata=replace(data.metadata, mask=described))
+
+
+def encoded(source: Source, **how: Any) -> FreDData:
+    """All images of a source by `fredfmt.encode` with the options ``how``, and what the source says of itself."""
+    return encode(
+        source.normalized,
+        source.labels,
         normalization=source.normalization,
         classes=source.classes,
         source=source.provenance(),
         license=source.license,
         citation=source.citation,
+        **how,
     )
-    return replace(data, metadata=replace(data.metadata, mask=described))
+
+
+def gather_statistics(source: Source, transform: str) -> ClassStatistics:
+    """Moments of the spectra of each class, the images read block by block."""
+    size = spatial_size(source.spatial_shape)
+    statistics = ClassStatistics(len(source.classes), source.channels, size)
+    rows = max(1, _BLOCK_BYTES // (4 * size * source.channels))
+    for first in range(0, len(source), rows):
+        block = slice(first, min(first + rows, len(source)))
+        spectra = analyse(source.normalized[block], transform, len(source.spatial_shape))
+        statistics.update(spectra.reshape(*spectra.shape[:2], -1), source.labels[block])
+    return statistics
 
 
 def _class_masks(source: Source, config: DistillConfig) -> tuple[NDArray[Any], dict[str, Any]]:
     """(class, frequency) flat indices and how they were chosen, for the metadata."""
     size = spatial_size(source.spatial_shape)
-    statistics = ClassStatistics(len(source.classes), source.channels, size)
     if config.k < size and config.mask not in WITHOUT_STATISTICS:
-        rows = max(1, _BLOCK_BYTES // (4 * size * source.channels))
-        for first in range(0, len(source), rows):
-            block = slice(first, min(first + rows, len(source)))
-            spectra = analyse(source.normalized[block], config.transform, len(source.spatial_shape))
-            statistics.update(spectra.reshape(*spectra.shape[:2], -1), source.labels[block])
+        statistics = gather_statistics(source, config.transform)
+    else:
+        statistics = ClassStatistics(len(source.classes), source.channels, size)
     frequencies = choose_frequencies(statistics, source.spatial_shape, config.k, mask=config.mask, seed=config.seed)
     return frequencies, {"strategy": config.mask, "scope": config.mask_scope, **statistics.describe(frequencies)}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fredfmt.decoder import Decoder
-from fredfmt.encoder import store
+from fredfmt.encoder import step_for_bytes, store
 from fredfmt.errors import ArgumentError
 from fredfmt.metadata import Quantization
 from fredfmt.model import FreDData
@@ -65,20 +65,19 @@ class FrequencySynset(nn.Module):
         """A synthetic set that starts as ``data``, on ``device``. A base spectrum becomes part of each instance."""
         return cls(torch.tensor(_real(data), device=device), data, loop_step=loop_step)
 
-    def to_data(self, *, step: Step = None, **metadata: Any) -> FreDData:
+    def to_data(self, *, step: Step = None, max_bytes: int | None = None, **metadata: Any) -> FreDData:
         """What was learnt, stored with ``step`` (as in `fredfmt.encode`); ``metadata`` replaces fields of the layout's.
 
-        Raises `ArgumentError` if a coefficient is NaN, infinite or too large for the step.
+        With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many.
+        Raises `ArgumentError` if a coefficient is NaN, infinite or too large for the step, or no step gets there.
         """
-        layout = self._layout
-        return store(
-            self.coefficients.detach().cpu().numpy(),
-            layout.frequencies,
-            layout.labels,
-            replace(layout.metadata, **metadata),
-            step=step,
-            mask_of=layout.mask_of,
-        )
+        layout, learnt = self._layout, self.coefficients.detach().cpu().numpy()
+        described = replace(layout.metadata, **metadata)
+
+        def at(chosen: Step) -> FreDData:
+            return store(learnt, layout.frequencies, layout.labels, described, step=chosen, mask_of=layout.mask_of)
+
+        return at(step if max_bytes is None else step_for_bytes(at, learnt, max_bytes))
 
     def forward(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
         """`images`, so that the module can be called."""

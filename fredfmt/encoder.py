@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -213,25 +213,35 @@ def _class_means(kept: NDArray[Any], hard: NDArray[Any], classes: int) -> NDArra
 
 
 def _search_step(at: Any, kept: NDArray[Any], step: Step, target_rmse: float | None, max_bytes: int | None) -> Step:
-    start = float(np.sqrt(np.square(kept, dtype=np.float64).mean())) or 1.0
     if target_rmse is not None:
         if target_rmse <= 0:
             raise ArgumentError("unusable target_rmse", expected="above 0; step=None is exact", found=target_rmse)
-        return largest_step(lambda size: at(size).metadata.quantization.error_rms <= target_rmse, start)
-    if max_bytes is not None:
-        least = packed_size(at(1e6 * start))
-        if least > max_bytes:
-            raise ArgumentError(
-                "max_bytes is less than the file takes without any coefficients",
-                expected=f"at least {least}",
-                found=max_bytes,
-                hint="Use fewer images, a smaller k or more bytes",
-            )
-        finest = 2**_FINEST_BITS / start
-        return 1 / largest_step(
-            lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes, 1 / start
+        return largest_step(lambda size: at(size).metadata.quantization.error_rms <= target_rmse, _typical(kept))
+    return step if max_bytes is None else step_for_bytes(at, kept, max_bytes)
+
+
+def step_for_bytes(at: Callable[[float], FreDData], coefficients: NDArray[Any], max_bytes: int) -> float:
+    """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
+
+    Raises `ArgumentError` if even the coarsest step is too large a file.
+    """
+    start = _typical(coefficients)
+    least = packed_size(at(1e6 * start))
+    if least > max_bytes:
+        raise ArgumentError(
+            "max_bytes is less than the file takes without any coefficients",
+            expected=f"at least {least}",
+            found=max_bytes,
+            hint="Use fewer images, a smaller k or more bytes",
         )
-    return step
+    finest = 2**_FINEST_BITS / start
+    return 1 / largest_step(
+        lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes, 1 / start
+    )
+
+
+def _typical(coefficients: NDArray[Any]) -> float:
+    return float(np.sqrt(np.square(coefficients, dtype=np.float64).mean())) or 1.0
 
 
 def _class_labels(

@@ -194,3 +194,13 @@ def test_a_run_is_repeated_from_its_file_or_its_settings(tmp_path):
 def test_a_file_that_was_not_distilled_has_no_run_to_repeat(tmp_path, file):
     assert "no run to repeat" in str(run("distill", "--from", file, tmp_path / "x.fred", status=1).exception)
     assert "OUT is missing" in run("distill", "digits", status=2).output
+
+
+def test_plan_and_budgets_in_bytes_and_bits(tmp_path):
+    (choice,) = json.loads(run("plan", "digits", "--bytes", 4000, "--k", 32, "--step", 0.5, "--json").stdout)
+    assert choice["bytes"] <= 4000
+    assert "instances a class" in run("plan", "digits", "--ipc", 1, "--k", 32).stdout
+    for number, budget in enumerate((("--bytes", 4200), ("--bits-per-class", 3360))):
+        out = tmp_path / f"{number}.fred"
+        run("distill", "digits", out, "--k", 32, "--iterations", 2, "--batch-real", 4, "--width", 8, *budget)
+        assert 4158 <= out.stat().st_size <= 4200

@@ -12,11 +12,13 @@ from fredfmt.cli.commands.encode import encode
 from fredfmt.cli.commands.evaluate import evaluate
 from fredfmt.cli.commands.export import export
 from fredfmt.cli.commands.inspect import inspect
+from fredfmt.cli.commands.plan import plan
 from fredfmt.cli.commands.preview import preview
 from fredfmt.cli.commands.validate import validate
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
     {
+        "plan": (plan, "Make"),
         "distill": (distill, "Make"),
         "encode": (encode, "Make"),
         "evaluate": (evaluate, "Train"),

@@ -43,6 +43,8 @@ def distill(
         MaskScope, typer.Option(help="Choose masks by the whole class or by the images the instances start from.")
     ] = _DEFAULT.mask_scope,
     step: options.Step = str(_DEFAULT.step),
+    max_bytes: options.MaxBytes = None,
+    bits_per_class: options.BitsPerClass = None,
     quantize_in_loop: Annotated[
         bool, typer.Option("--quantize-in-loop", help="Let the objective see rounded coefficients.")
     ] = False,
@@ -94,11 +96,13 @@ def distill(
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
     refuse_existing(out, force)
+    real = open_source(source, split="train", size=size, data_root=data_root)
     settings = _with_options(base, context)
+    if bits_per_class is not None:
+        settings = replace(settings, max_bytes=options.bytes_of(bits_per_class, len(real.classes)))
     if save_config is not None:
         refuse_existing(save_config, force)
         save_config.write_text(settings.to_toml())
-    real = open_source(source, split="train", size=size, data_root=data_root)
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
     try:
         with showing_progress() as report:

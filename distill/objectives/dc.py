@@ -61,7 +61,7 @@ class DC:
         images, targets = iteration.synthetic.images().detach(), iteration.synthetic.labels
         chance = generator(iteration.seed, "inner", iteration.number, outer)
         for epoch in range(self._config.inner_loop):
-            for rows in torch.randperm(len(images), generator=chance).to(images.device).split(_BATCH):
+            for rows in torch.split(torch.randperm(len(images), generator=chance).to(images.device), _BATCH):
                 batch = images[rows]
                 if self.siamese:
                     draw = self._config.outer_loop * iteration.classes + outer * self._config.inner_loop + epoch

@@ -1,0 +1,86 @@
+"""What a budget buys: a source and a number of bytes in, the choices of k, step and instances out, before any run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fredfmt.distill.baselines import largest_count
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.start import encoded, gather_statistics
+from fredfmt.errors import ArgumentError
+from fredfmt.masks import choose_frequencies
+from fredfmt.quantizer import Step
+from fredfmt.sources import Source
+from fredfmt.storage import packed_size
+from fredfmt.transforms import spatial_size
+
+SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
+"""Of all frequencies: the numbers kept that are tried."""
+STEPS: tuple[Step, ...] = (None, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to spend a budget. Bytes are those of real images in this layout; distilled ones take about as many."""
+
+    k: int
+    step: Step
+    instances_per_class: int
+    ipc: float
+    """Stored numbers a class and channel, in images: FreD's budget."""
+    bytes: int
+    """Of the ``.fred`` file."""
+    rmse: float
+    """Of real images so stored, in normalised units."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def plan(
+    source: Source,
+    *,
+    max_bytes: int | None = None,
+    ipc: float | None = None,
+    transform: str = "dct",
+    mask: str = "evr",
+    ks: Sequence[int] | None = None,
+    steps: Sequence[Step] = STEPS,
+    seed: int = 0,
+) -> tuple[Choice, ...]:
+    """The choices that a budget leaves, by k and step: as many instances as fit ``max_bytes``, or ``ipc`` allows.
+
+    Sizes and errors are measured on random real images, so they are exact for the start of a distillation. Choices
+    without a single instance are left out. Raises `ArgumentError` unless exactly one budget is given.
+    """
+    if (max_bytes is None) == (ipc is None):
+        raise ArgumentError("a plan needs one budget", expected="max_bytes or ipc")
+    size = spatial_size(source.spatial_shape)
+    statistics = gather_statistics(source, transform)
+    most = int(np.bincount(source.labels, minlength=len(source.classes)).min())
+    choices = []
+    for k in sorted(set(ks or (max(1, round(share * size)) for share in SHARES))):
+        frequencies = choose_frequencies(statistics, source.spatial_shape, k, mask=mask, seed=seed)
+        for step in steps:
+            layout = {"k": k, "transform": transform, "mask": frequencies, "step": step}
+            if max_bytes is None:
+                count = min(DistillConfig(ipc=ipc or 1, k=k).instances_per_class(source.spatial_shape), most)
+            else:
+                count = _most_that_fit(source, layout, max_bytes, most, seed)
+            if count:
+                data = encoded(source.sample(count, seed=seed), **layout)
+                rmse = float(data.metadata.reconstruction["rmse"])
+                choices.append(Choice(k, step, count, round(count * k / size, 4), packed_size(data), rmse))
+    return tuple(choices)
+
+
+def _most_that_fit(source: Source, layout: dict[str, Any], max_bytes: int, most: int, seed: int) -> int:
+    def fits(count: int) -> bool:
+        return packed_size(encoded(source.sample(count, seed=seed), **layout)) <= max_bytes
+
+    return largest_count(fits, most)

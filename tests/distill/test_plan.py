@@ -1,0 +1,44 @@
+import pytest
+
+from fredfmt import ArgumentError, encode
+from fredfmt.distill import DistillConfig, NetworkConfig, distill, plan
+from fredfmt.distill.baselines import largest_count
+from fredfmt.storage import packed_size
+
+
+def test_choices_fit_and_one_instance_more_would_not(digits):
+    choices = plan(digits, max_bytes=9000, ks=(16, 32, 64), steps=(None, 0.5))
+    assert {(choice.k, choice.step) for choice in choices} == {(k, step) for k in (16, 32, 64) for step in (None, 0.5)}
+    for choice in choices:
+        assert choice.bytes <= 9000
+        assert choice.ipc == choice.instances_per_class * choice.k / 64
+    errors = {(choice.k, choice.step): choice.rmse for choice in choices}
+    assert errors[16, None] > errors[32, None] > errors[64, None] == pytest.approx(0, abs=1e-6)
+    best = max(choices, key=lambda choice: choice.instances_per_class)
+    more = digits.sample(best.instances_per_class + 1, seed=0)
+    stored = encode(more.normalized, more.labels, k=best.k, step=best.step, normalization=more.normalization)
+    assert packed_size(stored) > 0.95 * 9000
+
+
+def test_a_budget_in_images(digits):
+    (choice,) = plan(digits, ipc=1.5, ks=(32,), steps=(1.0,))
+    assert (choice.k, choice.instances_per_class, choice.ipc) == (32, 3, 1.5)
+
+
+def test_a_plan_needs_one_budget(digits):
+    for budgets in ({}, {"ipc": 1, "max_bytes": 9000}):
+        with pytest.raises(ArgumentError, match="one budget"):
+            plan(digits, **budgets)
+
+
+@pytest.mark.parametrize("limit", range(9))
+def test_largest_count(limit):
+    asked = []
+    assert largest_count(lambda count: asked.append(count) or count <= limit, 6) == min(limit, 6)
+    assert max(asked) <= 6
+
+
+@pytest.mark.parametrize("max_bytes", [4200, 5000])
+def test_a_distilled_file_meets_its_bytes_from_below(digits, max_bytes):
+    config = DistillConfig(ipc=1, k=32, max_bytes=max_bytes, iterations=2, batch_real=4, network=NetworkConfig(width=8))
+    assert 0.99 * max_bytes <= packed_size(distill(digits, config)) <= max_bytes
