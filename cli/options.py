@@ -22,7 +22,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 Device = Annotated[str, typer.Option(help="Device to compute on: cpu, cuda, cuda:1, mps ...")]
 Size = Annotated[int | None, typer.Option(min=1, help="Resize images of a folder to this height and width.")]
 K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
-Transform = Annotated[str, typer.Option(help="dct, hartley, haar or identity.")]
+Transform = Annotated[str, typer.Option(help="dct, hartley, haar, db2 or identity.")]
 Mask = Annotated[str, typer.Option(help="evr, fisher, amplitude, low, high or random.")]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
 MaxBytes = Annotated[

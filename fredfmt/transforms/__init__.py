@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
+from fredfmt.transforms.db2 import db2
 from fredfmt.transforms.dct import dct, dct_resized
 from fredfmt.transforms.haar import haar
 from fredfmt.transforms.hartley import hartley
@@ -25,7 +26,7 @@ from fredfmt.transforms.identity import identity
 Matrix: TypeAlias = NDArray[np.float64]
 
 TRANSFORMS: Mapping[str, Callable[[int], Matrix]] = MappingProxyType(
-    {"dct": dct, "haar": haar, "hartley": hartley, "identity": identity}
+    {"db2": db2, "dct": dct, "haar": haar, "hartley": hartley, "identity": identity}
 )
 RESIZED: Mapping[str, Callable[[int, int], Matrix]] = MappingProxyType({"dct": dct_resized})
 """Transforms whose basis is a continuous function, so that it can be evaluated on a finer or coarser grid."""

@@ -128,13 +128,11 @@ def read_array(name, entries, budget):
 
 
 def read(content):
-    """The metadata document and the arrays in a file's bytes; an exception for a file that is not valid."""
     entries = read_archive(content)
     root = read_json(entries.get("zarr.json", b"null"))
     need(fits(root, {"attributes": {"fred": object}, "node_type": str, "zarr_format": int}), "FRED-501")
     need(root["node_type"] == "group" and root["zarr_format"] == 3, "FRED-501")
-    meta = root["attributes"]["fred"]
-    check_metadata(meta)
+    check_metadata(meta := root["attributes"]["fred"])
     names = {key.split("/")[0] for key in entries} - {"zarr.json"}
     need(names <= set(AXES), "FRED-503")
     need({"coefficients", "frequencies", "labels"} <= names, "FRED-201")
@@ -158,7 +156,7 @@ def check_metadata(meta):
     need(math.prod(meta["spatial_shape"]) <= 2**24, "FRED-303")
     need(meta["channels"] >= 1, "FRED-116")
     need(0 < len(classes) == len(set(classes) - {""}), "FRED-117")
-    need(meta["transform"] in ("dct", "hartley", "haar", "identity"), "FRED-118")
+    need(meta["transform"] in ("dct", "hartley", "haar", "db2", "identity"), "FRED-118")
     need(quantization["mode"] in KEPT and 0 < quantization.get("step", 1) < math.inf, "FRED-119")
     need(("step" in quantization) == (quantization["mode"] == "uniform"), "FRED-119")
     for values in meta.get("normalization", {}).values():
@@ -207,16 +205,18 @@ def matrix(name, n):
     if name == "hartley":
         t = 2 * math.pi * x * np.where(u % 2, (u + 1) // 2, (n - u // 2) % n) / n
         return math.sqrt(1 / n) * (np.cos(t) + np.sin(t))
-    averages, details = list(np.eye(n)), []
-    while name == "haar" and len(averages) > 1:
-        pairs, last = list(zip(averages[::2], averages[1::2])), averages[len(averages) // 2 * 2 :]
-        details = [(a - b) / math.sqrt(2) for a, b in pairs] + details
-        averages = [(a + b) / math.sqrt(2) for a, b in pairs] + last
-    return np.stack(averages + details, 1)
+    r, averages, details = math.sqrt(3), np.eye(n), np.empty((0, n))
+    g = {"haar": [2, 2], "db2": [1 - r, 3 - r, 3 + r, 1 + r]}.get(name, [])
+    taps = np.array([g, [(-1) ** (j + 1) * g[-1 - j] for j in range(len(g))]]) / math.sqrt(8 if name == "haar" else 32)
+    while g and len(averages) > 1:
+        m = len(averages) // 2 * 2
+        at = (len(g) // 2 + 2 * np.arange(m // 2)[:, None] - np.arange(len(g))) % m
+        sums, differences = np.einsum("kj,ojn->kon", taps, averages[at])
+        averages, details = np.concatenate([sums, averages[m:]]), np.concatenate([differences, details])
+    return np.concatenate([averages, details]).T
 
 
 def decode(meta, arrays):
-    """All images, (instance, channel, *spatial shape) float64."""
     shape = meta["spatial_shape"]
     matrices = [matrix(meta["transform"], n) for n in shape]
     values = numbers(meta, arrays["coefficients"])

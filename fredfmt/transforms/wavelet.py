@@ -1,0 +1,29 @@
+"""Orthonormal wavelets from their low-pass filter, for axes of any length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def wavelet(n: int, low: Sequence[float]) -> NDArray[np.float64]:
+    """The periodised wavelets of an even-length low-pass filter, all levels down to a single average; columns ordered
+    average, coarsest detail, ..., finest detail.
+
+    Each level filters the averages around a circle and keeps every second value; an odd one out at the end of a level
+    is passed on as it is, so any length has an orthonormal basis. For lengths that are powers of two this is
+    ``pywt.wavedec`` in mode ``periodization``.
+    """
+    length = len(low)
+    high = [(-1) ** (tap + 1) * low[length - 1 - tap] for tap in range(length)]
+    averages, details = np.eye(n), np.empty((0, n))
+    while len(averages) > 1:
+        even = len(averages) // 2 * 2
+        places = (length // 2 + 2 * np.arange(even // 2)[:, None] - np.arange(length)) % even
+        taps = averages[places]
+        details = np.concatenate([np.einsum("otn,t->on", taps, high), details])
+        averages = np.concatenate([np.einsum("otn,t->on", taps, low), averages[even:]])
+    matrix: NDArray[np.float64] = np.concatenate([averages, details]).T
+    return matrix
