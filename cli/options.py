@@ -32,7 +32,9 @@ BitsPerClass = Annotated[
     float | None, typer.Option(min=1, help="The same, as bits a class: the whole file over the classes.")
 ]
 Width = Annotated[int, typer.Option(min=1, help="Channels of the network's convolutions.")]
-Depth = Annotated[int, typer.Option(min=1, help="Blocks of the network.")]
+Depth = Annotated[int, typer.Option(min=1, help="Blocks of a convnet or vit.")]
+Norm = Annotated[Literal["instance", "batch", "group", "none"], typer.Option(help="Norm of the network's layers.")]
+Pooling = Annotated[Literal["avg", "max"], typer.Option(help="Pooling of a convnet.")]
 
 
 def parse_step(text: str) -> float | Literal["float16"] | None:

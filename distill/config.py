@@ -18,6 +18,8 @@ from fredfmt.transforms import TRANSFORMS, spatial_size
 
 Optimizer = Literal["sgd", "adam"]
 MaskScope = Literal["class", "start"]
+Norm = Literal["instance", "batch", "group", "none"]
+Pooling = Literal["avg", "max"]
 DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
 
 
@@ -106,15 +108,22 @@ class NetworkConfig(_Config):
     where: ClassVar[str] = "network"
 
     name: str = "convnet"
+    """``convnet``, ``resnet18``, ``vgg11``, ``alexnet`` or ``vit``."""
     width: int = 32
-    """Channels of the convolutions; published results use 128, which takes ten times as long on a CPU."""
+    """Channels of the first convolution; published ConvNets have 128, which takes ten times as long on a CPU."""
     depth: int = 3
-    """Number of blocks; 3 for sides up to 32, one more for each doubling."""
+    """Number of blocks of a ConvNet or ViT; 3 for sides up to 32, one more for each doubling."""
+    norm: Norm = "instance"
+    """Of a ConvNet, ResNet-18 or VGG-11. Objectives pass images of all classes in one batch, which ``batch`` mixes."""
+    pooling: Pooling = "avg"
+    """Of a ConvNet."""
 
     def __post_init__(self) -> None:
         self._word("name")
         self._whole("width")
         self._whole("depth")
+        self._word("norm", get_args(Norm))
+        self._word("pooling", get_args(Pooling))
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fredfmt.decoder import decode
 from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.config import EvaluationConfig
-from fredfmt.distill.networks import ConvNet, make_network
+from fredfmt.distill.networks import make_network
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
 from fredfmt.errors import ArgumentError
@@ -122,7 +122,7 @@ def accuracy(
     return _share_correct(network, test, meta.normalization, device)
 
 
-def train(network: ConvNet, images: Tensor, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
+def train(network: nn.Module, images: Tensor, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
     (N, C, H, W) images and (N,) int64 or (N, class) float32 labels are on the network's device.
@@ -133,6 +133,7 @@ def train(network: ConvNet, images: Tensor, labels: Tensor, config: EvaluationCo
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_up_and_down(step, config.steps))
     names = operations(config.augmentation)
     batches = _batches(len(images), config.batch, seed)
+    network.train()
     for step in range(config.steps):
         rows = next(batches)
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
@@ -166,12 +167,13 @@ def _order(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def _share_correct(
-    network: ConvNet, test: Source, normalization: Normalization | None, device: torch.device | str
+    network: nn.Module, test: Source, normalization: Normalization | None, device: torch.device | str
 ) -> float:
     unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
     images = Normalized(test.images, normalization or unit)
     labels = torch.from_numpy(test.labels)
     correct = []
+    network.eval()
     with torch.no_grad():
         for first in range(0, len(test), _TEST_BATCH):
             rows = slice(first, min(first + _TEST_BATCH, len(test)))

@@ -204,3 +204,12 @@ def test_plan_and_budgets_in_bytes_and_bits(tmp_path):
         out = tmp_path / f"{number}.fred"
         run("distill", "digits", out, "--k", 32, "--iterations", 2, "--batch-real", 4, "--width", 8, *budget)
         assert 4158 <= out.stat().st_size <= 4200
+
+
+def test_evaluate_across_architectures(file):
+    results = run(
+        "evaluate", file, "--on", "digits", "--steps", 5, "--width", 8, "--seeds", 1, "--json",
+        "--network", "convnet", "--network", "alexnet",
+    )  # fmt: skip
+    rows = json.loads(results.stdout)
+    assert [row["result"]["network"]["name"] for row in rows] == ["convnet"] * 3 + ["alexnet"] * 3

@@ -3,6 +3,7 @@
 import json
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,3 +102,7 @@ def test_depth_and_size_are_limited_before_parsing():
 def test_what_json_cannot_hold_is_refused(value):
     with pytest.raises(FormatError):
         canonical(value)
+
+
+def test_numpys_doubles_are_spelled_as_numbers():
+    assert canonical({"a": np.float64(0.1), "b": [np.float64(-2.0), np.float64(1e300)]}) == b'{"a":0.1,"b":[-2,1e+300]}'

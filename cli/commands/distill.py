@@ -63,8 +63,11 @@ def distill(
         int, typer.Option(min=0, help="dc, dsa: epochs of its training between two updates.")
     ] = _DEFAULT.inner_loop,
     lr_net: Annotated[float, typer.Option(help="dc, dsa: the learning rate of that.")] = _DEFAULT.lr_net,
+    network: Annotated[str, typer.Option(help="convnet, resnet18, vgg11, alexnet or vit.")] = _DEFAULT.network.name,
     width: options.Width = _DEFAULT.network.width,
     depth: options.Depth = _DEFAULT.network.depth,
+    norm: options.Norm = _DEFAULT.network.norm,
+    pooling: options.Pooling = _DEFAULT.network.pooling,
     augmentation: Annotated[
         str, typer.Option(help="Operations joined by _, one drawn an update; none for none.")
     ] = _DEFAULT.augmentation,
@@ -136,7 +139,9 @@ def _with_options(base: DistillConfig, context: typer.Context) -> DistillConfig:
     }
     if "step" in said:
         said["step"] = options.parse_step(said["step"])
-    network = {name: said[name] for name in said if name in ("width", "depth")}
-    known = {entry.name for entry in fields(DistillConfig)}
+    network = {name: said[name] for name in said if name in ("width", "depth", "norm", "pooling")}
+    if "network" in said:
+        network["name"] = said["network"]
+    known = {entry.name for entry in fields(DistillConfig)} - {"network"}
     changes = {name: value for name, value in said.items() if name in known}
     return replace(base, network=replace(base.network, **network), **changes)

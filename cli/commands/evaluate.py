@@ -26,8 +26,14 @@ def evaluate(
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each network.")] = _DEFAULT.steps,
     batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = _DEFAULT.batch,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = _DEFAULT.lr,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="convnet, resnet18, vgg11, alexnet or vit; several for a table across architectures."),
+    ] = None,
     width: options.Width = _DEFAULT.network.width,
     depth: options.Depth = _DEFAULT.network.depth,
+    norm: options.Norm = _DEFAULT.network.norm,
+    pooling: options.Pooling = _DEFAULT.network.pooling,
     augmentation: Annotated[
         str | None, typer.Option(help="Operations joined by _, one drawn a batch; the file's own if left out.")
     ] = None,
@@ -43,27 +49,33 @@ def evaluate(
     from fredfmt.storage import load
 
     data = load(file)
-    config = EvaluationConfig(
-        steps=steps,
-        batch=batch,
-        lr=lr,
-        network=NetworkConfig(width=width, depth=depth),
-        augmentation=augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation),
-        seeds=seeds,
-    )
+    configs = [
+        EvaluationConfig(
+            steps=steps,
+            batch=batch,
+            lr=lr,
+            network=NetworkConfig(name=name, width=width, depth=depth, norm=norm, pooling=pooling),
+            augmentation=augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation),
+            seeds=seeds,
+        )
+        for name in network or [_DEFAULT.network.name]
+    ]
     train, test = (open_source(on, split=split, size=size, data_root=data_root) for split in ("train", "test"))
     with showing_progress() as report:
-        rows = compare(data, train, test, config, device=device, progress=report)
+        compared = [compare(data, train, test, config, device=device, progress=report) for config in configs]
     if json:
-        print_json([row.to_json() for row in rows])
+        print_json([row.to_json() for rows in compared for row in rows])
         return
-    show(_table(rows))
-    show(f"Protocol {config.protocol}: {config.to_json()}", f"{len(test):,} test images of {test.name}.")
-    file_row, start = rows[0].evaluation, rows[1].evaluation
-    if seeds > 1:
-        gain = 100 * (file_row.mean - start.mean)
-        error = 100 * (file_row.standard_error**2 + start.standard_error**2) ** 0.5
-        show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")
+    for config, rows in zip(configs, compared, strict=True):
+        if len(configs) > 1:
+            show(f"[bold]{config.network.name}[/bold]")
+        show(_table(rows))
+        show(f"Protocol {config.protocol}: {config.to_json()}", f"{len(test):,} test images of {test.name}.")
+        file_row, start = rows[0].evaluation, rows[1].evaluation
+        if seeds > 1:
+            gain = 100 * (file_row.mean - start.mean)
+            error = 100 * (file_row.standard_error**2 + start.standard_error**2) ** 0.5
+            show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")
 
 
 def _table(rows: tuple[Row, ...]) -> Table:

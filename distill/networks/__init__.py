@@ -1,33 +1,46 @@
 """Networks to match and to train: a configuration in, an `nn.Module` with freshly drawn parameters out.
 
-A network maps (N, C, H, W) images to (N, class) scores, and ``embed`` gives the (N, feature) numbers before its last
-linear layer. Adding a network is adding a file beside these and a line in `NETWORKS`.
+A network maps (N, C, *spatial) images to (N, class) scores, and ``embed`` gives the (N, feature) numbers before its
+last linear layer. Adding a network is adding a file beside these and a line in `NETWORKS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fredfmt.distill.config import NetworkConfig
+from fredfmt.distill.networks.alexnet import AlexNet
 from fredfmt.distill.networks.convnet import ConvNet
+from fredfmt.distill.networks.resnet import ResNet18
+from fredfmt.distill.networks.vgg import VGG11
+from fredfmt.distill.networks.vit import ViT
 from fredfmt.errors import ArgumentError
 
 
 class Network(Protocol):
-    """What an objective and the evaluation ask of a network; any `nn.Module` with an ``embed`` will do."""
+    """What an objective and the evaluation ask of a network: an `nn.Module` with an ``embed``."""
 
     def __call__(self, images: Tensor, /) -> Tensor: ...
     def embed(self, images: Tensor, /) -> Tensor: ...
 
 
-NETWORKS: Mapping[str, type[ConvNet]] = MappingProxyType({"convnet": ConvNet})
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
+    {"alexnet": AlexNet, "convnet": ConvNet, "resnet18": ResNet18, "vgg11": VGG11, "vit": ViT}
+)
+_TAKES: Mapping[str, tuple[str, ...]] = {
+    "alexnet": ("width",),
+    "convnet": ("width", "depth", "norm_name", "pooling"),
+    "resnet18": ("width", "norm_name"),
+    "vgg11": ("width", "norm_name"),
+    "vit": ("width", "depth"),
+}
 
-__all__ = ["NETWORKS", "ConvNet", "Network", "make_network"]
+__all__ = ["NETWORKS", "VGG11", "AlexNet", "ConvNet", "Network", "ResNet18", "ViT", "make_network"]
 
 
 def make_network(
@@ -38,19 +51,13 @@ def make_network(
     classes: int,
     generator: torch.Generator,
     device: torch.device | str = "cpu",
-) -> ConvNet:
-    """A network for images of that shape, its parameters drawn from ``generator``.
+) -> Any:
+    """A `Network` for images of that shape, its parameters drawn from ``generator``.
 
-    Raises `ArgumentError` for a name that is not in `NETWORKS`, or a depth that the images are too small for.
+    Raises `ArgumentError` for a name that is not in `NETWORKS`, or images that are too small.
     """
     if config.name not in NETWORKS:
         raise ArgumentError("no such network", expected=f"one of {sorted(NETWORKS)}", found=repr(config.name))
-    return NETWORKS[config.name](
-        channels,
-        spatial_shape,
-        classes,
-        width=config.width,
-        depth=config.depth,
-        generator=generator,
-        device=device,
-    )
+    settings = {"width": config.width, "depth": config.depth, "norm_name": config.norm, "pooling": config.pooling}
+    taken = {name: settings[name] for name in _TAKES[config.name]}
+    return NETWORKS[config.name](channels, spatial_shape, classes, **taken, generator=generator, device=device)

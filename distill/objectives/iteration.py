@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.config import NetworkConfig
-from fredfmt.distill.networks import ConvNet, make_network
+from fredfmt.distill.networks import make_network
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
 
@@ -42,8 +42,8 @@ class Iteration:
         """Real images, the same number of each class, class by class, and their (B,) int64 labels."""
         return self.real.batch(per_class, generator(self.seed, "real", self.number, draw))
 
-    def network(self, draw: int = 0) -> ConvNet:
-        """A network with fresh random parameters on the device of the synthetic images."""
+    def network(self, draw: int = 0) -> Any:
+        """A `Network` with fresh random parameters on the device of the synthetic images."""
         return make_network(
             self.network_config,
             channels=self.channels,

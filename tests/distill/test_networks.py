@@ -69,7 +69,7 @@ def test_parameters_come_from_the_generator_alone():
     assert first.features[4].weight.std().item() == pytest.approx(45**-0.5 / 3**0.5, rel=0.1)
 
 
-@pytest.mark.parametrize(("shape", "depth"), [((7, 28), 3), ((28, 28), 5), ((8, 8, 8), 3), ((64,), 1)])
+@pytest.mark.parametrize(("shape", "depth"), [((7, 28), 4), ((28, 28), 6), ((8, 8, 8), 4), ((1, 1, 1, 1), 1)])
 def test_images_that_do_not_fit_are_refused(shape, depth):
     with pytest.raises(ArgumentError, match="do not fit"):
         make(1, shape, depth=depth)
@@ -78,5 +78,59 @@ def test_images_that_do_not_fit_are_refused(shape, depth):
 def test_unknown_networks_are_refused():
     with pytest.raises(ArgumentError, match="convnet"):
         make_network(
-            NetworkConfig(name="resnet"), channels=1, spatial_shape=(8, 8), classes=2, generator=generator(0, "x")
+            NetworkConfig(name="perceptron"), channels=1, spatial_shape=(8, 8), classes=2, generator=generator(0, "x")
         )
+
+
+def of(name, channels, shape, *, classes=7, seed=0, **settings):
+    config = NetworkConfig(**{"name": name, "width": 8, **settings})
+    chance = generator(seed, "test")
+    return make_network(config, channels=channels, spatial_shape=shape, classes=classes, generator=chance)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("resnet18", (28, 40)), ("vgg11", (28, 40)), ("alexnet", (13, 28)), ("vit", (17, 28))]
+)
+def test_other_networks(name, shape):
+    state = torch.get_rng_state()
+    network, again = of(name, 2, shape), of(name, 2, shape)
+    assert torch.equal(torch.get_rng_state(), state)
+    images = torch.randn(5, 2, *shape)
+    scores = network(images)
+    assert scores.shape == (5, 7)
+    torch.testing.assert_close(network.head(network.embed(images)), scores)
+    torch.testing.assert_close(again(images), scores)
+    torch.testing.assert_close(network(images[2:4]), scores[2:4], rtol=1e-4, atol=1e-5)
+    assert scores.std(0).min() > 1e-4  # different images, different scores
+    F.cross_entropy(scores, torch.arange(5)).backward()
+    assert all(parameter.grad.abs().sum() > 0 for name, parameter in network.named_parameters() if "weight" in name)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "parameters"),
+    [("resnet18", 64, 11_173_962), ("vgg11", 64, 9_231_114), ("alexnet", 128, 1_872_202)],
+)
+def test_published_sizes(name, width, parameters):
+    """Those of Dataset Condensation's networks for ten classes of 3x32x32, counted layer by layer."""
+    network = of(name, 3, (32, 32), classes=10, width=width)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize("shape", [(40,), (9, 20), (16, 16, 16), (8, 9, 11)])
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_a_convnet_over_any_number_of_axes(shape, pooling):
+    network = of("convnet", 2, shape, pooling=pooling)
+    assert network(torch.randn(3, 2, *shape)).shape == (3, 7)
+
+
+def test_norms():
+    images = torch.randn(6, 2, 16, 20)
+    outputs = {norm: of("convnet", 2, (16, 20), norm=norm)(images) for norm in ("instance", "batch", "group", "none")}
+    for norm in ("instance", "batch", "group"):
+        assert not torch.allclose(outputs[norm], outputs["none"])
+    batch = of("convnet", 2, (16, 20), norm="batch")
+    batch(images)
+    assert batch.features[1].running_mean.abs().sum() > 0
+    torch.testing.assert_close(batch.eval()(images[:2]), batch(images)[:2])
+    with pytest.raises(ArgumentError, match="multiple of 4"):
+        of("convnet", 2, (16, 20), norm="group", width=6)

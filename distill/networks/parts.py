@@ -1,0 +1,67 @@
+"""What the networks share: norms, padding, and the drawing of parameters from a generator."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from fredfmt.errors import ArgumentError
+
+_GROUPS = 4
+
+
+def norm(name: str, width: int, axes: int = 2) -> nn.Module:
+    """A norm over ``width`` channels: of each channel of each image, of each channel of the batch, of four groups of
+    channels of each image, or none."""
+    if name == "batch":
+        return (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[axes - 1](width, device="meta")
+    if name == "none":
+        return nn.Identity()
+    groups = width if name == "instance" else _GROUPS
+    if width % groups:
+        raise ArgumentError("the width does not fit group norm", expected=f"a multiple of {groups}", found=width)
+    return nn.GroupNorm(groups, width, device="meta")
+
+
+def convolution(axes: int, channels: int, width: int, kernel: int, *, padding: int | tuple[int, ...]) -> nn.Module:
+    """A convolution over 1, 2 or 3 spatial axes, without memory."""
+    return (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1](channels, width, kernel, padding=padding, device="meta")  # type: ignore[arg-type]
+
+
+def first_padding(spatial_shape: tuple[int, ...], depth: int, name: str) -> tuple[int, ...]:
+    """The padding of a first 3-wide convolution by which no border is lost when ``depth`` layers halve the sides: each
+    side grows towards a multiple of ``2**depth``, so that 28 pixels become 32 at depth 3, as in the published networks.
+
+    Raises `ArgumentError` for images that are too small, as they are or by more than an eighth on each side.
+    """
+    paddings = tuple((-side % 2**depth) // 2 for side in spatial_shape)
+    fits = all(
+        side + 2 * padding >= 2**depth and (side >= 2**depth or 8 * padding <= side)
+        for side, padding in zip(spatial_shape, paddings, strict=True)
+    )
+    if not 1 <= len(spatial_shape) <= 3 or not fits:
+        raise ArgumentError(
+            f"images do not fit {name}",
+            expected=f"1 to 3 spatial axes of about {2**depth} pixels at least",
+            found=spatial_shape,
+            hint="Use a smaller depth, or another network",
+        )
+    return tuple(1 + padding for padding in paddings)
+
+
+def draw_parameters(network: nn.Module, generator: torch.Generator, device: torch.device | str) -> None:
+    """Give a network that was made on the meta device its parameters: ones and zeros in norms, elsewhere uniform
+    numbers within ``1 / sqrt(fan_in)``, as in torch's own layers, from ``generator`` in the order of the modules."""
+    for module in network.modules():
+        parameters = list(module.named_parameters(recurse=False))
+        weight = next((part for name, part in parameters if part.ndim > 1), None)
+        for name, empty in parameters:
+            if isinstance(module, nn.GroupNorm | nn.LayerNorm | nn.modules.batchnorm._BatchNorm):
+                value = torch.full(empty.shape, float(name == "weight"), device="cpu")
+            else:
+                bound = (empty if weight is None or empty.ndim > 1 else weight)[0].numel() ** -0.5
+                value = torch.empty(empty.shape, device="cpu").uniform_(-bound, bound, generator=generator)
+            setattr(module, name, nn.Parameter(value.to(device)))
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.to_empty(device=device, recurse=False)
+            module.reset_parameters()
