@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -52,3 +52,12 @@ def parse_step(text: str) -> float | Literal["float16"] | None:
 def bytes_of(bits_per_class: float, classes: int) -> int:
     """The size of a file with that many bits a class."""
     return int(bits_per_class * classes / 8)
+
+
+def said(context: typer.Context) -> dict[str, Any]:
+    """The options that were given on the command line itself, by the names of their parameters."""
+    return {
+        name: value
+        for name, value in context.params.items()
+        if (origin := context.get_parameter_source(name)) is not None and origin.name == "COMMANDLINE"
+    }

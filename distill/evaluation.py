@@ -127,28 +127,37 @@ def train(network: nn.Module, images: Tensor, labels: Tensor, config: Evaluation
 
     (N, C, H, W) images and (N,) int64 or (N, class) float32 labels are on the network's device.
     """
+    paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(
-        network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=True
+        network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=not paper
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_up_and_down(step, config.steps))
     names = operations(config.augmentation)
-    batches = _batches(len(images), config.batch, seed)
     network.train()
-    for step in range(config.steps):
-        rows = next(batches)
+    for step, (rows, factor) in enumerate((_epochs if paper else _steps)(len(images), config, seed)):
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
         rows = rows.to(images.device, non_blocking=True)
         loss = F.cross_entropy(network(augmentation(images.index_select(0, rows))), labels.index_select(0, rows))
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * factor
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        schedule.step()
 
 
-def _warm_up_and_down(step: int, steps: int) -> float:
-    """The factor of the learning rate: up linearly over a tenth of the steps, then down linearly to zero."""
-    peak = max(1, steps // 10)
-    return min((step + 1) / peak, (steps - step) / max(1, steps - peak))
+def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
+    """Indices of each step and the factor of its learning rate: up linearly over a tenth of the steps, then down to
+    zero."""
+    peak = max(1, config.steps // 10)
+    batches = _batches(count, config.batch, seed)
+    for step in range(config.steps):
+        yield next(batches), min((step + 1) / peak, (config.steps - step) / max(1, config.steps - peak))
+
+
+def _epochs(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
+    """Indices of each step and the factor of its learning rate: 1, and a tenth after half of the epochs."""
+    for epoch in range(config.epochs):
+        for rows in torch.split(_order(count, seed, epoch), config.batch):
+            yield rows, 1.0 if epoch < config.epochs // 2 + 1 else 0.1
 
 
 def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:

@@ -213,3 +213,13 @@ def test_evaluate_across_architectures(file):
     )  # fmt: skip
     rows = json.loads(results.stdout)
     assert [row["result"]["network"]["name"] for row in rows] == ["convnet"] * 3 + ["alexnet"] * 3
+
+
+def test_results_are_recorded_under_the_same_digest(file):
+    before = digest(file)
+    run(
+        "evaluate", file, "--on", "digits", "--protocol", "paper", "--epochs", 2, "--width", 8, "--seeds", 2, "--record"
+    )
+    assert digest(file) == before
+    (result,) = load(file).metadata.results
+    assert (result["protocol"], result["epochs"], result["batch"], len(result["accuracies"])) == ("paper", 2, 256, 2)

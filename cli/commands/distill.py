@@ -132,11 +132,7 @@ def _run_of(file: str) -> tuple[DistillConfig, str]:
 
 def _with_options(base: DistillConfig, context: typer.Context) -> DistillConfig:
     """The settings, changed by what was said on the command line itself."""
-    said = {
-        name: value
-        for name, value in context.params.items()
-        if (origin := context.get_parameter_source(name)) is not None and origin.name == "COMMANDLINE"
-    }
+    said = options.said(context)
     if "step" in said:
         said["step"] = options.parse_step(said["step"])
     network = {name: said[name] for name in said if name in ("width", "depth", "norm", "pooling")}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
-from fredfmt.distill.config import EvaluationConfig, NetworkConfig
+from fredfmt.distill.config import EvaluationConfig, Protocol
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,11 +20,16 @@ _DEFAULT = EvaluationConfig()
 
 
 def evaluate(
+    context: typer.Context,
     file: options.File,
     on: Annotated[
         str, typer.Option(metavar="SOURCE", help="The real data set to test on, and to draw baselines from.")
     ],
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps of each network.")] = _DEFAULT.steps,
+    protocol: Annotated[
+        Protocol, typer.Option(help="steps: a fixed number of updates; paper: the published 1000 epochs of SGD.")
+    ] = _DEFAULT.protocol,
+    steps: Annotated[int, typer.Option(min=1, help="steps: updates of each network.")] = _DEFAULT.steps,
+    epochs: Annotated[int, typer.Option(min=1, help="paper: epochs of each network.")] = _DEFAULT.epochs,
     batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = _DEFAULT.batch,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = _DEFAULT.lr,
     network: Annotated[
@@ -38,31 +44,36 @@ def evaluate(
         str | None, typer.Option(help="Operations joined by _, one drawn a batch; the file's own if left out.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Networks trained on each set.")] = _DEFAULT.seeds,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the file's results into its metadata; its digest stays.")
+    ] = False,
     device: options.Device = "cpu",
     size: options.Size = None,
     data_root: options.DataRoot = None,
     json: options.Json = False,
 ) -> None:
     """Train fresh networks on a file and test them on real images, beside random real images in the same bytes."""
+    from fredfmt.containers.package import with_metadata
     from fredfmt.distill.comparison import compare
     from fredfmt.sources import open_source
-    from fredfmt.storage import load
+    from fredfmt.storage import load, save
 
     data = load(file)
+    base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
+    said = options.said(context)
+    shared = {name: said[name] for name in ("steps", "epochs", "batch", "lr", "seeds") if name in said}
+    layers = {name: said[name] for name in ("width", "depth", "norm", "pooling") if name in said}
+    shared["augmentation"] = augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation)
     configs = [
-        EvaluationConfig(
-            steps=steps,
-            batch=batch,
-            lr=lr,
-            network=NetworkConfig(name=name, width=width, depth=depth, norm=norm, pooling=pooling),
-            augmentation=augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation),
-            seeds=seeds,
-        )
-        for name in network or [_DEFAULT.network.name]
+        replace(base, network=replace(base.network, name=name, **layers), **shared)
+        for name in network or [base.network.name]
     ]
     train, test = (open_source(on, split=split, size=size, data_root=data_root) for split in ("train", "test"))
     with showing_progress() as report:
         compared = [compare(data, train, test, config, device=device, progress=report) for config in configs]
+    if record:
+        results = (*data.metadata.results, *(rows[0].evaluation.to_json() for rows in compared))
+        save(with_metadata(data, results=results), file)
     if json:
         print_json([row.to_json() for rows in compared for row in rows])
         return
@@ -72,7 +83,7 @@ def evaluate(
         show(_table(rows))
         show(f"Protocol {config.protocol}: {config.to_json()}", f"{len(test):,} test images of {test.name}.")
         file_row, start = rows[0].evaluation, rows[1].evaluation
-        if seeds > 1:
+        if config.seeds > 1:
             gain = 100 * (file_row.mean - start.mean)
             error = 100 * (file_row.standard_error**2 + start.standard_error**2) ** 0.5
             show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")

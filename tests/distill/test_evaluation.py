@@ -2,9 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from fredfmt import ArgumentError, encode
 from fredfmt.distill import EvaluationConfig, NetworkConfig, coded_images, compare, evaluate, own_start
+from fredfmt.distill.evaluation import _epochs
 from fredfmt.metadata import Normalization
 from fredfmt.storage import packed_size
 
@@ -29,6 +31,22 @@ def test_networks_learn_from_the_data_and_nothing_else(digits, digits_test):
     assert evaluate(data, digits_test, QUICK).accuracies == result.accuracies
     wrong = replace(data, labels=(data.labels + 1) % 10, mask_of=data.mask_of)
     assert evaluate(wrong, digits_test, QUICK).mean < 0.1
+
+
+def test_the_published_protocol_counts_epochs(digits, digits_test):
+    config = EvaluationConfig.paper(epochs=5, batch=20, network=NetworkConfig(width=16), augmentation="none", seeds=1)
+    batches = list(_epochs(50, config, seed=3))
+    assert [len(rows) for rows, _ in batches] == [20, 20, 10] * 5
+    assert [factor for _, factor in batches[::3]] == [1, 1, 1, 0.1, 0.1]
+    assert all(
+        sorted(torch.cat([rows for rows, _ in batches[at : at + 3]]).tolist()) == list(range(50)) for at in (0, 12)
+    )
+    assert not torch.equal(batches[0][0], batches[3][0])
+    result = evaluate(encoded(digits, 10), digits_test, replace(config, epochs=40, lr=0.05))
+    assert result.mean > 0.5
+    assert result.to_json()["protocol"] == "paper"
+    published = EvaluationConfig.paper()
+    assert (published.epochs, published.batch, published.lr, published.seeds) == (1000, 256, 0.01, 5)
 
 
 def test_figures(digits, digits_test):
