@@ -23,7 +23,7 @@ Device = Annotated[str, typer.Option(help="Device to compute on: cpu, cuda, cuda
 Size = Annotated[int | None, typer.Option(min=1, help="Resize images of a folder to this height and width.")]
 K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
 Transform = Annotated[str, typer.Option(help="dct, hartley, haar, db2 or identity.")]
-Mask = Annotated[str, typer.Option(help="evr, fisher, amplitude, low, high or random.")]
+Mask = Annotated[str, typer.Option(help="evr, fisher, amplitude, low, high or random; distill: gradient, too.")]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
 MaxBytes = Annotated[
     int | None, typer.Option("--bytes", min=1, help="Find the step that fits a file of so many bytes.")

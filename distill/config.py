@@ -141,6 +141,8 @@ class DistillConfig(_Config):
     """Frequencies kept of each instance."""
     transform: str = "dct"
     mask: str = "evr"
+    """A name in `fredfmt.masks.MASKS`, or ``gradient``: the frequencies in which the objective, at the start, has the
+    largest gradients."""
     mask_scope: MaskScope = "class"
     """What masks are chosen by: ``class``, all images of the class, or ``start``, the images that the instances start
     from, as FreD's official code does."""
@@ -180,7 +182,7 @@ class DistillConfig(_Config):
         self._number("ipc", above=0)
         self._whole("k")
         self._word("transform", tuple(sorted(TRANSFORMS)))
-        self._word("mask", tuple(sorted(MASKS)))
+        self._word("mask", tuple(sorted({*MASKS, "gradient"})))
         self._word("mask_scope", get_args(MaskScope))
         if not (self.step is None or self.step == "float16"):
             self._number("step", above=0)
@@ -265,5 +267,5 @@ class EvaluationConfig(_Config):
     @classmethod
     def paper(cls, **changes: Any) -> Self:
         """The published protocol: 1000 epochs in batches of 256 at a rate of 0.01, five networks of width 128."""
-        published = {"protocol": "paper", "batch": 256, "lr": 0.01, "seeds": 5, "network": NetworkConfig(width=128)}
-        return cls(**(published | changes))
+        published: dict[str, Any] = {"protocol": "paper", "batch": 256, "lr": 0.01, "seeds": 5}
+        return cls(**(published | {"network": NetworkConfig(width=128)} | changes))

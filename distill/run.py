@@ -22,10 +22,15 @@ from fredfmt.distill.real import RealImages
 from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
+from fredfmt.masks import best_frequencies
 from fredfmt.model import FreDData
+from fredfmt.ordering import coarse_to_fine
 from fredfmt.sources import Source
+from fredfmt.transforms import spatial_size
 
 _REPORT_EVERY = 10
+_GRADIENTS = 20
+"""Networks by whose gradients the mask ``gradient`` is chosen."""
 
 
 class DistillationStopped(FredError):
@@ -117,7 +122,7 @@ class _Run:
         self.operations = operations(config.augmentation)
         self.source = source
         self.real = RealImages(source, device)
-        self.start = initial_data(source, config)
+        self.start = initial_data(source, config, self._by_gradient(device) if config.mask == "gradient" else None)
         self.synset = FrequencySynset.from_data(self.start, loop_step=config.loop_step, device=device)
         self.average = self.synset.coefficients.detach().clone()
         self.optimizer = _optimizer(self.synset, config)
@@ -126,19 +131,8 @@ class _Run:
 
     def step(self) -> None:
         """One iteration. Nothing here waits for the device."""
-        iteration = Iteration(
-            number=self.done,
-            seed=self.config.seed,
-            classes=len(self.source.classes),
-            channels=self.source.channels,
-            spatial_shape=self.source.spatial_shape,
-            synthetic=self.synset,
-            real=self.real,
-            network_config=self.config.network,
-            operations=self.operations,
-        )
         losses = []
-        for loss in self.objective.losses(iteration):
+        for loss in self.objective.losses(self._iteration(self.done, self.synset)):
             self.optimizer.zero_grad()
             loss.backward(inputs=list(self.synset.parameters()))  # type: ignore[no-untyped-call]
             self.optimizer.step()
@@ -147,6 +141,39 @@ class _Run:
         self.done += 1
         decay = min(self.config.average, self.done / (self.done + 9))
         self.average.lerp_(self.synset.coefficients.detach(), 1 - decay)
+
+    def _iteration(self, number: int, synset: FrequencySynset) -> Iteration:
+        return Iteration(
+            number=number,
+            seed=self.config.seed,
+            classes=len(self.source.classes),
+            channels=self.source.channels,
+            spatial_shape=self.source.spatial_shape,
+            synthetic=synset,
+            real=self.real,
+            network_config=self.config.network,
+            operations=self.operations,
+        )
+
+    def _by_gradient(self, device: torch.device | str) -> NDArray[Any]:
+        """(class, frequency) flat indices of the largest gradients of the objective's first loss: magnitudes summed
+        over instances and channels, at starting images of all frequencies, by networks that the run will not use."""
+        size, config = spatial_size(self.source.spatial_shape), self.config
+        count = config.instances_per_class(self.source.spatial_shape)
+        synset = FrequencySynset.from_data(
+            initial_data(self.source, replace(config, k=size, ipc=count, mask="low")), device=device
+        )
+        (coefficients,) = synset.parameters()
+        magnitude = torch.zeros(len(coefficients), size, device=coefficients.device)
+        for draw in range(_GRADIENTS):
+            loss = next(self.objective.losses(self._iteration(config.iterations + draw, synset)))
+            magnitude += torch.autograd.grad(loss, coefficients)[0].abs().sum(1)
+        score = np.zeros((len(self.source.classes), size))
+        np.add.at(score, _numpy(synset.labels), _numpy(magnitude))
+        flat = coarse_to_fine(self.source.spatial_shape)  # the order in which all frequencies are kept
+        by_frequency = np.empty_like(score)
+        by_frequency[:, flat] = score
+        return best_frequencies(by_frequency, self.source.spatial_shape, config.k)
 
     def mean_loss(self, path: Path | None) -> float:
         """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere."""

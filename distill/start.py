@@ -17,15 +17,18 @@ from fredfmt.transforms import analyse, spatial_size
 _BLOCK_BYTES = 32 << 20
 
 
-def initial_data(source: Source, config: DistillConfig) -> FreDData:
+def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any] | None = None) -> FreDData:
     """Random real images of every class, class by class, their kept coefficients in float32.
 
-    Masks are chosen by all images of a class, read block by block, or by the drawn ones alone (``mask_scope``). Raises
-    `ArgumentError` for a class with fewer images than the budget asks for, and what `fredfmt.encode` raises.
+    Masks are given, or chosen by all images of a class, read block by block, or by the drawn ones alone (``mask_scope``).
+    Raises `ArgumentError` for a class with fewer images than the budget asks for, and what `fredfmt.encode` raises.
     """
     chosen = source.sample(config.instances_per_class(source.spatial_shape), seed=config.seed)
     by = source if config.mask_scope == "class" else chosen
-    frequencies, described = _class_masks(by, config)
+    if frequencies is None:
+        frequencies, described = _class_masks(by, config)
+    else:
+        described = {"strategy": config.mask}
     data = encoded(chosen, k=config.k, transform=config.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
 

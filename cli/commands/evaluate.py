@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,7 +61,7 @@ def evaluate(
     data = load(file)
     base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
     said = options.said(context)
-    shared = {name: said[name] for name in ("steps", "epochs", "batch", "lr", "seeds") if name in said}
+    shared: dict[str, Any] = {name: said[name] for name in ("steps", "epochs", "batch", "lr", "seeds") if name in said}
     layers = {name: said[name] for name in ("width", "depth", "norm", "pooling") if name in said}
     shared["augmentation"] = augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation)
     configs = [

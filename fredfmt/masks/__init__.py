@@ -33,7 +33,7 @@ MASKS: Mapping[str, Strategy] = MappingProxyType(
 WITHOUT_STATISTICS = ("high", "low", "random")
 """Strategies that look at no image."""
 
-__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "choose_frequencies"]
+__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies", "choose_frequencies"]
 
 
 def choose_frequencies(
@@ -50,11 +50,14 @@ def choose_frequencies(
         raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
     if not 1 <= k <= size:
         raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
-    wide = np.uint16 if size <= 2**16 else np.uint32
     if k == size:
-        everything: NDArray[Any] = np.tile(np.arange(size, dtype=wide), (len(statistics), 1))
-        return in_order(everything, spatial_shape)
-    score = MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed))
+        return best_frequencies(np.zeros((len(statistics), size)), spatial_shape, k)
+    return best_frequencies(MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed)), spatial_shape, k)
+
+
+def best_frequencies(score: NDArray[np.floating[Any]], spatial_shape: tuple[int, ...], k: int) -> NDArray[Any]:
+    """The k frequencies of the highest score (mask, frequency), of equal ones the coarser, in canonical order."""
+    wide = np.uint16 if spatial_size(spatial_shape) <= 2**16 else np.uint32
     coarseness = np.broadcast_to(ranks(spatial_shape), score.shape)
     chosen: NDArray[Any] = np.lexsort((coarseness, -score), axis=-1)[:, :k].astype(wide)
     return in_order(chosen, spatial_shape)

@@ -24,6 +24,8 @@ from fredfmt.distill import (
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.real import RealImages
 from fredfmt.distill.start import initial_data
+from fredfmt.masks import ClassStatistics, choose_frequencies
+from fredfmt.ordering import coarseness
 
 CONFIG = DistillConfig(
     ipc=0.4,
@@ -219,3 +221,14 @@ def test_budgets_that_the_source_cannot_fill_are_refused(patches):
         distill(patches, replace(CONFIG, ipc=2))
     with pytest.raises(ArgumentError, match="do not fit"):
         distill(patches, replace(CONFIG, network=NetworkConfig(depth=4)))
+
+
+def test_the_mask_of_gradients_keeps_what_the_objective_pulls_at(patches):
+    config = replace(CONFIG, mask="gradient", k=9, ipc=0.2, augmentation="none", iterations=1)
+    data = distill(patches, config)
+    assert data.metadata.mask["strategy"] == "gradient"
+    assert data.k == 9
+    assert np.array_equal(distill(patches, config).frequencies, data.frequencies)
+    random = choose_frequencies(ClassStatistics(3, 2, 221), (13, 17), 9, mask="random", seed=1)
+    # smooth images: what is to be matched lies at coarse frequencies
+    assert coarseness(data.frequencies, (13, 17)).mean() < 0.6 * coarseness(random, (13, 17)).mean()
