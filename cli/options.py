@@ -21,6 +21,9 @@ DataRoot = Annotated[Path | None, typer.Option(help="Folder with downloaded data
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 Device = Annotated[str, typer.Option(help="Device to compute on: cpu, cuda, cuda:1, mps ...")]
 Size = Annotated[int | None, typer.Option(min=1, help="Resize images of a folder to this height and width.")]
+Classes = Annotated[
+    str | None, typer.Option(metavar="A,B,...", help="Only these classes, by name or number, in this order.")
+]
 K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
 Transform = Annotated[str, typer.Option(help="dct, hartley, haar, db2 or identity.")]
 Mask = Annotated[str, typer.Option(help="evr, fisher, amplitude, low, high or random; distill: gradient, too.")]
@@ -47,6 +50,11 @@ def parse_step(text: str) -> float | Literal["float16"] | None:
         return float(text)
     except ValueError:
         raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=text) from None
+
+
+def parse_classes(text: str | None) -> list[str]:
+    """What ``--classes`` says; nothing for all."""
+    return [] if text is None else [name.strip() for name in text.split(",")]
 
 
 def bytes_of(bits_per_class: float, classes: int) -> int:

@@ -21,7 +21,8 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     """Random real images of every class, class by class, their kept coefficients in float32.
 
     Masks are given, or chosen by all images of a class, read block by block, or by the drawn ones alone
-    (``mask_scope``). Raises `ArgumentError` for a class with fewer images than the budget asks for, and what `fredfmt.encode` raises.
+    (``mask_scope``). Raises `ArgumentError` for a class with fewer images than the budget asks for, and what
+    `fredfmt.encode` raises.
     """
     chosen = source.sample(config.instances_per_class(source.spatial_shape), seed=config.seed)
     by = source if config.mask_scope == "class" else chosen

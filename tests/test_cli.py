@@ -223,3 +223,16 @@ def test_results_are_recorded_under_the_same_digest(file):
     assert digest(file) == before
     (result,) = load(file).metadata.results
     assert (result["protocol"], result["epochs"], result["batch"], len(result["accuracies"])) == ("paper", 2, 256, 2)
+
+
+def test_some_classes_through_all_commands(tmp_path):
+    out, again = tmp_path / "odd.fred", tmp_path / "again.fred"
+    options = ("--classes", "1,3,5", "--k", 32)
+    run("distill", "digits", out, *options, "--iterations", 2, "--batch-real", 4, "--width", 8)
+    assert load(out).metadata.classes == ("1", "3", "5")
+    run("distill", "--from", out, again)
+    assert again.read_bytes() == out.read_bytes()
+    rows = run("evaluate", out, "--on", "digits", "--steps", 3, "--width", 8, "--seeds", 1, "--json").stdout
+    assert json.loads(rows)[0]["result"]["images"] == 150
+    run("encode", "digits", tmp_path / "coded.fred", *options, "--per-class", 2)
+    assert len(load(tmp_path / "coded.fred")) == 6

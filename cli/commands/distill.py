@@ -78,6 +78,7 @@ def distill(
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew although there is a checkpoint.")] = False,
     size: options.Size = None,
+    classes: options.Classes = None,
     data_root: options.DataRoot = None,
     force: options.Force = False,
 ) -> None:
@@ -91,8 +92,9 @@ def distill(
     from fredfmt.storage import packed_size, save
 
     base = DistillConfig()
+    names: tuple[str, ...] = ()
     if from_ is not None:
-        base, name = _run_of(from_)
+        base, name, names = _run_of(from_)
         source, out = (name, Path(source)) if out is None else (source, out)
     if config is not None:
         base = DistillConfig.from_toml(config)
@@ -100,6 +102,8 @@ def distill(
         raise typer.BadParameter("OUT is missing", context)
     refuse_existing(out, force)
     real = open_source(source, split="train", size=size, data_root=data_root)
+    if wanted := options.parse_classes(classes) or names:
+        real = real.of_classes(wanted)
     settings = _with_options(base, context)
     if bits_per_class is not None:
         settings = replace(settings, max_bytes=options.bytes_of(bits_per_class, len(real.classes)))
@@ -120,14 +124,14 @@ def distill(
     say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")
 
 
-def _run_of(file: str) -> tuple[DistillConfig, str]:
-    """The settings and the source of the run that made a file."""
+def _run_of(file: str) -> tuple[DistillConfig, str, tuple[str, ...]]:
+    """The settings, the source and the classes of the run that made a file."""
     from fredfmt.storage import load
 
     meta = load(file).metadata
     if not meta.distillation or "name" not in meta.source:
         raise ArgumentError("not a distilled file, so there is no run to repeat", where=file)
-    return DistillConfig.from_json(thawed(meta.distillation)), str(meta.source["name"])
+    return DistillConfig.from_json(thawed(meta.distillation)), str(meta.source["name"]), meta.classes
 
 
 def _with_options(base: DistillConfig, context: typer.Context) -> DistillConfig:

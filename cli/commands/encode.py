@@ -26,6 +26,7 @@ def encode(
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
     seed: options.Seed = 0,
     size: options.Size = None,
+    classes: options.Classes = None,
     data_root: options.DataRoot = None,
     force: options.Force = False,
 ) -> None:
@@ -36,6 +37,8 @@ def encode(
 
     refuse_existing(out, force)
     real = open_source(source, split=split, size=size, data_root=data_root)
+    if wanted := options.parse_classes(classes):
+        real = real.of_classes(wanted)
     if per_class is not None:
         real = real.sample(per_class, seed=seed)
     data = make(
@@ -52,6 +55,8 @@ def encode(
         normalization=real.normalization,
         classes=real.classes,
         source=real.provenance(),
+        license=real.license,
+        citation=real.citation,
     )
     save(data, out)
     say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")

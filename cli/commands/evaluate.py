@@ -68,7 +68,10 @@ def evaluate(
         replace(base, network=replace(base.network, name=name, **layers), **shared)
         for name in network or [base.network.name]
     ]
-    train, test = (open_source(on, split=split, size=size, data_root=data_root) for split in ("train", "test"))
+    train, test = (
+        open_source(on, split=split, size=size, data_root=data_root).of_classes(data.metadata.classes)
+        for split in ("train", "test")
+    )
     with showing_progress() as report:
         compared = [compare(data, train, test, config, device=device, progress=report) for config in configs]
     if record:

@@ -23,6 +23,7 @@ def plan(
     step: Annotated[list[str] | None, typer.Option(help="Steps to try, or float16, float32.")] = None,
     seed: options.Seed = 0,
     size: options.Size = None,
+    classes: options.Classes = None,
     data_root: options.DataRoot = None,
     json: options.Json = False,
 ) -> None:
@@ -37,6 +38,8 @@ def plan(
     from fredfmt.sources import open_source
 
     real = open_source(source, split="train", size=size, data_root=data_root)
+    if wanted := options.parse_classes(classes):
+        real = real.of_classes(wanted)
     if bits_per_class is not None:
         max_bytes = options.bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(options.parse_step, step)) if step else STEPS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import SourceError
+from fredfmt.errors import ArgumentError, SourceError
 from fredfmt.metadata import Normalization
 from fredfmt.sources import splits
 from fredfmt.sources.views import Images, Normalized, Selected
@@ -95,6 +95,31 @@ class Source:
             labels=self.labels[chosen],
             selection=f"{self.selection}; {selection}" if self.selection else selection,
         )
+
+    def of_classes(self, which: Sequence[str | int]) -> Source:
+        """The images of some classes, by name or number (a name wins); they are numbered anew in the order given.
+
+        The normalisation stays that of all classes. Raises `ArgumentError` for a class that is not there, or one twice.
+        """
+        numbers = []
+        for one in which:
+            if str(one) in self.classes:
+                numbers.append(self.classes.index(str(one)))
+            elif str(one).isdecimal() and int(one) < len(self.classes):
+                numbers.append(int(one))
+            else:
+                known = ", ".join(self.classes[:12]) + (" ..." if len(self.classes) > 12 else "")
+                raise ArgumentError("no such class", where=self.name, expected=known, found=repr(one))
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise ArgumentError("classes must be there and differ", where=self.name, found=list(which))
+        if numbers == list(range(len(self.classes))):
+            return self
+        renumbered = np.full(len(self.classes), -1, np.int64)
+        renumbered[numbers] = np.arange(len(numbers))
+        rows = np.flatnonzero(renumbered[self.labels] >= 0)
+        chosen = self.subset(rows, selection=f"{len(numbers)} of {len(self.classes)} classes")
+        classes = tuple(self.classes[number] for number in numbers)
+        return replace(chosen, labels=renumbered[chosen.labels], classes=classes)
 
     def split_off(self, fraction: float, seed: int = 0) -> tuple[Source, Source]:
         """(rest, held out), for validation: ``fraction`` of every class, drawn by ``seed``, both in their old order."""

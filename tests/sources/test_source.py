@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fredfmt import ArgumentError, Normalization, SourceError, encode
-from fredfmt.sources import Source
+from fredfmt.sources import Source, open_source
 from fredfmt.sources.views import channel_normalization
 
 MEAN, STD = (0.1, 0.2), (0.3, 0.7)
@@ -162,3 +162,18 @@ def test_parts_that_contradict_each_other_are_refused(part, value, message):
     parts = {"images": source.images, "labels": source.labels} | {part: value}
     with pytest.raises(SourceError, match=message):
         Source("made-up", "train", classes=source.classes, normalization=source.normalization, **parts)
+
+
+def test_classes_by_name_or_number():
+    source = open_source("digits")
+    chosen = source.of_classes(["7", 2, "0"])
+    assert chosen.classes == ("7", "2", "0")
+    for label, old in enumerate((7, 2, 0)):
+        mine = source.batch(np.flatnonzero(source.labels == old))
+        np.testing.assert_array_equal(chosen.batch(np.flatnonzero(chosen.labels == label)), mine)
+    assert chosen.normalization == source.normalization
+    assert "3 of 10 classes" in chosen.provenance()["selection"]
+    assert source.of_classes(source.classes) is source
+    for wrong, message in ((["ten"], "no such class"), ([10], "no such class"), ([1, "1"], "differ"), ([], "differ")):
+        with pytest.raises(ArgumentError, match=message):
+            source.of_classes(wrong)
