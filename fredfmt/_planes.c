@@ -144,7 +144,11 @@ int fredfmt_planes(const Tables *t, const float *coefficients, const int64_t *ma
         if (masks[n] < 0 || masks[n] >= t->masks)
             return 1;
     int64_t planes = instances * channels;
-#pragma omp parallel for num_threads(threads) schedule(static, 1) if (threads > 1)
+    if (threads == 1) { /* not even a parallel region of one thread: it would end the other threads of the pool */
+        make_planes(t, coefficients, masks, one_mask, channels, stride, 0, planes, out);
+        return 0;
+    }
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int thread = 0; thread < threads; thread++)
         make_planes(t, coefficients, masks, one_mask, channels, stride, planes * thread / threads,
                     planes * (thread + 1) / threads, out);

@@ -133,7 +133,9 @@ class Planes:
         coefficients = coefficients.contiguous()
         instances, channels, stride = coefficients.shape
         many = None if isinstance(masks, int) else masks.contiguous()
-        threads = max(1, min(torch.get_num_threads(), out.numel() // _PIXELS_A_THREAD))
+        threads = torch.get_num_threads()
+        if out.numel() < threads * _PIXELS_A_THREAD:  # all of torch's threads or none: OpenMP starts others anew
+            threads = 1
         failed = LIBRARY.fredfmt_planes(
             ctypes.byref(self._tables),
             coefficients.data_ptr(),
