@@ -115,7 +115,11 @@ class _Run:
     """The state of a run between two iterations."""
 
     def __init__(
-        self, source: Source, config: DistillConfig, device: torch.device | str, objective: type[Objective] | None
+        self,
+        source: Source,
+        config: DistillConfig,
+        device: torch.device | str,
+        objective: type[Objective] | None = None,
     ) -> None:
         self.config = config
         self.objective = objective(config) if objective else make_objective(config)

@@ -118,7 +118,7 @@ def test_a_budget_below_one_instance_is_refused():
         DistillConfig(ipc=9, k=222).instances_per_class((13, 17))
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"protocol": "paper"}, {"seeds": 0}, {"lr": 0}, {"batch": 0}])
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"protocol": "papers"}, {"seeds": 0}, {"lr": 0}, {"batch": 0}])
 def test_unusable_evaluations_are_named(settings):
     with pytest.raises(ArgumentError, match=next(iter(settings))):
         EvaluationConfig(**settings)
