@@ -21,6 +21,8 @@ MaskScope = Literal["class", "start"]
 Protocol = Literal["steps", "paper"]
 Norm = Literal["instance", "batch", "group", "none"]
 Pooling = Literal["avg", "max"]
+SEVERITIES = (1, 2, 3, 4, 5)
+"""Of corruptions."""
 DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
 
 
@@ -269,3 +271,25 @@ class EvaluationConfig(_Config):
         """The published protocol: 1000 epochs in batches of 256 at a rate of 0.01, five networks of width 128."""
         published: dict[str, Any] = {"protocol": "paper", "batch": 256, "lr": 0.01, "seeds": 5}
         return cls(**(published | {"network": NetworkConfig(width=128)} | changes))
+
+
+@dataclass(frozen=True)
+class CorruptionConfig(_Config):
+    """Which corruptions trained networks are tested on as well; see `fredfmt.distill.corruptions`."""
+
+    where: ClassVar[str] = "corruptions"
+
+    names: tuple[str, ...] = ()
+    """Names in `fredfmt.distill.corruptions.CORRUPTIONS`; all if there are none."""
+    severities: tuple[int, ...] = (1, 3, 5)
+    """Of 1 to 5."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "severities", tuple(self.severities))
+        self._check("names", all(isinstance(name, str) for name in self.names), "names")
+        self._check("names", len(set(self.names)) == len(self.names), "names that differ")
+        fits = len(set(self.severities)) == len(self.severities) > 0 and set(self.severities) <= set(SEVERITIES)
+        self._check("severities", fits, "different whole numbers of 1 to 5")
+        self._whole("seed", 0)
