@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from fredfmt.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from fredfmt.distill.networks import NetworkFactory
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .fred, .fred.zarr or .fred.h5 file, or a URL of one.")]
 Source = Annotated[
@@ -50,6 +53,20 @@ def parse_step(text: str) -> float | Literal["float16"] | None:
         return float(text)
     except ValueError:
         raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=text) from None
+
+
+def parse_list(text: str | None) -> tuple[str, ...]:
+    """The names in a comma list; ``none`` has none."""
+    return () if text in (None, "", "none") else tuple(name.strip() for name in str(text).split(","))
+
+
+def parse_network(name: str) -> NetworkFactory | None:
+    """The factory that ``--network package.module:factory`` names, None for a network of fredfmt's own."""
+    if ":" not in name:
+        return None
+    from fredfmt.distill.networks import load_factory
+
+    return load_factory(name)
 
 
 def parse_classes(text: str | None) -> list[str]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fredfmt.distill.config import DistillConfig, EvaluationConfig, NetworkConfig
+from fredfmt.distill.config import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig
 from fredfmt.distill.progress import Progress
 
 if TYPE_CHECKING:
     from fredfmt.distill.baselines import coded_images, own_start
     from fredfmt.distill.comparison import Row, compare
-    from fredfmt.distill.evaluation import Evaluation, evaluate
+    from fredfmt.distill.evaluation import evaluate
     from fredfmt.distill.planning import Choice, plan
+    from fredfmt.distill.results import Evaluation, Robustness
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
     from fredfmt.distill.synset import FrequencySynset
 
 __all__ = [
     "Choice",
+    "CorruptionConfig",
     "DistillConfig",
     "DistillationStopped",
     "DivergenceError",
@@ -30,6 +32,7 @@ __all__ = [
     "FrequencySynset",
     "NetworkConfig",
     "Progress",
+    "Robustness",
     "Row",
     "coded_images",
     "compare",
@@ -43,8 +46,9 @@ _NEEDS_TORCH = {
     "Choice": "planning",
     "DistillationStopped": "run",
     "DivergenceError": "run",
-    "Evaluation": "evaluation",
+    "Evaluation": "results",
     "FrequencySynset": "synset",
+    "Robustness": "results",
     "Row": "comparison",
     "coded_images": "baselines",
     "compare": "comparison",

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.start import encoded
+from fredfmt.errors import ArgumentError
 from fredfmt.model import FreDData
 from fredfmt.quantizer import Step
 from fredfmt.sources import Source
@@ -28,17 +30,45 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     seed is in the metadata. Raises `ArgumentError` for a class with fewer images than ``data`` has instances.
     """
     seed = DistillConfig.from_json(data.metadata.distillation).seed if data.metadata.distillation else 0
-    labels = data.labels.argmax(axis=1) if data.soft else data.labels.astype(np.intp)
+    masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
+    masks[_classes_of(data)] = data.frequencies[data.mask_of]
+    mode = data.metadata.quantization.mode
+    step: Step = data.step if mode == "uniform" else "float16" if mode == "float16" else None
+    real = equal_instances(data, train, seed=seed)
+    return encoded(real, k=data.k, mask=masks, step=step, transform=data.metadata.transform)
+
+
+def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:
+    """Whole random real images of ``train``, uncoded, as many of each class as ``data`` has instances.
+
+    Raises `ArgumentError` for a class with fewer images than that.
+    """
+    labels = _classes_of(data)
     chosen = train.sample(int(np.bincount(labels).max()), seed=seed)
     rows = np.empty(len(labels), np.intp)
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)
         rows[places] = np.flatnonzero(chosen.labels == label)[: len(places)]
-    masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
-    masks[labels] = data.frequencies[data.mask_of]
-    mode = data.metadata.quantization.mode
-    step: Step = data.step if mode == "uniform" else "float16" if mode == "float16" else None
-    return encoded(chosen.subset(rows), k=data.k, mask=masks, step=step, transform=data.metadata.transform)
+    return chosen.subset(rows)
+
+
+def equal_budget(data: FreDData, train: Source, *, seed: int = 0) -> Source:
+    """Whole random real images of ``train``, uncoded, as many a class as the numbers that ``data`` stores would make:
+    FreD's budget, which counts neither masks nor bits.
+
+    Raises `ArgumentError` where that is less than one image a class.
+    """
+    size = spatial_size(data.metadata.spatial_shape)
+    stored = data.coefficients.size + (0 if data.base is None else data.base.size)
+    per_class = stored // (size * data.metadata.channels * len(data.metadata.classes))
+    if per_class < 1:
+        raise ArgumentError(
+            "the budget is less than one whole image a class, so there is no baseline of equal budget",
+            expected=f"at least {size} numbers a class and channel",
+            found=round(stored / (data.metadata.channels * len(data.metadata.classes)), 1),
+            hint="Leave equal-budget out",
+        )
+    return train.sample(per_class, seed=seed)
 
 
 def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct") -> FreDData:
@@ -61,6 +91,11 @@ def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str
     tried = _numbers_kept(train) if good == most else [k]
     coded = [encoded(chosen, k=k, mask="low", max_bytes=max_bytes, transform=transform) for k in tried]
     return min(coded, key=lambda data: float(data.metadata.reconstruction["rmse"]))
+
+
+def _classes_of(data: FreDData) -> NDArray[np.intp]:
+    """The class of each instance, the likeliest where labels are soft."""
+    return data.labels.argmax(axis=1) if data.soft else data.labels.astype(np.intp)
 
 
 def largest_count(fits: Callable[[int], bool], most: int) -> int:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
-from fredfmt.distill.baselines import coded_images, own_start
-from fredfmt.distill.config import EvaluationConfig
-from fredfmt.distill.evaluation import Evaluation, accuracy
+from fredfmt.distill.baselines import coded_images, equal_budget, equal_instances, own_start
+from fredfmt.distill.config import CorruptionConfig, EvaluationConfig
+from fredfmt.distill.evaluation import evaluate_sets
+from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.progress import Callback, Progress
+from fredfmt.distill.results import Evaluation
+from fredfmt.errors import ArgumentError
 from fredfmt.model import FreDData
 from fredfmt.sources import Source
 from fredfmt.storage import packed_size
+
+TrainingSet: TypeAlias = FreDData | Source
+Named: TypeAlias = tuple[str, str, Callable[[int], TrainingSet]]
+"""The name of a row, what it is, and the set that the network of a seed is trained on."""
+Baseline: TypeAlias = Callable[[FreDData, Source], Named]
+"""The data and the real train split to a row's."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +36,11 @@ class Row:
     name: str
     description: str
     bytes: int
-    """Of the ``.fred`` file."""
+    """Of the ``.fred`` file; for images that are not coded, of their float32 pixels and bytes of labels."""
     instances_per_class: float
     evaluation: Evaluation
+    bits_per_class: float = 0.0
+    """``8 * bytes`` over the number of classes."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -34,9 +48,47 @@ class Row:
             "name": self.name,
             "description": self.description,
             "bytes": self.bytes,
+            "bits_per_class": round(self.bits_per_class, 1),
             "instances_per_class": self.instances_per_class,
             "result": self.evaluation.to_json(),
         }
+
+
+def _own_start(data: FreDData, train: Source) -> Named:
+    start = own_start(data, train)
+    return "own start", "random real images in the file's layout: same instances, masks and step", lambda seed: start
+
+
+def _coded(data: FreDData, train: Source) -> Named:
+    size, transform = packed_size(data), data.metadata.transform
+    said = f"random real images coded into at most {size:,} bytes, other ones for each seed"
+    return "coded images", said, lambda seed: coded_images(train, size, seed=seed, transform=transform)
+
+
+def _equal_instances(data: FreDData, train: Source) -> Named:
+    said = "as many random real images, whole and uncoded, other ones for each seed"
+    return "equal instances", said, lambda seed: equal_instances(data, train, seed=seed)
+
+
+def _equal_budget(data: FreDData, train: Source) -> Named:
+    said = "random real images, whole and uncoded, of as many numbers as the file stores, other ones for each seed"
+    return "equal budget", said, lambda seed: equal_budget(data, train, seed=seed)
+
+
+def _whole(data: FreDData, train: Source) -> Named:
+    return "whole set", f"all {len(train):,} real images of the train split", lambda seed: train
+
+
+BASELINES: Mapping[str, Baseline] = MappingProxyType(
+    {
+        "own-start": _own_start,
+        "coded": _coded,
+        "equal-instances": _equal_instances,
+        "equal-budget": _equal_budget,
+        "whole": _whole,
+    }
+)
+DEFAULT_BASELINES = ("own-start", "coded")
 
 
 def compare(
@@ -45,35 +97,53 @@ def compare(
     test: Source,
     config: EvaluationConfig | None = None,
     *,
+    baselines: Sequence[str] = DEFAULT_BASELINES,
+    corruptions: CorruptionConfig | None = None,
+    network: NetworkFactory | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> tuple[Row, ...]:
-    """Evaluate ``data``, its own start and coded images of the same bytes by one protocol.
+    """Evaluate ``data`` and its baselines by one protocol: by default its own start and coded images of the same bytes.
 
-    Networks of the same seed have the same first parameters in every row. The spread of the first two rows is over
-    networks; the coded images are drawn anew for every seed, so that their spread is over draws too.
+    Networks of the same seed have the same first parameters in every row. The spread of the file, its start and the
+    whole set is over networks; the other images are drawn anew for every seed, so that their spread is over draws too.
+    All come from ``train``; ``test`` is tested on and nothing else. ``corruptions`` and ``network`` as in
+    `fredfmt.distill.evaluate`.
+
+    Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
+    cannot be.
     """
     config = config or EvaluationConfig()
-    size = packed_size(data)
-    start = own_start(data, train)
-    sets: tuple[tuple[str, str, Callable[[int], FreDData]], ...] = (
-        ("file", "the file", lambda seed: data),
-        ("own start", "random real images in the file's layout: same instances, masks and step", lambda seed: start),
-        (
-            "coded images",
-            f"random real images coded into at most {size:,} bytes, other ones for each seed",
-            lambda seed: coded_images(train, size, seed=seed, transform=data.metadata.transform),
-        ),
-    )
+    if unknown := [name for name in baselines if name not in BASELINES]:
+        raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
+    sets: list[Named] = [("file", "the file", lambda seed: data)]
+    sets += [BASELINES[name](data, train) for name in dict.fromkeys(baselines)]
+    first = [make(0) for _, _, make in sets]
     rows: list[Row] = []
-    for name, description, make in sets:
-        accuracies = []
-        for seed in range(config.seeds):
-            if progress is not None:
-                progress(Progress(f"evaluating {name}", len(rows) * config.seeds + seed, len(sets) * config.seeds))
-            made = make(seed)
-            accuracies.append(accuracy(made, test, config, seed=seed, device=device))
-        evaluation = Evaluation(config, f"{test.name} {test.split}", len(test), tuple(accuracies))
-        per_class = len(made) / len(made.metadata.classes)
-        rows.append(Row(name, description, packed_size(made), per_class, evaluation))
+    for (name, description, make), made in zip(sets, first, strict=True):
+        report = partial(_report, progress, name, len(rows), len(sets))
+        evaluation = evaluate_sets(
+            lambda seed, make=make, made=made: make(seed) if seed else made,  # type: ignore[misc]
+            test,
+            config,
+            corruptions=corruptions,
+            network=network,
+            device=device,
+            report=report,
+        )
+        classes = len(test.classes)
+        size = _size(made)
+        rows.append(Row(name, description, size, len(made) / classes, evaluation, 8 * size / classes))
     return tuple(rows)
+
+
+def _report(progress: Callback | None, name: str, row: int, rows: int, task: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(Progress(f"{task}, {name}", row * total + done, rows * total))
+
+
+def _size(made: TrainingSet) -> int:
+    if isinstance(made, FreDData):
+        return packed_size(made)
+    labels = np.min_scalar_type(len(made.classes) - 1).itemsize
+    return len(made) * (4 * int(np.prod(made.images.shape[1:])) + labels)

@@ -7,7 +7,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast, get_args
 
@@ -35,7 +35,8 @@ class _Config:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; `from_json` gives an equal configuration back."""
-        return asdict(self)
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: value.to_json() if isinstance(value, _Config) else value for name, value in values.items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -111,7 +112,8 @@ class NetworkConfig(_Config):
     where: ClassVar[str] = "network"
 
     name: str = "convnet"
-    """``convnet``, ``resnet18``, ``vgg11``, ``alexnet`` or ``vit``."""
+    """``convnet``, ``resnet18``, ``vgg11``, ``alexnet`` or ``vit``; ``package.module:factory`` for a user's own, which
+    the other fields say nothing about."""
     width: int = 32
     """Channels of the first convolution; published ConvNets have 128, which takes ten times as long on a CPU."""
     depth: int = 3
@@ -127,6 +129,15 @@ class NetworkConfig(_Config):
         self._whole("depth")
         self._word("norm", get_args(Norm))
         self._word("pooling", get_args(Pooling))
+
+    @property
+    def own(self) -> bool:
+        """Whether this names a network that a user brought."""
+        return ":" in self.name
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; a user's own network has a name only."""
+        return {"name": self.name} if self.own else super().to_json()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
-"""What a data set is good for: data in, the accuracy of fresh networks trained on it out."""
+"""What a data set is good for: data in, the accuracy of fresh networks trained on it out.
+
+The test images serve to count right answers and for nothing else: which step, which network and which setting is
+decided without them.
+"""
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -14,64 +16,31 @@ from torch import Tensor, nn
 
 from fredfmt.decoder import decode
 from fredfmt.distill.augment import draw_augmentation, operations
-from fredfmt.distill.config import EvaluationConfig
-from fredfmt.distill.networks import make_network
+from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, NetworkConfig
+from fredfmt.distill.corruptions import Corrupted, corruption_names
+from fredfmt.distill.networks import NetworkFactory, factory_name, make_network, seeded
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
+from fredfmt.distill.results import CorruptedAccuracy, Evaluation, Robustness
 from fredfmt.errors import ArgumentError
 from fredfmt.metadata import Normalization
 from fredfmt.model import FreDData
 from fredfmt.sources import Source
-from fredfmt.sources.views import Normalized
+from fredfmt.sources.views import Images
 
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
 _TEST_BATCH = 500
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Accuracies on real test images, one a trained network."""
-
-    config: EvaluationConfig
-    source: str
-    """The test images: name and split."""
-    images: int
-    """Their number."""
-    accuracies: tuple[float, ...]
-    """Shares of correct answers, 0..1, by seed."""
-
-    @property
-    def mean(self) -> float:
-        """Mean accuracy."""
-        return statistics.fmean(self.accuracies)
-
-    @property
-    def std(self) -> float:
-        """Standard deviation over the networks (of a sample, ``n - 1``); NaN for a single one."""
-        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else math.nan
-
-    @property
-    def standard_error(self) -> float:
-        """Of the mean."""
-        return self.std / math.sqrt(len(self.accuracies))
-
-    def to_json(self) -> dict[str, Any]:
-        """For ``Metadata.results`` or ``--json``: figures in 0..1 and the whole protocol."""
-        figures = {"accuracy": self.mean, "std": self.std, "standard_error": self.standard_error}
-        return {
-            **{name: round(value, 6) if math.isfinite(value) else None for name, value in figures.items()},
-            "accuracies": [round(value, 6) for value in self.accuracies],
-            "test": self.source,
-            "images": self.images,
-            **self.config.to_json(),
-        }
+__all__ = ["Evaluation", "evaluate", "evaluate_sets", "train"]
 
 
 def evaluate(
-    data: FreDData,
+    data: FreDData | Source,
     test: Source,
     config: EvaluationConfig | None = None,
     *,
+    corruptions: CorruptionConfig | None = None,
+    network: NetworkFactory | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> Evaluation:
@@ -80,52 +49,121 @@ def evaluate(
     Networks differ by their seed: first parameters, order and augmentation; ``data`` stay the same, so the spread says
     nothing about how another distillation would have come out. Test images are normalised as ``data`` are.
 
-    Raises `ArgumentError` if classes or shapes of the two differ.
+    Parameters
+    ----------
+    data
+        A distilled or encoded set; or a `Source` of real images, read batch by batch.
+    corruptions
+        Test the same networks on corrupted test images too, made batch by batch.
+    network
+        A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names;
+        the result says ``module:name`` of it. Torch's global generators are seeded for it and put back.
+
+    Raises
+    ------
+    ArgumentError
+        If classes or shapes of the two differ, or the network does not fit them.
     """
     config = config or EvaluationConfig()
-    accuracies = []
-    for seed in range(config.seeds):
+
+    def report(what: str, done: int, total: int) -> None:
         if progress is not None:
-            progress(Progress("evaluating", seed, config.seeds))
-        accuracies.append(accuracy(data, test, config, seed=seed, device=device))
-    return Evaluation(config, f"{test.name} {test.split}", len(test), tuple(accuracies))
+            progress(Progress(what, done, total))
+
+    return evaluate_sets(
+        lambda seed: data, test, config, corruptions=corruptions, network=network, device=device, report=report
+    )
 
 
-def accuracy(
-    data: FreDData,
+def evaluate_sets(
+    make: Callable[[int], FreDData | Source],
     test: Source,
     config: EvaluationConfig,
     *,
-    seed: int,
+    corruptions: CorruptionConfig | None = None,
+    network: NetworkFactory | None = None,
     device: torch.device | str = "cpu",
-) -> float:
-    """The accuracy, 0..1, of one network; see `evaluate`."""
-    meta = data.metadata
-    for what, mine, theirs in (
-        ("classes", meta.classes, test.classes),
-        ("channels", meta.channels, test.channels),
-        ("spatial shape", meta.spatial_shape, test.spatial_shape),
+    report: Callable[[str, int, int], None],
+) -> Evaluation:
+    """`evaluate` with a data set for each seed: the network of a seed is trained on ``make(seed)``.
+
+    All sets are normalised alike. ``report`` is told what is being done, how much of it is done and how much there is.
+    """
+    names = corruption_names(corruptions) if corruptions is not None else ()
+    if network is not None:
+        config = replace(config, network=NetworkConfig(factory_name(network)))
+    networks: list[nn.Module] = []
+    normalization: Normalization | None = None
+    for seed in range(config.seeds):
+        report("evaluating", seed, config.seeds)
+        data = make(seed)
+        _check_alike(data, test)
+        normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
+        networks.append(_trained(data, config, network, seed, device))
+
+    def accuracies(images: Images) -> tuple[float, ...]:
+        unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
+        return _shares_correct(networks, replace(test, images=images, normalization=normalization or unit), device)
+
+    clean = accuracies(test.images)
+    robustness = None
+    if corruptions is not None:
+        each = []
+        pairs = [(name, severity) for name in names for severity in corruptions.severities]
+        for done, (name, severity) in enumerate(pairs):
+            report(f"testing {name}", done, len(pairs))
+            corrupted = Corrupted(test.images, name, severity, seed=corruptions.seed)
+            each.append(CorruptedAccuracy(name, severity, accuracies(corrupted)))
+        robustness = Robustness(corruptions, tuple(each), clean)
+    parameters = sum(parameter.numel() for parameter in networks[0].parameters())
+    return Evaluation(config, f"{test.name} {test.split}", len(test), clean, robustness, parameters)
+
+
+def _check_alike(data: FreDData | Source, test: Source) -> None:
+    mine = data if isinstance(data, Source) else data.metadata
+    for what, left, right in (
+        ("classes", mine.classes, test.classes),
+        ("channels", mine.channels, test.channels),
+        ("spatial shape", mine.spatial_shape, test.spatial_shape),
     ):
-        if mine != theirs:
-            raise ArgumentError(f"the test images have other {what} than the data", expected=mine, found=theirs)
-    network = make_network(
+        if left != right:
+            raise ArgumentError(f"the test images have other {what} than the data", expected=left, found=right)
+
+
+def _trained(
+    data: FreDData | Source,
+    config: EvaluationConfig,
+    factory: NetworkFactory | None,
+    seed: int,
+    device: torch.device | str,
+) -> nn.Module:
+    """A network trained on ``data``."""
+    meta = data if isinstance(data, Source) else data.metadata
+    network: nn.Module = make_network(
         config.network,
         channels=meta.channels,
         spatial_shape=meta.spatial_shape,
         classes=len(meta.classes),
         generator=generator(seed, "evaluation network"),
         device=device,
+        factory=factory,
     )
-    images = decode(data, device=device)
-    labels = torch.tensor(data.labels, dtype=torch.float32 if data.soft else torch.int64, device=device)
-    train(network, images, labels, config, seed=seed)
-    return _share_correct(network, test, meta.normalization, device)
+    soft = isinstance(data, FreDData) and data.soft
+    labels = torch.tensor(data.labels, dtype=torch.float32 if soft else torch.int64, device=device)
+    images = data if isinstance(data, Source) else decode(data, device=device)
+    drawing: AbstractContextManager[None] = nullcontext()
+    if factory is not None:  # which may draw while it computes, for dropout say
+        drawing = seeded(generator(seed, "evaluation own network"), device)
+    with drawing:
+        train(network, images, labels, config, seed=seed)
+    return network
 
 
-def train(network: nn.Module, images: Tensor, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
+def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
-    (N, C, H, W) images and (N,) int64 or (N, class) float32 labels are on the network's device.
+    (N, C, H, W) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which are
+    on the network's device.
     """
     paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(
@@ -135,8 +173,12 @@ def train(network: nn.Module, images: Tensor, labels: Tensor, config: Evaluation
     network.train()
     for step, (rows, factor) in enumerate((_epochs if paper else _steps)(len(images), config, seed)):
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
-        rows = rows.to(images.device, non_blocking=True)
-        loss = F.cross_entropy(network(augmentation(images.index_select(0, rows))), labels.index_select(0, rows))
+        there = rows.to(labels.device, non_blocking=True)
+        if isinstance(images, Tensor):
+            batch = images.index_select(0, there)
+        else:
+            batch = torch.from_numpy(images.batch(rows.numpy())).to(labels.device, non_blocking=True)
+        loss = F.cross_entropy(network(augmentation(batch)), labels.index_select(0, there))
         for group in optimizer.param_groups:
             group["lr"] = config.lr * factor
         optimizer.zero_grad()
@@ -175,17 +217,16 @@ def _order(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator(seed, "evaluation order", epoch), device="cpu")
 
 
-def _share_correct(
-    network: nn.Module, test: Source, normalization: Normalization | None, device: torch.device | str
-) -> float:
-    unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
-    images = Normalized(test.images, normalization or unit)
+def _shares_correct(networks: Sequence[nn.Module], test: Source, device: torch.device | str) -> tuple[float, ...]:
+    """The accuracy of each network; every test image is read, normalised and sent to the device once."""
     labels = torch.from_numpy(test.labels)
-    correct = []
-    network.eval()
+    correct = torch.zeros(len(networks), dtype=torch.int64, device=device)
+    for network in networks:
+        network.eval()
     with torch.no_grad():
         for first in range(0, len(test), _TEST_BATCH):
             rows = slice(first, min(first + _TEST_BATCH, len(test)))
-            answers = network(torch.from_numpy(images[rows]).to(device)).argmax(1)
-            correct.append(answers.eq(labels[rows].to(device)).sum())
-    return int(torch.stack(correct).sum()) / len(test)
+            images = torch.from_numpy(test.normalized[rows]).to(device)
+            wanted = labels[rows].to(device)
+            correct += torch.stack([network(images).argmax(1).eq(wanted).sum() for network in networks])
+    return tuple(count / len(test) for count in correct.tolist())

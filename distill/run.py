@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from torch import Tensor
 
 from fredfmt.distill.augment import operations
 from fredfmt.distill.checkpoint import read_checkpoint, write_checkpoint
-from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.config import DistillConfig, NetworkConfig
 from fredfmt.distill.interruption import noting_interrupts
+from fredfmt.distill.networks import NetworkFactory, factory_name, seeded
 from fredfmt.distill.objectives import Iteration, Objective, make_objective
 from fredfmt.distill.progress import Callback, Progress
+from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
 from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import FrequencySynset
@@ -52,6 +55,7 @@ def distill(
     config: DistillConfig | None = None,
     *,
     objective: type[Objective] | None = None,
+    network: NetworkFactory | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -69,6 +73,10 @@ def distill(
         same number of threads.
     objective
         A class of your own in place of the one that ``config`` names; see `fredfmt.distill.objectives`.
+    network
+        A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names;
+        the metadata say ``module:name`` of it. Torch's global generators are seeded for it and put back. ``dm`` asks of
+        its modules a method ``embed``, the features before the last layer.
     device
         Where to compute; random numbers are the same everywhere.
     progress
@@ -89,8 +97,10 @@ def distill(
         After Ctrl-C, at the end of the iteration, with the set as it is.
     """
     config = config or DistillConfig()
+    if network is not None:
+        config = replace(config, network=NetworkConfig(factory_name(network)))
     path = Path(checkpoint) if checkpoint is not None else None
-    run = _Run(source, config, device, objective)
+    run = _Run(source, config, device, objective, network)
     if path is not None and resume and path.exists():
         run.restore(path)
     with noting_interrupts() as interruption:
@@ -120,8 +130,11 @@ class _Run:
         config: DistillConfig,
         device: torch.device | str,
         objective: type[Objective] | None = None,
+        network: NetworkFactory | None = None,
     ) -> None:
         self.config = config
+        self.network = network
+        self.device = torch.device(device)
         self.objective = objective(config) if objective else make_objective(config)
         self.operations = operations(config.augmentation)
         self.source = source
@@ -136,11 +149,12 @@ class _Run:
     def step(self) -> None:
         """One iteration. Nothing here waits for the device."""
         losses = []
-        for loss in self.objective.losses(self._iteration(self.done, self.synset)):
-            self.optimizer.zero_grad()
-            loss.backward(inputs=list(self.synset.parameters()))  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            losses.append(loss.detach())
+        with self._seeded(self.done):
+            for loss in self.objective.losses(self._iteration(self.done, self.synset)):
+                self.optimizer.zero_grad()
+                loss.backward(inputs=list(self.synset.parameters()))  # type: ignore[no-untyped-call]
+                self.optimizer.step()
+                losses.append(loss.detach())
         self._losses.append(torch.stack(losses).mean())
         self.done += 1
         decay = min(self.config.average, self.done / (self.done + 9))
@@ -157,7 +171,14 @@ class _Run:
             real=self.real,
             network_config=self.config.network,
             operations=self.operations,
+            network_factory=self.network,
         )
+
+    def _seeded(self, number: int) -> AbstractContextManager[None]:
+        """A user's network may draw while it computes, for dropout say."""
+        if self.network is None:
+            return nullcontext()
+        return seeded(generator(self.config.seed, "own network", number), self.device)
 
     def _by_gradient(self, device: torch.device | str) -> NDArray[Any]:
         """(class, frequency) flat indices of the largest gradients of the objective's first loss: magnitudes summed
@@ -170,8 +191,9 @@ class _Run:
         (coefficients,) = synset.parameters()
         magnitude = torch.zeros(len(coefficients), size, device=coefficients.device)
         for draw in range(_GRADIENTS):
-            loss = next(self.objective.losses(self._iteration(config.iterations + draw, synset)))
-            magnitude += torch.autograd.grad(loss, coefficients)[0].abs().sum(1)
+            with self._seeded(config.iterations + draw):
+                loss = next(self.objective.losses(self._iteration(config.iterations + draw, synset)))
+                magnitude += torch.autograd.grad(loss, coefficients)[0].abs().sum(1)
         score = np.zeros((len(self.source.classes), size))
         np.add.at(score, _numpy(synset.labels), _numpy(magnitude))
         flat = coarse_to_fine(self.source.spatial_shape)  # the order in which all frequencies are kept

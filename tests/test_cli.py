@@ -225,6 +225,30 @@ def test_results_are_recorded_under_the_same_digest(file):
     assert (result["protocol"], result["epochs"], result["batch"], len(result["accuracies"])) == ("paper", 2, 256, 2)
 
 
+def test_corruptions_and_baselines(file):
+    before = digest(file)
+    quick = ("evaluate", file, "--on", "digits", "--steps", 4, "--width", 8, "--seeds", 2)
+    options = ("--corruptions", "fog, jpeg", "--severities", "2,4", "--baselines", "equal-instances,coded")
+    rows = json.loads(run(*quick, *options, "--record", "--json").stdout)
+    assert [row["name"] for row in rows] == ["file", "equal instances", "coded images"]
+    for row in rows:
+        found = row["result"]["corruptions"]
+        tested = [(one["corruption"], one["severity"]) for one in found["each"]]
+        assert tested == [("fog", 2), ("fog", 4), ("jpeg", 2), ("jpeg", 4)]
+        assert found["accuracy"] == pytest.approx(sum(one["accuracy"] for one in found["each"]) / 4, abs=1e-5)
+    assert digest(file) == before
+    (result,) = load(file).metadata.results
+    assert result["corruptions"]["each"][3]["accuracies"] == tuple(
+        rows[0]["result"]["corruptions"]["each"][3]["accuracies"]
+    )
+    shown = run(*quick, "--corruptions", "jpeg", "--severities", "5", "--baselines", "none").stdout
+    assert "mean corrupted" in shown
+    assert "jpeg" in shown
+    assert "own start" not in shown
+    for wrong in (("--corruptions", "snow"), ("--corruptions", "all", "--severities", "x"), ("--baselines", "luck")):
+        assert run(*quick, *wrong, status=1).stdout == ""
+
+
 def test_some_classes_through_all_commands(tmp_path):
     out, again = tmp_path / "odd.fred", tmp_path / "again.fred"
     options = ("--classes", "1,3,5", "--k", 32)

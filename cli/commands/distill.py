@@ -63,7 +63,9 @@ def distill(
         int, typer.Option(min=0, help="dc, dsa: epochs of its training between two updates.")
     ] = _DEFAULT.inner_loop,
     lr_net: Annotated[float, typer.Option(help="dc, dsa: the learning rate of that.")] = _DEFAULT.lr_net,
-    network: Annotated[str, typer.Option(help="convnet, resnet18, vgg11, alexnet or vit.")] = _DEFAULT.network.name,
+    network: Annotated[
+        str, typer.Option(help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own.")
+    ] = _DEFAULT.network.name,
     width: options.Width = _DEFAULT.network.width,
     depth: options.Depth = _DEFAULT.network.depth,
     norm: options.Norm = _DEFAULT.network.norm,
@@ -101,6 +103,7 @@ def distill(
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
     refuse_existing(out, force)
+    own = options.parse_network(network)
     real = open_source(source, split="train", size=size, data_root=data_root)
     if wanted := options.parse_classes(classes) or names:
         real = real.of_classes(wanted)
@@ -113,7 +116,15 @@ def distill(
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
     try:
         with showing_progress() as report:
-            data = run(real, settings, device=device, progress=report, checkpoint=kept, resume=not restart)
+            data = run(
+                real,
+                settings,
+                network=own,
+                device=device,
+                progress=report,
+                checkpoint=kept,
+                resume=not restart,
+            )
     except DistillationStopped as stopped:
         unfinished = out.with_name(f"stopped-{out.name}")
         save(stopped.data, unfinished)

@@ -9,7 +9,8 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
-from fredfmt.distill.config import EvaluationConfig, Protocol
+from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, Protocol
+from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,7 +35,10 @@ def evaluate(
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = _DEFAULT.lr,
     network: Annotated[
         list[str] | None,
-        typer.Option(help="convnet, resnet18, vgg11, alexnet or vit; several for a table across architectures."),
+        typer.Option(
+            help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own;"
+            " several for a table across architectures."
+        ),
     ] = None,
     width: options.Width = _DEFAULT.network.width,
     depth: options.Depth = _DEFAULT.network.depth,
@@ -44,6 +48,19 @@ def evaluate(
         str | None, typer.Option(help="Operations joined by _, one drawn a batch; the file's own if left out.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Networks trained on each set.")] = _DEFAULT.seeds,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,...",
+            help="Rows beside the file: own-start, coded (same bytes), equal-instances, equal-budget,"
+            " whole (slow: the whole train split); none for none.",
+        ),
+    ] = "own-start,coded",
+    corruptions: Annotated[
+        str | None,
+        typer.Option(metavar="all|A,B,...", help="Test on corrupted images, too: gaussian_noise, fog, jpeg, ..."),
+    ] = None,
+    severities: Annotated[str, typer.Option(metavar="1,3,5", help="Severities of the corruptions, 1 to 5.")] = "1,3,5",
     record: Annotated[
         bool, typer.Option("--record", help="Write the file's results into its metadata; its digest stays.")
     ] = False,
@@ -58,22 +75,35 @@ def evaluate(
     from fredfmt.sources import open_source
     from fredfmt.storage import load, save
 
+    tried = _corruption_config(corruptions, severities)
     data = load(file)
     base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
     said = options.said(context)
     shared: dict[str, Any] = {name: said[name] for name in ("steps", "epochs", "batch", "lr", "seeds") if name in said}
     layers = {name: said[name] for name in ("width", "depth", "norm", "pooling") if name in said}
     shared["augmentation"] = augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation)
-    configs = [
-        replace(base, network=replace(base.network, name=name, **layers), **shared)
-        for name in network or [base.network.name]
-    ]
+    names = network or [base.network.name]
+    factories = [options.parse_network(name) for name in names]
+    configs = [replace(base, network=replace(base.network, name=name, **layers), **shared) for name in names]
     train, test = (
         open_source(on, split=split, size=size, data_root=data_root).of_classes(data.metadata.classes)
         for split in ("train", "test")
     )
     with showing_progress() as report:
-        compared = [compare(data, train, test, config, device=device, progress=report) for config in configs]
+        compared = [
+            compare(
+                data,
+                train,
+                test,
+                config,
+                baselines=options.parse_list(baselines),
+                corruptions=tried,
+                network=factory,
+                device=device,
+                progress=report,
+            )
+            for config, factory in zip(configs, factories, strict=True)
+        ]
     if record:
         results = (*data.metadata.results, *(rows[0].evaluation.to_json() for rows in compared))
         save(with_metadata(data, results=results), file)
@@ -84,26 +114,64 @@ def evaluate(
         if len(configs) > 1:
             show(f"[bold]{config.network.name}[/bold]")
         show(_table(rows))
-        show(f"Protocol {config.protocol}: {config.to_json()}", f"{len(test):,} test images of {test.name}.")
-        file_row, start = rows[0].evaluation, rows[1].evaluation
-        if config.seeds > 1:
-            gain = 100 * (file_row.mean - start.mean)
-            error = 100 * (file_row.standard_error**2 + start.standard_error**2) ** 0.5
+        for row in rows[1:]:
+            show(f"[dim]{row.name}: {row.description}[/dim]")
+        if tried is not None:
+            show(_corruption_table(rows))
+        show(f"Protocol {config.protocol}: {rows[0].evaluation.config.to_json()}")
+        show(f"{len(test):,} test images of {test.name}.")
+        starts = [row.evaluation for row in rows if row.name == "own start"]
+        if starts and config.seeds > 1:
+            gain = 100 * (rows[0].evaluation.mean - starts[0].mean)
+            error = 100 * (rows[0].evaluation.standard_error ** 2 + starts[0].standard_error ** 2) ** 0.5
             show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")
+
+
+def _corruption_config(corruptions: str | None, severities: str) -> CorruptionConfig | None:
+    if corruptions is None:
+        return None
+    try:
+        levels = tuple(map(int, severities.split(",")))
+    except ValueError:
+        raise ArgumentError("unusable --severities", expected="numbers of 1 to 5, as 1,3,5", found=severities) from None
+    return CorruptionConfig(() if corruptions == "all" else options.parse_list(corruptions), levels)
 
 
 def _table(rows: tuple[Row, ...]) -> Table:
     from rich.table import Table
 
-    table = Table("trained on", "bytes", "images a class", "accuracy %", "std", "each network", box=None)
+    table = Table(box=None)
+    table.add_column("trained on", no_wrap=True)
+    for heading in ("bytes", "bits a class", "images a class", "accuracy %", "std", "error"):
+        table.add_column(heading, justify="right")
+    table.add_column("each network")
     for row in rows:
         result = row.evaluation
         table.add_row(
-            f"{row.name}\n[dim]{row.description}[/dim]",
+            row.name,
             kilobytes(row.bytes),
+            f"{row.bits_per_class:,.0f}",
             f"{row.instances_per_class:g}",
             f"{100 * result.mean:.2f}",
             f"{100 * result.std:.2f}",
+            f"{100 * result.standard_error:.2f}",
             " ".join(f"{100 * accuracy:.1f}" for accuracy in result.accuracies),
         )
+    return table
+
+
+def _corruption_table(rows: tuple[Row, ...]) -> Table:
+    """Accuracies on corrupted images, a column for each row of the other table."""
+    from rich.table import Table
+
+    table = Table(box=None)
+    table.add_column("accuracy % on corrupted images", no_wrap=True)
+    for row in rows:
+        table.add_column(row.name, justify="right")
+    found = [robustness for row in rows if (robustness := row.evaluation.robustness) is not None]
+    table.add_row("clean", *(f"{100 * row.evaluation.mean:.2f}" for row in rows))
+    table.add_row("mean corrupted", *(f"{100 * one.mean:.2f}" for one in found))
+    table.add_row("relative drop", *(f"{100 * one.relative_drop:.1f} %" for one in found))
+    for name in dict.fromkeys(one.name for one in found[0].each):
+        table.add_row(f"  {name.replace('_', ' ')}", *(f"{100 * one.of(name):.2f}" for one in found))
     return table

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from fredfmt.distill.config import NetworkConfig
 from fredfmt.distill.networks.alexnet import AlexNet
 from fredfmt.distill.networks.convnet import ConvNet
+from fredfmt.distill.networks.own import NetworkFactory, embedding, factory_name, load_factory, make_own, seeded
 from fredfmt.distill.networks.resnet import ResNet18
 from fredfmt.distill.networks.vgg import VGG11
 from fredfmt.distill.networks.vit import ViT
@@ -23,7 +24,7 @@ from fredfmt.errors import ArgumentError
 
 
 class Network(Protocol):
-    """What an objective and the evaluation ask of a network: an `nn.Module` with an ``embed``."""
+    """What objectives and the evaluation ask of a network, an `nn.Module`; ``embed`` is for matching features."""
 
     def __call__(self, images: Tensor, /) -> Tensor: ...
     def embed(self, images: Tensor, /) -> Tensor: ...
@@ -40,7 +41,21 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "vit": ("width", "depth"),
 }
 
-__all__ = ["NETWORKS", "VGG11", "AlexNet", "ConvNet", "Network", "ResNet18", "ViT", "make_network"]
+__all__ = [
+    "NETWORKS",
+    "VGG11",
+    "AlexNet",
+    "ConvNet",
+    "Network",
+    "NetworkFactory",
+    "ResNet18",
+    "ViT",
+    "embedding",
+    "factory_name",
+    "load_factory",
+    "make_network",
+    "seeded",
+]
 
 
 def make_network(
@@ -51,11 +66,28 @@ def make_network(
     classes: int,
     generator: torch.Generator,
     device: torch.device | str = "cpu",
+    factory: NetworkFactory | None = None,
 ) -> Any:
-    """A `Network` for images of that shape, its parameters drawn from ``generator``.
+    """A `Network` for images of that shape, its parameters drawn from ``generator``; by ``factory`` if there is one.
 
-    Raises `ArgumentError` for a name that is not in `NETWORKS`, or images that are too small.
+    Raises `ArgumentError` for a name that is not in `NETWORKS`, a factory that makes no network, or images that are too
+    small.
     """
+    if factory is not None:
+        return make_own(
+            factory,
+            channels=channels,
+            spatial_shape=spatial_shape,
+            classes=classes,
+            generator=generator,
+            device=device,
+        )
+    if config.own:
+        raise ArgumentError(
+            "a network of somebody's own, which is not run because a file or a setting names it",
+            where=config.name,
+            hint="Pass the factory itself: network=... in Python, --network package.module:factory to the command",
+        )
     if config.name not in NETWORKS:
         raise ArgumentError("no such network", expected=f"one of {sorted(NETWORKS)}", found=repr(config.name))
     settings = {"width": config.width, "depth": config.depth, "norm_name": config.norm, "pooling": config.pooling}

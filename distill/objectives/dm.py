@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
 
 
@@ -24,13 +25,13 @@ class DM:
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss an iteration, with a network of its own."""
-        network = iteration.network().requires_grad_(False)
+        embed = embedding(iteration.network().requires_grad_(False))
         augmentation = iteration.augmentation()
         images, labels = iteration.real_batch(self._batch_real)
         with torch.no_grad():
-            wanted = class_means(network.embed(augmentation(images)), labels, iteration.classes)
+            wanted = class_means(embed(augmentation(images)), labels, iteration.classes)
         synthetic = iteration.synthetic
-        reached = class_means(network.embed(augmentation(synthetic.images())), synthetic.labels, iteration.classes)
+        reached = class_means(embed(augmentation(synthetic.images())), synthetic.labels, iteration.classes)
         yield (wanted - reached).square().sum()
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.config import NetworkConfig
-from fredfmt.distill.networks import make_network
+from fredfmt.distill.networks import NetworkFactory, make_network
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
 
@@ -37,6 +37,8 @@ class Iteration:
     real: RealImages
     network_config: NetworkConfig
     operations: tuple[str, ...]
+    network_factory: NetworkFactory | None = None
+    """What makes networks in place of ``network_config``."""
 
     def real_batch(self, per_class: int, draw: int = 0) -> tuple[Tensor, Tensor]:
         """Real images, the same number of each class, class by class, and their (B,) int64 labels."""
@@ -51,6 +53,7 @@ class Iteration:
             classes=self.classes,
             generator=generator(self.seed, "network", self.number, draw),
             device=self.synthetic.labels.device,
+            factory=self.network_factory,
         )
 
     def augmentation(self, draw: int = 0) -> Augmentation:

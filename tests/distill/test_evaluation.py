@@ -5,8 +5,19 @@ import pytest
 import torch
 
 from fredfmt import ArgumentError, encode
-from fredfmt.distill import EvaluationConfig, NetworkConfig, coded_images, compare, evaluate, own_start
+from fredfmt.distill import (
+    CorruptionConfig,
+    EvaluationConfig,
+    NetworkConfig,
+    coded_images,
+    compare,
+    evaluate,
+    own_start,
+)
+from fredfmt.distill.baselines import equal_budget, equal_instances
+from fredfmt.distill.corruptions import CORRUPTIONS, corrupt
 from fredfmt.distill.evaluation import _epochs
+from fredfmt.ledger import ledger
 from fredfmt.metadata import Normalization
 from fredfmt.storage import packed_size
 
@@ -145,3 +156,97 @@ def test_coded_images_are_finer_once_a_class_is_used_up(digits):
 def test_coded_images_need_some_bytes(digits):
     with pytest.raises(ArgumentError, match="max_bytes"):
         coded_images(digits, 1_000)
+
+
+def test_corruptions_are_tested_on_by_the_same_networks(digits, digits_test):
+    data = encoded(digits, 10)
+    quick = replace(QUICK, steps=100)
+    plain = evaluate(data, digits_test, quick)
+    result = evaluate(data, digits_test, quick, corruptions=CorruptionConfig(("rotate", "jpeg"), (1, 5)))
+    assert result.accuracies == plain.accuracies
+    robustness = result.robustness
+    assert [(one.name, one.severity) for one in robustness.each] == [
+        ("rotate", 1), ("rotate", 5), ("jpeg", 1), ("jpeg", 5)
+    ]  # fmt: skip
+    slight, strong = robustness.each[:2]
+    assert strong.mean < slight.mean - 0.1
+    by_network = np.array([one.accuracies for one in robustness.each])
+    assert robustness.accuracies == pytest.approx(by_network.mean(0))
+    assert robustness.mean == pytest.approx(by_network.mean())
+    assert robustness.relative_drop == pytest.approx(1 - by_network.mean() / result.mean)
+    assert robustness.of("jpeg") == pytest.approx(by_network[2:].mean())
+    document = result.to_json()["corruptions"]
+    assert document["relative_drop"] == pytest.approx(robustness.relative_drop, abs=1e-5)
+    assert document["each"][1]["accuracies"] == pytest.approx(by_network[1])
+    assert "corruptions" not in plain.to_json()
+
+
+def test_corrupted_images_are_normalised_with_the_statistics_of_training(digits, digits_test):
+    """The oracle: a test set that was corrupted beforehand, in 0..1, and is tested on as if it were clean."""
+    chosen = digits.sample(10, seed=0)
+    odd = replace(chosen, normalization=Normalization((0.35,), (0.15,)))
+    data = encode(odd.normalized, odd.labels, k=64, step=None, normalization=odd.normalization, classes=odd.classes)
+    images = torch.from_numpy(np.asarray(digits_test.images, np.float32))
+    for name in ("brightness", "gaussian_noise"):
+        found = evaluate(data, digits_test, QUICK, corruptions=CorruptionConfig((name,), (5,), seed=3)).robustness
+        before = replace(digits_test, images=corrupt(images, name, 5, seed=3).numpy())
+        assert found.each[0].accuracies == evaluate(data, before, QUICK).accuracies
+
+
+def test_all_corruptions_by_default(digits, digits_test):
+    few = digits_test.subset(np.arange(20))
+    config = replace(QUICK, steps=2, seeds=1)
+    robustness = evaluate(encoded(digits, 2), few, config, corruptions=CorruptionConfig()).robustness
+    assert [(one.name, one.severity) for one in robustness.each] == [
+        (name, s) for name in CORRUPTIONS for s in (1, 3, 5)
+    ]
+    with pytest.raises(ArgumentError, match="no such corruption"):
+        evaluate(encoded(digits, 2), few, config, corruptions=CorruptionConfig(("snow",)))
+
+
+def test_real_images_as_they_are(digits, digits_test):
+    """A source is trained on as its images in float32 would be."""
+    chosen = digits.sample(5, seed=0)
+    exact = encode(
+        chosen.normalized, chosen.labels, k=64, step=None, transform="identity", mask="low",
+        normalization=chosen.normalization, classes=chosen.classes,
+    )  # fmt: skip
+    assert evaluate(chosen, digits_test, QUICK).mean == pytest.approx(
+        evaluate(exact, digits_test, QUICK).mean, abs=0.01
+    )
+
+
+def test_baselines(digits, digits_test):
+    data = encoded(digits, 6, k=24)  # 144 numbers a class: two whole images and a bit
+    names = ("whole", "equal-instances", "equal-budget")
+    rows = compare(data, digits, digits_test, replace(QUICK, steps=20), baselines=names)
+    assert [row.name for row in rows] == ["file", "whole set", "equal instances", "equal budget"]
+    assert [row.instances_per_class for row in rows] == [6, len(digits) / 10, 6, 2]
+    assert [row.bytes for row in rows] == [packed_size(data), len(digits) * 257, 60 * 257, 20 * 257]
+    assert rows[0].bits_per_class == pytest.approx(ledger(data).bits_per_class)
+    assert rows[3].to_json()["bits_per_class"] == 4112
+    with pytest.raises(ArgumentError, match="no such baseline"):
+        compare(data, digits, digits_test, QUICK, baselines=("coded", "luck"))
+
+
+def test_baselines_are_whole_real_images_drawn_anew(digits):
+    data = encoded(digits, 6, k=24)
+    uneven = replace(data, coefficients=data.coefficients[7:], labels=data.labels[7:], mask_of=data.labels[7:])
+    drawn = equal_instances(uneven, digits, seed=1)
+    np.testing.assert_array_equal(drawn.labels, uneven.labels)
+    real = {(int(label), one.tobytes()) for label, one in zip(digits.labels, digits.images[:], strict=True)}
+    images = drawn.images[:]
+    assert all((int(label), one.tobytes()) in real for label, one in zip(drawn.labels, images, strict=True))
+    assert not np.array_equal(equal_instances(uneven, digits, seed=2).images[:], images)
+    np.testing.assert_array_equal(np.bincount(equal_budget(data, digits).labels), [2] * 10)
+    with pytest.raises(ArgumentError, match="less than one whole image"):
+        equal_budget(encoded(digits, 2, k=24), digits)
+    with pytest.raises(ArgumentError, match="too few images"):
+        equal_instances(data, digits.sample(5))
+
+
+def test_impossible_baselines_are_found_before_anything_is_trained(digits, digits_test):
+    done = []
+    with pytest.raises(ArgumentError, match="less than one whole image"):
+        compare(encoded(digits, 2, k=24), digits, digits_test, QUICK, baselines=["equal-budget"], progress=done.append)
+    assert not done

@@ -1,0 +1,133 @@
+"""What evaluation found: accuracies of trained networks in, means, errors and JSON out."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fredfmt.distill.config import CorruptionConfig, EvaluationConfig
+
+
+@dataclass(frozen=True)
+class CorruptedAccuracy:
+    """Accuracies on one corruption at one severity."""
+
+    name: str
+    severity: int
+    accuracies: tuple[float, ...]
+    """Shares of correct answers, 0..1, by seed."""
+
+    @property
+    def mean(self) -> float:
+        """Over the networks."""
+        return statistics.fmean(self.accuracies)
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Accuracies on corrupted test images, of the networks whose clean accuracies are beside it."""
+
+    config: CorruptionConfig
+    each: tuple[CorruptedAccuracy, ...]
+    clean: tuple[float, ...]
+    """Accuracies of the networks on the images as they are."""
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """Each network's mean over corruptions and severities, all counted alike."""
+        return tuple(map(statistics.fmean, zip(*(one.accuracies for one in self.each), strict=True)))
+
+    @property
+    def mean(self) -> float:
+        """Mean corrupted accuracy."""
+        return statistics.fmean(self.accuracies)
+
+    @property
+    def relative_drop(self) -> float:
+        """The share of the clean accuracy that is lost: ``1 - corrupted / clean``, of means over the networks."""
+        clean = statistics.fmean(self.clean)
+        return 1 - self.mean / clean if clean else math.nan
+
+    def of(self, name: str) -> float:
+        """The mean accuracy on one corruption, over severities."""
+        return statistics.fmean(one.mean for one in self.each if one.name == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "accuracy": _rounded(self.mean),
+            **_spread(self.accuracies),
+            "relative_drop": _rounded(self.relative_drop),
+            "accuracies": list(map(_rounded, self.accuracies)),
+            "severities": list(self.config.severities),
+            "seed": self.config.seed,
+            "each": [
+                {
+                    "corruption": one.name,
+                    "severity": one.severity,
+                    "accuracy": _rounded(one.mean),
+                    "accuracies": list(map(_rounded, one.accuracies)),
+                }
+                for one in self.each
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracies on real test images, one a trained network."""
+
+    config: EvaluationConfig
+    source: str
+    """The test images: name and split."""
+    images: int
+    """Their number."""
+    accuracies: tuple[float, ...]
+    """Shares of correct answers, 0..1, by seed."""
+    robustness: Robustness | None = None
+    """On corrupted test images, where that was asked for."""
+    parameters: int | None = None
+    """Of one network."""
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy."""
+        return statistics.fmean(self.accuracies)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over the networks (of a sample, ``n - 1``); NaN for a single one."""
+        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else math.nan
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean."""
+        return self.std / math.sqrt(len(self.accuracies))
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``Metadata.results`` or ``--json``: figures in 0..1 and the whole protocol."""
+        document = {
+            "accuracy": _rounded(self.mean),
+            **_spread(self.accuracies),
+            "accuracies": list(map(_rounded, self.accuracies)),
+            "test": self.source,
+            "images": self.images,
+            **self.config.to_json(),
+        }
+        if self.parameters is not None:
+            document["parameters"] = self.parameters
+        if self.robustness is not None:
+            document["corruptions"] = self.robustness.to_json()
+        return document
+
+
+def _spread(accuracies: Sequence[float]) -> dict[str, float | None]:
+    std = statistics.stdev(accuracies) if len(accuracies) > 1 else math.nan
+    return {"std": _rounded(std), "standard_error": _rounded(std / math.sqrt(len(accuracies)))}
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
