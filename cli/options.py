@@ -37,6 +37,8 @@ MaxBytes = Annotated[
 BitsPerClass = Annotated[
     float | None, typer.Option(min=1, help="The same, as bits a class: the whole file over the classes.")
 ]
+Zca = Annotated[bool, typer.Option("--zca", help="Whiten the images by the train split; the file says so.")]
+ZcaEpsilon = Annotated[float, typer.Option(help="Added to the variances when whitening.")]
 Width = Annotated[int, typer.Option(min=1, help="Channels of the network's convolutions.")]
 Depth = Annotated[int, typer.Option(min=1, help="Blocks of a convnet or vit.")]
 Norm = Annotated[Literal["instance", "batch", "group", "none"], typer.Option(help="Norm of the network's layers.")]

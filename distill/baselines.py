@@ -18,7 +18,8 @@ from fredfmt.storage import packed_size
 from fredfmt.transforms import spatial_size
 
 RMSE = 0.4
-"""The root mean square error of coded images, in normalised units, at which random images were worth most a byte."""
+"""The root mean square error of coded images, in standard deviations of a pixel, at which random images were worth most
+a byte."""
 _SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 _TRIED = 32
 
@@ -113,12 +114,13 @@ def largest_count(fits: Callable[[int], bool], most: int) -> int:
 def _cheapest(images: Source, transform: str) -> tuple[int, float]:
     """The number of coarsest frequencies and the step that code ``images`` with an error of `RMSE` in least bytes."""
     size = spatial_size(images.spatial_shape)
+    allowed = RMSE * (1.0 if images.whitening is None else float(np.std(images.normalized[:])))
     candidates = []
     for k in _numbers_kept(images):
         exact = encoded(images, k=k, mask="low", step=None, transform=transform)
         left_out = exact.metadata.reconstruction["rmse"]
-        if left_out < RMSE:
-            error = math.sqrt((RMSE**2 - left_out**2) * size / k)
+        if left_out < allowed:
+            error = math.sqrt((allowed**2 - left_out**2) * size / k)
             data = encoded(images, k=k, mask="low", target_rmse=error, transform=transform)
             candidates.append((packed_size(data), k, data.step))
     _, k, step = min(candidates)

@@ -19,7 +19,7 @@ from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.results import Evaluation
 from fredfmt.errors import ArgumentError
 from fredfmt.model import FreDData
-from fredfmt.sources import Source
+from fredfmt.sources import ZCA, Source
 from fredfmt.storage import packed_size
 
 TrainingSet: TypeAlias = FreDData | Source
@@ -107,15 +107,20 @@ def compare(
 
     Networks of the same seed have the same first parameters in every row. The spread of the file, its start and the
     whole set is over networks; the other images are drawn anew for every seed, so that their spread is over draws too.
-    All come from ``train``; ``test`` is tested on and nothing else. ``corruptions`` and ``network`` as in
+    All come from ``train``, the split that data were made from; where they are whitened, so is everything else, by its
+    statistics. ``test`` is tested on and nothing else. ``corruptions`` and ``network`` as in
     `fredfmt.distill.evaluate`.
 
     Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
-    cannot be.
+    cannot be, or a ``train`` with other images than whitened data were whitened by.
     """
     config = config or EvaluationConfig()
     if unknown := [name for name in baselines if name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
+    recorded = data.metadata.whitening
+    whitening = ZCA.of(recorded, train) if recorded is not None else None
+    if whitening is not None:
+        train = train.whitened(whitening)
     sets: list[Named] = [("file", "the file", lambda seed: data)]
     sets += [BASELINES[name](data, train) for name in dict.fromkeys(baselines)]
     first = [make(0) for _, _, make in sets]
@@ -128,6 +133,7 @@ def compare(
             config,
             corruptions=corruptions,
             network=network,
+            whitening=whitening,
             device=device,
             report=report,
         )

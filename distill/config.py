@@ -188,6 +188,11 @@ class DistillConfig(_Config):
     augmentation: str = DEFAULT_AUGMENTATION
     """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one drawn an iteration; or ``none``. ``dc`` does
     without."""
+    zca: bool = False
+    """Whiten the images by the statistics of the train split, and learn in that space: the file holds whitened images
+    and says so. See `fredfmt.sources.ZCA`."""
+    zca_epsilon: float = 0.1
+    """Added to the variances when whitening; of pixels in 0..1."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -215,6 +220,8 @@ class DistillConfig(_Config):
         self._number("lr_net", above=0)
         self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
         self._word("augmentation")
+        self._check("zca", isinstance(self.zca, bool), "true or false")
+        self._number("zca_epsilon", above=0)
         self._whole("seed", 0)
 
     def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:

@@ -25,7 +25,7 @@ from fredfmt.distill.results import CorruptedAccuracy, Evaluation, Robustness
 from fredfmt.errors import ArgumentError
 from fredfmt.metadata import Normalization
 from fredfmt.model import FreDData
-from fredfmt.sources import Source
+from fredfmt.sources import ZCA, Source
 from fredfmt.sources.views import Images
 
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
@@ -41,6 +41,7 @@ def evaluate(
     *,
     corruptions: CorruptionConfig | None = None,
     network: NetworkFactory | None = None,
+    whitening: ZCA | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> Evaluation:
@@ -58,11 +59,13 @@ def evaluate(
     network
         A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names;
         the result says ``module:name`` of it. Torch's global generators are seeded for it and put back.
+    whitening
+        What ``data`` were whitened by, for the test images; needed where they were.
 
     Raises
     ------
     ArgumentError
-        If classes or shapes of the two differ, or the network does not fit them.
+        If classes or shapes of the two differ, the network does not fit them, or the whitening is not that of the data.
     """
     config = config or EvaluationConfig()
 
@@ -71,7 +74,14 @@ def evaluate(
             progress(Progress(what, done, total))
 
     return evaluate_sets(
-        lambda seed: data, test, config, corruptions=corruptions, network=network, device=device, report=report
+        lambda seed: data,
+        test,
+        config,
+        corruptions=corruptions,
+        network=network,
+        whitening=whitening,
+        device=device,
+        report=report,
     )
 
 
@@ -82,12 +92,14 @@ def evaluate_sets(
     *,
     corruptions: CorruptionConfig | None = None,
     network: NetworkFactory | None = None,
+    whitening: ZCA | None = None,
     device: torch.device | str = "cpu",
     report: Callable[[str, int, int], None],
 ) -> Evaluation:
     """`evaluate` with a data set for each seed: the network of a seed is trained on ``make(seed)``.
 
-    All sets are normalised alike. ``report`` is told what is being done, how much of it is done and how much there is.
+    All sets are normalised and whitened alike. ``report`` is told what is being done, how much of it is done and how
+    much there is.
     """
     names = corruption_names(corruptions) if corruptions is not None else ()
     if network is not None:
@@ -98,12 +110,14 @@ def evaluate_sets(
         report("evaluating", seed, config.seeds)
         data = make(seed)
         _check_alike(data, test)
+        _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
         networks.append(_trained(data, config, network, seed, device))
 
     def accuracies(images: Images) -> tuple[float, ...]:
         unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
-        return _shares_correct(networks, replace(test, images=images, normalization=normalization or unit), device)
+        prepared = replace(test, images=images, normalization=normalization or unit, whitening=whitening)
+        return _shares_correct(networks, prepared, device)
 
     clean = accuracies(test.images)
     robustness = None
@@ -128,6 +142,23 @@ def _check_alike(data: FreDData | Source, test: Source) -> None:
     ):
         if left != right:
             raise ArgumentError(f"the test images have other {what} than the data", expected=left, found=right)
+
+
+def _check_whitening(data: FreDData | Source, whitening: ZCA | None) -> None:
+    own = data.whitening.record if isinstance(data, Source) and data.whitening else None
+    recorded = data.metadata.whitening if isinstance(data, FreDData) else own
+    if recorded is not None and whitening is None:
+        raise ArgumentError(
+            "the data are whitened, so test images have to be whitened alike",
+            hint="Pass whitening=fredfmt.sources.ZCA.of(data.metadata.whitening, train), of the real train split",
+        )
+    given = whitening.record if whitening is not None else None
+    if recorded is not None and given is not None:
+        same = recorded.epsilon == given.epsilon and recorded.images in (None, given.images)
+    else:
+        same = recorded is given
+    if not same:
+        raise ArgumentError("the whitening is not that of the data", expected=recorded, found=given)
 
 
 def _trained(

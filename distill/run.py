@@ -28,7 +28,7 @@ from fredfmt.errors import ArgumentError, FredError
 from fredfmt.masks import best_frequencies
 from fredfmt.model import FreDData
 from fredfmt.ordering import coarse_to_fine
-from fredfmt.sources import Source
+from fredfmt.sources import ZCA, Source
 from fredfmt.transforms import spatial_size
 
 _REPORT_EVERY = 10
@@ -67,7 +67,7 @@ def distill(
     Parameters
     ----------
     source
-        Real images to learn from, a train split. Read batch by batch.
+        Real images to learn from, a train split. Read batch by batch; once more before, where ``config.zca`` is set.
     config
         All settings, which are put into the metadata. Equal ones give an equal result: bit for bit on a CPU, with the
         same number of threads.
@@ -100,7 +100,7 @@ def distill(
     if network is not None:
         config = replace(config, network=NetworkConfig(factory_name(network)))
     path = Path(checkpoint) if checkpoint is not None else None
-    run = _Run(source, config, device, objective, network)
+    run = _Run(_in_space(source, config), config, device, objective, network)
     if path is not None and resume and path.exists():
         run.restore(path)
     with noting_interrupts() as interruption:
@@ -119,6 +119,21 @@ def distill(
             if interruption.wanted and run.done < config.iterations:
                 raise DistillationStopped(run.data(), run.done, config, path)
     return run.data()
+
+
+def _in_space(source: Source, config: DistillConfig) -> Source:
+    """The source in the space to learn in: whitened where the configuration says so."""
+    if config.zca and source.whitening is None:
+        return source.whitened(ZCA.fit(source, config.zca_epsilon))
+    found = source.whitening.record.epsilon if source.whitening else None
+    if found != (config.zca_epsilon if config.zca else None):
+        raise ArgumentError(
+            "the source is whitened otherwise than the settings say",
+            where="distillation.zca",
+            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
+            found=f"a source whitened with epsilon {found:g}",
+        )
+    return source
 
 
 class _Run:

@@ -44,6 +44,7 @@ def encoded(source: Source, **how: Any) -> FreDData:
         source=source.provenance(),
         license=source.license,
         citation=source.citation,
+        whitening=source.whitening.record if source.whitening else None,
         **how,
     )
 

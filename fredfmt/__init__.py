@@ -22,7 +22,7 @@ from fredfmt.errors import (
 )
 from fredfmt.ledger import Ledger, ledger
 from fredfmt.limits import Limits
-from fredfmt.metadata import Metadata, Normalization, Quantization
+from fredfmt.metadata import Metadata, Normalization, Quantization, Whitening
 from fredfmt.model import FreDData
 from fredfmt.storage import convert, load, save
 from fredfmt.validation import Report, validate
@@ -51,6 +51,7 @@ __all__ = [
     "Report",
     "SourceError",
     "VersionError",
+    "Whitening",
     "__version__",
     "convert",
     "decode",

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fredfmt import limits as limits_
-from fredfmt.decoder import Decoder, to_unit
+from fredfmt.decoder import Decoder, check_unit, to_unit
 from fredfmt.errors import FredIndexError
 from fredfmt.limits import Limits
 from fredfmt.model import FreDData
@@ -46,7 +46,7 @@ class FreDDataset(Dataset[Sample]):
     FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError
         From `fredfmt.load`.
     ArgumentError
-        For a size or a k that the data do not have.
+        For a size or a k that the data do not have, or ``normalized=False`` of whitened images.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class FreDDataset(Dataset[Sample]):
         self.data = file if isinstance(file, FreDData) else load(file, verify=verify, limits=limits)
         self.transform = transform
         self.target_transform = target_transform
+        if not normalized:
+            check_unit(self.data.metadata)
         self._normalized = normalized
         self._decoder = Decoder.of(self.data, size=size, k=k, device="cpu", dtype=dtype)
         self._labels = self.data.labels.astype(np.float32 if self.data.soft else np.int64)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.errors import ArgumentError, FredIndexError
-from fredfmt.metadata import Normalization
+from fredfmt.metadata import Metadata, Normalization
 from fredfmt.model import FreDData
 from fredfmt.planes import Planes
 from fredfmt.synthesis import Synthesis, fastest
@@ -235,12 +235,15 @@ def decode(
     FredIndexError
         For an index outside the data set.
     ArgumentError
-        For a size or a k that the data do not have, or coefficients of another shape.
+        For a size or a k that the data do not have, coefficients of another shape, or ``normalized=False`` of whitened
+        images.
     """
     if coefficients is not None and coefficients.shape != data.coefficients.shape:
         raise ArgumentError(
             "wrong shape", where="coefficients", expected=data.coefficients.shape, found=tuple(coefficients.shape)
         )
+    if not normalized:
+        check_unit(data.metadata)
     rows, single = _rows(indices, len(data))
     decoder = _decoder_of(data, size, k, device, dtype)
     masks = data.mask_of if rows is None else data.mask_of[rows]
@@ -254,6 +257,17 @@ def decode(
     if not normalized:
         images = to_unit(images, data.metadata.normalization)
     return images[0] if single else images
+
+
+def check_unit(metadata: Metadata) -> None:
+    """Raise `ArgumentError` for whitened images, which a mean and a standard deviation do not bring to 0..1."""
+    if metadata.whitening is not None:
+        raise ArgumentError(
+            "the images are whitened (ZCA), and the file does not hold the matrix that brings them back to 0..1",
+            where="normalized=False",
+            hint="Take them as they are (normalized=True); fredfmt.sources.ZCA.of(data.metadata.whitening, train)"
+            " makes the matrix from the real train split, and its unwhiten() undoes it",
+        )
 
 
 def to_unit(images: Tensor, normalization: Normalization | None) -> Tensor:

@@ -17,8 +17,8 @@ def digest(file: str | os.PathLike[str] | IO[bytes] | FreDData) -> str:
     """The content digest of a data set or of a file, ``"sha256:"`` and 64 hexadecimal digits.
 
     A file is read and verified. Two data sets have the same digest when they decode to the same images and labels from
-    the same numbers: coefficients, frequencies, labels, masks, base, shape, transform, quantisation, normalisation and
-    class names. Provenance, results and other notes do not enter it.
+    the same numbers: coefficients, frequencies, labels, masks, base, shape, transform, quantisation, normalisation,
+    whitening and class names. Provenance, results and other notes do not enter it.
     """
     from fredfmt.storage import load
 
@@ -39,6 +39,10 @@ def digest_of_data(data: FreDData) -> str:
     if meta.normalization is not None:
         parts.append(("normalization.mean", np.array(meta.normalization.mean, "<f8")))
         parts.append(("normalization.std", np.array(meta.normalization.std, "<f8")))
+    if meta.whitening is not None:
+        parts.append(("whitening.method", _text(meta.whitening.method)))
+        parts.append(("whitening.epsilon", np.array([meta.whitening.epsilon], "<f8")))
+        parts.append(("whitening.images", _text(meta.whitening.images or "")))
     parts += [("class", _text(name)) for name in meta.classes]
     state = hashlib.sha256()
     for name, array in parts:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fredfmt import limits as limits_
-from fredfmt.decoder import Decoder
+from fredfmt.decoder import Decoder, check_unit
 from fredfmt.errors import ArgumentError
 from fredfmt.limits import Limits
 from fredfmt.model import FreDData
@@ -54,7 +54,8 @@ class FreDLoader:
     FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError
         From `fredfmt.load`.
     ArgumentError
-        For a size or a k that the data do not have, a rank that is not in the world, or settings that leave no batch.
+        For a size or a k that the data do not have, a rank that is not in the world, settings that leave no batch, or
+        ``normalized=False`` of whitened images.
     """
 
     def __init__(
@@ -213,6 +214,7 @@ class FreDLoader:
 
 def _moments(data: FreDData, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """Mean and standard deviation (C, 1, ...) that lead from the stored space to 0..1, on the device once for all."""
+    check_unit(data.metadata)
     normalization = data.metadata.normalization
     if normalization is None:
         return None

@@ -14,6 +14,7 @@ from fredfmt.errors import FormatError, VersionError, check, located, together
 FORMAT = "fred"
 VERSION = "1.0"
 _VERSION = re.compile(r"1\.(0|[1-9][0-9]*)")
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 Json: TypeAlias = Mapping[str, Any]
 Mode = Literal["uniform", "float16", "float32"]
@@ -73,11 +74,42 @@ class Normalization:
 
 
 @dataclass(frozen=True)
+class Whitening:
+    """How the images were whitened: ``W (y - m)`` of images y in the space of the normalisation, each as one vector,
+    with ``W = (S + epsilon I) ** -1/2`` of the mean m and covariance S of a set of images."""
+
+    method: str
+    """``zca``."""
+    epsilon: float
+    images: str | None = None
+    """Digest of the images that m and S are of; None: not known."""
+    source: Json = field(default_factory=dict)
+    """Which images these are: name, split, number, selection."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", _frozen(self.source))
+        if self.method != "zca":
+            raise FormatError("unknown", where="whitening.method", expected="zca", found=self.method, rule="FRED-121")
+        if not (math.isfinite(self.epsilon) and self.epsilon > 0):
+            raise FormatError(
+                "unusable", where="whitening.epsilon", expected="above 0", found=self.epsilon, rule="FRED-121"
+            )
+        if self.images is not None and not _DIGEST.fullmatch(self.images):
+            raise FormatError(
+                "not a digest",
+                where="whitening.images",
+                expected="sha256: and 64 lower-case hexadecimal digits",
+                found=self.images,
+                rule="FRED-121",
+            )
+
+
+@dataclass(frozen=True)
 class Metadata:
     """What a file says about its data. The names are those of the JSON document.
 
-    The first six fields and the normalisation decide what the data *are* and enter the content digest; the others tell
-    where the data came from and what they are good for.
+    The first five fields, the normalisation and the whitening decide what the data *are* and enter the content digest;
+    the others tell where the data came from and what they are good for.
     """
 
     spatial_shape: tuple[int, ...]
@@ -90,6 +122,8 @@ class Metadata:
     quantization: Quantization
     normalization: Normalization | None = None
     """None: the space of the images is 0..1 itself."""
+    whitening: Whitening | None = None
+    """How they were whitened after that; None: they were not."""
     mask: Json = field(default_factory=dict)
     """How frequencies were chosen: strategy, scope, share of the variance kept."""
     reconstruction: Json = field(default_factory=dict)
@@ -158,9 +192,9 @@ class Metadata:
         document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if isinstance(value, Quantization | Normalization):
+            if isinstance(value, Quantization | Normalization | Whitening):
                 value = {key.name: getattr(value, key.name) for key in fields(value)}
-                value = {key: part for key, part in value.items() if part is not None}
+                value = {key: part for key, part in value.items() if part is not None and part != {}}
             if value or entry.name in _REQUIRED:
                 document[entry.name] = thawed(value)
         return {**document.pop("extensions", {}), **document}
@@ -299,6 +333,12 @@ def _read_normalization(value: Any) -> Normalization:
     return Normalization(_read_numbers(values["mean"]), _read_numbers(values["std"]))
 
 
+def _read_whitening(value: Any) -> Whitening:
+    values = _fields(value, {entry.name for entry in fields(Whitening)}, {"method", "epsilon"})
+    readers = {"method": _read_string, "epsilon": _read_number, "images": _read_string, "source": _object}
+    return Whitening(**{key: readers[key](part) for key, part in values.items()})
+
+
 _READERS: Mapping[str, Any] = {
     "spatial_shape": _read_integers,
     "channels": _read_integer,
@@ -306,6 +346,7 @@ _READERS: Mapping[str, Any] = {
     "transform": _read_string,
     "quantization": _read_quantization,
     "normalization": _read_normalization,
+    "whitening": _read_whitening,
     "results": _read_objects,
     "license": _read_string,
     "citation": _read_string,

@@ -195,7 +195,8 @@ class FreDData:
         shape = "x".join(map(str, (meta.channels, *meta.spatial_shape)))
         stored = f"step {meta.quantization.step:g}" if meta.quantization.step else meta.quantization.mode
         head = f"FreDData: {len(self)} instances of {shape}, {len(meta.classes)} classes"
-        lines = [f"{head}, k={self.k} {meta.transform}, {stored}"]
+        whitened = ", whitened" if meta.whitening else ""
+        lines = [f"{head}, k={self.k} {meta.transform}, {stored}{whitened}"]
         for name in ARRAYS:
             if (array := getattr(self, name)) is not None:
                 lines.append(f"  {name:<13}{'x'.join(map(str, array.shape)):<16}{array.dtype}")

@@ -73,6 +73,8 @@ def distill(
     augmentation: Annotated[
         str, typer.Option(help="Operations joined by _, one drawn an update; none for none.")
     ] = _DEFAULT.augmentation,
+    zca: options.Zca = False,
+    zca_epsilon: options.ZcaEpsilon = _DEFAULT.zca_epsilon,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
     checkpoint: Annotated[

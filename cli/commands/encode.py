@@ -24,6 +24,8 @@ def encode(
     per_class: Annotated[int | None, typer.Option(min=1, help="Take this many random images a class.")] = None,
     base: Annotated[bool, typer.Option("--base", help="Store class means apart from the instances.")] = False,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
+    zca: options.Zca = False,
+    zca_epsilon: options.ZcaEpsilon = 0.1,
     seed: options.Seed = 0,
     size: options.Size = None,
     classes: options.Classes = None,
@@ -32,13 +34,19 @@ def encode(
 ) -> None:
     """Encode real images: keep the best K frequencies of each and quantise them."""
     from fredfmt.encoder import encode as make
-    from fredfmt.sources import open_source
+    from fredfmt.sources import ZCA, Source, open_source
     from fredfmt.storage import packed_size, save
 
     refuse_existing(out, force)
-    real = open_source(source, split=split, size=size, data_root=data_root)
-    if wanted := options.parse_classes(classes):
-        real = real.of_classes(wanted)
+    wanted = options.parse_classes(classes)
+
+    def opened(split: str) -> Source:
+        images = open_source(source, split=split, size=size, data_root=data_root)
+        return images.of_classes(wanted) if wanted else images
+
+    real = opened(split)
+    if zca:
+        real = real.whitened(ZCA.fit(real if split == "train" else opened("train"), zca_epsilon))
     if per_class is not None:
         real = real.sample(per_class, seed=seed)
     data = make(
@@ -57,6 +65,7 @@ def encode(
         source=real.provenance(),
         license=real.license,
         citation=real.citation,
+        whitening=real.whitening.record if real.whitening else None,
     )
     save(data, out)
     say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")

@@ -34,7 +34,17 @@ def inspect(file: options.File, json: options.Json = False) -> None:
         show(f"[yellow]warning[/yellow] {warning}")
     show(_table("Data", facts["data"]))
     show(_table("Bytes", facts["bytes"]))
-    for name in ("normalization", "mask", "reconstruction", "source", "distillation", "recipe", "license", "citation"):
+    for name in (
+        "normalization",
+        "whitening",
+        "mask",
+        "reconstruction",
+        "source",
+        "distillation",
+        "recipe",
+        "license",
+        "citation",
+    ):
         if value := facts["metadata"].get(name):
             show(_table(name.capitalize(), value if isinstance(value, dict) else {"": value}))
     for result in facts["metadata"].get("results", []):
@@ -87,14 +97,20 @@ def describe(data: FreDData) -> dict[str, Any]:
 
 
 def _warnings(data: FreDData) -> list[str]:
+    warnings = []
+    if data.metadata.whitening is not None:
+        warnings.append(
+            "the images are whitened (ZCA): networks trained on them know whitened images only, and what they are to"
+            " judge must be whitened by the same matrix"
+        )
     kept = data.metadata.mask.get("between_kept")
     if isinstance(kept, int | float) and kept < _BETWEEN_KEPT:
         text = (
             f"the masks leave out {1 - kept:.0%} of the variance between classes, and networks may not tell them apart;"
             " explained variance is blind to what is constant within a class: try --mask fisher or amplitude"
         )
-        return [text]
-    return []
+        warnings.append(text)
+    return warnings
 
 
 def _table(title: str, values: dict[str, Any]) -> Table:

@@ -21,6 +21,7 @@ from fredfmt.sources.request import Request
 from fredfmt.sources.source import Source
 from fredfmt.sources.tiny_imagenet import open_tiny_imagenet
 from fredfmt.sources.torchvision_sets import open_torchvision
+from fredfmt.sources.whitening import ZCA
 
 SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
     {
@@ -39,7 +40,7 @@ SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
 )
 _WITH_PATH = ("folder", "npz")
 
-__all__ = ["SOURCES", "Source", "open_source"]
+__all__ = ["SOURCES", "ZCA", "Source", "open_source"]
 
 
 def open_source(

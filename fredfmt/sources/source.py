@@ -13,6 +13,7 @@ from fredfmt.errors import ArgumentError, SourceError
 from fredfmt.metadata import Normalization
 from fredfmt.sources import splits
 from fredfmt.sources.views import Images, Normalized, Selected
+from fredfmt.sources.whitening import ZCA, Whitened
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,7 +39,9 @@ class Source:
     citation: str | None = None
     selection: str | None = None
     """How these images were chosen, where they are not the whole published split."""
-    normalized: Normalized = field(init=False)
+    whitening: ZCA | None = None
+    """Whitens the images after that; see `whitened`."""
+    normalized: Images = field(init=False)
     """The images as float32 in the space of `normalization`, computed as rows are asked for (slice or integer array),
     so that ``fredfmt.encode(source.normalized, source.labels, ...)`` streams."""
 
@@ -67,7 +70,9 @@ class Source:
             )
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
         object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "normalized", Normalized(self.images, self.normalization))
+        normalized = Normalized(self.images, self.normalization)
+        whitened = Whitened(normalized, self.whitening) if self.whitening else normalized
+        object.__setattr__(self, "normalized", whitened)
 
     @property
     def channels(self) -> int:
@@ -120,6 +125,11 @@ class Source:
         chosen = self.subset(rows, selection=f"{len(numbers)} of {len(self.classes)} classes")
         classes = tuple(self.classes[number] for number in numbers)
         return replace(chosen, labels=renumbered[chosen.labels], classes=classes)
+
+    def whitened(self, whitening: ZCA) -> Source:
+        """The same images in the space of a whitening, which takes the place of the normalisation."""
+        plain = Normalization((0.0,) * self.channels, (1.0,) * self.channels)
+        return replace(self, normalization=plain, whitening=whitening)
 
     def split_off(self, fraction: float, seed: int = 0) -> tuple[Source, Source]:
         """(rest, held out), for validation: ``fraction`` of every class, drawn by ``seed``, both in their old order."""

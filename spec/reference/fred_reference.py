@@ -15,10 +15,11 @@ AXES = {"coefficients": ["instance", "channel", "frequency"], "frequencies": ["m
 AXES |= {"labels": ["instance", "class"], "mask_of": ["instance"], "base": ["mask", "channel", "frequency"]}
 INDEX, FLOATS = ("uint8", "uint16", "uint32"), ("float16", "float32")
 KEPT = {"uniform": INDEX[1:], "float16": FLOATS[:1], "float32": FLOATS[1:]}
-NUMBER = (int, float)
+NUMBER, OPTIONAL = (int, float), {"step", "error_max", "error_rms", "images", "source"}
 FORM = {"format": str, "version": str, "spatial_shape": [int], "channels": int, "classes": [str], "transform": str}
 FORM |= {"quantization": {"mode": str, "step": NUMBER, "error_max": NUMBER, "error_rms": NUMBER}, "results": [dict]}
 FORM |= {"normalization": {"mean": [NUMBER], "std": [NUMBER]}, "license": str, "citation": str}
+FORM |= {"whitening": {"method": str, "epsilon": NUMBER, "images": str, "source": dict}}
 FORM |= dict.fromkeys(("mask", "reconstruction", "source", "distillation", "recipe", "writer", "ext"), dict)
 
 
@@ -31,7 +32,7 @@ def fits(value, form):
     if isinstance(form, list):
         return isinstance(value, list) and all(fits(element, form[0]) for element in value)
     if isinstance(form, dict):
-        held = isinstance(value, dict) and set(form) - {"step", "error_max", "error_rms"} <= set(value) <= set(form)
+        held = isinstance(value, dict) and set(form) - OPTIONAL <= set(value) <= set(form)
         return held and all(fits(value[key], form[key]) for key in value)
     return isinstance(value, form) and not isinstance(value, bool)
 
@@ -161,9 +162,12 @@ def check_metadata(meta):
     need(("step" in quantization) == (quantization["mode"] == "uniform"), "FRED-119")
     for values in meta.get("normalization", {}).values():
         need(len(values) == meta["channels"] and min(meta["normalization"]["std"]) > 0, "FRED-120")
+    white, digest = meta.get("whitening", {"method": "zca", "epsilon": 1}), "sha256:[0-9a-f]{64}"
+    need(white["method"] == "zca" and 0 < white["epsilon"] < math.inf, "FRED-121")
+    need("images" not in white or re.fullmatch(digest, white["images"]), "FRED-121")
     integrity = meta.get("integrity")
     digests = fits(integrity, {"content": str, "metadata": str}) and integrity.values()
-    need(digests and all(re.fullmatch("sha256:[0-9a-f]{64}", value) for value in digests), "FRED-701")
+    need(digests and all(re.fullmatch(digest, value) for value in digests), "FRED-701")
     digested = {**meta, "integrity": {"content": integrity["content"]}}
     need(integrity["metadata"] == "sha256:" + hashlib.sha256(spell(digested).encode()).hexdigest(), "FRED-703")
 
@@ -241,6 +245,10 @@ def content_digest(meta, arrays):
     parts += [("quantization.step", [meta["quantization"].get("step", 1)], "f8")]
     if "normalization" in meta:
         parts += [(f"normalization.{name}", meta["normalization"][name], "f8") for name in ("mean", "std")]
+    for name, kind in (("method", "u1"), ("epsilon", "f8"), ("images", "u1")):
+        if name in (white := meta.get("whitening", {})):
+            value = [white[name]] if kind == "f8" else list(white[name].encode())
+            parts.append((f"whitening.{name}", value, kind))
     parts += [("class", list(name.encode()), "u1") for name in meta["classes"]]
     state = hashlib.sha256()
     for name, values, kind in parts:

@@ -29,6 +29,7 @@ from fredfmt.containers import archive, hdf5, hierarchy
 from fredfmt.containers.package import Package, StoredArray, chunk_shape_of, pack
 from fredfmt.digest import digest_of_document
 from fredfmt.documents import canonical
+from fredfmt.metadata import Whitening
 from fredfmt.model import FreDData
 
 HERE = Path(__file__).resolve().parent
@@ -241,6 +242,9 @@ def build_valid(to: Vectors) -> None:
     to.valid("FRED-202-base", "202 203", "a spectrum for each mask", fred(data(base=True)))
     normalization = ([0.25, 0.5], [0.125, 0.75])
     to.valid("FRED-120-normalization", "120", "mean and std", fred(data(normalization=normalization)))
+    white = Whitening("zca", 0.1, images="sha256:" + "5a" * 32, source={"name": "made up", "split": "train"})
+    to.valid("FRED-121-whitening", "121 304", "whitened, and by which images", fred(data(whitening=white)))
+    to.valid("FRED-121-recipe-only", "121", "whitened, by unknown images", fred(data(whitening=Whitening("zca", 1))))
     soft = np.array([[5, 2, 1], [1, 6, 1], [0, 0, 8], [2, 3, 3], [8, 0, 0], [1, 1, 6]], np.float32) / 8
     document, arrays = parts(data())
     masked = {**arrays, "mask_of": arrays["labels"][::-1].copy()}
@@ -323,6 +327,10 @@ def build_invalid_metadata(to: Vectors) -> None:
         "FRED-119-mode": ("an unknown mode", {"quantization": {"mode": "vector"}}),
         "FRED-120-zero-std": ("a std of 0", {"normalization": {"mean": [0, 0], "std": [1, 0]}}),
         "FRED-120-one-mean": ("too few values", {"normalization": {"mean": [0], "std": [1]}}),
+        "FRED-113-whitening": ("no epsilon", {"whitening": {"method": "zca"}}),
+        "FRED-121-method": ("another whitening", {"whitening": {"method": "pca", "epsilon": 0.1}}),
+        "FRED-121-epsilon": ("an epsilon of 0", {"whitening": {"method": "zca", "epsilon": 0}}),
+        "FRED-121-images": ("a short digest", {"whitening": {"method": "zca", "epsilon": 0.1, "images": "sha256:00"}}),
         "FRED-303-large-image": ("an image of 2^40 positions", {"spatial_shape": [1 << 20, 1 << 20]}),
         "FRED-303-depth-17": ("JSON nested too deep", {"ext": {"deep": nested}}),
         "FRED-701-missing": ("no digests", {"integrity": None}),

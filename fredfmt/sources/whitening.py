@@ -1,0 +1,136 @@
+"""ZCA whitening: a train split in, the matrix that takes correlations out of its images, and the way back.
+
+A file of whitened images records how its matrix came about (`fredfmt.metadata.Whitening`), not the matrix, which is
+many times its size; who has the same images has the same matrix. See docs/decisions/zca.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import ArgumentError
+from fredfmt.metadata import Whitening
+from fredfmt.sources.views import Images, RowIndex, blocks, unit
+
+if TYPE_CHECKING:
+    from fredfmt.sources.source import Source
+
+EPSILON = 0.1
+"""Of Kornia's and Matching Training Trajectories' ZCA, for pixels in 0..1."""
+LARGEST = 8192
+"""Numbers of an image, beyond which the matrix takes more than half a gigabyte."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ZCA:
+    """``z = W (y - m)`` of images y in 0..1, all channels and places as one vector of D numbers: m and S are the mean
+    and the covariance (divisor n - 1) of n images, and ``W = (S + epsilon I) ** -1/2``, symmetric."""
+
+    mean: NDArray[np.float32]
+    """(D,)."""
+    matrix: NDArray[np.float32]
+    """(D, D): W."""
+    inverse: NDArray[np.float32]
+    """(D, D)."""
+    record: Whitening
+    """What files say of it."""
+
+    @classmethod
+    def fit(cls, source: Source, epsilon: float = EPSILON) -> Self:
+        """The whitening by all images of ``source``, a train split, read block by block.
+
+        Raises `ArgumentError` for fewer than two images, images of more than `LARGEST` numbers, or an unusable epsilon.
+        """
+        size = int(np.prod(source.images.shape[1:]))
+        if size > LARGEST:
+            raise ArgumentError(
+                "images are too large to be whitened",
+                where=source.name,
+                expected=f"at most {LARGEST} numbers",
+                found=size,
+            )
+        if len(source) < 2:
+            raise ArgumentError("whitening needs images", where=source.name, expected="at least 2", found=len(source))
+        record = Whitening("zca", epsilon, images=_digest(source.images), source=source.provenance())
+        mean, covariance = _moments(source.images)
+        variances, directions = np.linalg.eigh(covariance)
+        deviations = np.sqrt(np.maximum(variances, 0) + epsilon)
+        matrix, inverse = ((directions * scale) @ directions.T for scale in (1 / deviations, deviations))
+        return cls(mean.astype(np.float32), matrix.astype(np.float32), inverse.astype(np.float32), record)
+
+    @classmethod
+    def of(cls, record: Whitening, source: Source) -> Self:
+        """The whitening that a file records, made anew from the train split it names.
+
+        Raises `ArgumentError` if ``source`` has other images than the file's matrix was made of.
+        """
+        if record.images is not None and (found := _digest(source.images)) != record.images:
+            raise ArgumentError(
+                "the data are whitened by other images than these",
+                where=f"{source.name} {source.split}",
+                expected=f"{record.images} ({_words(record)})",
+                found=found,
+            )
+        return cls.fit(source, record.epsilon)
+
+    def whiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """(N, C, *spatial) images in 0..1 to whitened ones."""
+        flat = images.reshape(len(images), -1).astype(np.float32, copy=False) - self.mean
+        return (flat @ self.matrix).reshape(images.shape)
+
+    def unwhiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """The reverse of `whiten`: whitened (N, C, *spatial) images to 0..1, not clipped."""
+        flat = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False) @ self.inverse
+        return (flat + self.mean).reshape(images.shape)
+
+
+class Whitened:
+    """Images in 0..1 as whitened ones, float32, when rows are asked for."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, images: Images, whitening: ZCA) -> None:
+        self._images, self._whitening = images, whitening
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C, *spatial)."""
+        return self._images.shape
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, rows: RowIndex, /) -> NDArray[np.float32]:
+        return self._whitening.whiten(self._images[rows])
+
+
+def _moments(images: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(D,) mean and (D, D) covariance of images in 0..1. Sums of 8-bit pixels are exact in any order."""
+    size = int(np.prod(images.shape[1:]))
+    total, square = np.zeros(size), np.zeros((size, size))
+    for block in blocks(images):
+        flat = block.reshape(len(block), -1).astype(np.float64)
+        total += flat.sum(axis=0)
+        square += flat.T @ flat
+    count, scale = len(images), unit(images.dtype)
+    mean = total / (count * scale)
+    covariance = (square / scale**2 - count * np.outer(mean, mean)) / (count - 1)
+    return mean, (covariance + covariance.T) / 2
+
+
+def _digest(images: Images) -> str:
+    """sha256 of all pixels, row-major: bytes, or little-endian float32 where they are not bytes."""
+    state = hashlib.sha256()
+    for block in blocks(images):
+        state.update(np.ascontiguousarray(block, np.uint8 if images.dtype == np.uint8 else "<f4").data)
+    return f"sha256:{state.hexdigest()}"
+
+
+def _words(record: Whitening) -> str:
+    known = [str(record.source[key]) for key in ("name", "split", "selection") if key in record.source]
+    return ", ".join(known) or "not named"
