@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from fredfmt.decoder import decode
 from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, NetworkConfig
-from fredfmt.distill.corruptions import Corrupted, corruption_names
+from fredfmt.distill.corruptions import Corrupted, check_images, corruption_names
 from fredfmt.distill.networks import NetworkFactory, factory_name, make_network, seeded
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
@@ -102,6 +102,8 @@ def evaluate_sets(
     much there is.
     """
     names = corruption_names(corruptions) if corruptions is not None else ()
+    if names:
+        check_images(test.images.shape)
     if network is not None:
         config = replace(config, network=NetworkConfig(factory_name(network)))
     networks: list[nn.Module] = []

@@ -335,8 +335,8 @@ def _read_normalization(value: Any) -> Normalization:
 
 def _read_whitening(value: Any) -> Whitening:
     values = _fields(value, {entry.name for entry in fields(Whitening)}, {"method", "epsilon"})
-    readers = {"method": _read_string, "epsilon": _read_number, "images": _read_string, "source": _object}
-    return Whitening(**{key: readers[key](part) for key, part in values.items()})
+    readers: dict[str, Any] = {"epsilon": _read_number, "source": _object}
+    return Whitening(**{key: readers.get(key, _read_string)(part) for key, part in values.items()})
 
 
 _READERS: Mapping[str, Any] = {

@@ -12,7 +12,7 @@ files beside this and a line in `CORRUPTIONS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -53,7 +53,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
     }
 )
 
-__all__ = ["CORRUPTIONS", "Corrupted", "Corruption", "corrupt", "corruption_names"]
+__all__ = ["CORRUPTIONS", "Corrupted", "Corruption", "check_images", "corrupt", "corruption_names"]
 
 
 def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, indices: NDArray[Any] | None = None) -> Tensor:
@@ -66,15 +66,18 @@ def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, indices:
         raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=repr(name))
     if severity not in SEVERITIES:
         raise ArgumentError("no such severity", where=name, expected="1 to 5", found=severity)
-    if images.ndim != 4:
-        raise ArgumentError(
-            "corruptions are of images", where=name, expected="(N, C, height, width)", found=tuple(images.shape)
-        )
+    check_images(images.shape)
     if not len(images):
         return images
     numbers = range(len(images)) if indices is None else indices.tolist()
     draws = [generator(seed, f"corruption {name}", number) for number in numbers]
     return CORRUPTIONS[name](images.to("cpu", torch.float32), severity, draws).clamp(0, 1)
+
+
+def check_images(shape: Sequence[int]) -> None:
+    """Raise `ArgumentError` for what is not (N, C, height, width)."""
+    if len(shape) != 4:
+        raise ArgumentError("corruptions are of images", expected="(N, C, height, width)", found=tuple(shape))
 
 
 def corruption_names(config: CorruptionConfig) -> tuple[str, ...]:

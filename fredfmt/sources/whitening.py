@@ -81,12 +81,12 @@ class ZCA:
     def whiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """(N, C, *spatial) images in 0..1 to whitened ones."""
         flat = images.reshape(len(images), -1).astype(np.float32, copy=False) - self.mean
-        return (flat @ self.matrix).reshape(images.shape)
+        return _shaped(flat @ self.matrix, images)
 
     def unwhiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """The reverse of `whiten`: whitened (N, C, *spatial) images to 0..1, not clipped."""
         flat = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False) @ self.inverse
-        return (flat + self.mean).reshape(images.shape)
+        return _shaped(flat + self.mean, images)
 
 
 class Whitened:
@@ -107,6 +107,10 @@ class Whitened:
 
     def __getitem__(self, rows: RowIndex, /) -> NDArray[np.float32]:
         return self._whitening.whiten(self._images[rows])
+
+
+def _shaped(flat: NDArray[np.float32], images: NDArray[Any]) -> NDArray[np.float32]:
+    return flat.reshape(images.shape)
 
 
 def _moments(images: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
