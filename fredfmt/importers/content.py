@@ -15,8 +15,8 @@ from fredfmt.importers.readers import READERS, form_of
 from fredfmt.limits import Limits
 from fredfmt.sources.listing import class_folders
 
-_IMAGES = re.compile(r"images(?:_zca)?_(?P<which>best|[0-9]+)\.pt")
-_PREFERRED = ("images_best.pt", "data.pt", "best.npz")
+_IMAGES = re.compile(r"images(?:_zca)?(?P<which>_best|_[0-9]+|)\.pt")
+_PREFERRED = ("images_best.pt", "images.pt", "data.pt", "best.npz")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def open_content(path: Path, *, labels_file: Path | None = None, limits: Limits 
     """Read the file at ``path``, or the one in the folder there that holds the images, and the files beside it.
 
     Beside ``images_best.pt`` belong ``labels_best.pt`` and ``lr_best.pt``, and FreD's ``mask.pt``; likewise for
-    ``images_500.pt``. A folder of class folders is taken as it is.
+    ``images_500.pt`` and ``images.pt``. A folder of class folders is taken as it is.
     """
     if path.is_dir():
         inside = _inside(path)
@@ -64,7 +64,7 @@ def _inside(folder: Path) -> Path | None:
     raise SourceError(
         "which file of the folder holds the images is not clear",
         where=str(folder),
-        expected="images_best.pt, data.pt, one res_*.pt, or a folder of images a class",
+        expected="images_best.pt, images.pt, data.pt, one res_*.pt, or a folder of images a class",
         found=", ".join(sorted(place.name for place in folder.iterdir())[:8]) or "nothing",
         hint="Name the file itself",
     )
@@ -73,7 +73,7 @@ def _inside(folder: Path) -> Path | None:
 def _companions(path: Path, labels_file: Path | None) -> dict[str, Path]:
     wanted: dict[str, Path] = {}
     if match := _IMAGES.fullmatch(path.name):
-        wanted = {role: path.with_name(f"{role}_{match['which']}.pt") for role in ("labels", "lr")}
+        wanted = {role: path.with_name(f"{role}{match['which']}.pt") for role in ("labels", "lr")}
     if match or path.name.startswith("res_"):
         wanted["mask"] = path.with_name("mask.pt")
     there = {role: place for role, place in wanted.items() if place.is_file()}

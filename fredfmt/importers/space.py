@@ -76,8 +76,7 @@ def _undone(images: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
         inverse = next((values[name] for name in _INVERSES if name in values), None)
         mean = next((values[name] for name in _MEANS if name in values), None)
         size = images[0].size
-        fits = isinstance(inverse, np.ndarray) and isinstance(mean, np.ndarray)
-        if not fits or inverse.shape != (size, size) or mean.size != size:
+        if inverse is None or mean is None or np.shape(inverse) != (size, size) or np.size(mean) != size:
             raise SourceError(
                 "not the whitening of these images",
                 expected=f"{_INVERSES[0]} or {_INVERSES[1]} ({size}, {size}), and mean ({size},)",

@@ -52,4 +52,4 @@ def _declared(file: Any, name: str) -> int:
         raise SourceError("not a dataset of plain numbers", found=type(dataset).__name__)
     if dataset.is_virtual or dataset.id.get_create_plist().get_external_count():
         raise SourceError("virtual or external storage", expected="numbers in the file itself")
-    return prod(dataset.shape) * dataset.dtype.itemsize
+    return int(prod(dataset.shape) * dataset.dtype.itemsize)

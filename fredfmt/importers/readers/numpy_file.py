@@ -46,14 +46,14 @@ def read_npy(content: bytes, limits: Limits) -> NDArray[Any]:
 def _array(stream: IO[bytes], size: int) -> NDArray[Any]:
     """The array in ``size`` bytes of ``stream``."""
     try:
-        version = np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+        version = np.lib.format.read_magic(stream)
         reading = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
         }.get(version)
         if reading is None:
             raise SourceError("a version of .npy that is not known", found=version)
-        shape, fortran, dtype = reading(stream)  # type: ignore[no-untyped-call]
+        shape, fortran, dtype = reading(stream)
     except SourceError:
         raise
     except (ValueError, TypeError, SyntaxError, AttributeError, EOFError) as error:

@@ -13,6 +13,7 @@ from fredfmt import limits as limits_
 from fredfmt.errors import SourceError
 from fredfmt.limits import Limits
 
+METADATA = "__metadata__"
 _TYPES = {
     "BOOL": "?",
     "U8": "u1",
@@ -27,17 +28,16 @@ _TYPES = {
 }
 
 
-def read_safetensors(content: bytes, limits: Limits) -> dict[str, NDArray[Any]]:
-    """The tensors by name; bfloat16 becomes float32."""
+def read_safetensors(content: bytes, limits: Limits) -> dict[str, Any]:
+    """The tensors by name, and the strings of ``__metadata__``; bfloat16 becomes float32."""
     limits_.check(len(content), limits.decoded_bytes, "the file", name="decoded_bytes")
     length = int.from_bytes(content[:8], "little")
     limits_.check(length, limits.json_bytes, "the header", name="json_bytes")
     try:
         header = json.loads(content[8 : 8 + length].decode("utf-8"))
         return {
-            name: _tensor(content, 8 + length, entry["dtype"], entry["shape"], entry["data_offsets"])
+            name: dict(entry) if name == METADATA else _tensor(content, 8 + length, **entry)
             for name, entry in header.items()
-            if name != "__metadata__"
         }
     except SourceError:
         raise
@@ -45,8 +45,8 @@ def read_safetensors(content: bytes, limits: Limits) -> dict[str, NDArray[Any]]:
         raise SourceError("not a whole safetensors file", found=f"{type(error).__name__}: {error}") from None
 
 
-def _tensor(content: bytes, start: int, dtype: str, shape: list[int], offsets: list[int]) -> NDArray[Any]:
-    first, last = offsets
+def _tensor(content: bytes, start: int, dtype: str, shape: list[int], data_offsets: list[int]) -> NDArray[Any]:
+    first, last = data_offsets
     if dtype not in _TYPES:
         raise SourceError("a type of number that is not read", expected=", ".join(_TYPES), found=dtype)
     kind = np.dtype(_TYPES[dtype])

@@ -38,10 +38,10 @@ def _loaded(content: bytes) -> Any:
         raise SourceError("reading .pt files needs torch", hint="pip install torch") from None
     import numpy as np
 
-    multiarray = np.core.multiarray if np.__version__.startswith("1.") else np._core.multiarray
+    scalar = np.float64(0).__reduce__()[0]  # lives in another module in every numpy
     doubles = (np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType)
     allowed: list[Any] = [np.dtype, *doubles]
-    allowed += [(multiarray.scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    allowed += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")  # about old storages, which are read all the same
