@@ -11,6 +11,7 @@ from fredfmt.cli.commands.distill import distill
 from fredfmt.cli.commands.encode import encode
 from fredfmt.cli.commands.evaluate import evaluate
 from fredfmt.cli.commands.export import export
+from fredfmt.cli.commands.import_ import import_
 from fredfmt.cli.commands.inspect import inspect
 from fredfmt.cli.commands.plan import plan
 from fredfmt.cli.commands.preview import preview
@@ -27,6 +28,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
         "validate": (validate, "Look"),
         "bench": (bench, "Look"),
         "convert": (convert, "Share"),
+        "import": (import_, "Share"),
         "export": (export, "Share"),
         "decode": (export, "Share"),
     }

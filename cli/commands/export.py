@@ -12,10 +12,22 @@ from fredfmt.cli import options
 
 def export(
     file: options.File,
-    out: Annotated[Path, typer.Argument(metavar="DST", help="NAME.npz, or a folder to fill with PNG images.")],
-    to: Annotated[str | None, typer.Option(help="npz or png; told by the name of DST if left out.")] = None,
+    out: Annotated[
+        Path, typer.Argument(metavar="DST", help="NAME.npz, .safetensors, .parquet, .tar, .pt, or a folder.")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out."
+        ),
+    ] = None,
 ) -> None:
-    """Decode a file to images in 0..1: one .npz, or a folder of PNG images with a folder a class."""
+    """Decode a file for other programs.
+
+    npz, safetensors, png, parquet (Hugging Face) and webdataset hold images in 0..1; dc, mtt and ddranking the .pt
+    files of these projects, in the space that the file is trained in. A folder is filled with PNG images unless --to
+    says otherwise.
+    """
     from fredfmt.exporters import export as write
     from fredfmt.storage import load
 

@@ -10,7 +10,7 @@ from fredfmt.model import FreDData
 
 
 def npz(data: FreDData, path: Path) -> None:
-    """``images`` (N, C, *spatial) float32 in 0..1 where the original was, ``labels`` and ``class_names``.
+    """``images`` (N, C, *spatial) float32 in 0..1 where the original was, ``labels``, ``class_names`` and ``space``.
 
     `fredfmt.sources` reads it back as ``npz:PATH``.
     """
@@ -19,4 +19,6 @@ def npz(data: FreDData, path: Path) -> None:
     images = decode(data, normalized=False).numpy()
     labels = data.labels if data.soft else data.labels.astype(np.int64)
     with open(path, "xb") as file:
-        np.savez(file, images=images, labels=labels, class_names=np.array(data.metadata.classes))
+        np.savez(
+            file, images=images, labels=labels, class_names=np.array(data.metadata.classes), space=np.array("0..1")
+        )

@@ -1,0 +1,135 @@
+"""`fredfmt import`: somebody else's distilled set, as a file of this format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import kilobytes, print_json, refuse_existing, say
+from fredfmt.errors import ArgumentError
+
+_KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
+
+
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SRC", help="A .pt, .npz, .npy, .h5, .safetensors or checkpoint file, or a folder."),
+    ],
+    out: options.Out,
+    dataset: Annotated[
+        str | None, typer.Option(help="The real data set, such as cifar10: class names, mean and std.")
+    ] = None,
+    mean: Annotated[str | None, typer.Option(metavar="A,B,...", help="Mean of each channel in 0..1.")] = None,
+    std: Annotated[str | None, typer.Option(metavar="A,B,...", help="Standard deviation of each channel.")] = None,
+    unit: Annotated[bool, typer.Option("--unit", help="The images are in 0..1.")] = False,
+    zca: Annotated[
+        str | None,
+        typer.Option(metavar="MATRIX", help="A file that undoes the whitening, or keep to leave images whitened."),
+    ] = None,
+    no_zca: Annotated[bool, typer.Option("--no-zca", help="The images are not ZCA-whitened.")] = False,
+    classes: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Class names in the labels' order, or numbers for none.")
+    ] = None,
+    labels: Annotated[
+        Literal["hard", "probabilities", "logits", "centred", "class-major"] | None,
+        typer.Option(help="What float labels are; class-major: none are stored, images come class by class."),
+    ] = None,
+    labels_file: Annotated[Path | None, typer.Option(help="The file of the labels.")] = None,
+    temperature: Annotated[float, typer.Option(min=1e-6, help="Divides logits.")] = 1.0,
+    lr: Annotated[str | None, typer.Option(help="The learning rate to train with, or unknown.")] = None,
+    factor: Annotated[int | None, typer.Option(min=1, help="Pictures along a side of a packed image.")] = None,
+    experiment: Annotated[int | None, typer.Option(min=0, help="Which experiment of a res_*.pt file.")] = None,
+    channels: Annotated[Literal["first", "last"] | None, typer.Option(help="Where the channels' axis is.")] = None,
+    w0: Annotated[float | None, typer.Option(help="Of a neural field's sines.")] = None,
+    w0_initial: Annotated[float | None, typer.Option(help="Of its first layer.")] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="H,W", help="Size of fields, or to resize image files to.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Take it for {_KINDS}; recognised if left out.")] = None,
+    transform: Annotated[
+        str | None, typer.Option(help="dct, hartley, haar, db2 or identity; exact pixels if left out.")
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", min=1, help="Frequencies kept of each image; all if left out.")
+    ] = None,
+    mask: options.Mask = "evr",
+    step: options.Step = "float32",
+    seed: options.Seed = 0,
+    force: options.Force = False,
+    json: options.Json = False,
+) -> None:
+    """Bring in what DC, DM, FreD, MTT, DATM, IDC, DDiF, FRePo, KIP and others saved. Nothing in a file is executed.
+
+    What a file does not say (how images were normalised, whitening, class names) has to be given and is never guessed.
+    """
+    from fredfmt.importers import NOTES, Facts, import_file
+    from fredfmt.storage import packed_size, save
+
+    refuse_existing(out, force)
+    if no_zca and zca is not None:
+        raise ArgumentError("--zca and --no-zca contradict each other", expected="one of them")
+    facts = Facts(
+        dataset=dataset,
+        mean=_numbers(mean, "--mean"),
+        std=_numbers(std, "--std"),
+        unit=unit,
+        zca="no" if no_zca else zca,
+        classes="numbers" if classes == "numbers" else tuple(options.parse_classes(classes)) or None,
+        labels=labels,
+        temperature=temperature,
+        lr="unknown" if lr == "unknown" else None if lr is None else _number(lr, "--lr"),
+        factor=factor,
+        experiment=experiment,
+        channels=channels,
+        w0=w0,
+        w0_initial=w0_initial,
+        size=_size(size),
+        labels_file=labels_file,
+    )
+    chosen = options.parse_step(step)
+    data = import_file(source, facts, kind=kind, transform=transform, k=k, mask=mask, step=chosen, seed=seed)
+    save(data, out)
+    meta = data.metadata
+    notes, rmse = meta.ext[NOTES], meta.reconstruction["rmse"]
+    if json:
+        print_json(
+            {
+                "kind": notes["kind"],
+                "instances": len(data),
+                "transform": meta.transform,
+                "k": data.k,
+                "rmse": rmse,
+                "bytes": packed_size(data),
+                "labels": notes["labels"],
+                "space": notes["space"],
+                "recipe": dict(meta.recipe),
+            }
+        )
+        return
+    exact = "exact" if rmse == 0 else f"root mean square error {rmse:.3g}"
+    say(f"{source}: {notes['kind']}, labels {notes['labels']}, images {notes['space']}")
+    say(f"{out}: {len(data):,} instances, {meta.transform} k={data.k}, {exact}, {kilobytes(packed_size(data))}")
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError(f"unusable {option}", expected="a number", found=text) from None
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    return None if text is None else tuple(_number(part, option) for part in text.split(","))
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) not in (1, 2) or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise ArgumentError("unusable --size", expected="HEIGHT,WIDTH or one number", found=text)
+    return int(parts[0]), int(parts[-1])

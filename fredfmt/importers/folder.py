@@ -1,0 +1,24 @@
+"""A folder of image files, a folder a class: SRe2L, RDED, D4M and anybody's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fredfmt import limits as limits_
+from fredfmt.importers.content import Content
+from fredfmt.importers.facts import Facts
+from fredfmt.importers.found import Found
+from fredfmt.sources.image_files import ImageFiles
+from fredfmt.sources.listing import list_classes
+
+
+def folder(content: Content, facts: Facts) -> Found | None:
+    """All images of ``PATH/<class>/``, grey or RGB, with the folders' names as classes."""
+    if content.form != "folder":
+        return None
+    listing = list_classes(content.path)
+    first = [listing.paths[index] for index in np.unique(listing.labels, return_index=True)[1]]
+    files = ImageFiles(listing.paths, size=facts.size, samples=first)
+    size = int(np.prod(files.shape)) * 4
+    limits_.check(size, limits_.DEFAULT.decoded_bytes, "all images", name="decoded_bytes")
+    return Found(files[np.arange(len(files))], listing.labels, unit=True, whitened=False, classes=listing.classes)

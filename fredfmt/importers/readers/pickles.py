@@ -1,0 +1,264 @@
+"""What a pickle says, without doing it: a stream in, a tree of inert values out.
+
+`torch.load(weights_only=True)` runs nothing but what it allows, yet it allocates whatever a file declares. So the
+opcodes are first read here, where a call is only noted down: calls that plain tensors and numbers do not need are
+refused, and the sizes of tensors are known before there are any.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import IO, Any
+
+from fredfmt.errors import SourceError
+
+ITEM_BYTES = {
+    "torch BoolStorage": 1,
+    "torch ByteStorage": 1,
+    "torch CharStorage": 1,
+    "torch ShortStorage": 2,
+    "torch HalfStorage": 2,
+    "torch BFloat16Storage": 2,
+    "torch IntStorage": 4,
+    "torch FloatStorage": 4,
+    "torch LongStorage": 8,
+    "torch DoubleStorage": 8,
+}
+_DEEPEST = 32
+_NODES = 1 << 21
+
+
+@dataclass(frozen=True)
+class Name:
+    """A function or class that the pickle names."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Numbers kept beside the pickle."""
+
+    key: str
+    item_bytes: int
+    count: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return self.item_bytes * self.count
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A dense tensor that shows part of a storage."""
+
+    storage: Storage
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        return self.storage.item_bytes * prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A numpy number, or the type of one."""
+
+
+@dataclass(frozen=True)
+class Pickle:
+    """What one pickle says."""
+
+    tree: Any
+    storages: frozenset[Storage]
+    """All that it asks for, used in the tree or not."""
+
+    def tensors(self) -> Iterator[Tensor]:
+        """The tensors of the tree, which holds nothing else but containers, numbers and strings."""
+        left: list[tuple[Any, int]] = [(self.tree, 0)]
+        for _ in range(_NODES):
+            if not left:
+                return
+            value, depth = left.pop()
+            if isinstance(value, Tensor):
+                yield value
+            elif isinstance(value, dict | list | tuple) and depth < _DEEPEST:
+                parts = value.values() if isinstance(value, dict) else value
+                left += [(part, depth + 1) for part in parts]
+            elif not isinstance(value, str | bytes | int | float | Scalar | None):
+                raise SourceError("more than plain tensors", found=value if isinstance(value, Name) else type(value))
+        raise SourceError("too many parts", expected=f"at most {_NODES:,}")
+
+
+def read(stream: IO[bytes]) -> Pickle:
+    """One pickle from ``stream``, which is left after it. Raises `SourceError` for one that is more than data."""
+    machine = _Machine()
+    try:
+        for opcode, argument, _ in pickletools.genops(stream):
+            if opcode.name == "STOP":
+                (tree,) = machine.stack
+                return Pickle(tree, frozenset(machine.storages))
+            machine.step(opcode.name, argument)
+    except SourceError:
+        raise
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise SourceError("not a readable pickle", found=f"{type(error).__name__}: {error}") from None
+    raise SourceError("a pickle without an end")
+
+
+class _Machine:
+    """The stack, the marks and the memo of a pickle of protocol 2, as torch writes them."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+        self.storages: set[Storage] = set()
+
+    def step(self, opcode: str, argument: Any) -> None:
+        """Take one opcode."""
+        if opcode in _VALUES:
+            self.stack.append(argument)
+        elif opcode in _CONSTANTS:
+            self.stack.append(_CONSTANTS[opcode]())
+        elif opcode in ("BINPUT", "LONG_BINPUT"):
+            self.memo[argument] = self.stack[-1]
+        elif opcode in ("BINGET", "LONG_BINGET"):
+            self.stack.append(self.memo[argument])
+        elif opcode == "MARK":
+            self.marks.append(len(self.stack))
+        elif opcode == "GLOBAL":
+            self.stack.append(_named(argument))
+        elif opcode == "PROTO":
+            if argument != 2:
+                raise SourceError("a pickle of another protocol", expected=2, found=argument)
+        elif opcode == "BINPERSID":
+            self.stack.append(_storage(self.stack.pop()))
+            self.storages.add(self.stack[-1])
+        elif opcode == "REDUCE":
+            arguments, function = self.stack.pop(), self.stack.pop()
+            self.stack.append(_called(function, arguments))
+        elif opcode == "BUILD":
+            self.stack.pop()
+            if not isinstance(self.stack[-1], dict | Scalar):
+                raise SourceError("an object with a state of its own", expected="plain tensors")
+        else:
+            self._collect(opcode)
+
+    def _collect(self, opcode: str) -> None:
+        if opcode in ("TUPLE1", "TUPLE2", "TUPLE3"):
+            count = int(opcode[-1])
+            if count > len(self.stack):
+                raise IndexError("stack")
+            self.stack[-count:] = [tuple(self.stack[-count:])]
+        elif opcode == "TUPLE":
+            self.stack.append(tuple(self._marked()))
+        elif opcode in ("APPEND", "APPENDS"):
+            items = [self.stack.pop()] if opcode == "APPEND" else self._marked()
+            self._top(list).extend(items)
+        elif opcode in ("SETITEM", "SETITEMS"):
+            items = [self.stack.pop(-2), self.stack.pop()] if opcode == "SETITEM" else self._marked()
+            self._top(dict).update(zip(items[::2], items[1::2], strict=True))
+        else:
+            raise SourceError("more than data", expected="plain tensors", found=f"the pickle opcode {opcode}")
+
+    def _marked(self) -> list[Any]:
+        start = self.marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
+
+    def _top(self, kind: type) -> Any:
+        if not isinstance(self.stack[-1], kind):
+            raise TypeError("stack")
+        return self.stack[-1]
+
+
+_VALUES = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINSTRING", "BINSTRING"})
+_CONSTANTS: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+}
+
+
+def _ordered_dict(arguments: tuple[Any, ...]) -> Any:
+    pairs = arguments[0] if arguments else []
+    return dict(tuple(pair) for pair in pairs)
+
+
+def _tensor(arguments: tuple[Any, ...]) -> Tensor:
+    storage, offset, shape, strides = arguments[:4]
+    shape, strides = tuple(shape), tuple(strides)
+    whole = all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
+    if not isinstance(storage, Storage) or not whole or len(shape) != len(strides):
+        raise SourceError("a tensor without a shape of its own", found=f"shape {shape}")
+    last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    if prod(shape) and (prod(shape) > storage.count or last >= storage.count):
+        raise SourceError(
+            "a tensor claims more numbers than are stored", expected=f"at most {storage.count}", found=f"shape {shape}"
+        )
+    return Tensor(storage, shape)
+
+
+def _parameter(arguments: tuple[Any, ...]) -> Any:
+    return arguments[0]
+
+
+def _scalar(arguments: tuple[Any, ...]) -> Scalar:
+    return Scalar()
+
+
+def _bytes(arguments: tuple[Any, ...]) -> bytes:
+    text, encoding = arguments
+    if encoding != "latin1":
+        raise SourceError("bytes in an encoding of their own", expected="latin1", found=repr(encoding))
+    return bytes(text, "latin1")
+
+
+_CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
+    "collections OrderedDict": _ordered_dict,
+    "torch._utils _rebuild_tensor": _tensor,
+    "torch._utils _rebuild_tensor_v2": _tensor,
+    "torch._utils _rebuild_parameter": _parameter,
+    "numpy dtype": _scalar,
+    "numpy.core.multiarray scalar": _scalar,
+    "numpy._core.multiarray scalar": _scalar,
+    "_codecs encode": _bytes,
+}
+
+
+def _named(text: str) -> Name:
+    if text not in _CALLS and text not in ITEM_BYTES:
+        raise SourceError(
+            "the file asks to run code of its own",
+            expected="plain tensors and numbers",
+            found=text.replace(" ", "."),
+            hint="Nothing was run. Ask whoever made it for the images and labels as tensors",
+        )
+    return Name(text)
+
+
+def _called(function: Any, arguments: Any) -> Any:
+    if not isinstance(function, Name) or function.text not in _CALLS or not isinstance(arguments, tuple):
+        raise SourceError("not a call that plain tensors need", found=type(function).__name__)
+    return _CALLS[function.text](arguments)
+
+
+def _storage(identity: Any) -> Storage:
+    if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
+        raise SourceError("something other than numbers is stored beside the pickle")
+    kind, key, _, count = identity[1:5]
+    if not isinstance(kind, Name) or kind.text not in ITEM_BYTES or type(count) is not int or count < 0:
+        raise SourceError("a storage of an unknown kind", expected=", ".join(ITEM_BYTES), found=kind)
+    if identity[5:] not in ((), (None,)):
+        raise SourceError("a view of a storage", expected="plain tensors")
+    return Storage(str(key), ITEM_BYTES[kind.text], count)

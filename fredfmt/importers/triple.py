@@ -1,0 +1,18 @@
+"""``images_best.pt``, ``labels_best.pt`` and ``lr_best.pt``: DATM and PAD, with soft labels and a learning rate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fredfmt.importers.content import Content
+from fredfmt.importers.facts import Facts
+from fredfmt.importers.found import Found, as_number, is_images
+
+
+def triple(content: Content, facts: Facts) -> Found | None:
+    """Three files. The labels are logits: these projects take the softmax when they train."""
+    labels, lr = content.beside.get("labels"), content.beside.get("lr")
+    soft = isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.dtype.kind == "f"
+    if not is_images(content.value) or not soft or lr is None:
+        return None
+    return Found(content.value, labels, labels_are="logits", lr=as_number(lr), lr_learned=True)
