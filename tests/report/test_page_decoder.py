@@ -1,4 +1,4 @@
-"""The page's decoder, written in JavaScript from the specification, against fredfmt, numcodecs and the spec's vectors."""
+"""The page's decoder, JavaScript written from the specification, against fredfmt, numcodecs and the vectors."""
 
 import base64
 import shlex
