@@ -15,6 +15,7 @@ from fredfmt.cli.commands.import_ import import_
 from fredfmt.cli.commands.inspect import inspect
 from fredfmt.cli.commands.plan import plan
 from fredfmt.cli.commands.preview import preview
+from fredfmt.cli.commands.report import report
 from fredfmt.cli.commands.validate import validate
 
 COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
@@ -25,6 +26,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
         "evaluate": (evaluate, "Train"),
         "inspect": (inspect, "Look"),
         "preview": (preview, "Look"),
+        "report": (report, "Look"),
         "validate": (validate, "Look"),
         "bench": (bench, "Look"),
         "convert": (convert, "Share"),

@@ -1,0 +1,27 @@
+"""`fredfmt report`: a page to look at a file with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import kilobytes, refuse_existing, say
+
+
+def report(
+    file: options.File,
+    out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.")],
+    force: options.Force = False,
+) -> None:
+    """Write one page that carries the file and decodes it in the browser: nothing else is needed, no network either."""
+    from fredfmt.report import report as make
+    from fredfmt.storage import replacing
+
+    refuse_existing(out, force)
+    content = make(file).encode()
+    with replacing(out) as target:
+        target.write(content)
+    say(f"{out}: {kilobytes(len(content))}")

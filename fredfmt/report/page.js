@@ -1,0 +1,610 @@
+/* The page: the file that it carries in, what a person sees and does out. All text of the file goes in as text. */
+
+const FIRST_TILES = 24;
+const MORE_TILES = 120;
+const FRAME_BUDGET = 12; // milliseconds of painting a frame
+const LARGEST_SIZE = 512;
+const find = (id) => document.getElementById(id);
+const grouped = (value) => value.toLocaleString("en");
+const short = (value) => String(Number(value.toPrecision(4)));
+const plural = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+function kilobytes(size) {
+  if (size < 10_000) return `${grouped(size)} B`;
+  return size < 10_000_000 ? `${(size / 1000).toFixed(1)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+}
+
+function carriedBytes() {
+  const text = atob(find("file").textContent.trim());
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+class Page {
+  constructor(file, bytes) {
+    this.file = file;
+    const { meta, arrays } = file;
+    this.shape = meta.spatial_shape;
+    this.count = arrays.coefficients.shape[0];
+    this.k = arrays.coefficients.shape[2];
+    this.classes = meta.classes;
+    this.soft = arrays.labels.shape.length === 2;
+    this.size = this.shape;
+    this.depth = 0;
+    this.channel = 0;
+    this.instance = 0;
+    this.rank = Math.min(1, this.k - 1);
+    this.images = new Images(file);
+    this.native = this.images;
+    this.members = this.byClass();
+    this.tiles = new Map();
+    this.visible = new Set();
+    this.waiting = new Set();
+    this.energies = new Map();
+    this.seen = new IntersectionObserver((changes) => this.noteSeen(changes), { rootMargin: "200px" });
+    this.near = new IntersectionObserver((changes) => this.noteNear(changes), { rootMargin: "600px" });
+    this.describe(bytes);
+    this.setControls();
+    this.layClasses();
+    this.showFacts();
+    this.choose(this.members.find((own) => own.length)?.[0] ?? 0);
+  }
+
+  labelOf(instance) {
+    const { array, shape } = this.file.arrays.labels;
+    if (!this.soft) return array[instance];
+    const row = array.subarray(instance * shape[1], (instance + 1) * shape[1]);
+    return row.indexOf(row.reduce((most, share) => Math.max(most, share), 0));
+  }
+
+  byClass() {
+    const members = this.classes.map(() => []);
+    for (let i = 0; i < this.count; i++) members[this.labelOf(i)].push(i);
+    return members;
+  }
+
+  /* ---- what stands still ---- */
+
+  describe(bytes) {
+    const { meta, digest } = this.file;
+    const shape = [...(meta.channels > 1 ? [meta.channels] : []), ...this.shape].join(" × ");
+    const stored = meta.quantization.step === undefined ? meta.quantization.mode : `step ${short(meta.quantization.step)}`;
+    find("subtitle").textContent =
+      `${plural(this.count, "instance")} of ${shape}, ${grouped(this.classes.length)} classes, ` +
+      `${grouped(this.k)} of ${grouped(product(this.shape))} frequencies each, ${meta.transform}, ${stored}`;
+    find("verdict").replaceChildren(
+      element("strong", { textContent: "✓ Whole. " }),
+      "Every checksum and digest was computed here and agrees. ",
+      element("code", { id: "digest", textContent: digest }),
+    );
+    const download = find("download");
+    download.href = URL.createObjectURL(new Blob([bytes], { type: "application/vnd.fred" }));
+    download.download = find("file").dataset.name;
+    download.textContent = `Download (${kilobytes(bytes.length)})`;
+    download.hidden = false;
+    find("main").hidden = false;
+  }
+
+  showFacts() {
+    const { ledger, meta } = this.file;
+    const pixels = 4 * this.count * meta.channels * product(this.shape);
+    find("bytes-about").textContent =
+      `${kilobytes(ledger.total)} in all, ${grouped(Math.round((8 * ledger.total) / this.classes.length))} bits a class; ` +
+      `the images decoded to float32 take ${kilobytes(pixels)}, ${Number((pixels / ledger.total).toPrecision(2))} times as much.`;
+    const parts = {
+      coefficients: "Coefficients",
+      frequencies: "Masks",
+      labels: "Labels",
+      base: "Base",
+      metadata: "Metadata",
+      container: "Container",
+    };
+    for (const [key, name] of Object.entries(parts)) {
+      if (!ledger[key]) continue;
+      const bar = element("div", { className: "bar" });
+      bar.style.width = `${(100 * ledger[key]) / ledger.total}%`;
+      find("bytes").querySelector("tbody").append(
+        element("tr", {},
+          element("th", { scope: "row", textContent: name }),
+          element("td", {}, bar),
+          element("td", { textContent: grouped(ledger[key]) }),
+          element("td", { textContent: `${((100 * ledger[key]) / ledger.total).toFixed(1)} %` }),
+        ),
+      ); // prettier-ignore
+    }
+    this.showResults(meta.results ?? []);
+    const groups = ["source", "distillation", "recipe", "mask", "reconstruction", "quantization", "normalization", "writer", "ext"];
+    for (const name of groups) if (meta[name] && Object.keys(meta[name]).length) this.addFact(name, meta[name]);
+    for (const name of ["license", "citation"]) if (meta[name]) this.addFact(name, meta[name]);
+    find("provenance").hidden = !find("facts").childElementCount;
+  }
+
+  showResults(results) {
+    find("results").hidden = !results.length;
+    const percent = (share) => (typeof share === "number" ? (100 * share).toFixed(1) : "?");
+    const text = (value) => (isObject(value) ? Object.values(value).filter((part) => !isObject(part)).join(", ") : String(value ?? ""));
+    for (const result of results) {
+      const spread = typeof result.std === "number" ? ` ± ${percent(result.std)}` : "";
+      const length = result.protocol === "paper" ? `, ${result.epochs} epochs` : result.steps ? `, ${result.steps} steps` : "";
+      const cells = [
+        `${percent(result.accuracy)}${spread} %`,
+        text(result.network),
+        `${text(result.protocol)}${length}`,
+        `${text(result.test)}${typeof result.images === "number" ? `, ${grouped(result.images)} images` : ""}`,
+        Array.isArray(result.accuracies) ? String(result.accuracies.length) : "",
+      ];
+      const row = element("tr", {}, ...cells.map((textContent) => element("td", { textContent })));
+      find("results").querySelector("tbody").append(row);
+    }
+  }
+
+  addFact(name, value) {
+    const titles = { ext: "Notes", license: "Licence", quantization: "Quantisation", normalization: "Normalisation" };
+    const title = element("h3", { textContent: titles[name] ?? name[0].toUpperCase() + name.slice(1) });
+    const fact = element("div", { className: "fact" }, title);
+    if (isObject(value)) {
+      const body = element("tbody");
+      const add = (path, part) => {
+        if (isObject(part) && Object.keys(part).length) {
+          for (const [key, inner] of Object.entries(part)) add(path ? `${path}, ${key}` : key, inner);
+          return;
+        }
+        const told = (entry) => (typeof entry === "number" ? String(Number(entry.toPrecision(6))) : isObject(entry) ? JSON.stringify(entry) : String(entry));
+        const shown = Array.isArray(part) ? part.map(told).join(", ") : told(part);
+        body.append(
+          element("tr", {}, element("th", { scope: "row", textContent: path.replaceAll("_", " ") }), element("td", { textContent: shown })),
+        );
+      };
+      add("", value);
+      fact.append(element("table", {}, body));
+    } else fact.append(element("p", { textContent: String(value) }));
+    find("facts").append(fact);
+  }
+
+  /* ---- controls ---- */
+
+  setControls() {
+    const { meta } = this.file;
+    const slider = (id, most, value, change) => {
+      const input = find(id);
+      Object.assign(input, { max: most, value });
+      input.addEventListener("input", () => {
+        change(input.valueAsNumber);
+        this.show();
+      });
+    };
+    slider("k", this.k, this.k, (value) => (this.shown = value));
+    this.shown = this.k;
+    const resizable = meta.transform === "dct";
+    find("size").disabled = !resizable;
+    find("size-note").hidden = resizable;
+    const reach = this.shape.length === 1 ? 4096 : LARGEST_SIZE;
+    const tall = this.shape.length === 3 ? this.shape[1] : this.shape[0];
+    slider("size", Math.max(tall, Math.min(4 * tall, reach)), tall, (value) => this.resize(value / tall));
+    if (this.shape.length === 3) {
+      find("depth").closest("label").hidden = false;
+      slider("depth", this.shape[0] - 1, 0, (value) => (this.depth = value));
+    }
+    if (meta.channels !== 1 && meta.channels !== 3) {
+      find("channel").closest("label").hidden = false;
+      for (let c = 0; c < meta.channels; c++) find("channel").append(new Option(String(c), String(c)));
+    }
+    find("channel").addEventListener("change", (event) => {
+      this.channel = Number(event.target.value);
+      this.show();
+    });
+    this.classes.forEach((name, label) => find("class").append(new Option(name, String(label))));
+    find("class").addEventListener("change", (event) => {
+      for (const section of find("sheet").children) {
+        section.hidden = event.target.value !== "" && section.dataset.label !== event.target.value;
+      }
+      this.say();
+    });
+    find("controls").addEventListener("submit", (event) => event.preventDefault());
+    const instance = find("instance");
+    instance.max = this.count - 1;
+    instance.addEventListener("change", () => {
+      const wanted = Math.round(instance.valueAsNumber);
+      if (wanted >= 0 && wanted < this.count) this.choose(wanted);
+      else instance.value = this.instance;
+    });
+    find("previous").addEventListener("click", () => this.choose(this.instance - 1));
+    find("next").addEventListener("click", () => this.choose(this.instance + 1));
+    this.listenToMask();
+  }
+
+  resize(scale) {
+    this.size = this.shape.map((length) => Math.max(1, Math.round(length * scale)));
+    this.images = new Images(this.file, this.size);
+    if (this.shape.length === 3) {
+      find("depth").max = this.size[0] - 1;
+      this.depth = find("depth").valueAsNumber;
+    }
+  }
+
+  /* Everything that depends on the controls, drawn again. */
+  show() {
+    find("k-value").textContent = `${grouped(this.shown)} of ${grouped(this.k)}`;
+    find("size-value").textContent = this.size.join(" × ");
+    find("depth-value").textContent = `${this.depth + 1} of ${this.size[0]}`;
+    for (const tile of this.visible) this.waiting.add(tile);
+    this.showChosen();
+    this.wake();
+    this.say();
+  }
+
+  /* Tells a screen reader, once the control rests. */
+  say() {
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => {
+      const chosen = find("class").selectedOptions[0].textContent;
+      find("status").textContent =
+        `${plural(this.shown, "frequency").replace("frequencys", "frequencies")} of ${this.k}, ${this.size.join(" by ")} pixels, class ${chosen}`;
+    }, 500);
+  }
+
+  /* ---- the sheet ---- */
+
+  layClasses() {
+    const [height, width] = [this.images.height, this.images.width];
+    const flat = this.shape.length === 1;
+    const style = document.documentElement.style;
+    style.setProperty("--tile", `${flat ? 128 : Math.max(60, Math.min(144, width))}px`);
+    style.setProperty("--ratio", flat ? 0.5 : height / width);
+    this.classes.forEach((name, label) => {
+      const own = this.members[label];
+      if (!own.length && this.classes.length > 50) return;
+      const title = element("h3", { id: `class-${label}`, textContent: name });
+      const about = element("div", { className: "about" },
+        element("div", {}, title, element("p", { className: "quiet", textContent: plural(own.length, "instance") })),
+      ); // prettier-ignore
+      const list = element("ul", { className: "tiles" });
+      list.addEventListener("keydown", (event) => this.moveAmongTiles(event, list));
+      const section = element("section", { className: "class" }, about, list);
+      section.setAttribute("aria-labelledby", title.id);
+      section.dataset.label = label;
+      if (own.length) {
+        const small = element("canvas");
+        small.setAttribute("aria-hidden", "true");
+        about.append(small);
+        this.near.observe(section);
+      }
+      find("sheet").append(section);
+    });
+  }
+
+  noteNear(changes) {
+    for (const { target, isIntersecting } of changes) {
+      if (!isIntersecting) continue;
+      this.near.unobserve(target);
+      const own = this.members[target.dataset.label];
+      this.drawMask(target.querySelector(".about canvas"), own[0], { cell: 2 });
+      this.addTiles(target, FIRST_TILES);
+    }
+  }
+
+  addTiles(section, count) {
+    const list = section.querySelector(".tiles");
+    const own = this.members[section.dataset.label];
+    const first = list.childElementCount;
+    const added = own.slice(first, first + count);
+    for (const instance of added) {
+      const canvas = element("canvas");
+      canvas.setAttribute("aria-hidden", "true");
+      const tile = element("button", { type: "button", className: "tile", tabIndex: list.childElementCount ? -1 : 0 }, canvas);
+      tile.setAttribute("aria-label", `${this.classes[section.dataset.label]}, instance ${instance}`);
+      tile.setAttribute("aria-pressed", String(instance === this.instance));
+      tile.dataset.instance = instance;
+      tile.addEventListener("click", () => this.choose(instance, true));
+      list.append(element("li", {}, tile));
+      this.tiles.set(instance, tile);
+      this.seen.observe(tile);
+    }
+    section.querySelector(".more")?.remove();
+    const left = own.length - first - added.length;
+    if (left > 0) {
+      const more = element("button", { type: "button", className: "more" });
+      more.textContent = `Show ${grouped(Math.min(left, MORE_TILES))} more of ${grouped(left)}`;
+      more.addEventListener("click", () => {
+        this.addTiles(section, MORE_TILES);
+        this.focusTile(this.tiles.get(own[first + added.length]));
+      });
+      section.append(more);
+    }
+  }
+
+  noteSeen(changes) {
+    for (const { target, isIntersecting } of changes) {
+      if (isIntersecting) {
+        this.visible.add(target);
+        this.waiting.add(target);
+      } else {
+        this.visible.delete(target);
+        this.waiting.delete(target);
+      }
+    }
+    this.wake();
+  }
+
+  wake() {
+    if (this.frame === undefined && this.waiting.size) this.frame = requestAnimationFrame(() => this.paintSome());
+  }
+
+  paintSome() {
+    this.frame = undefined;
+    const end = performance.now() + FRAME_BUDGET;
+    for (const tile of this.waiting) {
+      this.waiting.delete(tile);
+      this.paint(tile.firstChild, Number(tile.dataset.instance));
+      tile.dataset.drawn = `${this.shown} ${this.size.join(" ")}`;
+      if (performance.now() > end) break;
+    }
+    this.wake();
+  }
+
+  paint(canvas, instance) {
+    const depth = Math.min(this.depth, this.images.depth - 1);
+    const image = this.images.toUnit(this.images.image(instance, this.shown, depth));
+    if (this.shape.length === 1) this.drawLines(canvas, image);
+    else {
+      const { height, width, channels } = this.images;
+      const at = channels === 3 ? [0, 1, 2] : [this.channel, this.channel, this.channel];
+      drawPixels(canvas, height, width, (i, colour) => 255 * image[at[colour] * height * width + i]);
+    }
+  }
+
+  /* A signal as a line for each channel, 0 at the bottom and 1 at the top, further out where it is. */
+  drawLines(canvas, image) {
+    Object.assign(canvas, { width: 512, height: 256 });
+    const pen = canvas.getContext("2d");
+    const low = Math.min(0, ...image);
+    const high = Math.max(1, ...image);
+    const length = this.images.width;
+    pen.strokeStyle = getComputedStyle(canvas).color;
+    pen.lineWidth = 3;
+    for (let c = 0; c < this.images.channels; c++) {
+      pen.beginPath();
+      pen.setLineDash(c ? [4 * c, 4] : []);
+      for (let x = 0; x < length; x++) {
+        const y = (image[c * length + x] - low) / (high - low);
+        pen.lineTo(6 + (500 * x) / Math.max(1, length - 1), 250 - 244 * y);
+      }
+      pen.stroke();
+    }
+  }
+
+  moveAmongTiles(event, list) {
+    const tiles = [...list.querySelectorAll(".tile")];
+    const at = tiles.indexOf(event.target);
+    const columns = Math.max(1, tiles.findIndex((tile) => tile.offsetTop > tiles[0].offsetTop));
+    const across = tiles.at(-1).offsetTop === tiles[0].offsetTop ? tiles.length : columns;
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + across, ArrowUp: at - across, Home: 0, End: tiles.length - 1 }[event.key];
+    if (to === undefined || at < 0) return;
+    event.preventDefault();
+    if (tiles[to]) this.focusTile(tiles[to]);
+  }
+
+  focusTile(tile) {
+    for (const other of tile.closest(".tiles").querySelectorAll(".tile")) other.tabIndex = other === tile ? 0 : -1;
+    tile.focus();
+  }
+
+  /* ---- the chosen instance ---- */
+
+  choose(instance, clicked = false) {
+    this.tiles.get(this.instance)?.setAttribute("aria-pressed", "false");
+    this.instance = instance;
+    this.tiles.get(instance)?.setAttribute("aria-pressed", "true");
+    if (clicked && this.tiles.get(instance)) this.focusTile(this.tiles.get(instance));
+    find("instance").value = instance;
+    find("previous").disabled = instance === 0;
+    find("next").disabled = instance === this.count - 1;
+    this.show();
+  }
+
+  showChosen() {
+    const label = this.labelOf(this.instance);
+    const mask = this.images.maskOf(this.instance);
+    find("chosen-name").textContent = `${this.classes[label]}, instance ${this.instance}`;
+    const masks = this.file.arrays.frequencies.shape[0];
+    find("chosen-about").textContent = `Mask ${mask}, one of ${grouped(masks)}${this.soft ? "; named by its most probable class" : ""}`;
+    find("chosen-caption").textContent = `${this.shown === this.k ? "All" : "The first"} ${plural(this.shown, "frequency").replace("frequencys", "frequencies")}`;
+    this.paint(find("chosen"), this.instance);
+    this.showShares();
+    this.showFrequency();
+  }
+
+  showShares() {
+    find("shares").hidden = !this.soft;
+    if (!this.soft) return;
+    const { array, shape } = this.file.arrays.labels;
+    const row = [...array.subarray(this.instance * shape[1], (this.instance + 1) * shape[1])];
+    const first = row.map((share, label) => ({ share, label })).sort((a, b) => b.share - a.share).slice(0, 5);
+    find("shares").tBodies[0].replaceChildren(
+      ...first.map(({ share, label }) =>
+        element("tr", {},
+          element("th", { scope: "row", textContent: this.classes[label] }),
+          element("td", { textContent: `${(100 * share).toFixed(1)} %` }),
+        ),
+      ),
+    ); // prettier-ignore
+  }
+
+  /* Root mean square of the coefficients of a mask's instances, one a kept frequency. */
+  energyOf(mask) {
+    if (!this.energies.has(mask)) {
+      const sums = new Float64Array(this.k);
+      let instances = 0;
+      for (let i = 0; i < this.count && instances < 500; i++) {
+        if (this.images.maskOf(i) !== mask) continue;
+        instances++;
+        for (let c = 0; c < this.images.channels; c++) {
+          for (let j = 0; j < this.k; j++) sums[j] += this.images.value(i, c, j) ** 2;
+        }
+      }
+      this.energies.set(mask, sums.map((sum) => Math.sqrt(sum / Math.max(1, instances * this.images.channels))));
+    }
+    return this.energies.get(mask);
+  }
+
+  /* A mask as cells: filled by energy where used, a small dot where kept but beyond k, empty where left out. */
+  drawMask(canvas, instance, { cell, chosen }) {
+    const mask = this.images.maskOf(instance);
+    const { rows, columns } = this.native;
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    const energy = this.energyOf(mask);
+    const most = Math.log1p(energy.reduce((a, b) => Math.max(a, b), 1e-12));
+    const plane = chosen === undefined ? 0 : this.native.position(mask, chosen)[0];
+    const gap = cell >= 6 ? 1 : 0;
+    Object.assign(canvas, { width: columns * cell, height: rows * cell });
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = colour("--cell");
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.fillStyle = colour("--accent");
+    for (let j = 0; j < this.k; j++) {
+      const [deep, row, column] = this.native.position(mask, j);
+      if (deep !== plane) continue;
+      const used = chosen === undefined || j < this.shown;
+      pen.globalAlpha = used ? 0.25 + 0.75 * (Math.log1p(energy[j]) / most) : 0.8;
+      const inset = used ? 0 : Math.floor(cell * 0.36);
+      pen.fillRect(column * cell + inset, row * cell + inset, cell - gap - 2 * inset, cell - gap - 2 * inset);
+    }
+    pen.globalAlpha = 1;
+    if (chosen !== undefined) {
+      const [, row, column] = this.native.position(mask, chosen);
+      pen.strokeStyle = colour("--ink");
+      pen.lineWidth = Math.max(2, cell / 5);
+      const out = pen.lineWidth / 2;
+      pen.strokeRect(column * cell - gap + out, row * cell - gap + out, cell + gap - 2 * out, cell + gap - 2 * out);
+    }
+  }
+
+  showFrequency() {
+    const mask = this.images.maskOf(this.instance);
+    const canvas = find("mask");
+    const widest = Math.max(this.native.rows, this.native.columns);
+    this.drawMask(canvas, this.instance, { cell: Math.max(2, Math.floor(640 / widest)), chosen: this.rank });
+    const pattern = this.native.basis(mask, this.rank, Math.min(this.depth, this.native.depth - 1));
+    const most = pattern.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12);
+    if (this.shape.length === 1) {
+      const flat = (i) => 127.5 + (127.5 * pattern[i]) / most;
+      drawPixels(find("basis"), 1, this.native.width, flat);
+    } else drawPixels(find("basis"), this.native.height, this.native.width, (i) => 127.5 + (127.5 * pattern[i]) / most);
+    const place = this.native.position(mask, this.rank).slice(-this.shape.length);
+    const index = this.file.arrays.frequencies.array[mask * this.k + this.rank];
+    const own = Array.from({ length: this.images.channels }, (_, c) => this.images.value(this.instance, c, this.rank));
+    const unused = this.rank < this.shown ? "" : ", not used at this number of frequencies";
+    const name = `Frequency (${place.join(", ")}), ${this.rank + 1} of ${this.k}`;
+    const about =
+      `Coefficient ${own.map(short).join(", ")}; root mean square ${short(this.energyOf(mask)[this.rank])} in the class; flat index ${index}${unused}`;
+    find("frequency-name").textContent = name;
+    find("frequency-about").textContent = about;
+    canvas.setAttribute("aria-valuemax", this.k);
+    canvas.setAttribute("aria-valuenow", this.rank + 1);
+    canvas.setAttribute("aria-valuetext", `${name}. ${about}`);
+  }
+
+  listenToMask() {
+    const canvas = find("mask");
+    const point = (event) => {
+      const box = canvas.getBoundingClientRect();
+      const row = ((event.clientY - box.top) / box.height) * this.native.rows;
+      const column = ((event.clientX - box.left) / box.width) * this.native.columns;
+      this.pick(row - 0.5, column - 0.5, () => true);
+    };
+    canvas.addEventListener("pointermove", point);
+    canvas.addEventListener("pointerdown", point);
+    canvas.addEventListener("keydown", (event) => {
+      const order = { PageUp: this.rank - 1, PageDown: this.rank + 1, Home: 0, End: this.k - 1 }[event.key];
+      const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+      if (order === undefined && !step) return;
+      event.preventDefault();
+      if (order !== undefined) this.setRank(Math.max(0, Math.min(this.k - 1, order)));
+      else {
+        const [, row, column] = this.native.position(this.images.maskOf(this.instance), this.rank);
+        const ahead = (y, x) => (y - row) * step[0] + (x - column) * step[1] > 0;
+        this.pick(row + step[0], column + step[1], ahead);
+      }
+    });
+  }
+
+  /* Sets the kept frequency nearest to a place of the shown plane, among those that pass. */
+  pick(row, column, passes) {
+    const mask = this.images.maskOf(this.instance);
+    const [plane] = this.native.position(mask, this.rank);
+    let best = -1;
+    let least = Infinity;
+    for (let j = 0; j < this.k; j++) {
+      const [deep, y, x] = this.native.position(mask, j);
+      const distance = (y - row) ** 2 + (x - column) ** 2;
+      if (deep === plane && distance < least && passes(y, x)) [best, least] = [j, distance];
+    }
+    if (best >= 0) this.setRank(best);
+  }
+
+  setRank(rank) {
+    if (rank === this.rank) return;
+    this.rank = rank;
+    this.showFrequency();
+  }
+
+  /* Colours of canvases follow the theme. */
+  recolour() {
+    for (const section of find("sheet").children) {
+      const small = section.querySelector(".about canvas");
+      if (small && section.querySelector(".tile")) this.drawMask(small, this.members[section.dataset.label][0], { cell: 2 });
+    }
+    this.show();
+  }
+}
+
+function drawPixels(canvas, height, width, value) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const pixels = new Uint8ClampedArray(4 * height * width);
+  for (let i = 0; i < height * width; i++) {
+    for (let colour = 0; colour < 3; colour++) pixels[4 * i + colour] = value(i, colour);
+    pixels[4 * i + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+}
+
+function listenToTheme(recolour) {
+  const themes = ["system", "light", "dark"];
+  let chosen = 0;
+  find("theme").addEventListener("click", () => {
+    chosen = (chosen + 1) % themes.length;
+    if (chosen) document.documentElement.dataset.theme = themes[chosen];
+    else delete document.documentElement.dataset.theme;
+    find("theme").textContent = `Theme: ${themes[chosen]}`;
+    recolour();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+}
+
+(async () => {
+  let page;
+  listenToTheme(() => page?.recolour());
+  const bytes = carriedBytes();
+  try {
+    page = new Page(await readFred(bytes), bytes);
+    document.documentElement.dataset.state = "ready";
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const verdict = find("verdict");
+    verdict.className = "refused";
+    verdict.setAttribute("role", "alert");
+    verdict.replaceChildren(
+      element("strong", { textContent: "✗ Refused. " }),
+      `The file in this page is damaged or is not what the format asks for: ${error.message}. Nothing of it is shown. Get the page again from where you had it.`,
+    );
+    document.documentElement.dataset.state = "refused";
+  }
+})();
