@@ -21,6 +21,7 @@ MaskScope = Literal["class", "start"]
 Protocol = Literal["steps", "paper"]
 Norm = Literal["instance", "batch", "group", "none"]
 Pooling = Literal["avg", "max"]
+Precision = Literal["float32", "bfloat16", "float16"]
 DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
 
 
@@ -61,7 +62,7 @@ class _Config:
                 values = tomllib.loads(Path(path).read_text())
             except (OSError, ValueError) as error:
                 raise ArgumentError("cannot be read as TOML", found=error) from None
-            return cls.from_json({name: None if value == "float32" else value for name, value in values.items()})
+            return cls.from_json({name: None if (name, value) == ("step", "float32") else value for name, value in values.items()})
 
     def to_toml(self) -> str:
         """The text of a TOML file; `from_toml` gives an equal configuration back."""
@@ -175,6 +176,10 @@ class DistillConfig(_Config):
     augmentation: str = DEFAULT_AUGMENTATION
     """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one drawn an iteration; or ``none``. ``dc`` does
     without."""
+    precision: Precision = "float32"
+    """What networks compute in. Coefficients, images and losses are float32 in any case."""
+    compile: bool = False
+    """Whether networks go through ``torch.compile``; not for objectives that take gradients of gradients."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -202,6 +207,8 @@ class DistillConfig(_Config):
         self._number("lr_net", above=0)
         self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
         self._word("augmentation")
+        self._word("precision", get_args(Precision))
+        self._check("compile", isinstance(self.compile, bool), "true or false")
         self._whole("seed", 0)
 
     def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
-from fredfmt.distill.config import NetworkConfig
+from fredfmt.distill.config import NetworkConfig, Precision
 from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.networks import make_network
+from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
 
@@ -48,6 +49,10 @@ class Iteration:
     """This process among those that work at the run."""
     scale: Tensor | None = None
     """What the run multiplies losses by before their gradient is taken, in half precision."""
+    precision: Precision = "float32"
+    """Of the networks' computation."""
+    compile: bool = False
+    """Whether networks are compiled."""
     shared: bool = field(default=False, init=False)
     """Whether `share` was asked."""
 
@@ -77,7 +82,7 @@ class Iteration:
 
     def network(self, draw: int = 0) -> Any:
         """A `Network` with fresh random parameters on the device of the synthetic images."""
-        return make_network(
+        network = make_network(
             self.network_config,
             channels=self.channels,
             spatial_shape=self.spatial_shape,
@@ -85,6 +90,7 @@ class Iteration:
             generator=generator(self.seed, "network", self.number, draw),
             device=self.synthetic.labels.device,
         )
+        return prepared(network, self.precision, self.compile)
 
     def augmentation(self, draw: int = 0) -> Augmentation:
         """A siamese augmentation, to be applied to real and synthetic images alike."""
