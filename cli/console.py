@@ -36,8 +36,8 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def showing_progress() -> Iterator[Callable[[Progress], None]]:
-    """A callback for long work, shown as a bar on stderr with the rate and the time left."""
+def showing_progress(shown: bool = True) -> Iterator[Callable[[Progress], None]]:
+    """A callback for long work, shown as a bar on stderr with the rate and the time left, or not ``shown`` at all."""
     from rich import progress
     from rich.console import Console
 
@@ -49,7 +49,7 @@ def showing_progress() -> Iterator[Callable[[Progress], None]]:
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+    with progress.Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task("starting", total=None, note="")
 
         def report(news: Progress) -> None:

@@ -21,6 +21,7 @@ MaskScope = Literal["class", "start"]
 Protocol = Literal["steps", "paper"]
 Norm = Literal["instance", "batch", "group", "none"]
 Pooling = Literal["avg", "max"]
+Precision = Literal["float32", "bfloat16", "float16"]
 SEVERITIES = (1, 2, 3, 4, 5)
 """Of corruptions."""
 DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
@@ -64,7 +65,9 @@ class _Config:
                 values = tomllib.loads(Path(path).read_text())
             except (OSError, ValueError) as error:
                 raise ArgumentError("cannot be read as TOML", found=error) from None
-            return cls.from_json({name: None if value == "float32" else value for name, value in values.items()})
+            return cls.from_json(
+                {name: None if (name, value) == ("step", "float32") else value for name, value in values.items()}
+            )
 
     def to_toml(self) -> str:
         """The text of a TOML file; `from_toml` gives an equal configuration back."""
@@ -193,6 +196,10 @@ class DistillConfig(_Config):
     and says so. See `fredfmt.sources.ZCA`."""
     zca_epsilon: float = 0.1
     """Added to the variances when whitening; of pixels in 0..1."""
+    precision: Precision = "float32"
+    """What networks compute in. Coefficients, images and losses are float32 in any case."""
+    compile: bool = False
+    """Whether networks go through ``torch.compile``; not for objectives that take gradients of gradients."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -222,6 +229,8 @@ class DistillConfig(_Config):
         self._word("augmentation")
         self._check("zca", isinstance(self.zca, bool), "true or false")
         self._number("zca_epsilon", above=0)
+        self._word("precision", get_args(Precision))
+        self._check("compile", isinstance(self.compile, bool), "true or false")
         self._whole("seed", 0)
 
     def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from fredfmt.model import FreDData
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Progress:
     total: int
     loss: float | None = None
     """Mean over the steps since the last report."""
+    data: Callable[[], FreDData] | None = field(default=None, repr=False, compare=False)
+    """Makes the set as it is now, in float32, for whoever wants to look at it; only while the callback runs."""
 
 
 Callback: TypeAlias = Callable[[Progress], None]

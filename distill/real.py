@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,15 +27,24 @@ class RealImages:
             if not len(members):
                 raise SourceError("a class has no image", where=f"{source.name}: class {name}")
 
-    def batch(self, per_class: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, per_class: int, generator: torch.Generator, classes: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """``per_class`` random images of each class, or all where it has fewer, class by class, without repeats.
 
-        (B, C, *spatial) float32 in the source's normalised space and (B,) int64 labels, on the device.
+        (B, C, *spatial) float32 in the source's normalised space and (B,) int64 labels, on the device. Of some
+        ``classes`` only these are read; they are the images that a batch of all classes has.
         """
-        chosen = [members[_permutation(len(members), generator)[:per_class]] for members in self._of_class]
-        labels = np.repeat(np.arange(len(chosen)), [len(members) for members in chosen])
+        drawn = [members[_permutation(len(members), generator)[:per_class]] for members in self._of_class]
+        wanted = range(len(drawn)) if classes is None else classes
+        chosen = [drawn[label] for label in wanted]
+        labels = np.repeat(np.array(wanted), [len(members) for members in chosen])
         images = torch.from_numpy(self._source.batch(np.concatenate(chosen)))
         return images.to(self._device, non_blocking=True), torch.from_numpy(labels).to(self._device, non_blocking=True)
+
+    def counts(self, per_class: int, classes: Sequence[int]) -> list[int]:
+        """How many images of each of ``classes`` a batch has."""
+        return [min(per_class, len(self._of_class[label])) for label in classes]
 
 
 def _permutation(count: int, generator: torch.Generator) -> NDArray[np.int64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -16,6 +18,7 @@ from torch import Tensor
 from fredfmt.distill.augment import operations
 from fredfmt.distill.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.config import DistillConfig, NetworkConfig
+from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.interruption import noting_interrupts
 from fredfmt.distill.networks import NetworkFactory, factory_name, seeded
 from fredfmt.distill.objectives import Iteration, Objective, make_objective
@@ -31,6 +34,7 @@ from fredfmt.ordering import coarse_to_fine
 from fredfmt.sources import ZCA, Source
 from fredfmt.transforms import spatial_size
 
+_log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
 _GRADIENTS = 20
 """Networks by whose gradients the mask ``gradient`` is chosen."""
@@ -80,12 +84,16 @@ def distill(
     device
         Where to compute; random numbers are the same everywhere.
     progress
-        Called every ten iterations.
+        Called every ten iterations, on the first of several processes.
     checkpoint
         A file to keep the state in, written every ``checkpoint_every`` iterations (and when stopped), atomically. It is
         left there at the end.
     resume
         Go on from ``checkpoint`` if it exists; the result is the same as without the interruption. False begins anew.
+
+    With a process group of ``torch.distributed`` the work is shared over its processes, each on a ``device`` of its
+    own, and the same result, which does not depend on their number beyond rounding, is returned on all of them. Only
+    the first one writes and reads the checkpoint.
 
     Raises
     ------
@@ -101,22 +109,24 @@ def distill(
         config = replace(config, network=NetworkConfig(factory_name(network)))
     path = Path(checkpoint) if checkpoint is not None else None
     run = _Run(_in_space(source, config), config, device, objective, network)
-    if path is not None and resume and path.exists():
+    if path is not None and resume:
         run.restore(path)
+    run.announce(device)
     with noting_interrupts() as interruption:
         while run.done < config.iterations:
             run.step()
-            due = run.done % _REPORT_EVERY == 0 or run.done == config.iterations or interruption.wanted
-            if due:
-                loss = run.mean_loss(path)
-                if progress is not None:
-                    progress(Progress("distilling", run.done, config.iterations, loss))
-            ends = run.done == config.iterations or interruption.wanted
-            if path is not None and (ends or run.done % checkpoint_every == 0):
-                if not due:
-                    run.mean_loss(path)
+            stop = run.ranks.any(interruption.wanted)
+            reported = stop or run.done == config.iterations or run.done % _REPORT_EVERY == 0
+            kept = path is not None and run.done % checkpoint_every == 0
+            loss = run.mean_loss() if reported or kept else math.nan
+            if reported:
+                if progress is not None and run.ranks.first:
+                    progress(Progress("distilling", run.done, config.iterations, loss, run.exact))
+                stop = run.ranks.any(interruption.wanted)
+            if path is not None and (kept or stop or run.done == config.iterations):
                 run.save(path)
-            if interruption.wanted and run.done < config.iterations:
+                _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.done, config.iterations, loss, path)
+            if stop and run.done < config.iterations:
                 raise DistillationStopped(run.data(), run.done, config, path)
     return run.data()
 
@@ -150,26 +160,48 @@ class _Run:
         self.config = config
         self.network = network
         self.device = torch.device(device)
+        self.ranks = Ranks.current()
         self.objective = objective(config) if objective else make_objective(config)
         self.operations = operations(config.augmentation)
         self.source = source
         self.real = RealImages(source, device)
-        self.start = initial_data(source, config, self._by_gradient(device) if config.mask == "gradient" else None)
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")  # type: ignore[attr-defined]
+        frequencies = self._by_gradient(device) if config.mask == "gradient" else None
+        self.start = self.ranks.from_first(lambda: initial_data(source, config, frequencies))
         self.synset = FrequencySynset.from_data(self.start, loop_step=config.loop_step, device=device)
         self.average = self.synset.coefficients.detach().clone()
         self.optimizer = _optimizer(self.synset, config)
         self.done = 0
+        self.saved: tuple[Path, int] | None = None
+        """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []
 
+    def announce(self, device: torch.device | str) -> None:
+        """Say in the log what is being run."""
+        count, _, k = self.start.coefficients.shape
+        _log.info(
+            "%s: %s on %d images of %d classes, %d instances of %d frequencies, iterations %d to %d, %s on %s, "
+            "process %d of %d",
+            *(self.source.name, self.config.objective, len(self.source), len(self.source.classes), count, k),
+            *(self.done + 1, self.config.iterations, self.config.network.name, device),
+            *(self.ranks.rank + 1, self.ranks.count),
+        )
+
     def step(self) -> None:
-        """One iteration. Nothing here waits for the device."""
+        """One iteration. Nothing here waits for the device, but for the loss scale of float16."""
         losses = []
+        iteration = self._iteration(self.done, self.synset)
+        learnt = list(self.synset.parameters())
         with self._seeded(self.done):
-            for loss in self.objective.losses(self._iteration(self.done, self.synset)):
+            for loss in self.objective.losses(iteration):
                 self.optimizer.zero_grad()
-                loss.backward(inputs=list(self.synset.parameters()))  # type: ignore[no-untyped-call]
-                self.optimizer.step()
-                losses.append(loss.detach())
+                self.scaler.scale(loss).backward(inputs=learnt)  # type: ignore[no-untyped-call]
+                loss = loss.detach()
+                gradients = [part.grad for part in learnt if part.grad is not None]
+                self.ranks.combine([loss, *gradients], shared=iteration.shared)
+                self.scaler.step(self.optimizer)
+                self.scaler.update()
+                losses.append(loss)
         self._losses.append(torch.stack(losses).mean())
         self.done += 1
         decay = min(self.config.average, self.done / (self.done + 9))
@@ -187,6 +219,10 @@ class _Run:
             network_config=self.config.network,
             operations=self.operations,
             network_factory=self.network,
+            ranks=self.ranks,
+            scale=self.scaler.scale(torch.ones((), device=synset.labels.device)) if self.scaler.is_enabled() else None,
+            precision=self.config.precision,
+            compile=self.config.compile,
         )
 
     def _seeded(self, number: int) -> AbstractContextManager[None]:
@@ -200,15 +236,18 @@ class _Run:
         over instances and channels, at starting images of all frequencies, by networks that the run will not use."""
         size, config = spatial_size(self.source.spatial_shape), self.config
         count = config.instances_per_class(self.source.spatial_shape)
-        synset = FrequencySynset.from_data(
-            initial_data(self.source, replace(config, k=size, ipc=count, mask="low")), device=device
-        )
+        everything = replace(config, k=size, ipc=count, mask="low")
+        start = self.ranks.from_first(lambda: initial_data(self.source, everything))
+        synset = FrequencySynset.from_data(start, device=device)
         (coefficients,) = synset.parameters()
         magnitude = torch.zeros(len(coefficients), size, device=coefficients.device)
         for draw in range(_GRADIENTS):
+            iteration = self._iteration(config.iterations + draw, synset)
             with self._seeded(config.iterations + draw):
-                loss = next(self.objective.losses(self._iteration(config.iterations + draw, synset)))
-                magnitude += torch.autograd.grad(loss, coefficients)[0].abs().sum(1)
+                loss = next(self.objective.losses(iteration))
+                (gradient,) = torch.autograd.grad(self.scaler.scale(loss), coefficients)
+            self.ranks.combine([gradient], shared=iteration.shared)
+            magnitude += gradient.abs().sum(1)
         score = np.zeros((len(self.source.classes), size))
         np.add.at(score, _numpy(synset.labels), _numpy(magnitude))
         flat = coarse_to_fine(self.source.spatial_shape)  # the order in which all frequencies are kept
@@ -216,14 +255,14 @@ class _Run:
         by_frequency[:, flat] = score
         return best_frequencies(by_frequency, self.source.spatial_shape, config.k)
 
-    def mean_loss(self, path: Path | None) -> float:
+    def mean_loss(self) -> float:
         """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere."""
         losses = torch.stack(self._losses).cpu()
         self._losses = []
         finite = losses.isfinite()
         if not (finite.all() and bool(self.synset.coefficients.isfinite().all())):
             first = self.done - len(losses) + int(finite.to(torch.int8).argmin()) + 1 if not finite.all() else self.done
-            kept = f"; the last good checkpoint is {path}" if path is not None and path.exists() else ""
+            kept = "; the last good checkpoint is {}, of iteration {}".format(*self.saved) if self.saved else ""
             raise DivergenceError(
                 "the loss is not finite any more",
                 where=f"iteration {first}",
@@ -233,14 +272,22 @@ class _Run:
 
     def data(self) -> FreDData:
         """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
+        return self._stored(step=self.config.step, max_bytes=self.config.max_bytes)
+
+    def exact(self) -> FreDData:
+        """The same in float32."""
+        return self._stored(step=None)
+
+    def _stored(self, **how: Any) -> FreDData:
         settings = replace(self.config, iterations=max(self.done, 1)).to_json()
         averaged = FrequencySynset(self.average, self.start)
-        return averaged.to_data(
-            step=self.config.step, max_bytes=self.config.max_bytes, distillation=settings, reconstruction={}
-        )
+        return averaged.to_data(**how, distillation=settings, reconstruction={})
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, on the first of several processes; after `mean_loss`, which lets no NaN through."""
+        self.saved = path, self.done
+        if not self.ranks.first:
+            return
         arrays = {
             "coefficients": _numpy(self.synset.coefficients),
             "average": _numpy(self.average),
@@ -250,11 +297,15 @@ class _Run:
             for name, value in state.items():
                 if value is not None:
                     arrays[f"optimizer.{index}.{name}"] = _numpy(value)
-        write_checkpoint(path, arrays, {"iteration": self.done, **self._identity()})
+        document = {"iteration": self.done, "scaler": self.scaler.state_dict(), **self._identity()}
+        write_checkpoint(path, arrays, document)
 
     def restore(self, path: Path) -> None:
-        """Take up the state of a checkpoint. Raises `ArgumentError` if it is of another run."""
-        arrays, document = read_checkpoint(path)
+        """Take up the state of a checkpoint, if there is one. Raises `ArgumentError` if it is of another run."""
+        found = self.ranks.from_first(lambda: read_checkpoint(path) if path.exists() else None)
+        if found is None:
+            return
+        arrays, document = found
         for part, values in self._identity().items():
             theirs = document.get(part, {})
             if differing := sorted(name for name in values | theirs if values.get(name) != theirs.get(name)):
@@ -287,7 +338,9 @@ class _Run:
                 _, index, key = name.split(".")
                 state.setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.scaler.load_state_dict(document.get("scaler", {}))
         self.done = int(document["iteration"])
+        self.saved = path, self.done
 
     def _identity(self) -> dict[str, dict[str, Any]]:
         """What a checkpoint must agree on; a run may go on for more iterations than it was meant to at first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -88,9 +89,11 @@ def distill(
 ) -> None:
     """Distill a data set. Ctrl-C stops cleanly; the same command goes on from the checkpoint, to the same bits.
 
-    With --from or --config, only options that are given change the settings.
+    With --from or --config, only options that are given change the settings. Several devices or machines:
+    torchrun --nproc-per-node 4 -m fredfmt distill ... --device cuda
     """
-    from fredfmt.distill.run import DistillationStopped
+    from fredfmt.distill.distributed import process_group
+    from fredfmt.distill.run import DistillationStopped, DivergenceError
     from fredfmt.distill.run import distill as run
     from fredfmt.sources import open_source
     from fredfmt.storage import packed_size, save
@@ -112,26 +115,32 @@ def distill(
     settings = _with_options(base, context)
     if bits_per_class is not None:
         settings = replace(settings, max_bytes=options.bytes_of(bits_per_class, len(real.classes)))
-    if save_config is not None:
+    first = int(os.environ.get("RANK", "0")) == 0  # of several processes that torchrun started
+    if save_config is not None and first:
         refuse_existing(save_config, force)
         save_config.write_text(settings.to_toml())
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
     try:
-        with showing_progress() as report:
+        with process_group(device) as mine, showing_progress(first) as report:
             data = run(
                 real,
                 settings,
                 network=own,
-                device=device,
+                device=mine,
                 progress=report,
                 checkpoint=kept,
                 resume=not restart,
             )
-    except DistillationStopped as stopped:
-        unfinished = out.with_name(f"stopped-{out.name}")
-        save(stopped.data, unfinished)
-        say(f"{unfinished}: the set as it was when stopped")
+    except (DistillationStopped, DivergenceError) as ended:
+        if not first:
+            raise typer.Exit(1) from None
+        if isinstance(ended, DistillationStopped):
+            unfinished = out.with_name(f"stopped-{out.name}")
+            save(ended.data, unfinished)
+            say(f"{unfinished}: the set as it was when stopped")
         raise
+    if not first:
+        return
     save(data, out)
     kept.unlink(missing_ok=True)
     say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fredfmt.distill.networks.fused import norm_relu_pool
 from fredfmt.distill.networks.parts import convolution, draw_parameters, first_padding, norm
 
 _POOLING = {
@@ -47,13 +48,18 @@ class ConvNet(nn.Module):
                 _POOLING[pooling][axes - 1](2),
             ]
         self.features = nn.Sequential(*layers)
+        self._fused = axes == 2 and norm_name == "instance" and pooling == "avg"
         self.head = nn.Linear(width * torch.Size(lengths).numel(), classes, device="meta")
         draw_parameters(self, generator, device)
 
     def embed(self, images: Tensor) -> Tensor:
         """(N, C, *spatial) images to (N, feature)."""
-        features: Tensor = self.features(images)
-        return features.flatten(1)
+        if not self._fused:
+            features: Tensor = self.features(images)
+            return features.flatten(1)
+        for convolve, normalize in zip(self.features[::4], self.features[1::4], strict=True):
+            images = norm_relu_pool(convolve(images), normalize.weight, normalize.bias, normalize.eps)  # type: ignore[arg-type]
+        return images.flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, *spatial) images to (N, class) scores."""

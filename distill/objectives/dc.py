@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.parts import rows_of, summed
 from fredfmt.distill.randomness import generator
 
 _BATCH = 256
@@ -40,21 +41,25 @@ class DC:
             yield self._matching(network, iteration, outer)
 
     def _matching(self, network: nn.Module, iteration: Iteration, outer: int) -> Tensor:
-        real, labels = iteration.real_batch(self._config.batch_real, outer)
-        synthetic, targets = iteration.synthetic.images(), iteration.synthetic.labels
-        of = targets if targets.ndim == 1 else targets.argmax(1)
+        classes = iteration.share(range(iteration.classes))
+        real, labels = iteration.real_batch(self._config.batch_real, outer, classes=classes)
+        synthetic, targets = iteration.synthetic_batch(classes)
+        real_counts = iteration.real.counts(self._config.batch_real, classes)
+        counts = [len(iteration.synthetic.indices_of(label)) for label in classes]
+        one_by_one = [slice(place, place + 1) for place in range(len(classes))]
+        mine, theirs = ([rows_of(each, one) for one in one_by_one] for each in (counts, real_counts))
         weights = [weight for weight in network.parameters() if weight.ndim > 1]
-        distances = []
-        for label in range(iteration.classes):
-            mine, theirs = of == label, labels == label
-            images, wanted = synthetic[mine], real[theirs]
+
+        def distance(images: Tensor, number: int) -> Tensor:
+            wanted = real[theirs[number]]
             if self.siamese:
-                augmentation = iteration.augmentation(outer * iteration.classes + label)
+                augmentation = iteration.augmentation(outer * iteration.classes + classes[number])
                 images, wanted = augmentation(images), augmentation(wanted)
-            given = torch.autograd.grad(F.cross_entropy(network(wanted), labels[theirs]), weights)
-            loss = F.cross_entropy(network(images), targets[mine])
-            distances.append(gradient_distance(torch.autograd.grad(loss, weights, create_graph=True), given))
-        return torch.stack(distances).sum()
+            given = torch.autograd.grad(F.cross_entropy(network(wanted), labels[theirs[number]]), weights)
+            loss = F.cross_entropy(network(images), targets[mine[number]])
+            return gradient_distance(torch.autograd.grad(loss, weights, create_graph=True), given)
+
+        return summed(synthetic, mine, distance, iteration.scale)
 
     def _train(self, network: nn.Module, optimizer: torch.optim.Optimizer, iteration: Iteration, outer: int) -> None:
         """Train the network on the synthetic set as it is now."""

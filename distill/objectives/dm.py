@@ -10,29 +10,44 @@ from torch import Tensor
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.parts import groups, rows_of, summed
 
 
 class DM:
     """The squared distance of mean embeddings in a random network, summed over classes (Zhao and Bilen, Dataset
     Condensation with Distribution Matching, 2023, equation 4), with siamese augmentation.
 
-    All classes go through the network in one batch: its instance norm does not mix images, so this is exactly the sum
-    of the losses of each class by itself.
+    Several classes go through the network in one batch: its instance norm does not mix images, so this is exactly the
+    sum of the losses of each class by itself. Batch norm does mix them; all classes are one batch then, everywhere.
     """
 
     def __init__(self, config: DistillConfig) -> None:
         self._batch_real = config.batch_real
+        self._whole = config.network.norm == "batch"
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss an iteration, with a network of its own."""
         embed = embedding(iteration.network().requires_grad_(False))
         augmentation = iteration.augmentation()
-        images, labels = iteration.real_batch(self._batch_real)
-        with torch.no_grad():
-            wanted = class_means(embed(augmentation(images)), labels, iteration.classes)
-        synthetic = iteration.synthetic
-        reached = class_means(embed(augmentation(synthetic.images())), synthetic.labels, iteration.classes)
-        yield (wanted - reached).square().sum()
+        every = range(iteration.classes)
+        classes = every if self._whole else iteration.share(every)
+        real, _ = iteration.real_batch(self._batch_real, classes=classes)
+        images, _ = iteration.synthetic_batch(classes)
+        real_counts = iteration.real.counts(self._batch_real, classes)
+        counts = [len(iteration.synthetic.indices_of(label)) for label in classes]
+        together = [slice(0, len(classes))] if self._whole else groups(counts, images.device)
+
+        def features(images: Tensor, counts: list[int]) -> Tensor:
+            labels = torch.repeat_interleave(torch.tensor(counts)).to(images.device, non_blocking=True)
+            return class_means(embed(augmentation(images)), labels, len(counts))
+
+        def distance(mine: Tensor, number: int) -> Tensor:
+            group = together[number]
+            with torch.no_grad():
+                wanted = features(real[rows_of(real_counts, group)], real_counts[group])
+            return (wanted - features(mine, counts[group])).square().sum()
+
+        yield summed(images, [rows_of(counts, group) for group in together], distance, iteration.scale)
 
 
 def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:

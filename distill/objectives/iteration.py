@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
-from fredfmt.distill.config import NetworkConfig
+from fredfmt.distill.config import NetworkConfig, Precision
+from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.networks import NetworkFactory, make_network
+from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
+
+T = TypeVar("T")
 
 
 class Synthetic(Protocol):
@@ -20,9 +26,10 @@ class Synthetic(Protocol):
     @property
     def labels(self) -> Tensor: ...
     def images(self, indices: Tensor | None = None, /) -> Tensor: ...
+    def indices_of(self, label: int, /) -> Tensor: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Iteration:
     """One iteration of a run. Whatever is drawn here is a function of the seed, the number and what it is drawn for,
     so the order of asking does not matter, and asking twice gives the same."""
@@ -39,14 +46,44 @@ class Iteration:
     operations: tuple[str, ...]
     network_factory: NetworkFactory | None = None
     """What makes networks in place of ``network_config``."""
+    ranks: Ranks = Ranks()
+    """This process among those that work at the run."""
+    scale: Tensor | None = None
+    """What the run multiplies losses by before their gradient is taken, in half precision."""
+    precision: Precision = "float32"
+    """Of the networks' computation."""
+    compile: bool = False
+    """Whether networks are compiled."""
+    shared: bool = field(default=False, init=False)
+    """Whether `share` was asked."""
 
-    def real_batch(self, per_class: int, draw: int = 0) -> tuple[Tensor, Tensor]:
-        """Real images, the same number of each class, class by class, and their (B,) int64 labels."""
-        return self.real.batch(per_class, generator(self.seed, "real", self.number, draw))
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """The part of ``items`` (classes, say) that is this process's to compute; all where it is the only one.
+
+        An objective that asks yields the losses of its part, and the run sums over processes. One that never asks
+        computes everything everywhere, which is right, but no faster.
+        """
+        self.shared = True
+        return self.ranks.share(items)
+
+    def real_batch(
+        self, per_class: int, draw: int = 0, *, classes: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Real images, the same number of each class, class by class, and their (B,) int64 labels.
+
+        Of some ``classes``, they are the images that a batch of all classes has.
+        """
+        return self.real.batch(per_class, generator(self.seed, "real", self.number, draw), classes)
+
+    def synthetic_batch(self, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The synthetic images of some ``classes`` and their labels, class by class."""
+        rows, labels = torch.cat([self.synthetic.indices_of(label) for label in classes]), self.synthetic.labels
+        of_rows = labels.index_select(0, rows.to(labels.device, non_blocking=True))
+        return self.synthetic.images(rows), of_rows
 
     def network(self, draw: int = 0) -> Any:
         """A `Network` with fresh random parameters on the device of the synthetic images."""
-        return make_network(
+        network = make_network(
             self.network_config,
             channels=self.channels,
             spatial_shape=self.spatial_shape,
@@ -55,6 +92,7 @@ class Iteration:
             device=self.synthetic.labels.device,
             factory=self.network_factory,
         )
+        return prepared(network, self.precision, self.compile)
 
     def augmentation(self, draw: int = 0) -> Augmentation:
         """A siamese augmentation, to be applied to real and synthetic images alike."""

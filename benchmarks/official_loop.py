@@ -1,0 +1,332 @@
+"""fredfmt's loop beside a plain one with the structure of FreD's official code, in one process, in turn.
+
+    python benchmarks/official_loop.py [--json] [--threads 1] [--repeats 7] [--width 32] [--batch-real 64]
+
+The plain loop: dense coefficients (instance, channel, height, width) times a dense mask of the same shape, two products
+with an un-normalised inverse cosine matrix, class after class through decoding and network, one graph for all classes;
+SGD with momentum on the dense tensor. Its network is made of torch's layers with the parameters of fredfmt's. The mask:
+the covariance of a class's spectra, and a product with a unit matrix for every frequency. Both sides are given the same
+networks and real images, without augmentation, and the benchmark first checks that they learn the same.
+
+"synthetic" is decoding, forward and backward pass and update; "whole" is that and the real side (real images read,
+their features or gradients). Times are the medians of repeats taken in turn, ratios the medians of the pairs' ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.fft
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fredfmt.distill import DistillConfig, NetworkConfig
+from fredfmt.distill.run import _Run
+from fredfmt.masks import ClassStatistics, choose_frequencies
+from fredfmt.sources import Source, open_source
+from fredfmt.transforms import analyse
+
+CLASSES, INSTANCES, K, SIDE = 10, 16, 49, 28
+
+
+def unnormalized(side: int) -> Tensor:
+    """The matrix of scipy's DCT-II without normalisation, (frequency, position)."""
+    return torch.tensor(scipy.fft.dct(np.eye(side), axis=0, norm=None), dtype=torch.float32)
+
+
+class PlainSynset:
+    """Dense coefficients and a dense mask."""
+
+    def __init__(self, run: _Run) -> None:
+        data = run.start
+        self.matrix = unnormalized(SIDE)
+        self.inverse = torch.linalg.inv(self.matrix)
+        images = run.synset.images().detach()
+        self.coefficients = (self.matrix @ images @ self.matrix.T).requires_grad_()
+        self.mask = torch.zeros_like(self.coefficients)
+        for instance, which in enumerate(data.mask_of):
+            self.mask[instance].view(data.metadata.channels, -1)[:, data.frequencies[which].astype(np.int64)] = 1
+
+    def images(self, rows: range) -> Tensor:
+        spectra = self.mask[rows] * self.coefficients[rows]
+        across = F.linear(spectra, self.inverse)
+        return F.linear(across.transpose(-1, -2), self.inverse).transpose(-1, -2)
+
+
+def plain_network(network: Any) -> tuple[nn.Sequential, nn.Linear]:
+    """torch's layers, with a network's own parameters."""
+    layers: list[nn.Module] = []
+    for layer in network.features:
+        layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
+    return nn.Sequential(*layers, nn.Flatten()), network.head
+
+
+class Plain:
+    """One step of the plain loop."""
+
+    def __init__(self, run: _Run, real: Source, batch_real: int) -> None:
+        self.synset = PlainSynset(run)
+        self.optimizer = torch.optim.SGD([self.synset.coefficients], lr=run.config.lr * 4 * SIDE**2, momentum=0.5)
+        self.images = torch.from_numpy(real.normalized[:])  # the whole real set on the device
+        self.members = [np.flatnonzero(real.labels == label) for label in range(CLASSES)]
+        self.batch_real = batch_real
+
+    def real_of(self, label: int, chosen: dict[int, Any] | None) -> Tensor:
+        if chosen is not None:
+            return self.images[chosen[label]]
+        return self.images[np.random.default_rng(0).permutation(self.members[label])[: self.batch_real]]
+
+    def dm(self, network: Any, wanted: list[Tensor] | None, chosen: dict[int, Any] | None = None) -> None:
+        features, _ = plain_network(network)
+        network.requires_grad_(False)
+        loss = torch.zeros(())
+        for label in range(CLASSES):
+            theirs = features(self.real_of(label, chosen)).detach().mean(0) if wanted is None else wanted[label]
+            mine = features(self.synset.images(range(label * INSTANCES, (label + 1) * INSTANCES)))
+            loss = loss + ((theirs - mine.mean(0)) ** 2).sum()
+        self.update(loss)
+
+    def dc(self, network: Any, wanted: list[list[Tensor]] | None, chosen: dict[int, Any] | None = None) -> None:
+        features, head = plain_network(network)
+        parameters = list(network.parameters())
+        loss = torch.zeros(())
+        for label in range(CLASSES):
+            given = self.gradients(network, label, chosen) if wanted is None else wanted[label]
+            images = self.synset.images(range(label * INSTANCES, (label + 1) * INSTANCES))
+            error = F.cross_entropy(head(features(images)), torch.full((INSTANCES,), label))
+            mine = torch.autograd.grad(error, parameters, create_graph=True)
+            for left, right in zip(mine, given, strict=True):
+                if left.ndim > 1:
+                    left, right = left.reshape(len(left), -1), right.reshape(len(right), -1)
+                    norms = left.norm(dim=-1) * right.norm(dim=-1) + 1e-6
+                    loss = loss + (1 - (left * right).sum(-1) / norms).sum()
+        self.update(loss)
+
+    def gradients(self, network: Any, label: int, chosen: dict[int, Any] | None) -> list[Tensor]:
+        features, head = plain_network(network)
+        images = self.real_of(label, chosen)
+        error = F.cross_entropy(head(features(images)), torch.full((len(images),), label))
+        return [part.detach() for part in torch.autograd.grad(error, list(network.parameters()))]
+
+    def update(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+
+class GivenReal:
+    """An iteration whose real side has been computed: what is left is the synthetic side."""
+
+    def __init__(self, run: _Run, objective: str, network: Any) -> None:
+        self.run, self.objective, self.network = run, objective, network
+
+    def step(self, given: list[Any]) -> None:
+        from fredfmt.distill.objectives.dc import gradient_distance
+        from fredfmt.distill.objectives.dm import class_means
+        from fredfmt.distill.objectives.parts import groups, rows_of, summed
+
+        run, network = self.run, self.network
+        iteration = run._iteration(0, run.synset)
+        images, targets = iteration.synthetic_batch(range(CLASSES))
+        counts = [INSTANCES] * CLASSES
+        if self.objective == "dm":
+            network.requires_grad_(False)
+            together = groups(counts, images.device)
+
+            def distance(mine: Tensor, number: int) -> Tensor:
+                group = together[number]
+                labels = torch.repeat_interleave(torch.tensor(counts[group]))
+                wanted = torch.stack(given[group])
+                return (wanted - class_means(network.embed(mine), labels, len(counts[group]))).square().sum()
+        else:
+            together = [slice(label, label + 1) for label in range(CLASSES)]
+            weights = [weight for weight in network.parameters() if weight.ndim > 1]
+
+            def distance(mine: Tensor, number: int) -> Tensor:
+                error = F.cross_entropy(network(mine), targets[number * INSTANCES : (number + 1) * INSTANCES])
+                return gradient_distance(torch.autograd.grad(error, weights, create_graph=True), given[number])
+
+        loss = summed(images, [rows_of(counts, group) for group in together], distance)
+        run.optimizer.zero_grad()
+        loss.backward(inputs=list(run.synset.parameters()))
+        run.optimizer.step()
+
+
+def covariance_mask(images: np.ndarray[Any, Any], k: int) -> Tensor:
+    """The explained variance of each frequency of one class, by its covariance matrix and unit vectors."""
+    side = images.shape[-1]
+    matrix = unnormalized(side)
+    spectra = (matrix @ torch.from_numpy(images) @ matrix.T).mean(1).reshape(len(images), -1)
+    centred = spectra - spectra.mean(0)
+    covariance = centred.T @ centred / (len(centred) - 1)
+    total, explained = covariance.trace(), []
+    for index in range(len(covariance)):
+        unit = torch.eye(len(covariance))[index : index + 1]
+        explained.append((unit @ covariance @ unit.T).item() / total)
+    chosen = torch.stack(explained).flatten().topk(k).indices
+    mask = torch.zeros(side, side)
+    for index in chosen:
+        mask[index // side, index % side] = 1
+    return mask
+
+
+def variance_masks(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], k: int) -> np.ndarray[Any, Any]:
+    """fredfmt's masks, all classes."""
+    statistics_ = ClassStatistics(int(labels.max()) + 1, images.shape[1], images.shape[2] * images.shape[3])
+    statistics_.update(analyse(images, "dct", 2).reshape(*images.shape[:2], -1), labels)
+    return choose_frequencies(statistics_, images.shape[2:], k)
+
+
+def in_turn(jobs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each job, one round after the other; the first round does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for repeat in range(repeats + 1):
+        for name, job in jobs.items():
+            began = time.perf_counter()
+            job()
+            if repeat:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def row(name: str, seconds: dict[str, list[float]], target: float) -> dict[str, Any]:
+    ratios = [plain / ours for plain, ours in zip(seconds["plain"], seconds["fredfmt"], strict=True)]
+    medians = {side: statistics.median(spent) for side, spent in seconds.items()}
+    return {"what": name, **medians, "ratio": statistics.median(ratios), "least": min(ratios), "target": target}
+
+
+def time_masks(repeats: int) -> tuple[list[dict[str, Any]], float]:
+    drawn = open_source("fashion-mnist").sample(INSTANCES, seed=0)
+    images, labels = drawn.normalized[:], drawn.labels
+    jobs: dict[str, Callable[[], object]] = {
+        "plain": lambda: covariance_mask(images[labels == 0], K),
+        "fredfmt": lambda: variance_masks(images[labels == 0], labels[labels == 0], K),
+    }
+    large = np.random.default_rng(0).normal(size=(2 * INSTANCES, 3, 256, 256)).astype(np.float32)
+    began = time.perf_counter()
+    variance_masks(large, np.arange(len(large)) % 2, 2048)
+    return [row("EVR mask of a class, 28x28", in_turn(jobs, min(repeats, 3)), 100)], time.perf_counter() - began
+
+
+def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> list[dict[str, Any]]:
+    real = open_source("fashion-mnist").sample(600, seed=1)
+    config = DistillConfig(
+        objective=objective, ipc=1, k=K, optimizer="sgd", lr=1.0, momentum=0.5, average=0, batch_real=batch_real,
+        augmentation="none", network=NetworkConfig(width=width),
+    )  # fmt: skip
+    rows = []
+    ours, plain = _Run(real, config, "cpu"), None
+    plain = Plain(ours, real, batch_real)
+    iteration = ours._iteration(0, ours.synset)
+    images, labels = iteration.real_batch(batch_real)
+    rows_of_class = [torch.nonzero(labels == label).flatten() for label in range(CLASSES)]
+    networks = {side: iteration.network() for side in ("plain", "fredfmt")}
+    weights = [weight.ndim > 1 for weight in networks["plain"].parameters()]
+    if objective == "dm":
+        given: list[Any] = [networks["plain"].embed(images[members]).detach().mean(0) for members in rows_of_class]
+        by_plain = given
+    else:
+        full = Plain(ours, real, batch_real)
+        full.images = images
+        chosen = dict(enumerate(rows_of_class))
+        by_plain = [full.gradients(networks["plain"], label, chosen) for label in range(CLASSES)]
+        given = [[part for part, heavy in zip(parts, weights, strict=True) if heavy] for parts in by_plain]
+    step = getattr(plain, objective)
+    synthetic = GivenReal(ours, objective, networks["fredfmt"])
+    jobs: dict[str, Callable[[], object]] = {
+        "plain": lambda: step(networks["plain"], by_plain),
+        "fredfmt": lambda: synthetic.step(given),
+    }
+    for job in jobs.values():
+        job()
+    with torch.no_grad():
+        theirs, mine = plain.synset.images(range(CLASSES * INSTANCES)), ours.synset.images()
+    coarse = plain.synset.matrix @ (theirs - mine) @ plain.synset.matrix.T
+    moved = ours.synset.coefficients - torch.from_numpy(ours.start.coefficients)
+    apart = coarse[:, :, 1:, 1:] / (2 * SIDE)  # zero frequencies learn slower in the un-normalised parametrisation
+    error = float(apart.norm() / moved.norm())
+    assert error < 1e-3, f"the two loops learn different things: {error}"
+    rows.append(row(f"{objective}: synthetic side of a step", in_turn(jobs, repeats), 2))
+
+    whole = _Run(real, replace(config, seed=1), "cpu")
+    whole_plain = Plain(whole, real, batch_real)
+    step_plain = getattr(whole_plain, objective)
+
+    def plain_step() -> None:
+        step_plain(whole._iteration(whole.done, whole.synset).network(), None)
+
+    rows.append(row(f"{objective}: whole step", in_turn({"plain": plain_step, "fredfmt": whole.step}, repeats), 1))
+    return rows
+
+
+def memory() -> dict[str, Any]:
+    """Bytes of the parameter, its gradient, its momentum and its mask."""
+    real = open_source("fashion-mnist").sample(50, seed=1)
+    run = _Run(real, DistillConfig(ipc=1, k=K, optimizer="sgd", network=NetworkConfig(width=4), batch_real=2), "cpu")
+    plain = Plain(run, real, 2)
+    network = run._iteration(0, run.synset).network()
+    plain.dm(network, None)
+    run.step()
+
+    def bytes_of(tensors: list[Tensor]) -> int:
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    sides = {}
+    for name, parameter, optimizer in (
+        ("plain", plain.synset.coefficients, plain.optimizer),
+        ("fredfmt", run.synset.coefficients, run.optimizer),
+    ):
+        (state,) = optimizer.state.values()
+        assert parameter.grad is not None
+        sides[name] = bytes_of([parameter, parameter.grad, state["momentum_buffer"]])
+    masks = run.start.frequencies.nbytes + run.synset._masks.numel() * 8
+    sides["plain"] += bytes_of([plain.synset.mask])
+    sides["fredfmt"] += masks
+    averaged = sides["fredfmt"] + bytes_of([run.average])
+    ratio = sides["plain"] / sides["fredfmt"]
+    return {"what": "bytes of parameter, gradient, momentum, mask", **sides, "ratio": ratio, "least": ratio,
+            "target": 3, "fredfmt with the running mean": averaged}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--batch-real", type=int, default=64)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rows, large = time_masks(options.repeats)
+    for objective in ("dm", "dc"):
+        rows += time_steps(objective, options.width, options.batch_real, options.repeats)
+    rows.append(memory())
+    report = {"threads": options.threads, "width": options.width, "batch_real": options.batch_real, "rows": rows}
+    report["seconds of two classes' EVR masks at 3x256x256, k=2048"] = large
+    if options.json:
+        print(json.dumps(report, indent=2))
+        return
+    print(f"{'':<46}{'plain':>12}{'fredfmt':>12}{'ratio':>8}{'least':>8}{'target':>8}")
+    for entry in rows:
+        plain, ours = (
+            f"{entry[side]:,} B" if isinstance(entry[side], int) else f"{entry[side] * 1e3:,.2f} ms"
+            for side in ("plain", "fredfmt")
+        )
+        print(
+            f"{entry['what']:<46}{plain:>12}{ours:>12}{entry['ratio']:>8.2f}{entry['least']:>8.2f}{entry['target']:>8}"
+        )
+    print(
+        f"EVR masks of two classes at 3x256x256, k=2048: {large:.2f} s (the plain way would need 16 GiB for one matrix)"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""A network made ready to run: in a precision of its own, compiled, or as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fredfmt.distill.config import Precision
+from fredfmt.errors import ArgumentError
+
+_HINT = "Run without compile"
+
+
+def prepared(network: Any, precision: Precision = "float32", compile: bool = False) -> Any:
+    """A `Network` that computes in ``precision`` (parameters, images and what comes out stay float32), compiled when it
+    is first called if ``compile``; with neither, ``network`` itself."""
+    return network if precision == "float32" and not compile else _Prepared(network, precision, compile)
+
+
+class _Prepared(nn.Module):
+    def __init__(self, network: Any, precision: Precision, compile: bool) -> None:
+        super().__init__()
+        self.network = network
+        self._dtype = getattr(torch, precision)
+        self._compile = compile
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(N, C, *spatial) images to (N, feature)."""
+        return self._run("embed", images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, *spatial) images to (N, class) scores."""
+        return self._run("forward", images)
+
+    def _run(self, method: str, images: Tensor) -> Tensor:
+        kind = type(self.network)
+        function = _compiled(kind, method) if self._compile else getattr(kind, method)
+        half = self._dtype != torch.float32
+        with torch.autocast(images.device.type, dtype=self._dtype if half else None, enabled=half):
+            made: Tensor = function(self.network, images)
+        return made.float()
+
+
+@cache
+def _compiled(kind: type, method: str) -> Callable[..., Tensor]:
+    """One compiled function for all networks of a kind, whose parameters come and go. Nothing is compiled yet."""
+    compiled = torch.compile(getattr(kind, method))
+
+    def call(network: Any, images: Tensor) -> Tensor:
+        try:
+            made: Tensor = compiled(network, images)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            first = str(error).strip().partition("\n")[0]
+            raise ArgumentError(
+                "torch.compile does not work here", where=kind.__name__, found=first, hint=_HINT
+            ) from None
+        return made
+
+    return call
+
+
+def compilable(error: RuntimeError) -> Exception:
+    """What to tell instead of an error that comes of a compiled network in a gradient of a gradient."""
+    if "double backward" not in str(error):
+        return error
+    return ArgumentError("this objective takes gradients of gradients, which torch.compile cannot", hint=_HINT)
