@@ -187,6 +187,21 @@ class DistillConfig(_Config):
     """Gradient matching: epochs by which the network is trained on the synthetic set between two updates."""
     lr_net: float = 0.01
     """Gradient matching: the learning rate of that."""
+    batch_syn: int = 0
+    """Feature regression (``frepo``): instances an iteration, the same number of each class; 0 for all."""
+    pool: int = 8
+    """Feature regression: networks in training."""
+    pool_age: int = 300
+    """Feature regression: steps of training after which a network makes way for a fresh one."""
+    learn_labels: bool = False
+    """Whether labels are soft and learnt too, where the objective gives them a gradient (``frepo``). They are stored in
+    sixteenths."""
+    lr_labels: float = 0.05
+    """Learning rate of the scores whose softmax the labels are."""
+    base: bool = False
+    """Store each mask's mean spectrum once and instances relative to it."""
+    rate: float = 0.0
+    """Weight of an estimate of the bits of a coefficient, log2(1 + |value| / step), in the loss."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmentation: str = DEFAULT_AUGMENTATION
     """Names of `fredfmt.distill.augment.OPERATIONS` joined by ``_``, one drawn an iteration; or ``none``. ``dc`` does
@@ -225,6 +240,15 @@ class DistillConfig(_Config):
         self._whole("outer_loop")
         self._whole("inner_loop", 0)
         self._number("lr_net", above=0)
+        self._whole("batch_syn", 0)
+        self._whole("pool")
+        self._whole("pool_age")
+        self._check("learn_labels", isinstance(self.learn_labels, bool), "true or false")
+        self._number("lr_labels", above=0)
+        self._check("base", isinstance(self.base, bool), "true or false")
+        self._number("rate", least=0)
+        if self.rate:
+            self._check("step", isinstance(self.step, int | float), "a number, for rate")
         self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
         self._word("augmentation")
         self._check("zca", isinstance(self.zca, bool), "true or false")
@@ -249,6 +273,11 @@ class DistillConfig(_Config):
                 found=f"ipc={self.ipc:g}, k={self.k}",
             )
         return count
+
+    @property
+    def rate_step(self) -> float:
+        """The step of ``rate``."""
+        return float(cast(float, self.step))
 
     @property
     def loop_step(self) -> float | None:

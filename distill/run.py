@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from fredfmt.distill.config import DistillConfig, NetworkConfig
 from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.interruption import noting_interrupts
 from fredfmt.distill.networks import NetworkFactory, factory_name, seeded
-from fredfmt.distill.objectives import Iteration, Objective, make_objective
+from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Remembering, make_objective
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
@@ -168,9 +169,19 @@ class _Run:
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")  # type: ignore[attr-defined]
         frequencies = self._by_gradient(device) if config.mask == "gradient" else None
         self.start = self.ranks.from_first(lambda: initial_data(source, config, frequencies))
-        self.synset = FrequencySynset.from_data(self.start, loop_step=config.loop_step, device=device)
-        self.average = self.synset.coefficients.detach().clone()
-        self.optimizer = _optimizer(self.synset, config)
+        self.synset = FrequencySynset.from_data(
+            self.start, loop_step=config.loop_step, learn_labels=config.learn_labels, device=device
+        )
+        self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
+        if config.learn_labels and not getattr(self.objective, "learns_labels", False):
+            raise ArgumentError(
+                "this objective gives labels no gradient",
+                where="distillation.learn_labels",
+                expected=f"an objective that does: {LEARNING_LABELS}",
+                found=config.objective,
+            )
+        self.memory = self.objective if isinstance(self.objective, Remembering) else Remembering()
+        self.optimizer = _optimizer(self.synset, self.memory.learned(), config)
         self.done = 0
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
@@ -191,7 +202,7 @@ class _Run:
         """One iteration. Nothing here waits for the device, but for the loss scale of float16."""
         losses = []
         iteration = self._iteration(self.done, self.synset)
-        learnt = list(self.synset.parameters())
+        learnt = [value for group in self.optimizer.param_groups for value in group["params"]]
         with self._seeded(self.done):
             for loss in self.objective.losses(iteration):
                 self.optimizer.zero_grad()
@@ -199,13 +210,24 @@ class _Run:
                 loss = loss.detach()
                 gradients = [part.grad for part in learnt if part.grad is not None]
                 self.ranks.combine([loss, *gradients], shared=iteration.shared)
+                if self.config.rate:
+                    self._add_rate()
                 self.scaler.step(self.optimizer)
                 self.scaler.update()
                 losses.append(loss)
         self._losses.append(torch.stack(losses).mean())
         self.done += 1
         decay = min(self.config.average, self.done / (self.done + 9))
-        self.average.lerp_(self.synset.coefficients.detach(), 1 - decay)
+        for name, value in self.synset.named_parameters():
+            self.averages[name].lerp_(value.detach(), 1 - decay)
+
+    def _add_rate(self) -> None:
+        """Add the gradient of ``rate`` times the mean of log2(1 + |coefficient| / step): about the bits of one."""
+        coefficients = self.synset.coefficients
+        slope = coefficients.detach().sign() / (coefficients.detach().abs() + self.config.rate_step) / math.log(2)
+        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        if coefficients.grad is not None:
+            coefficients.grad.add_(slope, alpha=self.config.rate * scale / coefficients.numel())
 
     def _iteration(self, number: int, synset: FrequencySynset) -> Iteration:
         return Iteration(
@@ -239,12 +261,13 @@ class _Run:
         everything = replace(config, k=size, ipc=count, mask="low")
         start = self.ranks.from_first(lambda: initial_data(self.source, everything))
         synset = FrequencySynset.from_data(start, device=device)
-        (coefficients,) = synset.parameters()
+        coefficients = synset.coefficients
+        objective = type(self.objective)(config)
         magnitude = torch.zeros(len(coefficients), size, device=coefficients.device)
         for draw in range(_GRADIENTS):
             iteration = self._iteration(config.iterations + draw, synset)
             with self._seeded(config.iterations + draw):
-                loss = next(self.objective.losses(iteration))
+                loss = next(objective.losses(iteration))
                 (gradient,) = torch.autograd.grad(self.scaler.scale(loss), coefficients)
             self.ranks.combine([gradient], shared=iteration.shared)
             magnitude += gradient.abs().sum(1)
@@ -260,7 +283,8 @@ class _Run:
         losses = torch.stack(self._losses).cpu()
         self._losses = []
         finite = losses.isfinite()
-        if not (finite.all() and bool(self.synset.coefficients.isfinite().all())):
+        learnt = (value for group in self.optimizer.param_groups for value in group["params"])
+        if not (finite.all() and all(bool(value.isfinite().all()) for value in learnt)):
             first = self.done - len(losses) + int(finite.to(torch.int8).argmin()) + 1 if not finite.all() else self.done
             kept = "; the last good checkpoint is {}, of iteration {}".format(*self.saved) if self.saved else ""
             raise DivergenceError(
@@ -280,19 +304,29 @@ class _Run:
 
     def _stored(self, **how: Any) -> FreDData:
         settings = replace(self.config, iterations=max(self.done, 1)).to_json()
-        averaged = FrequencySynset(self.average, self.start)
-        return averaged.to_data(**how, distillation=settings, reconstruction={})
+        averaged = FrequencySynset.from_data(self.start, learn_labels=self.config.learn_labels)
+        averaged.load_state_dict(self.averages)
+        recipe = self.memory.recipe()
+        return averaged.to_data(
+            base=self.config.base,
+            **how,
+            distillation=settings,
+            reconstruction={},
+            **({"recipe": recipe} if recipe else {}),
+        )
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, on the first of several processes; after `mean_loss`, which lets no NaN through."""
         self.saved = path, self.done
         if not self.ranks.first:
             return
-        arrays = {
-            "coefficients": _numpy(self.synset.coefficients),
-            "average": _numpy(self.average),
-            "start": self.start.coefficients,
-        }
+        arrays = {"start": self.start.coefficients}
+        for part, values in (
+            ("learnt", dict(self.synset.named_parameters())),
+            ("average", self.averages),
+            ("memory", self.memory.state()),
+        ):
+            arrays |= {f"{part}.{name}": _numpy(value) for name, value in values.items()}
         for index, state in self.optimizer.state_dict()["state"].items():
             for name, value in state.items():
                 if value is not None:
@@ -329,9 +363,9 @@ class _Run:
                 found=document["iteration"],
             )
         tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
-        with torch.no_grad():
-            self.synset.coefficients.copy_(tensors["coefficients"])
-            self.average.copy_(tensors["average"])
+        self.synset.load_state_dict(_below("learnt", tensors))
+        self.averages = {name: value.to(self.device) for name, value in _below("average", tensors).items()}
+        self.memory.restore(_below("memory", tensors))
         state: dict[int, dict[str, Any]] = {}
         for name, value in tensors.items():
             if name.startswith("optimizer."):
@@ -348,10 +382,21 @@ class _Run:
         return {"config": settings, "source": self.source.provenance()}
 
 
-def _optimizer(synset: FrequencySynset, config: DistillConfig) -> torch.optim.Optimizer:
+def _optimizer(
+    synset: FrequencySynset, learned: Sequence[dict[str, Any]], config: DistillConfig
+) -> torch.optim.Optimizer:
+    groups: list[dict[str, Any]] = [{"params": [synset.coefficients]}]
+    if synset.logits is not None:
+        groups.append({"params": [synset.logits], "lr": config.lr_labels})
+    groups += learned
     if config.optimizer == "adam":
-        return torch.optim.Adam(synset.parameters(), lr=config.lr, betas=(config.momentum, 0.99))
-    return torch.optim.SGD(synset.parameters(), lr=config.lr, momentum=config.momentum)
+        return torch.optim.Adam(groups, lr=config.lr, betas=(config.momentum, 0.99))
+    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+
+
+def _below(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``part`` and a dot, without it."""
+    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
 
 
 def _numpy(value: Tensor) -> NDArray[Any]:

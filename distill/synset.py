@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fredfmt.decoder import Decoder
@@ -16,6 +18,9 @@ from fredfmt.errors import ArgumentError
 from fredfmt.metadata import Quantization
 from fredfmt.model import FreDData
 from fredfmt.quantizer import Step
+
+START_SHARE = 0.86
+"""Of the probability on the hard label that a learnt one starts from."""
 
 
 class FrequencySynset(nn.Module):
@@ -35,12 +40,17 @@ class FrequencySynset(nn.Module):
         Decode from coefficients rounded to multiples of this step, as from a file with that step; the gradient passes
         the rounding as if it were not there (straight-through, Bengio et al. 2013). None decodes the values as they
         are.
+    learn_labels
+        Make labels soft and learnable: ``logits`` becomes a second parameter, of which `labels` is the softmax. They
+        start with `START_SHARE` of the probability on the layout's label.
     """
 
-    labels: Tensor
-    """(instance,) int64, or (instance, class) float32 where labels are soft."""
+    coefficients: nn.Parameter
+    logits: nn.Parameter | None
 
-    def __init__(self, coefficients: Tensor, layout: FreDData, *, loop_step: float | None = None) -> None:
+    def __init__(
+        self, coefficients: Tensor, layout: FreDData, *, loop_step: float | None = None, learn_labels: bool = False
+    ) -> None:
         super().__init__()
         if coefficients.shape != layout.coefficients.shape:
             raise ArgumentError(
@@ -53,7 +63,10 @@ class FrequencySynset(nn.Module):
         self.coefficients = nn.Parameter(coefficients.detach().to(torch.float32, copy=True))
         self.loop_step = loop_step
         labels = torch.from_numpy(layout.labels.astype(np.float32 if layout.soft else np.int64))
-        self.register_buffer("labels", labels.to(coefficients.device), persistent=False)
+        self.register_buffer("_labels", labels.to(coefficients.device), persistent=False)
+        self.logits = None
+        if learn_labels:
+            self.logits = nn.Parameter(_logits(layout).to(coefficients.device))
         self._masks = torch.from_numpy(layout.mask_of.astype(np.int64))
         self._classes = layout.labels.argmax(axis=1) if layout.soft else layout.labels.astype(np.int64)
         plain = replace(layout.metadata, quantization=Quantization("float32"))
@@ -61,23 +74,43 @@ class FrequencySynset(nn.Module):
         self._decoder = Decoder.of(self._layout, device=coefficients.device)
 
     @classmethod
-    def from_data(cls, data: FreDData, *, loop_step: float | None = None, device: torch.device | str = "cpu") -> Self:
+    def from_data(
+        cls,
+        data: FreDData,
+        *,
+        loop_step: float | None = None,
+        learn_labels: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> Self:
         """A synthetic set that starts as ``data``, on ``device``. A base spectrum becomes part of each instance."""
-        return cls(torch.tensor(_real(data), device=device), data, loop_step=loop_step)
+        return cls(torch.tensor(_real(data), device=device), data, loop_step=loop_step, learn_labels=learn_labels)
 
-    def to_data(self, *, step: Step = None, max_bytes: int | None = None, **metadata: Any) -> FreDData:
+    def to_data(
+        self, *, step: Step = None, max_bytes: int | None = None, base: bool = False, **metadata: Any
+    ) -> FreDData:
         """What was learnt, stored with ``step`` (as in `fredfmt.encode`); ``metadata`` replaces fields of the layout's.
 
         With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many.
-        Raises `ArgumentError` if a coefficient is NaN, infinite or too large for the step, or no step gets there.
+        ``base`` stores the mean of each mask's instances once and instances relative to it. Labels that were learnt are
+        stored in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or too
+        large for the step, or no step gets there.
         """
         layout, learnt = self._layout, self.coefficients.detach().cpu().numpy()
         described = replace(layout.metadata, **metadata)
+        labels = layout.labels
+        if self.logits is not None:
+            labels = sixteenths(self.labels.detach().cpu().numpy())
+        means = _mask_means(learnt, layout) if base else None
 
         def at(chosen: Step) -> FreDData:
-            return store(learnt, layout.frequencies, layout.labels, described, step=chosen, mask_of=layout.mask_of)
+            return store(learnt, layout.frequencies, labels, described, step=chosen, mask_of=layout.mask_of, base=means)
 
         return at(step if max_bytes is None else step_for_bytes(at, learnt, max_bytes))
+
+    @property
+    def labels(self) -> Tensor:
+        """(instance,) int64, or (instance, class) float32 where labels are soft; differentiable where they are learnt."""
+        return self._labels if self.logits is None else self.logits.softmax(1)
 
     def forward(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
         """`images`, so that the module can be called."""
@@ -121,3 +154,30 @@ def _real(data: FreDData) -> np.ndarray[Any, np.dtype[np.float32]]:
     if data.base is not None:
         stored += data.base[data.mask_of]
     return (stored * data.step).astype(np.float32)
+
+
+def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
+    """Rows of probabilities as whole sixteenths that sum to 1: rounded down, what is left goes to the largest rests."""
+    parts = probabilities.astype(np.float64) / probabilities.sum(axis=1, keepdims=True, dtype=np.float64) * 16
+    whole = np.floor(parts)
+    left = 16 - whole.sum(axis=1, keepdims=True)
+    order = np.argsort(np.argsort(whole - parts, axis=1, kind="stable"), axis=1, kind="stable")
+    return ((whole + (order < left)) / 16).astype(np.float16)
+
+
+def _logits(layout: FreDData) -> Tensor:
+    """(instance, class) scores whose softmax is the label: `START_SHARE` for the class of a hard one, the rest evenly."""
+    if layout.soft:
+        return torch.from_numpy(np.log(np.maximum(layout.labels.astype(np.float32), 1e-3)))
+    classes = len(layout.metadata.classes)
+    scores = torch.zeros(len(layout), classes)
+    share = math.log(START_SHARE / (1 - START_SHARE) * max(classes - 1, 1))
+    scores[torch.arange(len(layout)), torch.from_numpy(layout.labels.astype(np.int64))] = share
+    return scores
+
+
+def _mask_means(learnt: NDArray[Any], layout: FreDData) -> NDArray[np.float64]:
+    means = np.zeros((len(layout.frequencies), *learnt.shape[1:]))
+    for mask in np.unique(layout.mask_of):
+        means[mask] = learnt[layout.mask_of == mask].mean(axis=0, dtype=np.float64)
+    return means

@@ -34,7 +34,7 @@ def distill(
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     objective: Annotated[
-        str, typer.Option(help="dm: distribution matching; dc, dsa: gradient matching, without and with augmentation.")
+        str, typer.Option(help="dm: distribution matching; dc, dsa: gradient matching; frepo: feature regression.")
     ] = _DEFAULT.objective,
     ipc: Annotated[float, typer.Option(help="Budget: stored numbers a class, in images.")] = _DEFAULT.ipc,
     k: options.K = _DEFAULT.k,
@@ -67,6 +67,15 @@ def distill(
     network: Annotated[
         str, typer.Option(help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own.")
     ] = _DEFAULT.network.name,
+    batch_syn: Annotated[int, typer.Option(min=0, help="frepo: instances an update; 0 for all.")] = _DEFAULT.batch_syn,
+    pool: Annotated[int, typer.Option(min=1, help="frepo: networks in training.")] = _DEFAULT.pool,
+    pool_age: Annotated[int, typer.Option(min=1, help="frepo: steps of training of each.")] = _DEFAULT.pool_age,
+    learn_labels: Annotated[bool, typer.Option("--learn-labels", help="frepo: learn soft labels, too.")] = False,
+    lr_labels: Annotated[float, typer.Option(help="Learning rate of soft labels.")] = _DEFAULT.lr_labels,
+    base: Annotated[
+        bool, typer.Option("--base", help="Store a mean spectrum a class, and instances relative to it.")
+    ] = False,
+    rate: Annotated[float, typer.Option(help="Weight of the bits of a coefficient in the loss.")] = _DEFAULT.rate,
     width: options.Width = _DEFAULT.network.width,
     depth: options.Depth = _DEFAULT.network.depth,
     norm: options.Norm = _DEFAULT.network.norm,

@@ -2,8 +2,8 @@
 
 An objective is a class made once a run from its `DistillConfig`. For each iteration it is handed an `Iteration`, which
 has images, labels, networks and augmentation but knows nothing of frequencies, and it yields losses one by one: after
-each the coefficients are updated, so that images asked for afterwards are the new ones. Adding an objective is adding a
-file beside these and a line in `OBJECTIVES`.
+each the coefficients are updated, so that images asked for afterwards are the new ones. One that keeps something from
+iteration to iteration is a `Remembering`. Adding an objective is adding a file beside these and a line in `OBJECTIVES`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.objectives.dc import DC
 from fredfmt.distill.objectives.dm import DM
 from fredfmt.distill.objectives.dsa import DSA
+from fredfmt.distill.objectives.frepo import FRePo
 from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.remembering import Remembering
 from fredfmt.errors import ArgumentError
 
 
@@ -29,9 +31,23 @@ class Objective(Protocol):
     def losses(self, iteration: Iteration, /) -> Iterator[Tensor]: ...
 
 
-OBJECTIVES: Mapping[str, type[Objective]] = MappingProxyType({"dc": DC, "dm": DM, "dsa": DSA})
+OBJECTIVES: Mapping[str, type[Objective]] = MappingProxyType({"dc": DC, "dm": DM, "dsa": DSA, "frepo": FRePo})
 
-__all__ = ["DC", "DM", "DSA", "OBJECTIVES", "Iteration", "Objective", "make_objective"]
+LEARNING_LABELS = tuple(name for name, made in OBJECTIVES.items() if getattr(made, "learns_labels", False))
+"""Objectives whose losses have a gradient to the labels."""
+
+__all__ = [
+    "DC",
+    "DM",
+    "DSA",
+    "LEARNING_LABELS",
+    "OBJECTIVES",
+    "FRePo",
+    "Iteration",
+    "Objective",
+    "Remembering",
+    "make_objective",
+]
 
 
 def make_objective(config: DistillConfig) -> Objective:

@@ -81,6 +81,13 @@ class Iteration:
         of_rows = labels.index_select(0, rows.to(labels.device, non_blocking=True))
         return self.synthetic.images(rows), of_rows
 
+    def synthetic_rows(self, count: int = 0, draw: int = 0) -> Tensor:
+        """About ``count`` random instances, the same number of each class, or all of them for 0; int64 on the CPU."""
+        chance = generator(self.seed, "synthetic", self.number, draw)
+        per_class = max(1, count // self.classes) if count else None
+        members = [self.synthetic.indices_of(label) for label in range(self.classes)]
+        return torch.cat([of[torch.randperm(len(of), generator=chance, device="cpu")[:per_class]] for of in members])
+
     def network(self, draw: int = 0) -> Any:
         """A `Network` with fresh random parameters on the device of the synthetic images."""
         network = make_network(

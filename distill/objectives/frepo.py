@@ -1,0 +1,144 @@
+"""Feature regression: a linear model of the synthetic images' features shall tell the classes of real images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fredfmt.distill.augment import draw_augmentation
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.networks import embedding
+from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.remembering import Remembering
+from fredfmt.distill.randomness import generator
+
+_RIDGE = 1e-3
+"""Of the regression, in units of the kernel's mean diagonal."""
+_SHARPNESS = 8.0
+"""What predictions are multiplied by to be scores: a step from 0 to 1 is then as sure as a trained network."""
+_BATCH = 64
+_LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
+
+
+class FRePo(Remembering):
+    """The cross-entropy of real images under kernel ridge regression on the features of the synthetic ones (Zhou,
+    Nezhadarya and Ba, Dataset Distillation using Neural Feature Regression, NeurIPS 2022, equation 3 and algorithm 1).
+
+    Features are those of a pool of networks of all ages, each of which is trained on the synthetic set as it becomes,
+    with augmentation: one of them is drawn an iteration, gives its features, is trained one step further, and makes way
+    for a fresh one when it is old. The regression's predictions go into the cross-entropy, which networks are trained
+    with afterwards, in place of the paper's squared error.
+    """
+
+    learns_labels = True
+
+    def __init__(self, config: DistillConfig) -> None:
+        self._config = config
+        self._pool: list[_Member] = []
+        self._kept: Mapping[str, Tensor] = {}
+
+    def losses(self, iteration: Iteration) -> Iterator[Tensor]:
+        """One loss an iteration, then one step of the network it was of."""
+        config = self._config
+        if not self._pool:
+            self._pool = [self._member(iteration, place) for place in range(config.pool)]
+        place = int(torch.randint(config.pool, (), generator=generator(iteration.seed, "member", iteration.number)))
+        member = self._pool[place]
+        yield self._regression(member.network, iteration)
+        member.train(iteration)
+        if member.age >= config.pool_age:
+            self._pool[place] = _Member(iteration.network(config.pool))
+
+    def _regression(self, network: nn.Module, iteration: Iteration) -> Tensor:
+        embed = embedding(network)
+        network.requires_grad_(False)
+        classes = iteration.share(range(iteration.classes))
+        real, wanted = iteration.real_batch(self._config.batch_real, classes=classes)
+        rows = iteration.synthetic_rows(self._config.batch_syn)
+        targets = iteration.synthetic.labels
+        if targets.ndim == 1:
+            targets = F.one_hot(targets, iteration.classes).to(real.dtype)
+        targets = targets.index_select(0, rows.to(targets.device, non_blocking=True))
+        with torch.no_grad():
+            asked = embed(real)
+        given = embed(iteration.synthetic.images(rows))
+        kernel = given @ given.T
+        ridge = _RIDGE * kernel.diagonal().mean()
+        kernel = kernel + ridge * torch.eye(len(rows), device=kernel.device)
+        weights, _ = torch.linalg.solve_ex(kernel, targets - 1 / iteration.classes)  # without waiting for the device
+        scores = _SHARPNESS * (asked @ given.T) @ weights
+        count = sum(iteration.real.counts(self._config.batch_real, range(iteration.classes)))
+        return F.cross_entropy(scores, wanted, reduction="sum") / count
+
+    def _member(self, iteration: Iteration, place: int) -> _Member:
+        """A network of the first pool, as fresh as can be, or as a checkpoint has it."""
+        member = _Member(iteration.network(place))
+        kept = {
+            name.removeprefix(f"{place}."): value for name, value in self._kept.items() if name.startswith(f"{place}.")
+        }
+        if kept:
+            member.restore(kept)
+        return member
+
+    def state(self) -> dict[str, Tensor]:
+        """Parameters, momentum and age of every network."""
+        return {
+            f"{place}.{name}": value
+            for place, member in enumerate(self._pool)
+            for name, value in member.state().items()
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Kept for the first iteration, which knows what the networks look like."""
+        self._kept = state
+
+
+class _Member:
+    """A network of the pool in training."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.age = 0
+        self.optimizer = torch.optim.SGD(
+            network.parameters(), lr=_LR, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=True
+        )
+
+    def train(self, iteration: Iteration) -> None:
+        """One step on a batch of the synthetic set as it is now, every image augmented by itself."""
+        chance = generator(iteration.seed, "pool", iteration.number)
+        rows = torch.randperm(len(iteration.synthetic.labels), generator=chance, device="cpu")[:_BATCH]
+        labels = iteration.synthetic.labels.detach().index_select(
+            0, rows.to(iteration.synthetic.labels.device, non_blocking=True)
+        )
+        with torch.no_grad():
+            images = iteration.synthetic.images(rows)
+        images = draw_augmentation(iteration.operations, chance, images=len(rows))(images)
+        self.network.requires_grad_(True)
+        loss = F.cross_entropy(self.network(images), labels)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.age += 1
+
+    def state(self) -> dict[str, Tensor]:
+        values = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for index, kept in self.optimizer.state_dict()["state"].items():
+            if kept.get("momentum_buffer") is not None:
+                values[f"momentum.{index}"] = kept["momentum_buffer"]
+        return {**values, "age": torch.tensor(self.age, device="cpu")}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self.network.load_state_dict(
+            {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
+        )
+        momenta = {
+            int(name.removeprefix("momentum.")): {"momentum_buffer": value}
+            for name, value in state.items()
+            if name.startswith("momentum.")
+        }
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": momenta})
+        self.age = int(state["age"])

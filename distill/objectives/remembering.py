@@ -1,0 +1,31 @@
+"""What an objective keeps from one iteration to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+
+class Remembering:
+    """What an objective inherits that has something of its own from one iteration to the next: parameters that it learns
+    beside the coefficients, networks in training. Whatever is left out of it, is left out of checkpoints."""
+
+    learns_labels = False
+    """Whether its losses have a gradient to the labels."""
+
+    def learned(self) -> list[dict[str, Any]]:
+        """Groups of parameters for the run's optimiser, each ``{"params": [...], "lr": ...}``."""
+        return []
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is needed to go on, by name."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` gave, before the first iteration."""
+
+    def recipe(self) -> dict[str, Any]:
+        """What was learnt of how to train on the data, for ``Metadata.recipe``."""
+        return {}
