@@ -92,8 +92,8 @@ class FrequencySynset(nn.Module):
 
         With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many.
         ``base`` stores the mean of each mask's instances once and instances relative to it. Labels that were learnt are
-        stored in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or too
-        large for the step, or no step gets there.
+        stored in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or
+        too large for the step, or no step gets there.
         """
         layout, learnt = self._layout, self.coefficients.detach().cpu().numpy()
         described = replace(layout.metadata, **metadata)
@@ -109,7 +109,7 @@ class FrequencySynset(nn.Module):
 
     @property
     def labels(self) -> Tensor:
-        """(instance,) int64, or (instance, class) float32 where labels are soft; differentiable where they are learnt."""
+        """(instance,) int64, or (instance, class) float32 where they are soft; differentiable where they are learnt."""
         return self._labels if self.logits is None else self.logits.softmax(1)
 
     def forward(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
@@ -166,7 +166,7 @@ def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
 
 
 def _logits(layout: FreDData) -> Tensor:
-    """(instance, class) scores whose softmax is the label: `START_SHARE` for the class of a hard one, the rest evenly."""
+    """(instance, class) scores whose softmax is the label: `START_SHARE` for a hard one, the rest evenly."""
     if layout.soft:
         return torch.from_numpy(np.log(np.maximum(layout.labels.astype(np.float32), 1e-3)))
     classes = len(layout.metadata.classes)

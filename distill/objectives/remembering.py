@@ -9,8 +9,8 @@ from torch import Tensor
 
 
 class Remembering:
-    """What an objective inherits that has something of its own from one iteration to the next: parameters that it learns
-    beside the coefficients, networks in training. Whatever is left out of it, is left out of checkpoints."""
+    """What an objective inherits that has something of its own from one iteration to the next: parameters that it
+    learns beside the coefficients, networks in training. What `state` leaves out, checkpoints leave out."""
 
     learns_labels = False
     """Whether its losses have a gradient to the labels."""
