@@ -109,7 +109,7 @@ class Whitened:
         return self._whitening.whiten(self._images[rows])
 
 
-def _shaped(flat: NDArray[np.float32], images: NDArray[Any]) -> NDArray[np.float32]:
+def _shaped(flat: NDArray[Any], images: NDArray[Any]) -> NDArray[np.float32]:
     return flat.reshape(images.shape)
 
 
