@@ -26,13 +26,13 @@ from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Re
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.start import in_space, initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.masks import best_frequencies
 from fredfmt.model import FreDData
 from fredfmt.ordering import coarse_to_fine
-from fredfmt.sources import ZCA, Source
+from fredfmt.sources import Source
 from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def distill(
     if network is not None:
         config = replace(config, network=NetworkConfig(factory_name(network)))
     path = Path(checkpoint) if checkpoint is not None else None
-    run = _Run(_in_space(source, config), config, device, objective, network)
+    run = _Run(in_space(source, config), config, device, objective, network)
     if path is not None and resume:
         run.restore(path)
     run.announce(device)
@@ -130,21 +130,6 @@ def distill(
             if stop and run.done < config.iterations:
                 raise DistillationStopped(run.data(), run.done, config, path)
     return run.data()
-
-
-def _in_space(source: Source, config: DistillConfig) -> Source:
-    """The source in the space to learn in: whitened where the configuration says so."""
-    if config.zca and source.whitening is None:
-        return source.whitened(ZCA.fit(source, config.zca_epsilon))
-    found = source.whitening.record.epsilon if source.whitening else None
-    if found != (config.zca_epsilon if config.zca else None):
-        raise ArgumentError(
-            "the source is whitened otherwise than the settings say",
-            where="distillation.zca",
-            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
-            found=f"a source whitened with epsilon {found:g}",
-        )
-    return source
 
 
 class _Run:

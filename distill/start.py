@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fredfmt.distill.config import DistillConfig
 from fredfmt.encoder import encode
+from fredfmt.errors import ArgumentError
 from fredfmt.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
 from fredfmt.model import FreDData
-from fredfmt.sources import Source
+from fredfmt.sources import ZCA, Source
 from fredfmt.transforms import analyse, spatial_size
 
 _BLOCK_BYTES = 32 << 20
@@ -32,6 +33,24 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
         described = {"strategy": config.mask}
     data = encoded(chosen, k=config.k, transform=config.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
+
+
+def in_space(source: Source, config: DistillConfig) -> Source:
+    """The source in the space to learn in: whitened by its own images where the configuration says so.
+
+    Raises `ArgumentError` for a source that is whitened otherwise.
+    """
+    if config.zca and source.whitening is None:
+        return source.whitened(ZCA.fit(source, config.zca_epsilon))
+    found = source.whitening.record.epsilon if source.whitening else None
+    if found != (config.zca_epsilon if config.zca else None):
+        raise ArgumentError(
+            "the source is whitened otherwise than the settings say",
+            where="distillation.zca",
+            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
+            found=f"a source whitened with epsilon {found:g}",
+        )
+    return source
 
 
 def encoded(source: Source, **how: Any) -> FreDData:

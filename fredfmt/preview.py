@@ -13,6 +13,8 @@ from fredfmt.model import FreDData
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from fredfmt.sources import ZCA
+
 _GAP = 2
 _NAME_WIDTH = 110
 _PAPER = 255
@@ -20,12 +22,15 @@ _INK = 40
 _HEAT = np.array([[16, 14, 38], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]], np.float64)
 
 
-def preview(data: FreDData, *, instances: int = 12, size: int = 56, k: int | None = None) -> Image:
+def preview(
+    data: FreDData, *, instances: int = 12, size: int = 56, k: int | None = None, whitening: ZCA | None = None
+) -> Image:
     """A contact sheet, one row a class: its name, its mask, and its first ``instances`` instances in 0..1.
 
     A mask is drawn with the coarsest frequency at its top left; colour is the root mean square of the coefficients over
     the class, on a logarithmic scale, and frequencies left out are black. ``size`` is the height of a cell in pixels,
-    ``k`` decodes a prefix of the frequencies. Raises `ArgumentError` for data that are not images.
+    ``k`` decodes a prefix of the frequencies, ``whitening`` is that of whitened images. Raises `ArgumentError` for data
+    that are not images, or are whitened by what is not given.
     """
     from PIL import Image, ImageDraw
 
@@ -45,18 +50,19 @@ def preview(data: FreDData, *, instances: int = 12, size: int = 56, k: int | Non
         pen.text((6, top + cell[1] // 2 - 6), _shortened(name), fill=(_INK,) * 3)
         if chosen.size == 0:
             continue
-        cells = [_heat(_energy(data, chosen)), *_images(data, chosen, k)]
+        cells = [_heat(_energy(data, chosen)), *_images(data, chosen, k, whitening)]
         for column, pixels in enumerate(cells):
             picture = Image.fromarray(pixels).resize(cell, Image.Resampling.NEAREST)
             sheet.paste(picture, (_NAME_WIDTH + column * (cell[0] + _GAP), top))
     return sheet
 
 
-def _images(data: FreDData, chosen: NDArray[Any], k: int | None) -> NDArray[np.uint8]:
+def _images(data: FreDData, chosen: NDArray[Any], k: int | None, whitening: ZCA | None) -> NDArray[np.uint8]:
     """(instance, height, width, 3)."""
     from fredfmt.decoder import decode
 
-    decoded = decode(data, chosen, normalized=False, k=k).clamp(0, 1).mul(255).round().byte().numpy()
+    pixels = decode(data, chosen, normalized=False, k=k, whitening=whitening)
+    decoded = pixels.clamp(0, 1).mul(255).round().byte().numpy()
     colours = decoded if data.metadata.channels == 3 else np.repeat(decoded[:, :1], 3, axis=1)
     return np.ascontiguousarray(np.moveaxis(colours, 1, -1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -153,8 +154,7 @@ def _table(rows: tuple[Row, ...]) -> Table:
             f"{row.bits_per_class:,.0f}",
             f"{row.instances_per_class:g}",
             f"{100 * result.mean:.2f}",
-            f"{100 * result.std:.2f}",
-            f"{100 * result.standard_error:.2f}",
+            *("" if math.isnan(value) else f"{100 * value:.2f}" for value in (result.std, result.standard_error)),
             " ".join(f"{100 * accuracy:.1f}" for accuracy in result.accuracies),
         )
     return table

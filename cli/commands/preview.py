@@ -19,13 +19,23 @@ def preview(
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Decode this many frequencies only, coarse first.")
     ] = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="Whitened files: the real data set to make the matrix from.")
+    ] = None,
+    data_root: options.DataRoot = None,
     force: options.Force = False,
 ) -> None:
     """Draw a contact sheet: instances of every class, and the masks as heat maps."""
     from fredfmt.preview import preview as draw
+    from fredfmt.sources import ZCA, open_source
     from fredfmt.storage import load, replacing
 
     refuse_existing(out, force)
-    sheet = draw(load(file), instances=instances, size=size, k=k)
+    data, whitening = load(file), None
+    if on is not None and data.metadata.whitening is not None:
+        shape = data.metadata.spatial_shape
+        train = open_source(on, data_root=data_root, size=(shape[0], shape[-1]) if on.startswith("folder") else None)
+        whitening = ZCA.of(data.metadata, train.of_classes(data.metadata.classes))
+    sheet = draw(data, instances=instances, size=size, k=k, whitening=whitening)
     with replacing(out) as target:
         sheet.save(target, format="PNG")
