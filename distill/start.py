@@ -87,5 +87,7 @@ def _class_masks(source: Source, config: DistillConfig) -> tuple[NDArray[Any], d
         statistics = gather_statistics(source, config.transform)
     else:
         statistics = ClassStatistics(len(source.classes), source.channels, size)
-    frequencies = choose_frequencies(statistics, source.spatial_shape, config.k, mask=config.mask, seed=config.seed)
+    frequencies = choose_frequencies(
+        statistics, source.spatial_shape, config.k, mask=config.mask, transform=config.transform, seed=config.seed
+    )
     return frequencies, {"strategy": config.mask, "scope": config.mask_scope, **statistics.describe(frequencies)}

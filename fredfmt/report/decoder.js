@@ -27,7 +27,7 @@ const STORED = {
   base: ["uint16", "uint32", "float16", "float32"],
 };
 const KEPT = { uniform: ["uint16", "uint32"], float16: ["float16"], float32: ["float32"] };
-const TRANSFORMS = ["dct", "hartley", "haar", "db2", "identity"];
+const TRANSFORMS = ["dct", "hartley", "haar", "db2", "identity", "downsample"];
 const product = (lengths) => lengths.reduce((total, length) => total * length, 1);
 const utf8 = new TextEncoder();
 
@@ -418,6 +418,7 @@ function synthesisMatrix(name, n, size = n) {
   }
   need(size === n, "FRED-118", "only dct can be decoded at another size");
   if (name === "identity") fill((x, u) => (x === u ? 1 : 0));
+  else if (name === "downsample") fill((x, u) => (x >> 1 === u ? Math.sqrt(1 / Math.min(n - 2 * u, 2)) : 0));
   else if (name === "hartley") {
     fill((x, u) => {
       const wave = u % 2 ? (u + 1) / 2 : (n - u / 2) % n;
