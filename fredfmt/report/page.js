@@ -17,7 +17,8 @@ function element(tag, properties = {}, ...children) {
 
 function kilobytes(size) {
   if (size < 10_000) return `${grouped(size)} B`;
-  return size < 10_000_000 ? `${(size / 1000).toFixed(1)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+  const rounded = (value) => value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  return size < 10_000_000 ? `${rounded(size / 1000)} kB` : `${rounded(size / 1e6)} MB`;
 }
 
 function carriedBytes() {
@@ -129,7 +130,11 @@ class Page {
   showResults(results) {
     find("results").hidden = !results.length;
     const percent = (share) => (typeof share === "number" ? (100 * share).toFixed(1) : "?");
-    const text = (value) => (isObject(value) ? Object.values(value).filter((part) => !isObject(part)).join(", ") : String(value ?? ""));
+    const text = (value) => {
+      if (!isObject(value)) return String(value ?? "");
+      const { name, ...rest } = value;
+      return [name, ...Object.entries(rest).map(([key, part]) => `${key} ${isObject(part) ? JSON.stringify(part) : part}`)].filter(Boolean).join(", ");
+    };
     for (const result of results) {
       const spread = typeof result.std === "number" ? ` ± ${percent(result.std)}` : "";
       const length = result.protocol === "paper" ? `, ${result.epochs} epochs` : result.steps ? `, ${result.steps} steps` : "";
@@ -502,7 +507,7 @@ class Page {
     const index = this.file.arrays.frequencies.array[mask * this.k + this.rank];
     const own = Array.from({ length: this.images.channels }, (_, c) => this.images.value(this.instance, c, this.rank));
     const unused = this.rank < this.shown ? "" : ", not used at this number of frequencies";
-    const name = `Frequency (${place.join(", ")}), ${this.rank + 1} of ${this.k}`;
+    const name = `Frequency (${place.join(", ")}), ${grouped(this.rank + 1)} of ${grouped(this.k)}`;
     const about =
       `Coefficient ${own.map(short).join(", ")}; root mean square ${short(this.energyOf(mask)[this.rank])} in the class; flat index ${index}${unused}`;
     find("frequency-name").textContent = name;
