@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from fredfmt.cli.commands.bench import bench
 from fredfmt.cli.commands.convert import convert
+from fredfmt.cli.commands.curve import curve
 from fredfmt.cli.commands.diff import diff
 from fredfmt.cli.commands.distill import distill
 from fredfmt.cli.commands.encode import encode
@@ -29,6 +30,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
         "report": (report, "Look"),
         "validate": (validate, "Look"),
         "diff": (diff, "Compare"),
+        "curve": (curve, "Compare"),
         "bench": (bench, "Look"),
         "convert": (convert, "Share"),
         "export": (export, "Share"),
