@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fredfmt.digest import digest_of_data
 from fredfmt.model import FreDData
@@ -162,15 +163,15 @@ def _compare_labels(a: FreDData, b: FreDData) -> Labels:
     return Labels(changed, float(np.abs(mine - theirs).sum(axis=1).mean() / 2))
 
 
-def _decoded(data: FreDData, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _decoded(data: FreDData, rows: NDArray[Any]) -> NDArray[Any]:
     return pictures(data, rows)
 
 
-def _spectra(data: FreDData, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    values = data.coefficients[rows].astype(np.float64)
+def _spectra(data: FreDData, rows: NDArray[Any]) -> NDArray[Any]:
+    values: NDArray[np.float64] = data.coefficients[rows] * np.float64(data.step)
     if data.base is not None:
-        values += data.base[data.mask_of[rows]]
-    return values * data.step
+        values += data.base[data.mask_of[rows]] * data.step
+    return values
 
 
 def _compare(a: FreDData, b: FreDData, numbers: Any, *, peak: bool = False) -> Values:

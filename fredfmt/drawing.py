@@ -62,8 +62,8 @@ class Sheet:
         from PIL import Image, ImageDraw, ImageFont
 
         picture = self._shapes.resize(self._size, Image.Resampling.BOX)
-        for pixels, at, size in self._pasted:
-            picture.paste(Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), at)
+        for pixels, corner, box in self._pasted:
+            picture.paste(Image.fromarray(pixels).resize(box, Image.Resampling.NEAREST), corner)
         pen = ImageDraw.Draw(picture)
         for at, text, size, colour, anchor in self._words:
             pen.text(at, text, fill=colour, font=ImageFont.load_default(size), anchor=anchor)

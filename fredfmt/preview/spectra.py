@@ -70,7 +70,8 @@ def _draw(axes: Axes, values: NDArray[np.float64], *, grey: bool) -> None:
     points = [((i + 0.5) / _BINS, float(value)) for i, value in enumerate(values) if value > 0]
     points = [(min(x, axes.x.high), max(y, axes.y.low)) for x, y in points]
     if len(points) > 1:
-        axes.curve(*zip(*points, strict=True), _GREY if grey else SERIES[0], 3 if grey else 1.75)
+        xs, ys = ([point[i] for point in points] for i in (0, 1))
+        axes.curve(xs, ys, _GREY if grey else SERIES[0], 3 if grey else 1.75)
     if not grey:
         for x, y in points:
             axes.sheet.dot(axes.place(x, y), SERIES[0], 2)
