@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.errors import ArgumentError, FredIndexError
-from fredfmt.metadata import Metadata, Normalization
+from fredfmt.metadata import Metadata, Normalization, check_unit
 from fredfmt.model import FreDData
 from fredfmt.planes import Planes
 from fredfmt.synthesis import Synthesis, fastest
@@ -248,9 +248,8 @@ def decode(
         raise ArgumentError(
             "wrong shape", where="coefficients", expected=data.coefficients.shape, found=tuple(coefficients.shape)
         )
-    if not normalized and (whitening is None or data.metadata.whitening is None):
-        check_unit(data.metadata)
-        whitening = None
+    if not normalized:
+        check_unit(data.metadata, whitening)
     rows, single = _rows(indices, len(data))
     decoder = _decoder_of(data, size, k, device, dtype)
     masks = data.mask_of if rows is None else data.mask_of[rows]
@@ -262,29 +261,14 @@ def decode(
     same = masks.size > 0 and (masks == masks[0]).all()
     images = decoder(coefficients, int(masks[0]) if same else torch.from_numpy(masks.astype(np.int64)))
     if not normalized:
-        if whitening is not None:
+        if whitening is not None and data.metadata.whitening is not None:
             images = _unwhitened(images, data.metadata, whitening)
         images = to_unit(images, data.metadata.normalization)
     return images[0] if single else images
 
 
-def check_unit(metadata: Metadata) -> None:
-    """Raise `ArgumentError` for whitened images, which a mean and a standard deviation do not bring to 0..1."""
-    if metadata.whitening is not None:
-        raise ArgumentError(
-            "the images are whitened (ZCA), and the file does not hold the matrix that brings them back to 0..1",
-            where="normalized=False",
-            hint="Take them as they are (normalized=True), or decode them with the matrix made anew from the real train"
-            " split: whitening=fredfmt.sources.ZCA.of(data.metadata, train); the command: preview --on SOURCE",
-        )
-
-
 def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
     """Whitened images (B, C, *spatial) brought back."""
-    if not whitening.fits(metadata):
-        raise ArgumentError(
-            "the whitening is not that of the data", expected=metadata.whitening, found=whitening.record
-        )
     if images.shape[2:] != metadata.spatial_shape:
         raise ArgumentError(
             "whitening can be undone at the size it was done at",

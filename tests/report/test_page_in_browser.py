@@ -216,7 +216,7 @@ def test_text_of_the_file_is_text(show):
 @pytest.mark.parametrize(
     ("shape", "options"),
     [
-        ((1, 40), {}),
+        ((2, 40), {}),
         ((3, 5, 9, 7), {}),
         ((2, 9, 7), {"transform": "db2"}),
         ((1, 9, 7), {"soft": True}),
@@ -233,9 +233,10 @@ def test_other_kinds_of_data(show, shape, options):
     page.wait_for_selector(":nth-match(.tile[data-drawn], 12)")
     assert page.locator("#size").is_disabled() == ("transform" in options)
     assert page.locator("#depth").is_visible() == (len(shape) == 4)
-    assert page.locator("#channel").is_visible() == (shape[0] == 2)
+    assert page.locator("#channel").is_visible() == (shape == (2, 9, 7))
     assert page.locator("#shares").is_visible() == (labels.ndim == 2)
     if len(shape) == 4:
+        assert page.locator("#depth-value").text_content() == "3 of 5"
         set_slider(page, "Slice", 3)
         expected_slice = fredfmt.decode(fredfmt.encode(images, labels, k=15, step=0.02), 0)[:, 3].clamp(0, 1).mul(255)
         found = pixels_of(page.evaluate("document.getElementById('chosen').toDataURL()"))
