@@ -100,11 +100,13 @@ def encode(
     blocks = _Blocks(images, shape, transform)
     frequencies, statistics = _frequencies(blocks, hard, len(names), k, mask, seed)
     kept = np.empty((count, channels, frequencies.shape[1]), np.float32)
-    energies = np.empty(count)
-    for rows, spectra, in_block in blocks:
-        energies[rows] = in_block
-        kept[rows] = np.take_along_axis(spectra, frequencies[hard[rows]][:, None].astype(np.intp), axis=2)
-    left_out = max(float(energies.sum()) - float(np.square(kept, dtype=np.float64).sum()), 0.0)
+    missed = np.empty(count)
+    for rows, spectra, beyond in blocks:
+        chosen = np.broadcast_to(frequencies[hard[rows]][:, None].astype(np.intp), (*spectra.shape[:2], k))
+        kept[rows] = np.take_along_axis(spectra, chosen, axis=2)
+        np.put_along_axis(spectra, chosen, 0, axis=2)
+        missed[rows] = np.square(spectra, dtype=np.float64).sum(axis=(1, 2)) + beyond
+    left_out = float(missed.sum())
 
     description = Metadata(
         spatial_shape=spatial_shape,
@@ -155,8 +157,8 @@ def store(
 
 
 class _Blocks:
-    """The spectra of the images, (instance, channel, frequency) float32, and the (instance,) sums of their squared
-    pixels, block by block, as often as asked."""
+    """The spectra of the images, (instance, channel, frequency) float32, and the (instance,) energies that they have
+    outside the range of the transform, block by block, as often as asked."""
 
     def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
         self.images, self.shape, self.transform = images, shape, transform
@@ -173,9 +175,13 @@ class _Blocks:
             if not np.isfinite(block).all():
                 raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
             spectra = analyse(block, self.transform, len(self.shape) - 2)
-            whole = spectra if self.bijective else block  # which differ by rounding else
-            energies = np.square(whole, dtype=np.float64).reshape(len(block), -1).sum(axis=1)
-            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), energies
+            beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
+            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), beyond.clip(0)
+
+
+def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N, ...) to the (N,) sums of squares."""
+    return np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
 
 
 def _frequencies(

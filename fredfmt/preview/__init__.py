@@ -1,7 +1,7 @@
 """Pictures of a data set: a `FreDData` in, a Pillow image out.
 
-A kind is a function ``(data, *, instances, size, k, whitening) -> Image``; each uses of the options what it has a use for. Adding
-one is adding a file beside these and a line in `KINDS`.
+A kind is a function ``(data, *, instances, size, k, whitening) -> Image``; each uses of the options what it has a use
+for. Adding one is adding a file beside these and a line in `KINDS`.
 """
 
 from __future__ import annotations
