@@ -22,7 +22,9 @@ function kilobytes(size) {
 }
 
 function carriedBytes() {
-  const text = atob(find("file").textContent.trim());
+  const carried = find("file").textContent.trim();
+  need(/^[A-Za-z0-9+/]*={0,2}$/.test(carried) && carried.length % 4 === 0, "FRED-400", "the page's copy is not base64");
+  const text = atob(carried);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
@@ -55,7 +57,8 @@ class Page {
     this.setControls();
     this.layClasses();
     this.showFacts();
-    this.choose(this.members.find((own) => own.length)?.[0] ?? 0);
+    this.choose(this.members.find((own) => own.length)[0]);
+    this.show();
   }
 
   labelOf(instance) {
@@ -392,7 +395,7 @@ class Page {
     find("instance").value = instance;
     find("previous").disabled = instance === 0;
     find("next").disabled = instance === this.count - 1;
-    this.show();
+    this.showChosen();
   }
 
   showChosen() {
@@ -590,22 +593,30 @@ function listenToTheme(recolour) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 }
 
+function refuse(text) {
+  const verdict = find("verdict");
+  verdict.className = "refused";
+  verdict.setAttribute("role", "alert");
+  verdict.replaceChildren(element("strong", { textContent: "✗ Refused. " }), text);
+  document.documentElement.dataset.state = "refused";
+}
+
 (async () => {
   let page;
   listenToTheme(() => page?.recolour());
-  const bytes = carriedBytes();
   try {
+    const bytes = carriedBytes();
     page = new Page(await readFred(bytes), bytes);
     document.documentElement.dataset.state = "ready";
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const verdict = find("verdict");
-    verdict.className = "refused";
-    verdict.setAttribute("role", "alert");
-    verdict.replaceChildren(
-      element("strong", { textContent: "✗ Refused. " }),
-      `The file in this page is damaged or is not what the format asks for: ${error.message}. Nothing of it is shown. Get the page again from where you had it.`,
-    );
-    document.documentElement.dataset.state = "refused";
+    if (error instanceof Refusal) {
+      refuse(
+        `The file in this page is damaged or is not what the format asks for: ${error.message}. ` +
+          "Nothing of it is shown. Get the page again from where you had it.",
+      );
+      return;
+    }
+    refuse(`The file in this page could not be decoded here: ${error.message}`);
+    throw error;
   }
 })();
