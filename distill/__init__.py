@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fredfmt.distill.evaluation import Evaluation, evaluate
     from fredfmt.distill.planning import Choice, plan
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
+    from fredfmt.distill.scores import Scores, score
     from fredfmt.distill.synset import FrequencySynset
 
 __all__ = [
@@ -31,12 +32,14 @@ __all__ = [
     "NetworkConfig",
     "Progress",
     "Row",
+    "Scores",
     "coded_images",
     "compare",
     "distill",
     "evaluate",
     "own_start",
     "plan",
+    "score",
 ]
 
 _NEEDS_TORCH = {
@@ -46,12 +49,14 @@ _NEEDS_TORCH = {
     "Evaluation": "evaluation",
     "FrequencySynset": "synset",
     "Row": "comparison",
+    "Scores": "scores",
     "coded_images": "baselines",
     "compare": "comparison",
     "distill": "run",
     "evaluate": "evaluation",
     "own_start": "baselines",
     "plan": "planning",
+    "score": "scores",
 }
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fredfmt.cli import options
+from fredfmt.cli.commands.evaluate_scores import show_scores
 from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
 from fredfmt.distill.config import EvaluationConfig, Protocol
+from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,6 +46,10 @@ def evaluate(
         str | None, typer.Option(help="Operations joined by _, one drawn a batch; the file's own if left out.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Networks trained on each set.")] = _DEFAULT.seeds,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="lrs,ars", help="DD-Ranking's scores in place of the table."),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Write the file's results into its metadata; its digest stays.")
     ] = False,
@@ -72,6 +78,11 @@ def evaluate(
         open_source(on, split=split, size=size, data_root=data_root).of_classes(data.metadata.classes)
         for split in ("train", "test")
     )
+    if metric is not None:
+        if record:
+            raise ArgumentError("--record keeps accuracies, not scores", hint="Leave out --metric or --record")
+        show_scores(data, train, test, configs, metric, device=device, json=json)
+        return
     with showing_progress() as report:
         compared = [compare(data, train, test, config, device=device, progress=report) for config in configs]
     if record:
