@@ -9,8 +9,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fredfmt.errors import SourceError
-from fredfmt.sources import Source
+from fredfmt.distill.config import DistillConfig, ExpertConfig
+from fredfmt.errors import ArgumentError, SourceError
+from fredfmt.sources import ZCA, Source
+
+
+def in_space(source: Source, config: DistillConfig | ExpertConfig) -> Source:
+    """The source in the space to learn in: whitened where the configuration says so."""
+    if config.zca and source.whitening is None:
+        return source.whitened(ZCA.fit(source, config.zca_epsilon))
+    found = source.whitening.record.epsilon if source.whitening else None
+    if found != (config.zca_epsilon if config.zca else None):
+        raise ArgumentError(
+            "the source is whitened otherwise than the settings say",
+            where=f"{config.where}.zca",
+            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
+            found=f"a source whitened with epsilon {found:g}",
+        )
+    return source
 
 
 class RealImages:
@@ -20,7 +36,8 @@ class RealImages:
     """
 
     def __init__(self, source: Source, device: torch.device | str = "cpu") -> None:
-        self._source = source
+        self.source = source
+        """In the space that networks see."""
         self._device = torch.device(device)
         self._of_class = [np.flatnonzero(source.labels == label) for label in range(len(source.classes))]
         for name, members in zip(source.classes, self._of_class, strict=True):
@@ -39,7 +56,7 @@ class RealImages:
         wanted = range(len(drawn)) if classes is None else classes
         chosen = [drawn[label] for label in wanted]
         labels = np.repeat(np.array(wanted), [len(members) for members in chosen])
-        images = torch.from_numpy(self._source.batch(np.concatenate(chosen)))
+        images = torch.from_numpy(self.source.batch(np.concatenate(chosen)))
         return images.to(self._device, non_blocking=True), torch.from_numpy(labels).to(self._device, non_blocking=True)
 
     def counts(self, per_class: int, classes: Sequence[int]) -> list[int]:

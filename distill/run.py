@@ -25,14 +25,14 @@ from fredfmt.distill.networks import NetworkFactory, factory_name, seeded
 from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Remembering, make_objective
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
-from fredfmt.distill.real import RealImages
+from fredfmt.distill.real import RealImages, in_space
 from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.masks import best_frequencies
 from fredfmt.model import FreDData
 from fredfmt.ordering import coarse_to_fine
-from fredfmt.sources import ZCA, Source
+from fredfmt.sources import Source
 from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def distill(
     if network is not None:
         config = replace(config, network=NetworkConfig(factory_name(network)))
     path = Path(checkpoint) if checkpoint is not None else None
-    run = _Run(_in_space(source, config), config, device, objective, network)
+    run = _Run(in_space(source, config), config, device, objective, network)
     if path is not None and resume:
         run.restore(path)
     run.announce(device)
@@ -130,21 +130,6 @@ def distill(
             if stop and run.done < config.iterations:
                 raise DistillationStopped(run.data(), run.done, config, path)
     return run.data()
-
-
-def _in_space(source: Source, config: DistillConfig) -> Source:
-    """The source in the space to learn in: whitened where the configuration says so."""
-    if config.zca and source.whitening is None:
-        return source.whitened(ZCA.fit(source, config.zca_epsilon))
-    found = source.whitening.record.epsilon if source.whitening else None
-    if found != (config.zca_epsilon if config.zca else None):
-        raise ArgumentError(
-            "the source is whitened otherwise than the settings say",
-            where="distillation.zca",
-            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
-            found=f"a source whitened with epsilon {found:g}",
-        )
-    return source
 
 
 class _Run:
@@ -181,7 +166,9 @@ class _Run:
                 found=config.objective,
             )
         self.memory = self.objective if isinstance(self.objective, Remembering) else Remembering()
-        self.optimizer = _optimizer(self.synset, self.memory.learned(), config)
+        self.settings = replace(config, **self.memory.settings())
+        """What stands in files and checkpoints."""
+        self.optimizer = _optimizer(self.synset, self.memory.learned(self.device), config)
         self.done = 0
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
@@ -303,7 +290,7 @@ class _Run:
         return self._stored(step=None)
 
     def _stored(self, **how: Any) -> FreDData:
-        settings = replace(self.config, iterations=max(self.done, 1)).to_json()
+        settings = replace(self.settings, iterations=max(self.done, 1)).to_json()
         averaged = FrequencySynset.from_data(self.start, learn_labels=self.config.learn_labels)
         averaged.load_state_dict(self.averages)
         recipe = self.memory.recipe()
@@ -378,7 +365,7 @@ class _Run:
 
     def _identity(self) -> dict[str, dict[str, Any]]:
         """What a checkpoint must agree on; a run may go on for more iterations than it was meant to at first."""
-        settings = {name: value for name, value in self.config.to_json().items() if name != "iterations"}
+        settings = {name: value for name, value in self.settings.to_json().items() if name != "iterations"}
         return {"config": settings, "source": self.source.provenance()}
 
 
