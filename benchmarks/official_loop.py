@@ -253,7 +253,9 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
         theirs, mine = plain.synset.images(range(CLASSES * INSTANCES)), ours.synset.images()
     coarse = plain.synset.matrix @ (theirs - mine) @ plain.synset.matrix.T
     moved = ours.synset.coefficients.detach() - torch.tensor(ours.start.coefficients)
-    apart = coarse.detach()[:, :, 1:, 1:] / (2 * SIDE)  # zero frequencies learn slower in the un-normalised parametrisation
+    apart = coarse.detach()[:, :, 1:, 1:] / (
+        2 * SIDE
+    )  # zero frequencies learn slower in the un-normalised parametrisation
     error = float(apart.norm() / moved.norm())
     assert error < 1e-3, f"the two loops learn different things: {error}"
     rows.append(row(f"{objective}: synthetic side of a step", in_turn(jobs, repeats), 2))

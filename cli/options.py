@@ -57,6 +57,14 @@ def parse_step(text: str) -> float | Literal["float16"] | None:
         raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=text) from None
 
 
+def parse_lr(text: str) -> float:
+    """What ``--lr`` says, where it is a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentError("unusable --lr", expected="a number, or recipe", found=text) from None
+
+
 def parse_list(text: str | None) -> tuple[str, ...]:
     """The names in a comma list; ``none`` has none."""
     return () if text in (None, "", "none") else tuple(name.strip() for name in str(text).split(","))

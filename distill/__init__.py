@@ -9,13 +9,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fredfmt.distill.config import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig
+from fredfmt.distill.config import CorruptionConfig, DistillConfig, EvaluationConfig, ExpertConfig, NetworkConfig
 from fredfmt.distill.progress import Progress
 
 if TYPE_CHECKING:
     from fredfmt.distill.baselines import coded_images, own_start
     from fredfmt.distill.comparison import Row, compare
     from fredfmt.distill.evaluation import evaluate
+    from fredfmt.distill.expert_training import ExpertsStopped, train_experts
+    from fredfmt.distill.experts import Experts
     from fredfmt.distill.planning import Choice, plan
     from fredfmt.distill.results import Evaluation, Robustness
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
@@ -30,6 +32,9 @@ __all__ = [
     "DivergenceError",
     "Evaluation",
     "EvaluationConfig",
+    "ExpertConfig",
+    "Experts",
+    "ExpertsStopped",
     "FrequencySynset",
     "NetworkConfig",
     "Progress",
@@ -43,6 +48,7 @@ __all__ = [
     "own_start",
     "plan",
     "score",
+    "train_experts",
 ]
 
 _NEEDS_TORCH = {
@@ -50,6 +56,8 @@ _NEEDS_TORCH = {
     "DistillationStopped": "run",
     "DivergenceError": "run",
     "Evaluation": "results",
+    "Experts": "experts",
+    "ExpertsStopped": "expert_training",
     "FrequencySynset": "synset",
     "Robustness": "results",
     "Row": "comparison",
@@ -61,6 +69,7 @@ _NEEDS_TORCH = {
     "own_start": "baselines",
     "plan": "planning",
     "score": "scores",
+    "train_experts": "expert_training",
 }
 
 

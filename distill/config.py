@@ -7,7 +7,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast, get_args
 
@@ -188,13 +188,33 @@ class DistillConfig(_Config):
     lr_net: float = 0.01
     """Gradient matching: the learning rate of that."""
     batch_syn: int = 0
-    """Feature regression (``frepo``): instances an iteration, the same number of each class; 0 for all."""
+    """Feature regression (``frepo``): instances an iteration; trajectory matching (``tm``): instances a step. About so
+    many, the same number of each class; 0 for all."""
     pool: int = 8
     """Feature regression: networks in training."""
     pool_age: int = 300
     """Feature regression: steps of training after which a network makes way for a fresh one."""
+    experts: str = ""
+    """Trajectory matching: the folder of experts, made by `fredfmt.distill.train_experts`. It stands in no file."""
+    experts_digest: str = ""
+    """Trajectory matching: what `fredfmt.distill.Experts.digest` has to be, if anything. It stands in files and
+    checkpoints, so that a run goes on and is repeated with the same experts or not at all."""
+    batch_experts: int = 1
+    """Trajectory matching: segments of trajectories an iteration, over which the loss is averaged."""
+    max_start_epoch: int = 5
+    """Trajectory matching: a segment starts after 0 to so many epochs less one of an expert."""
+    expert_epochs: int = 2
+    """Trajectory matching: the length of a segment, in epochs on real images."""
+    syn_steps: int = 20
+    """Trajectory matching: steps on synthetic images that shall lead as far."""
+    lr_syn: float = 0.01
+    """Trajectory matching: the learning rate of these steps, at first. It is learnt, and what it has become stands in
+    the file's recipe."""
+    lr_lr: float = 0.01
+    """Trajectory matching: the learning rate of the logarithm of that, which Adam changes by about so much an
+    iteration; 0 keeps it. Rates published for SGD on the learning rate itself are divided by ``lr_syn ** 2``."""
     learn_labels: bool = False
-    """Whether labels are soft and learnt too, where the objective gives them a gradient (``frepo``). They are stored in
+    """Whether labels are soft and learnt too, where the objective gives them a gradient (``frepo``, ``tm``). They are stored in
     sixteenths."""
     lr_labels: float = 0.05
     """Learning rate of the scores whose softmax the labels are."""
@@ -243,6 +263,12 @@ class DistillConfig(_Config):
         self._whole("batch_syn", 0)
         self._whole("pool")
         self._whole("pool_age")
+        for name in ("experts", "experts_digest"):
+            self._check(name, isinstance(getattr(self, name), str), "text")
+        for name in ("batch_experts", "max_start_epoch", "expert_epochs", "syn_steps"):
+            self._whole(name)
+        self._number("lr_syn", above=0)
+        self._number("lr_lr", least=0)
         self._check("learn_labels", isinstance(self.learn_labels, bool), "true or false")
         self._number("lr_labels", above=0)
         self._check("base", isinstance(self.base, bool), "true or false")
@@ -286,6 +312,38 @@ class DistillConfig(_Config):
 
 
 @dataclass(frozen=True)
+class ExpertConfig(_Config):
+    """How experts are trained on real images: SGD on the cross-entropy, every batch augmented by one drawn operation,
+    each image with its own parameters. The rate and the batch are those of Cazenavette et al. (2022)."""
+
+    where: ClassVar[str] = "experts"
+
+    epochs: int = 10
+    """As many as trajectory matching needs: ``max_start_epoch - 1 + expert_epochs`` at least."""
+    batch: int = 256
+    lr: float = 0.01
+    momentum: float = 0.0
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augmentation: str = DEFAULT_AUGMENTATION
+    zca: bool = False
+    """Train on whitened images, for a distillation that does."""
+    zca_epsilon: float = 0.1
+    seed: int = 0
+    """With the number of an expert it decides parameters, order and augmentation."""
+
+    def __post_init__(self) -> None:
+        self._whole("epochs")
+        self._whole("batch")
+        self._number("lr", above=0)
+        self._number("momentum", least=0, below=1)
+        self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
+        self._word("augmentation")
+        self._check("zca", isinstance(self.zca, bool), "true or false")
+        self._number("zca_epsilon", above=0)
+        self._whole("seed", 0)
+
+
+@dataclass(frozen=True)
 class EvaluationConfig(_Config):
     """How fresh networks are trained and tested; a protocol with a name, so that results can be compared."""
 
@@ -321,6 +379,22 @@ class EvaluationConfig(_Config):
         self._check("network", isinstance(self.network, NetworkConfig), "a NetworkConfig")
         self._word("augmentation")
         self._whole("seeds")
+
+    def following(self, recipe: Mapping[str, Any]) -> Self:
+        """The same at the learning rate of a file's recipe, ``data.metadata.recipe``.
+
+        Raises `ArgumentError` if it has none.
+        """
+        rate = recipe.get("lr")
+        if isinstance(rate, bool) or not isinstance(rate, int | float):
+            raise ArgumentError(
+                "the recipe of the data has no learning rate",
+                where="metadata: recipe.lr",
+                expected="a number, as objective tm learns it",
+                found=rate,
+                hint="Give the rate as a number",
+            )
+        return replace(self, lr=float(rate))
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:

@@ -20,7 +20,8 @@ class RealImages:
     """
 
     def __init__(self, source: Source, device: torch.device | str = "cpu") -> None:
-        self._source = source
+        self.source = source
+        """In the space that networks see."""
         self._device = torch.device(device)
         self._of_class = [np.flatnonzero(source.labels == label) for label in range(len(source.classes))]
         for name, members in zip(source.classes, self._of_class, strict=True):
@@ -39,7 +40,7 @@ class RealImages:
         wanted = range(len(drawn)) if classes is None else classes
         chosen = [drawn[label] for label in wanted]
         labels = np.repeat(np.array(wanted), [len(members) for members in chosen])
-        images = torch.from_numpy(self._source.batch(np.concatenate(chosen)))
+        images = torch.from_numpy(self.source.batch(np.concatenate(chosen)))
         return images.to(self._device, non_blocking=True), torch.from_numpy(labels).to(self._device, non_blocking=True)
 
     def counts(self, per_class: int, classes: Sequence[int]) -> list[int]:

@@ -165,7 +165,9 @@ class _Run:
                 found=config.objective,
             )
         self.memory = self.objective if isinstance(self.objective, Remembering) else Remembering()
-        self.optimizer = _optimizer(self.synset, self.memory.learned(), config)
+        self.settings = replace(config, **self.memory.settings())
+        """What stands in files and checkpoints."""
+        self.optimizer = _optimizer(self.synset, self.memory.learned(self.device), config)
         self.done = 0
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
@@ -287,7 +289,7 @@ class _Run:
         return self._stored(step=None)
 
     def _stored(self, **how: Any) -> FreDData:
-        settings = replace(self.config, iterations=max(self.done, 1)).to_json()
+        settings = replace(self.settings, iterations=max(self.done, 1)).to_json()
         averaged = FrequencySynset.from_data(self.start, learn_labels=self.config.learn_labels)
         averaged.load_state_dict(self.averages)
         recipe = self.memory.recipe()
@@ -362,7 +364,7 @@ class _Run:
 
     def _identity(self) -> dict[str, dict[str, Any]]:
         """What a checkpoint must agree on; a run may go on for more iterations than it was meant to at first."""
-        settings = {name: value for name, value in self.config.to_json().items() if name != "iterations"}
+        settings = {name: value for name, value in self.settings.to_json().items() if name != "iterations"}
         return {"config": settings, "source": self.source.provenance()}
 
 

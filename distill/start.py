@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.config import DistillConfig, ExpertConfig
 from fredfmt.encoder import encode
 from fredfmt.errors import ArgumentError
 from fredfmt.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
@@ -35,7 +35,7 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     return replace(data, metadata=replace(data.metadata, mask=described))
 
 
-def in_space(source: Source, config: DistillConfig) -> Source:
+def in_space(source: Source, config: DistillConfig | ExpertConfig) -> Source:
     """The source in the space to learn in: whitened by its own images where the configuration says so.
 
     Raises `ArgumentError` for a source that is whitened otherwise.
@@ -46,7 +46,7 @@ def in_space(source: Source, config: DistillConfig) -> Source:
     if found != (config.zca_epsilon if config.zca else None):
         raise ArgumentError(
             "the source is whitened otherwise than the settings say",
-            where="distillation.zca",
+            where=f"{config.where}.zca",
             expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
             found=f"a source whitened with epsilon {found:g}",
         )

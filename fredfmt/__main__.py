@@ -2,4 +2,5 @@
 
 from fredfmt.cli import main
 
-main()
+if __name__ == "__main__":  # processes that train experts import this module, too
+    main()

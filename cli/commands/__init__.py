@@ -12,6 +12,7 @@ from fredfmt.cli.commands.diff import diff
 from fredfmt.cli.commands.distill import distill
 from fredfmt.cli.commands.encode import encode
 from fredfmt.cli.commands.evaluate import evaluate
+from fredfmt.cli.commands.experts import experts
 from fredfmt.cli.commands.export import export
 from fredfmt.cli.commands.import_ import import_
 from fredfmt.cli.commands.inspect import inspect
@@ -24,6 +25,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
     {
         "plan": (plan, "Make"),
         "distill": (distill, "Make"),
+        "experts": (experts, "Make"),
         "encode": (encode, "Make"),
         "evaluate": (evaluate, "Train"),
         "inspect": (inspect, "Look"),

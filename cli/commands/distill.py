@@ -34,7 +34,11 @@ def distill(
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     objective: Annotated[
-        str, typer.Option(help="dm: distribution matching; dc, dsa: gradient matching; frepo: feature regression.")
+        str,
+        typer.Option(
+            help="dm: distribution matching; dc, dsa: gradient matching; frepo: feature regression;"
+            " tm: trajectory matching, which needs --experts."
+        ),
     ] = _DEFAULT.objective,
     ipc: Annotated[float, typer.Option(help="Budget: stored numbers a class, in images.")] = _DEFAULT.ipc,
     k: options.K = _DEFAULT.k,
@@ -67,15 +71,34 @@ def distill(
     network: Annotated[
         str, typer.Option(help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own.")
     ] = _DEFAULT.network.name,
-    batch_syn: Annotated[int, typer.Option(min=0, help="frepo: instances an update; 0 for all.")] = _DEFAULT.batch_syn,
+    batch_syn: Annotated[
+        int, typer.Option(min=0, help="frepo: instances an update; tm: instances a step; 0 for all.")
+    ] = _DEFAULT.batch_syn,
     pool: Annotated[int, typer.Option(min=1, help="frepo: networks in training.")] = _DEFAULT.pool,
     pool_age: Annotated[int, typer.Option(min=1, help="frepo: steps of training of each.")] = _DEFAULT.pool_age,
-    learn_labels: Annotated[bool, typer.Option("--learn-labels", help="frepo: learn soft labels, too.")] = False,
+    learn_labels: Annotated[bool, typer.Option("--learn-labels", help="frepo, tm: learn soft labels, too.")] = False,
     lr_labels: Annotated[float, typer.Option(help="Learning rate of soft labels.")] = _DEFAULT.lr_labels,
     base: Annotated[
         bool, typer.Option("--base", help="Store a mean spectrum a class, and instances relative to it.")
     ] = False,
     rate: Annotated[float, typer.Option(help="Weight of the bits of a coefficient in the loss.")] = _DEFAULT.rate,
+    experts: Annotated[
+        str, typer.Option(metavar="FOLDER", help="tm: experts that fredfmt experts has trained.")
+    ] = _DEFAULT.experts,
+    batch_experts: Annotated[
+        int, typer.Option(min=1, help="tm: segments of trajectories an update.")
+    ] = _DEFAULT.batch_experts,
+    max_start_epoch: Annotated[
+        int, typer.Option(min=1, help="tm: segments start after one of so many first epochs.")
+    ] = _DEFAULT.max_start_epoch,
+    expert_epochs: Annotated[
+        int, typer.Option(min=1, help="tm: epochs of an expert in a segment.")
+    ] = _DEFAULT.expert_epochs,
+    syn_steps: Annotated[
+        int, typer.Option(min=1, help="tm: steps on synthetic images that shall lead as far.")
+    ] = _DEFAULT.syn_steps,
+    lr_syn: Annotated[float, typer.Option(help="tm: learning rate of these steps at first.")] = _DEFAULT.lr_syn,
+    lr_lr: Annotated[float, typer.Option(help="tm: learning rate of its logarithm.")] = _DEFAULT.lr_lr,
     width: options.Width = _DEFAULT.network.width,
     depth: options.Depth = _DEFAULT.network.depth,
     norm: options.Norm = _DEFAULT.network.norm,

@@ -34,7 +34,9 @@ def evaluate(
     steps: Annotated[int, typer.Option(min=1, help="steps: updates of each network.")] = _DEFAULT.steps,
     epochs: Annotated[int, typer.Option(min=1, help="paper: epochs of each network.")] = _DEFAULT.epochs,
     batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = _DEFAULT.batch,
-    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = _DEFAULT.lr,
+    lr: Annotated[
+        str, typer.Option(metavar="NUMBER|recipe", help="Peak learning rate; recipe: the one learnt with the file.")
+    ] = str(_DEFAULT.lr),
     network: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,7 +87,9 @@ def evaluate(
     data = load(file)
     base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
     said = options.said(context)
-    shared: dict[str, Any] = {name: said[name] for name in ("steps", "epochs", "batch", "lr", "seeds") if name in said}
+    shared: dict[str, Any] = {name: said[name] for name in ("steps", "epochs", "batch", "seeds") if name in said}
+    if "lr" in said:
+        shared["lr"] = _DEFAULT.following(data.metadata.recipe).lr if lr == "recipe" else options.parse_lr(lr)
     layers = {name: said[name] for name in ("width", "depth", "norm", "pooling") if name in said}
     shared["augmentation"] = augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation)
     names = network or [base.network.name]

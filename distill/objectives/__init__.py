@@ -21,6 +21,7 @@ from fredfmt.distill.objectives.dsa import DSA
 from fredfmt.distill.objectives.frepo import FRePo
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.remembering import Remembering
+from fredfmt.distill.objectives.tm import TM
 from fredfmt.errors import ArgumentError
 
 
@@ -31,7 +32,7 @@ class Objective(Protocol):
     def losses(self, iteration: Iteration, /) -> Iterator[Tensor]: ...
 
 
-OBJECTIVES: Mapping[str, type[Objective]] = MappingProxyType({"dc": DC, "dm": DM, "dsa": DSA, "frepo": FRePo})
+OBJECTIVES: Mapping[str, type[Objective]] = MappingProxyType({"dc": DC, "dm": DM, "dsa": DSA, "frepo": FRePo, "tm": TM})
 
 LEARNING_LABELS = tuple(name for name, made in OBJECTIVES.items() if getattr(made, "learns_labels", False))
 """Objectives whose losses have a gradient to the labels."""
@@ -42,6 +43,7 @@ __all__ = [
     "DSA",
     "LEARNING_LABELS",
     "OBJECTIVES",
+    "TM",
     "FRePo",
     "Iteration",
     "Objective",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -15,8 +16,12 @@ class Remembering:
     learns_labels = False
     """Whether its losses have a gradient to the labels."""
 
-    def learned(self) -> list[dict[str, Any]]:
-        """Groups of parameters for the run's optimiser, each ``{"params": [...], "lr": ...}``."""
+    def settings(self) -> dict[str, Any]:
+        """Fields of `DistillConfig` to stand in files and checkpoints otherwise than they were given."""
+        return {}
+
+    def learned(self, device: torch.device) -> list[dict[str, Any]]:
+        """Groups of parameters on the device for the run's optimiser, each ``{"params": [...], "lr": ...}``."""
         return []
 
     def state(self) -> dict[str, Tensor]:

@@ -1,0 +1,273 @@
+"""Trajectory matching: training on synthetic images shall lead a network where training on real ones led an expert."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from fredfmt.distill.augment import Augmentation, draw_augmentation
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.experts import Experts
+from fredfmt.distill.networks.own import seeded
+from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.remembering import Remembering
+from fredfmt.distill.randomness import generator
+from fredfmt.errors import ArgumentError, located
+
+
+class TM(Remembering):
+    """The squared distance of a student from where an expert went, in units of how far the expert went (Cazenavette
+    et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, equation 2).
+
+    The student begins with the parameters of the expert after a random epoch and takes ``syn_steps`` steps of SGD on
+    synthetic images, every batch augmented by one drawn operation, each image with its own parameters, as experts were.
+    Their learning rate is learnt, too, by its logarithm, so that it stays positive. The gradient is the exact one,
+    through all steps.
+    """
+
+    learns_labels = True
+
+    def __init__(self, config: DistillConfig) -> None:
+        wanted = f"those of {config.experts_digest}" if config.experts_digest else "a folder"
+        if not config.experts:
+            raise ArgumentError(
+                "trajectory matching needs experts",
+                where="distillation.experts",
+                expected=wanted,
+                hint="Train some first (fredfmt experts SOURCE FOLDER), then name their folder (--experts FOLDER)",
+            )
+        if config.compile:
+            raise ArgumentError(
+                "trajectory matching takes gradients of gradients, which torch.compile cannot",
+                where="distillation.compile",
+                expected=False,
+                found=True,
+            )
+        self._config = config
+        self._experts = Experts(config.experts)
+        self._network: nn.Module | None = None
+        self._check()
+
+    def settings(self) -> dict[str, Any]:
+        """Which experts, wherever they are."""
+        return {"experts": "", "experts_digest": self._experts.digest}
+
+    def learned(self, device: torch.device) -> list[dict[str, Any]]:
+        """The logarithm of the learning rate of the student."""
+        start = torch.tensor(math.log(self._config.lr_syn), dtype=torch.float32, device=device)
+        self._log_lr, self._average = nn.Parameter(start), start.clone()
+        return [{"params": [self._log_lr], "lr": self._config.lr_lr}]
+
+    def state(self) -> dict[str, Tensor]:
+        """The logarithm of the rate, and its running mean."""
+        return {"log_lr": self._log_lr.detach(), "average": self._average}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what `state` gave."""
+        with torch.no_grad():
+            self._log_lr.copy_(state["log_lr"])
+            self._average.copy_(state["average"])
+
+    def recipe(self) -> dict[str, Any]:
+        """The learnt rate of SGD without momentum, averaged over the iterations as the coefficients are."""
+        return {"optimizer": "sgd", "lr": float(f"{self._average.exp().item():.6g}")}
+
+    def losses(self, iteration: Iteration) -> Iterator[Tensor]:
+        """One loss an iteration, the mean over ``batch_experts`` segments."""
+        config = self._config
+        if self._network is None:
+            with located(config.experts):
+                self._experts.settings.check_source(iteration.real.source)
+            self._network = iteration.network().requires_grad_(False)
+        images, labels = iteration.synthetic.images(), iteration.synthetic.labels
+        total = images.new_zeros(())
+        for segment in iteration.share(range(config.batch_experts)):
+            start, target = self._segment(iteration, segment)
+            steps = self._steps(iteration, segment)
+            lr = self._log_lr.exp()
+            distance = trajectory_distance(
+                self._network, start, target, images, labels, lr, steps, scale=iteration.scale
+            )
+            total = total + distance / config.batch_experts
+        yield total
+        decay = min(config.average, (iteration.number + 1) / (iteration.number + 10))
+        self._average.lerp_(self._log_lr.detach(), 1 - decay)
+
+    def _check(self) -> None:
+        """Raise `ArgumentError` if the experts do not fit the settings."""
+        mine, theirs = self._config, self._experts.settings.config
+        last = mine.max_start_epoch - 1 + mine.expert_epochs
+        whitening = ((one.zca, one.zca_epsilon if one.zca else None) for one in (mine, theirs))
+        for what, fits, expected, found in (
+            ("digest", mine.experts_digest in ("", self._experts.digest), mine.experts_digest, self._experts.digest),
+            ("network", mine.network.to_json() == theirs.network.to_json(), mine.network, theirs.network),
+            ("whitening", next(whitening) == next(whitening), f"zca {mine.zca}", f"zca {theirs.zca}"),
+            ("number of epochs", last <= theirs.epochs, f"at least {last}", theirs.epochs),
+        ):
+            if not fits:
+                raise ArgumentError(
+                    f"the experts do not fit: their {what} differs",
+                    where=mine.experts,
+                    expected=expected,
+                    found=found,
+                    hint="Name the folder of other experts, or train some (fredfmt experts)",
+                )
+
+    def _segment(self, iteration: Iteration, segment: int) -> tuple[Tensor, Tensor]:
+        """Where an expert was and where it went."""
+        chance = generator(iteration.seed, "expert", iteration.number, segment)
+        numbers = self._experts.numbers
+        number = numbers[int(torch.randint(len(numbers), (), generator=chance, device="cpu"))]
+        epoch = int(torch.randint(self._config.max_start_epoch, (), generator=chance, device="cpu"))
+        device = iteration.synthetic.labels.device
+        start, target = (
+            torch.from_numpy(self._experts.parameters(number, at)).to(device, non_blocking=True)
+            for at in (epoch, epoch + self._config.expert_epochs)
+        )
+        return start, target
+
+    def _steps(self, iteration: Iteration, segment: int) -> list[Step]:
+        """What a student sees: of every class each image once before any comes again."""
+        config = self._config
+        chance = generator(iteration.seed, "student", iteration.number, segment)
+        members = [iteration.synthetic.indices_of(label) for label in range(iteration.classes)]
+        per_class = max(1, config.batch_syn // iteration.classes) if config.batch_syn else None
+        streams = [_batches(of, per_class, chance) for of in members if len(of)]
+        steps = []
+        for _ in range(config.syn_steps):
+            rows = torch.cat([next(stream) for stream in streams])
+            augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
+            own = int(torch.randint(2**62, (), generator=chance, device="cpu")) if iteration.network_factory else None
+            steps.append(Step(rows, augmentation, own))
+        return steps
+
+
+def _batches(members: Tensor, count: int | None, chance: torch.Generator) -> Iterator[Tensor]:
+    """``count`` of the members at a time, in a new random order whenever all were there; None: all, as they are."""
+    if count is None or count >= len(members):
+        while True:
+            yield members
+
+    def one_by_one() -> Iterator[Tensor]:
+        while True:
+            yield from members[torch.randperm(len(members), generator=chance, device="cpu")]
+
+    stream = one_by_one()
+    while True:
+        yield torch.stack(list(islice(stream, count)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of a student sees."""
+
+    rows: Tensor
+    """(B,) int64 on the CPU."""
+    augmentation: Augmentation
+    seed: int | None = None
+    """Of what the network draws while it computes, if it does."""
+
+    def drawing(self, device: torch.device) -> AbstractContextManager[None]:
+        """The network draws the same whenever the step is computed."""
+        if self.seed is None:
+            return nullcontext()
+        return seeded(torch.Generator("cpu").manual_seed(self.seed), device)
+
+
+def trajectory_distance(
+    network: nn.Module,
+    start: Tensor,
+    target: Tensor,
+    images: Tensor,
+    labels: Tensor,
+    lr: Tensor,
+    steps: Sequence[Step],
+    *,
+    scale: Tensor | None = None,
+) -> Tensor:
+    """``|student - target|² / |start - target|²`` of the student that SGD makes of ``start``.
+
+    ``start`` and ``target`` are all parameters of ``network`` in one vector. Differentiable in images, learning rate
+    and labels that are probabilities. Memory holds the graph of one step, whatever the number of steps, and for each
+    step a copy of the parameters: going back, each step is computed once more. ``scale`` is what losses are multiplied
+    by while the student's gradients are taken, where that keeps half precision from underflow.
+    """
+    student = _Student(network, scale)
+    distance: Tensor = _Distance.apply(images, labels, lr, student, start, target, steps)  # type: ignore[no-untyped-call]
+    return distance
+
+
+class _Student:
+    """A network as a function of its parameters in one vector."""
+
+    def __init__(self, network: nn.Module, scale: Tensor | None) -> None:
+        self._network = network
+        self._shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+        self._scale = scale
+
+    def __call__(self, vector: Tensor, images: Tensor) -> Tensor:
+        parts = vector.split([shape.numel() for shape in self._shapes.values()])
+        named = {name: part.view(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
+        scores: Tensor = functional_call(self._network, named, (images,))
+        return scores
+
+    def step(self, vector: Tensor, images: Tensor, labels: Tensor, lr: Tensor, step: Step, *, graph: bool) -> Tensor:
+        """The parameters after one step of SGD; with ``graph`` differentiable in all of them."""
+        rows = step.rows.to(images.device, non_blocking=True)
+        batch = step.augmentation(images.index_select(0, rows))
+        with step.drawing(images.device):
+            loss = F.cross_entropy(self(vector, batch), labels.index_select(0, rows))
+        loss = loss if self._scale is None else loss * self._scale
+        (gradient,) = torch.autograd.grad(loss, vector, create_graph=graph)
+        return vector - lr * (gradient if self._scale is None else gradient / self._scale)
+
+
+class _Distance(torch.autograd.Function):
+    """Forward, the student's parameters after each step; backward, the steps in reverse, one graph at a time."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: Tensor,
+        labels: Tensor,
+        lr: Tensor,
+        student: _Student,
+        start: Tensor,
+        target: Tensor,
+        steps: Sequence[Step],
+    ) -> Tensor:
+        path, inputs = [start], (images.detach(), labels.detach(), lr.detach())
+        for step in steps:
+            with torch.enable_grad():
+                vector = path[-1].detach().requires_grad_()
+                path.append(student.step(vector, *inputs, step, graph=False).detach())
+        ctx.save_for_backward(images, labels, lr, target, *path)
+        ctx.student, ctx.steps = student, steps
+        return (path[-1] - target).square().sum() / (start - target).square().sum()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        images, labels, lr, target, *path = ctx.saved_tensors
+        wanted = [place for place in range(3) if ctx.needs_input_grad[place]]
+        inputs = [part.detach().requires_grad_(place in wanted) for place, part in enumerate((images, labels, lr))]
+        totals = [torch.zeros_like(inputs[place]) for place in wanted]
+        slope = upstream * 2 * (path[-1] - target) / (path[0] - target).square().sum()
+        for vector, step in zip(reversed(path[:-1]), reversed(ctx.steps), strict=True):
+            with torch.enable_grad():
+                vector = vector.detach().requires_grad_()
+                after = ctx.student.step(vector, *inputs, step, graph=True)
+            slope, *parts = torch.autograd.grad(after, [vector, *(inputs[place] for place in wanted)], slope)
+            for total, part in zip(totals, parts, strict=True):
+                total += part
+        found = dict(zip(wanted, totals, strict=True))
+        return (*(found.get(place) for place in range(3)), None, None, None, None)
