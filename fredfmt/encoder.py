@@ -181,7 +181,8 @@ class _Blocks:
 
 def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """(N, ...) to the (N,) sums of squares."""
-    return np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
+    energy: NDArray[np.float64] = np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
+    return energy
 
 
 def _frequencies(
