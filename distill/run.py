@@ -292,13 +292,12 @@ class _Run:
         settings = replace(self.settings, iterations=max(self.done, 1)).to_json()
         averaged = FrequencySynset.from_data(self.start, learn_labels=self.config.learn_labels)
         averaged.load_state_dict(self.averages)
-        recipe = self.memory.recipe()
         return averaged.to_data(
             base=self.config.base,
-            **how,
             distillation=settings,
             reconstruction={},
-            **({"recipe": recipe} if recipe else {}),
+            recipe=self.memory.recipe(),
+            **how,
         )
 
     def save(self, path: Path) -> None:
