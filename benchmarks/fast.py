@@ -5,7 +5,7 @@
     python benchmarks/fast.py bytes --soft          # 25,088 bits a class of the file itself, everything in it counted
     python benchmarks/fast.py bytes
 
-Fashion-MNIST; a distillation a seed, each tested by networks of width 64 with the protocol ``steps``, on the test split.
+Fashion-MNIST; a distillation a seed, each tested by networks of width 64 with the protocol ``steps``, on the test data.
 Beside it, for each seed: random real images in the file's own layout, and random real images coded as well as we can
 into the bytes of the file. All settings were chosen on a fifth held out of the train split (``--validate``).
 """
