@@ -214,8 +214,8 @@ class DistillConfig(_Config):
     """Trajectory matching: the learning rate of the logarithm of that, which Adam changes by about so much an
     iteration; 0 keeps it. Rates published for SGD on the learning rate itself are divided by ``lr_syn ** 2``."""
     learn_labels: bool = False
-    """Whether labels are soft and learnt too, where the objective gives them a gradient (``frepo``, ``tm``). They are stored in
-    sixteenths."""
+    """Whether labels are soft and learnt too, where the objective gives them a gradient (``frepo``, ``tm``). They are
+    stored in sixteenths."""
     lr_labels: float = 0.05
     """Learning rate of the scores whose softmax the labels are."""
     base: bool = False

@@ -188,14 +188,14 @@ def write_expert(folder: Path, settings: ExpertSettings, number: int, rows: Iter
 
     count = settings.config.epochs + 1
     checksums = np.zeros((count, _HASH), np.uint8)
-    with replacing(folder / _name(number)) as stream:
-        with h5py.File(stream.name, "w", libver=("v110", "v110")) as file:
-            file.attrs.update(_attributes(settings, number))
-            parameters = file.create_dataset("parameters", (count, settings.size), "<f4", track_times=False)
-            for place, row in enumerate(rows):
-                parameters[place] = row
-                checksums[place] = np.frombuffer(_checksum(row), np.uint8)
-            file.create_dataset("sha256", data=checksums, track_times=False)
+    libver = ("v110", "v110")
+    with replacing(folder / _name(number)) as stream, h5py.File(stream.name, "w", libver=libver) as file:
+        file.attrs.update(_attributes(settings, number))
+        parameters = file.create_dataset("parameters", (count, settings.size), "<f4", track_times=False)
+        for place, row in enumerate(rows):
+            parameters[place] = row
+            checksums[place] = np.frombuffer(_checksum(row), np.uint8)
+        file.create_dataset("sha256", data=checksums, track_times=False)
 
 
 def _settings(folder: Path) -> ExpertSettings:
@@ -230,7 +230,7 @@ def _name(number: int) -> str:
 
 
 def _checksum(row: NDArray[np.float32]) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(row, "<f4")).digest()
+    return hashlib.sha256(row.astype("<f4", copy=False).tobytes()).digest()
 
 
 @contextmanager
