@@ -129,6 +129,7 @@ class GivenReal:
         self.run, self.objective, self.network = run, objective, network
 
     def step(self, given: list[Any]) -> None:
+        from fredfmt.distill.networks.convolving import matching_gradients
         from fredfmt.distill.objectives.dc import gradient_distance
         from fredfmt.distill.objectives.dm import class_means
         from fredfmt.distill.objectives.parts import groups, rows_of, summed
@@ -151,7 +152,8 @@ class GivenReal:
             weights = [weight for weight in network.parameters() if weight.ndim > 1]
 
             def distance(mine: Tensor, number: int) -> Tensor:
-                error = F.cross_entropy(network(mine), targets[number * INSTANCES : (number + 1) * INSTANCES])
+                with matching_gradients():
+                    error = F.cross_entropy(network(mine), targets[number * INSTANCES : (number + 1) * INSTANCES])
                 return gradient_distance(torch.autograd.grad(error, weights, create_graph=True), given[number])
 
         loss = summed(images, [rows_of(counts, group) for group in together], distance)
@@ -207,13 +209,13 @@ def time_masks(repeats: int) -> tuple[list[dict[str, Any]], float]:
     drawn = open_source("fashion-mnist").sample(INSTANCES, seed=0)
     images, labels = drawn.normalized[:], drawn.labels
     jobs: dict[str, Callable[[], object]] = {
-        "plain": lambda: covariance_mask(images[labels == 0], K),
-        "fredfmt": lambda: variance_masks(images[labels == 0], labels[labels == 0], K),
+        "plain": lambda: [covariance_mask(images[labels == label], K) for label in range(CLASSES)],
+        "fredfmt": lambda: variance_masks(images, labels, K),
     }
     large = np.random.default_rng(0).normal(size=(2 * INSTANCES, 3, 256, 256)).astype(np.float32)
     began = time.perf_counter()
     variance_masks(large, np.arange(len(large)) % 2, 2048)
-    return [row("EVR mask of a class, 28x28", in_turn(jobs, min(repeats, 3)), 100)], time.perf_counter() - began
+    return [row("EVR masks of ten classes, 28x28", in_turn(jobs, min(repeats, 3)), 100)], time.perf_counter() - began
 
 
 def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> list[dict[str, Any]]:
@@ -250,8 +252,10 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
     with torch.no_grad():
         theirs, mine = plain.synset.images(range(CLASSES * INSTANCES)), ours.synset.images()
     coarse = plain.synset.matrix @ (theirs - mine) @ plain.synset.matrix.T
-    moved = ours.synset.coefficients - torch.from_numpy(ours.start.coefficients)
-    apart = coarse[:, :, 1:, 1:] / (2 * SIDE)  # zero frequencies learn slower in the un-normalised parametrisation
+    moved = ours.synset.coefficients.detach() - torch.tensor(ours.start.coefficients)
+    apart = coarse.detach()[:, :, 1:, 1:] / (
+        2 * SIDE
+    )  # zero frequencies learn slower in the un-normalised parametrisation
     error = float(apart.norm() / moved.norm())
     assert error < 1e-3, f"the two loops learn different things: {error}"
     rows.append(row(f"{objective}: synthetic side of a step", in_turn(jobs, repeats), 2))

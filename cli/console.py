@@ -30,6 +30,17 @@ def show(*parts: RenderableType) -> None:
         Console(highlight=False).print(part, soft_wrap=isinstance(part, str))
 
 
+def show_in_colour(draw: Callable[[int], RenderableType | None]) -> None:
+    """What ``draw`` makes for a width in characters, if stdout is a terminal of 256 colours or more; else nothing."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if console.is_terminal and console.color_system in ("256", "truecolor"):
+        drawn = draw(console.width)
+        if drawn is not None:
+            console.print(drawn, soft_wrap=True)
+
+
 def say(text: str) -> None:
     """A line on stderr."""
     sys.stderr.write(text + "\n")

@@ -28,7 +28,7 @@ Classes = Annotated[
     str | None, typer.Option(metavar="A,B,...", help="Only these classes, by name or number, in this order.")
 ]
 K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
-Transform = Annotated[str, typer.Option(help="dct, hartley, haar, db2 or identity.")]
+Transform = Annotated[str, typer.Option(help="dct, hartley, haar, db2, identity or downsample.")]
 Mask = Annotated[str, typer.Option(help="evr, fisher, amplitude, low, high or random; distill: gradient, too.")]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
 MaxBytes = Annotated[

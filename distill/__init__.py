@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fredfmt.distill.planning import Choice, plan
     from fredfmt.distill.results import Evaluation, Robustness
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
+    from fredfmt.distill.scores import Scores, score
     from fredfmt.distill.synset import FrequencySynset
 
 __all__ = [
@@ -39,12 +40,14 @@ __all__ = [
     "Progress",
     "Robustness",
     "Row",
+    "Scores",
     "coded_images",
     "compare",
     "distill",
     "evaluate",
     "own_start",
     "plan",
+    "score",
     "train_experts",
 ]
 
@@ -58,12 +61,14 @@ _NEEDS_TORCH = {
     "FrequencySynset": "synset",
     "Robustness": "results",
     "Row": "comparison",
+    "Scores": "scores",
     "coded_images": "baselines",
     "compare": "comparison",
     "distill": "run",
     "evaluate": "evaluation",
     "own_start": "baselines",
     "plan": "planning",
+    "score": "scores",
     "train_experts": "expert_training",
 }
 

@@ -15,7 +15,7 @@ from fredfmt.model import FreDData
 from fredfmt.quantizer import Step
 from fredfmt.sources import Source
 from fredfmt.storage import packed_size
-from fredfmt.transforms import spatial_size
+from fredfmt.transforms import live_frequencies, spatial_size
 
 RMSE = 0.4
 """The root mean square error of coded images, in standard deviations of a pixel, at which random images were worth most
@@ -89,7 +89,7 @@ def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str
 
     good = max(1, largest_count(fits, most))
     chosen = train.sample(good, seed=seed)
-    tried = _numbers_kept(train) if good == most else [k]
+    tried = _numbers_kept(train, transform) if good == most else [k]
     coded = [encoded(chosen, k=k, mask="low", max_bytes=max_bytes, transform=transform) for k in tried]
     return min(coded, key=lambda data: float(data.metadata.reconstruction["rmse"]))
 
@@ -116,7 +116,7 @@ def _cheapest(images: Source, transform: str) -> tuple[int, float]:
     size = spatial_size(images.spatial_shape)
     allowed = RMSE * (1.0 if images.whitening is None else float(np.std(images.normalized[:])))
     candidates = []
-    for k in _numbers_kept(images):
+    for k in _numbers_kept(images, transform):
         exact = encoded(images, k=k, mask="low", step=None, transform=transform)
         left_out = exact.metadata.reconstruction["rmse"]
         if left_out < allowed:
@@ -127,6 +127,7 @@ def _cheapest(images: Source, transform: str) -> tuple[int, float]:
     return k, step
 
 
-def _numbers_kept(images: Source) -> list[int]:
+def _numbers_kept(images: Source, transform: str) -> list[int]:
     size = spatial_size(images.spatial_shape)
-    return sorted({max(1, round(share * size)) for share in _SHARES_KEPT})
+    live = int(live_frequencies(transform, images.spatial_shape).sum())
+    return sorted({min(live, max(1, round(share * size))) for share in _SHARES_KEPT})

@@ -117,8 +117,7 @@ def compare(
     config = config or EvaluationConfig()
     if unknown := [name for name in baselines if name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
-    recorded = data.metadata.whitening
-    whitening = ZCA.of(recorded, train) if recorded is not None else None
+    whitening = ZCA.of(data.metadata, train) if data.metadata.whitening is not None else None
     if whitening is not None:
         train = train.whitened(whitening)
     sets: list[Named] = [("file", "the file", lambda seed: data)]

@@ -147,20 +147,19 @@ def _check_alike(data: FreDData | Source, test: Source) -> None:
 
 
 def _check_whitening(data: FreDData | Source, whitening: ZCA | None) -> None:
-    own = data.whitening.record if isinstance(data, Source) and data.whitening else None
-    recorded = data.metadata.whitening if isinstance(data, FreDData) else own
+    recorded = data.metadata.whitening if isinstance(data, FreDData) else data.whitening
     if recorded is not None and whitening is None:
         raise ArgumentError(
             "the data are whitened, so test images have to be whitened alike",
-            hint="Pass whitening=fredfmt.sources.ZCA.of(data.metadata.whitening, train), of the real train split",
+            hint="Pass whitening=fredfmt.sources.ZCA.of(data.metadata, train), of the real train split",
         )
-    given = whitening.record if whitening is not None else None
-    if recorded is not None and given is not None:
-        same = recorded.epsilon == given.epsilon and recorded.images in (None, given.images)
+    if isinstance(data, Source):
+        same = whitening is data.whitening
     else:
-        same = recorded is given
+        same = whitening is None or whitening.fits(data.metadata)
     if not same:
-        raise ArgumentError("the whitening is not that of the data", expected=recorded, found=given)
+        found = whitening.record if whitening is not None else None
+        raise ArgumentError("the whitening is not that of the data", expected=recorded or "none", found=found)
 
 
 def _trained(

@@ -26,7 +26,7 @@ from fredfmt.distill.interruption import noting_interrupts
 from fredfmt.distill.networks import NetworkFactory, factory_name, make_network, seeded
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
-from fredfmt.distill.real import in_space
+from fredfmt.distill.start import in_space
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.sources import Source
 

@@ -188,8 +188,7 @@ def write_expert(folder: Path, settings: ExpertSettings, number: int, rows: Iter
 
     count = settings.config.epochs + 1
     checksums = np.zeros((count, _HASH), np.uint8)
-    libver = ("v110", "v110")
-    with replacing(folder / _name(number)) as stream, h5py.File(stream.name, "w", libver=libver) as file:
+    with replacing(folder / _name(number)) as stream, h5py.File(stream.name, "w", libver=("v110", "v110")) as file:
         file.attrs.update(_attributes(settings, number))
         parameters = file.create_dataset("parameters", (count, settings.size), "<f4", track_times=False)
         for place, row in enumerate(rows):

@@ -16,7 +16,7 @@ from fredfmt.masks import choose_frequencies
 from fredfmt.quantizer import Step
 from fredfmt.sources import Source
 from fredfmt.storage import packed_size
-from fredfmt.transforms import spatial_size
+from fredfmt.transforms import live_frequencies, spatial_size
 
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 """Of all frequencies: the numbers kept that are tried."""
@@ -64,8 +64,9 @@ def plan(
     statistics = gather_statistics(source, transform)
     most = int(np.bincount(source.labels, minlength=len(source.classes)).min())
     choices = []
-    for k in sorted(set(ks or (max(1, round(share * size)) for share in SHARES))):
-        frequencies = choose_frequencies(statistics, source.spatial_shape, k, mask=mask, seed=seed)
+    live = int(live_frequencies(transform, source.spatial_shape).sum())
+    for k in sorted(set(ks or (min(live, max(1, round(share * size))) for share in SHARES))):
+        frequencies = choose_frequencies(statistics, source.spatial_shape, k, mask=mask, transform=transform, seed=seed)
         for step in steps:
             layout = {"k": k, "transform": transform, "mask": frequencies, "step": step}
             if max_bytes is None:

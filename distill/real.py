@@ -9,24 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fredfmt.distill.config import DistillConfig, ExpertConfig
-from fredfmt.errors import ArgumentError, SourceError
-from fredfmt.sources import ZCA, Source
-
-
-def in_space(source: Source, config: DistillConfig | ExpertConfig) -> Source:
-    """The source in the space to learn in: whitened where the configuration says so."""
-    if config.zca and source.whitening is None:
-        return source.whitened(ZCA.fit(source, config.zca_epsilon))
-    found = source.whitening.record.epsilon if source.whitening else None
-    if found != (config.zca_epsilon if config.zca else None):
-        raise ArgumentError(
-            "the source is whitened otherwise than the settings say",
-            where=f"{config.where}.zca",
-            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
-            found=f"a source whitened with epsilon {found:g}",
-        )
-    return source
+from fredfmt.errors import SourceError
+from fredfmt.sources import Source
 
 
 class RealImages:

@@ -25,15 +25,14 @@ from fredfmt.distill.networks import NetworkFactory, factory_name, seeded
 from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Remembering, make_objective
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
-from fredfmt.distill.real import RealImages, in_space
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.real import RealImages
+from fredfmt.distill.start import in_space, initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.masks import best_frequencies
 from fredfmt.model import FreDData
-from fredfmt.ordering import coarse_to_fine
 from fredfmt.sources import Source
-from fredfmt.transforms import spatial_size
+from fredfmt.transforms import live_frequencies, spatial_size
 
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
@@ -243,14 +242,15 @@ class _Run:
     def _by_gradient(self, device: torch.device | str) -> NDArray[Any]:
         """(class, frequency) flat indices of the largest gradients of the objective's first loss: magnitudes summed
         over instances and channels, at starting images of all frequencies, by networks that the run will not use."""
-        size, config = spatial_size(self.source.spatial_shape), self.config
+        config, shape = self.config, self.source.spatial_shape
+        every = int(live_frequencies(config.transform, shape).sum())
         count = config.instances_per_class(self.source.spatial_shape)
-        everything = replace(config, k=size, ipc=count, mask="low")
+        everything = replace(config, k=every, ipc=count * every / spatial_size(shape), mask="low")
         start = self.ranks.from_first(lambda: initial_data(self.source, everything))
         synset = FrequencySynset.from_data(start, device=device)
         coefficients = synset.coefficients
         objective = type(self.objective)(config)
-        magnitude = torch.zeros(len(coefficients), size, device=coefficients.device)
+        magnitude = torch.zeros(len(coefficients), every, device=coefficients.device)
         for draw in range(_GRADIENTS):
             iteration = self._iteration(config.iterations + draw, synset)
             with self._seeded(config.iterations + draw):
@@ -258,12 +258,11 @@ class _Run:
                 (gradient,) = torch.autograd.grad(self.scaler.scale(loss), coefficients)
             self.ranks.combine([gradient], shared=iteration.shared)
             magnitude += gradient.abs().sum(1)
-        score = np.zeros((len(self.source.classes), size))
-        np.add.at(score, _numpy(synset.labels), _numpy(magnitude))
-        flat = coarse_to_fine(self.source.spatial_shape)  # the order in which all frequencies are kept
-        by_frequency = np.empty_like(score)
-        by_frequency[:, flat] = score
-        return best_frequencies(by_frequency, self.source.spatial_shape, config.k)
+        score = np.zeros((len(self.source.classes), every))
+        np.add.at(score, start.mask_of.astype(np.intp), _numpy(magnitude))
+        by_frequency = np.full((len(score), spatial_size(shape)), -np.inf)
+        np.put_along_axis(by_frequency, start.frequencies.astype(np.intp), score, axis=1)
+        return best_frequencies(by_frequency, shape, config.k)
 
     def mean_loss(self) -> float:
         """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere."""
@@ -293,13 +292,12 @@ class _Run:
         settings = replace(self.settings, iterations=max(self.done, 1)).to_json()
         averaged = FrequencySynset.from_data(self.start, learn_labels=self.config.learn_labels)
         averaged.load_state_dict(self.averages)
-        recipe = self.memory.recipe()
         return averaged.to_data(
             base=self.config.base,
-            **how,
             distillation=settings,
             reconstruction={},
-            **({"recipe": recipe} if recipe else {}),
+            recipe=self.memory.recipe(),
+            **how,
         )
 
     def save(self, path: Path) -> None:

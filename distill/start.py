@@ -7,11 +7,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.config import DistillConfig, ExpertConfig
 from fredfmt.encoder import encode
+from fredfmt.errors import ArgumentError
 from fredfmt.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
 from fredfmt.model import FreDData
-from fredfmt.sources import Source
+from fredfmt.sources import ZCA, Source
 from fredfmt.transforms import analyse, spatial_size
 
 _BLOCK_BYTES = 32 << 20
@@ -32,6 +33,24 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
         described = {"strategy": config.mask}
     data = encoded(chosen, k=config.k, transform=config.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
+
+
+def in_space(source: Source, config: DistillConfig | ExpertConfig) -> Source:
+    """The source in the space to learn in: whitened by its own images where the configuration says so.
+
+    Raises `ArgumentError` for a source that is whitened otherwise.
+    """
+    if config.zca and source.whitening is None:
+        return source.whitened(ZCA.fit(source, config.zca_epsilon))
+    found = source.whitening.record.epsilon if source.whitening else None
+    if found != (config.zca_epsilon if config.zca else None):
+        raise ArgumentError(
+            "the source is whitened otherwise than the settings say",
+            where=f"{config.where}.zca",
+            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
+            found=f"a source whitened with epsilon {found:g}",
+        )
+    return source
 
 
 def encoded(source: Source, **how: Any) -> FreDData:
@@ -68,5 +87,7 @@ def _class_masks(source: Source, config: DistillConfig) -> tuple[NDArray[Any], d
         statistics = gather_statistics(source, config.transform)
     else:
         statistics = ClassStatistics(len(source.classes), source.channels, size)
-    frequencies = choose_frequencies(statistics, source.spatial_shape, config.k, mask=config.mask, seed=config.seed)
+    frequencies = choose_frequencies(
+        statistics, source.spatial_shape, config.k, mask=config.mask, transform=config.transform, seed=config.seed
+    )
     return frequencies, {"strategy": config.mask, "scope": config.mask_scope, **statistics.describe(frequencies)}

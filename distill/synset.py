@@ -47,6 +47,7 @@ class FrequencySynset(nn.Module):
 
     coefficients: nn.Parameter
     logits: nn.Parameter | None
+    _labels: Tensor
 
     def __init__(
         self, coefficients: Tensor, layout: FreDData, *, loop_step: float | None = None, learn_labels: bool = False
@@ -162,7 +163,8 @@ def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
     whole = np.floor(parts)
     left = 16 - whole.sum(axis=1, keepdims=True)
     order = np.argsort(np.argsort(whole - parts, axis=1, kind="stable"), axis=1, kind="stable")
-    return ((whole + (order < left)) / 16).astype(np.float16)
+    rounded: NDArray[np.float16] = ((whole + (order < left)) / 16).astype(np.float16)
+    return rounded
 
 
 def _logits(layout: FreDData) -> Tensor:

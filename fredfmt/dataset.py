@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fredfmt import limits as limits_
-from fredfmt.decoder import Decoder, check_unit, to_unit
+from fredfmt.decoder import Decoder, to_unit
 from fredfmt.errors import FredIndexError
 from fredfmt.limits import Limits
+from fredfmt.metadata import check_unit
 from fredfmt.model import FreDData
 from fredfmt.storage import File, load
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
 import torch
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.errors import ArgumentError, FredIndexError
-from fredfmt.metadata import Metadata, Normalization
+from fredfmt.metadata import Metadata, Normalization, check_unit
 from fredfmt.model import FreDData
 from fredfmt.planes import Planes
 from fredfmt.synthesis import Synthesis, fastest
 from fredfmt.transforms import synthesis_matrix
+
+if TYPE_CHECKING:
+    from fredfmt.sources import ZCA
 
 _SCRATCH_BYTES = 4 << 20
 """Numbers on the way to the images of one block; they stay in the processor's cache."""
@@ -208,6 +211,7 @@ def decode(
     dtype: torch.dtype = torch.float32,
     normalized: bool = True,
     coefficients: Tensor | None = None,
+    whitening: ZCA | None = None,
 ) -> Tensor:
     """The images of a data set, (B, C, *size) in the order asked.
 
@@ -229,6 +233,8 @@ def decode(
     coefficients
         A tensor (N, C, K) to use in place of the stored coefficients, in the same units; the images are differentiable
         in it.
+    whitening
+        What whitened images were whitened by, for ``normalized=False``; see `fredfmt.sources.ZCA.of`.
 
     Raises
     ------
@@ -236,14 +242,14 @@ def decode(
         For an index outside the data set.
     ArgumentError
         For a size or a k that the data do not have, coefficients of another shape, or ``normalized=False`` of whitened
-        images.
+        images without their whitening or at another size.
     """
     if coefficients is not None and coefficients.shape != data.coefficients.shape:
         raise ArgumentError(
             "wrong shape", where="coefficients", expected=data.coefficients.shape, found=tuple(coefficients.shape)
         )
     if not normalized:
-        check_unit(data.metadata)
+        check_unit(data.metadata, whitening)
     rows, single = _rows(indices, len(data))
     decoder = _decoder_of(data, size, k, device, dtype)
     masks = data.mask_of if rows is None else data.mask_of[rows]
@@ -255,19 +261,23 @@ def decode(
     same = masks.size > 0 and (masks == masks[0]).all()
     images = decoder(coefficients, int(masks[0]) if same else torch.from_numpy(masks.astype(np.int64)))
     if not normalized:
+        if whitening is not None and data.metadata.whitening is not None:
+            images = _unwhitened(images, data.metadata, whitening)
         images = to_unit(images, data.metadata.normalization)
     return images[0] if single else images
 
 
-def check_unit(metadata: Metadata) -> None:
-    """Raise `ArgumentError` for whitened images, which a mean and a standard deviation do not bring to 0..1."""
-    if metadata.whitening is not None:
+def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
+    """Whitened images (B, C, *spatial) brought back."""
+    if images.shape[2:] != metadata.spatial_shape:
         raise ArgumentError(
-            "the images are whitened (ZCA), and the file does not hold the matrix that brings them back to 0..1",
-            where="normalized=False",
-            hint="Take them as they are (normalized=True); fredfmt.sources.ZCA.of(data.metadata.whitening, train)"
-            " makes the matrix from the real train split, and its unwhiten() undoes it",
+            "whitening can be undone at the size it was done at",
+            where="size",
+            expected=metadata.spatial_shape,
+            found=tuple(images.shape[2:]),
         )
+    inverse, mean = (torch.from_numpy(part).to(images.device) for part in (whitening.inverse, whitening.mean))
+    return (images.flatten(1).to(inverse.dtype) @ inverse + mean).view(images.shape).to(images.dtype)
 
 
 def to_unit(images: Tensor, normalization: Normalization | None) -> Tensor:

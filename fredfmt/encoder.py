@@ -15,7 +15,7 @@ from fredfmt.metadata import Metadata, Normalization, Quantization
 from fredfmt.model import FreDData
 from fredfmt.quantizer import Step, largest_step, quantize
 from fredfmt.storage import packed_size
-from fredfmt.transforms import analyse, spatial_size, synthesis_matrix
+from fredfmt.transforms import analyse, live_frequencies, spatial_size, synthesis_matrix
 from fredfmt.version import __version__
 
 _BLOCK_BYTES = 32 << 20
@@ -100,11 +100,13 @@ def encode(
     blocks = _Blocks(images, shape, transform)
     frequencies, statistics = _frequencies(blocks, hard, len(names), k, mask, seed)
     kept = np.empty((count, channels, frequencies.shape[1]), np.float32)
-    energy = 0.0
-    for rows, spectra in blocks:
-        energy += float(np.square(spectra, dtype=np.float64).sum())
-        kept[rows] = np.take_along_axis(spectra, frequencies[hard[rows]][:, None].astype(np.intp), axis=2)
-    left_out = max(energy - float(np.square(kept, dtype=np.float64).sum()), 0.0)
+    missed = np.empty(count)
+    for rows, spectra, beyond in blocks:
+        chosen = np.broadcast_to(frequencies[hard[rows]][:, None].astype(np.intp), (*spectra.shape[:2], k))
+        kept[rows] = np.take_along_axis(spectra, chosen, axis=2)
+        np.put_along_axis(spectra, chosen, 0, axis=2)
+        missed[rows] = np.square(spectra, dtype=np.float64).sum(axis=(1, 2)) + beyond
+    left_out = float(missed.sum())
 
     description = Metadata(
         spatial_shape=spatial_shape,
@@ -155,13 +157,15 @@ def store(
 
 
 class _Blocks:
-    """The spectra of the images, (instance, channel, frequency) float32, block by block, as often as asked."""
+    """The spectra of the images, (instance, channel, frequency) float32, and the (instance,) energies that they have
+    outside the range of the transform, block by block, as often as asked."""
 
     def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
         self.images, self.shape, self.transform = images, shape, transform
+        self.bijective = bool(live_frequencies(transform, shape[2:]).all())
         self.rows = max(1, _BLOCK_BYTES // (4 * spatial_size(shape[1:])))
 
-    def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
         for start in range(0, self.shape[0], self.rows):
             rows = slice(start, min(start + self.rows, self.shape[0]))
             block = _as_numpy(self.images[rows])
@@ -171,7 +175,14 @@ class _Blocks:
             if not np.isfinite(block).all():
                 raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
             spectra = analyse(block, self.transform, len(self.shape) - 2)
-            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False)
+            beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
+            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), beyond.clip(0)
+
+
+def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N, ...) to the (N,) sums of squares."""
+    energy: NDArray[np.float64] = np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
+    return energy
 
 
 def _frequencies(
@@ -185,11 +196,12 @@ def _frequencies(
     spatial_shape = blocks.shape[2:]
     statistics = ClassStatistics(classes, blocks.shape[1], spatial_size(spatial_shape))
     if k < spatial_size(spatial_shape) and mask not in WITHOUT_STATISTICS:
-        for rows, spectra in blocks:
+        for rows, spectra, _ in blocks:
             statistics.update(spectra, hard[rows])
         if (absent := np.flatnonzero(statistics.count == 0)).size:
             raise ArgumentError("a class has no image, so no mask", where=f"class {absent[0]}")
-    return choose_frequencies(statistics, spatial_shape, k, mask=mask, seed=seed), statistics
+    frequencies = choose_frequencies(statistics, spatial_shape, k, mask=mask, transform=blocks.transform, seed=seed)
+    return frequencies, statistics
 
 
 def _describe_mask(

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from fredfmt import limits as limits_
-from fredfmt.decoder import Decoder, check_unit
+from fredfmt.decoder import Decoder
 from fredfmt.errors import ArgumentError
 from fredfmt.limits import Limits
+from fredfmt.metadata import check_unit
 from fredfmt.model import FreDData
 from fredfmt.storage import File, load
 

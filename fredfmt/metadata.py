@@ -7,9 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
-from fredfmt.errors import FormatError, VersionError, check, located, together
+from fredfmt.errors import ArgumentError, FormatError, VersionError, check, located, together
+
+if TYPE_CHECKING:
+    from fredfmt.sources import ZCA
 
 FORMAT = "fred"
 VERSION = "1.0"
@@ -351,3 +354,20 @@ _READERS: Mapping[str, Any] = {
     "license": _read_string,
     "citation": _read_string,
 }
+
+
+def check_unit(metadata: Metadata, whitening: ZCA | None = None) -> None:
+    """Raise `ArgumentError` for whitened images, which only their own whitening brings back to 0..1."""
+    if metadata.whitening is None:
+        return
+    if whitening is None:
+        raise ArgumentError(
+            "the images are whitened (ZCA), and the file does not hold the matrix that brings them back to 0..1",
+            where="normalized=False",
+            hint="Take them as they are (normalized=True), or decode them with the matrix made anew from the real train"
+            " split: whitening=fredfmt.sources.ZCA.of(data.metadata, train); the command: preview --on SOURCE",
+        )
+    if not whitening.fits(metadata):
+        raise ArgumentError(
+            "the whitening is not that of the data", expected=metadata.whitening, found=whitening.record
+        )

@@ -1,6 +1,10 @@
 """The command as a user meets it: output, exit status, errors in one line, files that are not lost."""
 
+import base64
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 
@@ -56,6 +60,54 @@ def test_inspect_shows_the_same_as_the_library(file):
     assert facts["metadata"]["source"]["name"] == "digits"
     text = run("inspect", file).stdout
     assert digest(file)[:20] in text.replace("\n", "")
+
+
+@pytest.mark.parametrize(("term", "shown"), [("xterm-256color", True), ("dumb", False)])
+def test_inspect_draws_thumbnails_in_a_terminal_only(file, term, shown):
+    """In a terminal, without torch; never into a pipe or a file."""
+    master, slave = pty.openpty()
+    code = """import sys
+from fredfmt.cli import main
+sys.argv[0] = "fredfmt"
+try:
+    main()
+finally:
+    print("torch" in sys.modules, file=sys.stderr)"""
+    command = [sys.executable, "-c", code, "inspect", str(file)]
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM")
+    }
+    with subprocess.Popen(
+        command, stdout=slave, stderr=subprocess.PIPE, text=True, env=environment | {"TERM": term, "COLUMNS": "80"}
+    ) as process:
+        os.close(slave)
+        found = b""
+        with contextlib.suppress(OSError):
+            while part := os.read(master, 65536):
+                found += part
+        assert process.stderr.read() == "False\n"
+    os.close(master)
+    assert ("▀" in found.decode()) == shown
+    assert "coefficients" in found.decode()
+    assert "▀" not in run("inspect", file).stdout
+
+
+def test_preview_draws_every_kind(file, tmp_path):
+    for kind in ("masks", "energy", "spectra", "k"):
+        run("preview", file, tmp_path / f"{kind}.png", "--kind", kind)
+        with Image.open(tmp_path / f"{kind}.png") as picture:
+            assert min(picture.size) > 200
+    run("preview", file, tmp_path / "x.png", "--kind", "poster", status=2)
+
+
+def test_report_carries_the_file(file, tmp_path):
+    run("report", file, tmp_path / "x.html")
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert base64.b64encode(file.read_bytes()).decode() in page
+    assert "exists already" in str(run("report", file, tmp_path / "x.html", status=1).exception)
+    run("convert", file, tmp_path / "x.fred.zarr")
+    run("report", tmp_path / "x.fred.zarr", tmp_path / "x.html", "--force")
+    assert (tmp_path / "x.html").read_text(encoding="utf-8") == page.replace("digits.fred", "x.fred")
 
 
 def test_validate_tells_by_its_exit_status(file, tmp_path):

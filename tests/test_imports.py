@@ -44,10 +44,13 @@ def test_the_package_itself_is_light():
     assert not modules_after("import fredfmt, fredfmt.sources") & HEAVY
 
 
-def test_quick_commands_import_nothing_heavy(digits):
+def test_quick_commands_import_nothing_heavy(digits, tmp_path):
     assert not modules_after(command("--help")) & HEAVY
     assert not modules_after(command("validate", digits)) & HEAVY
     assert not modules_after(command("inspect", digits, "--json")) & (HEAVY - {"zarr"})
+    for kind in ("images", "masks", "energy", "spectra", "k"):
+        assert "torch" not in modules_after(command("preview", digits, str(tmp_path / f"{kind}.png"), "--kind", kind))
+    assert "torch" not in modules_after(command("report", digits, str(tmp_path / "x.html")))
 
 
 def test_the_format_layer_works_where_torch_is_not_installed(digits, tmp_path):

@@ -5,13 +5,15 @@ import pytest
 import pywt
 import scipy.fft
 
+import fredfmt
 from fredfmt import ArgumentError
-from fredfmt.transforms import RESIZED, TRANSFORMS, analyse, synthesis_matrix
+from fredfmt.transforms import RESIZED, TRANSFORMS, analyse, live_frequencies, synthesis_matrix
 
 SHAPES = [(19,), (13, 17), (8, 32), (5, 6, 7)]
+BIJECTIVE = sorted(set(TRANSFORMS) - {"downsample"})
 
 
-@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("name", BIJECTIVE)
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 16, 28, 45])
 def test_columns_are_orthonormal(name, n):
     matrix = synthesis_matrix(name, n)
@@ -45,7 +47,7 @@ def test_wavelets_are_those_of_pywavelets(name, n):
     np.testing.assert_allclose(synthesis_matrix(name, n).T @ signal, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("name", BIJECTIVE)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_energy_and_image_survive_the_round_trip(name, shape):
     images = np.random.default_rng(3).standard_normal((2, 3, *shape))
@@ -58,12 +60,35 @@ def test_energy_and_image_survive_the_round_trip(name, shape):
     np.testing.assert_allclose(restored, images, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - {"identity"}))
+@pytest.mark.parametrize("name", sorted(set(BIJECTIVE) - {"identity"}))
 def test_columns_run_from_coarse_to_fine(name):
     matrix = synthesis_matrix(name, 16)
     roughness = np.square(np.diff(matrix, axis=0)).sum(axis=0)
     assert roughness[0] < 1e-12
     assert roughness[:4].mean() < roughness[4:8].mean() < roughness[8:].mean()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_downsample_keeps_the_means_of_blocks(shape):
+    images = np.random.default_rng(4).standard_normal((2, 3, *shape))
+    expected = images
+    for axis in range(2, images.ndim):
+        starts = np.arange(0, images.shape[axis], 2)
+        lengths = np.diff([*starts, images.shape[axis]])
+        means = np.add.reduceat(expected, starts, axis=axis) / np.expand_dims(
+            lengths, [*range(axis), *range(axis + 1, images.ndim)]
+        )
+        expected = np.repeat(means, lengths, axis=axis)
+    live = live_frequencies("downsample", shape)
+    assert live.sum() == np.prod([(n + 1) // 2 for n in shape])
+    labels = np.array([0, 1])
+    data = fredfmt.encode(images.astype(np.float32), labels, k=int(live.sum()), transform="downsample", step=None)
+    assert live[data.frequencies].all()
+    np.testing.assert_allclose(fredfmt.decode(data).numpy(), expected, atol=1e-5)
+    error = np.sqrt(np.square(images - expected).mean())
+    assert data.metadata.reconstruction["rmse"] == pytest.approx(error, rel=1e-5)
+    with pytest.raises(ArgumentError, match="k is out of range"):
+        fredfmt.encode(images.astype(np.float32), labels, k=int(live.sum()) + 1, transform="downsample")
 
 
 @pytest.mark.parametrize("name", RESIZED)

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 from fredfmt.cli.commands.bench import bench
 from fredfmt.cli.commands.convert import convert
+from fredfmt.cli.commands.curve import curve
+from fredfmt.cli.commands.diff import diff
 from fredfmt.cli.commands.distill import distill
 from fredfmt.cli.commands.encode import encode
 from fredfmt.cli.commands.evaluate import evaluate
@@ -30,6 +32,8 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
         "preview": (preview, "Look"),
         "report": (report, "Look"),
         "validate": (validate, "Look"),
+        "diff": (diff, "Compare"),
+        "curve": (curve, "Compare"),
         "bench": (bench, "Look"),
         "convert": (convert, "Share"),
         "import": (import_, "Share"),

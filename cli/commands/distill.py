@@ -130,13 +130,13 @@ def distill(
     from fredfmt.sources import open_source
     from fredfmt.storage import packed_size, save
 
-    base = DistillConfig()
+    before = DistillConfig()
     names: tuple[str, ...] = ()
     if from_ is not None:
-        base, name, names = _run_of(from_)
+        before, name, names = _run_of(from_)
         source, out = (name, Path(source)) if out is None else (source, out)
     if config is not None:
-        base = DistillConfig.from_toml(config)
+        before = DistillConfig.from_toml(config)
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
     refuse_existing(out, force)
@@ -144,7 +144,7 @@ def distill(
     real = open_source(source, split="train", size=size, data_root=data_root)
     if wanted := options.parse_classes(classes) or names:
         real = real.of_classes(wanted)
-    settings = _with_options(base, context)
+    settings = _with_options(before, context)
     if bits_per_class is not None:
         settings = replace(settings, max_bytes=options.bytes_of(bits_per_class, len(real.classes)))
     first = int(os.environ.get("RANK", "0")) == 0  # of several processes that torchrun started

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fredfmt.cli import options
+from fredfmt.cli.commands.evaluate_scores import show_scores
 from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
 from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, Protocol
 from fredfmt.errors import ArgumentError
@@ -63,6 +65,10 @@ def evaluate(
         typer.Option(metavar="all|A,B,...", help="Test on corrupted images, too: gaussian_noise, fog, jpeg, ..."),
     ] = None,
     severities: Annotated[str, typer.Option(metavar="1,3,5", help="Severities of the corruptions, 1 to 5.")] = "1,3,5",
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="lrs,ars", help="DD-Ranking's scores in place of the table."),
+    ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Write the file's results into its metadata; its digest stays.")
     ] = False,
@@ -93,6 +99,11 @@ def evaluate(
         open_source(on, split=split, size=size, data_root=data_root).of_classes(data.metadata.classes)
         for split in ("train", "test")
     )
+    if metric is not None:
+        if record:
+            raise ArgumentError("--record keeps accuracies, not scores", hint="Leave out --metric or --record")
+        show_scores(data, train, test, configs, metric, device=device, json=json)
+        return
     with showing_progress() as report:
         compared = [
             compare(
@@ -157,8 +168,7 @@ def _table(rows: tuple[Row, ...]) -> Table:
             f"{row.bits_per_class:,.0f}",
             f"{row.instances_per_class:g}",
             f"{100 * result.mean:.2f}",
-            f"{100 * result.std:.2f}",
-            f"{100 * result.standard_error:.2f}",
+            *("" if math.isnan(value) else f"{100 * value:.2f}" for value in (result.std, result.standard_error)),
             " ".join(f"{100 * accuracy:.1f}" for accuracy in result.accuracies),
         )
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, print_json, show
+from fredfmt.cli.console import kilobytes, print_json, show, show_in_colour
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,6 +23,7 @@ def inspect(file: options.File, json: options.Json = False) -> None:
 
     from fredfmt.digest import digest
     from fredfmt.storage import load
+    from fredfmt.thumbnails import thumbnails
 
     data = load(file)
     facts = describe(data) | {"file": file, "digest": digest(data), "verified": True}
@@ -32,6 +33,7 @@ def inspect(file: options.File, json: options.Json = False) -> None:
     show(f"[bold]{escape(file)}[/bold]  verified, {facts['digest']}")
     for warning in facts["warnings"]:
         show(f"[yellow]warning[/yellow] {warning}")
+    show_in_colour(lambda width: thumbnails(data, width=width))
     show(_table("Data", facts["data"]))
     show(_table("Bytes", facts["bytes"]))
     for name in (
@@ -119,7 +121,11 @@ def _table(title: str, values: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
     for key, value in values.items():
         if title == "Bytes" and key not in ("bits_per_class", "ipc"):
-            value = kilobytes(value)
+            share = value / values["total"] if key not in ("total", "memory") else 0
+            table.add_row(f"  {key}", kilobytes(value), f"{share:.0%}" if share else "", "━" * round(30 * share))
+            continue
+        if isinstance(value, float):
+            value = f"{value:,.6g}"
         if isinstance(value, dict):
             value = "\n".join(f"{name}: {part}" for name, part in value.items())
         table.add_row(f"  {key.replace('_', ' ')}", str(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,18 +14,35 @@ from fredfmt.cli.console import refuse_existing
 def preview(
     file: options.File,
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
+    kind: Annotated[
+        Literal["images", "masks", "energy", "spectra", "k"],
+        typer.Option(
+            help="images: a contact sheet; masks; energy: how few frequencies hold how much; spectra: strength against"
+            " frequency; k: images from more and more frequencies."
+        ),
+    ] = "images",
     instances: Annotated[int, typer.Option(min=1, help="Instances shown of each class.")] = 12,
     size: Annotated[int, typer.Option(min=8, help="Height of an instance in pixels.")] = 56,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Decode this many frequencies only, coarse first.")
     ] = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="Whitened files: the real data set to make the matrix from.")
+    ] = None,
+    data_root: options.DataRoot = None,
     force: options.Force = False,
 ) -> None:
-    """Draw a contact sheet: instances of every class, and the masks as heat maps."""
+    """Draw a picture: a contact sheet of every class and its mask, or another view of the frequencies."""
     from fredfmt.preview import preview as draw
+    from fredfmt.sources import ZCA, open_source
     from fredfmt.storage import load, replacing
 
     refuse_existing(out, force)
-    sheet = draw(load(file), instances=instances, size=size, k=k)
+    data, whitening = load(file), None
+    if on is not None and data.metadata.whitening is not None:
+        shape = data.metadata.spatial_shape
+        train = open_source(on, data_root=data_root, size=(shape[0], shape[-1]) if on.startswith("folder") else None)
+        whitening = ZCA.of(data.metadata, train.of_classes(data.metadata.classes))
+    sheet = draw(data, kind=kind, instances=instances, size=size, k=k, whitening=whitening)
     with replacing(out) as target:
         sheet.save(target, format="PNG")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fredfmt.distill.networks.convolving import convolve
 from fredfmt.distill.networks.fused import norm_relu_pool
 from fredfmt.distill.networks.parts import convolution, draw_parameters, first_padding, norm
 
@@ -57,8 +58,9 @@ class ConvNet(nn.Module):
         if not self._fused:
             features: Tensor = self.features(images)
             return features.flatten(1)
-        for convolve, normalize in zip(self.features[::4], self.features[1::4], strict=True):
-            images = norm_relu_pool(convolve(images), normalize.weight, normalize.bias, normalize.eps)  # type: ignore[arg-type]
+        for block, (layer, normalize) in enumerate(zip(self.features[::4], self.features[1::4], strict=True)):
+            images = convolve(layer, images, first=block == 0)
+            images = norm_relu_pool(images, normalize.weight, normalize.bias, normalize.eps)  # type: ignore[arg-type]
         return images.flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:

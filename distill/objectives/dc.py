@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.networks.convolving import matching_gradients
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.parts import rows_of, summed
 from fredfmt.distill.randomness import generator
@@ -56,7 +57,8 @@ class DC:
                 augmentation = iteration.augmentation(outer * iteration.classes + classes[number])
                 images, wanted = augmentation(images), augmentation(wanted)
             given = torch.autograd.grad(F.cross_entropy(network(wanted), labels[theirs[number]]), weights)
-            loss = F.cross_entropy(network(images), targets[mine[number]])
+            with matching_gradients():
+                loss = F.cross_entropy(network(images), targets[mine[number]])
             return gradient_distance(torch.autograd.grad(loss, weights, create_graph=True), given)
 
         return summed(synthetic, mine, distance, iteration.scale)

@@ -20,7 +20,7 @@ from fredfmt.errors import ArgumentError, SourceError, located
 from fredfmt.importers.arrays import arrays
 from fredfmt.importers.content import Content, open_content
 from fredfmt.importers.dc import dc
-from fredfmt.importers.facts import KNOWN, Facts, missing
+from fredfmt.importers.facts import KNOWN, Facts, asking_together, missing
 from fredfmt.importers.fields import fields
 from fredfmt.importers.flax import flax
 from fredfmt.importers.folder import folder
@@ -110,9 +110,11 @@ def import_file(
         kind, found = _recognised(content, facts, kind)
         if not 3 <= found.images.ndim <= 5 or min(found.images.shape) < 1:
             raise SourceError("not images", expected="(N, C, *spatial)", found=found.images.shape)
-        images, normalization, notes = in_space(found, kind, facts)
-        labels, classes, words = class_labels(found, facts, len(images))
-        recipe = _recipe(found, facts)
+        (images, normalization, notes), (labels, classes, words), recipe = asking_together(
+            lambda: in_space(found, kind, facts),
+            lambda: class_labels(found, facts, len(found.images)),
+            lambda: _recipe(found, facts),
+        )
         size = spatial_size(images.shape[2:])
         described: dict[str, Any] = {
             "kind": kind,

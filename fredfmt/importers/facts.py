@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from fredfmt.errors import ArgumentError
 from fredfmt.sources.idx import FAMILIES
@@ -86,6 +86,31 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
 """Class names and statistics as DC's and MTT's ``utils.py`` and what was made from them have them."""
 
 
-def missing(fact: str, option: str, how: str) -> ArgumentError:
-    """The error for a fact that the file does not hold and the caller did not give; nothing is ever guessed."""
-    return ArgumentError(f"the file does not say {fact}", expected=option, hint=how)
+class MissingFactError(ArgumentError):
+    """Facts that the file does not hold and the caller did not give; nothing is ever guessed."""
+
+    def __init__(self, facts: Sequence[tuple[str, str, str]]) -> None:
+        self.facts = tuple(facts)
+        said, options, ways = zip(*facts, strict=True)
+        super().__init__(
+            f"the file does not say {', nor '.join(said)}", expected="; ".join(options), hint=". ".join(ways)
+        )
+
+
+def missing(fact: str, option: str, how: str) -> MissingFactError:
+    """The error for one fact, with the option that gives it and the way to find it."""
+    return MissingFactError([(fact, option, how)])
+
+
+def asking_together(*steps: Callable[[], Any]) -> list[Any]:
+    """The results of all steps; what is missing to any of them is asked for in one error."""
+    results: list[Any] = []
+    facts: list[tuple[str, str, str]] = []
+    for step in steps:
+        try:
+            results.append(step())
+        except MissingFactError as error:
+            facts += error.facts
+    if facts:
+        raise MissingFactError(facts)
+    return results

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fredfmt import limits as limits_
 from fredfmt.errors import ArgumentError, SourceError, located
-from fredfmt.importers.facts import EVERY, KNOWN, Facts, missing
+from fredfmt.importers.facts import EVERY, KNOWN, Facts, asking_together, missing
 from fredfmt.importers.found import Found
 from fredfmt.importers.readers import READERS, form_of
 from fredfmt.metadata import Normalization
@@ -34,7 +34,10 @@ def in_space(found: Found, kind: str, facts: Facts) -> tuple[NDArray[np.float32]
     exact = np.asarray(images, np.float32)
     if images.dtype == np.float64:
         notes["rounding"] = float(np.abs(images - exact).max())
-    whitened = _whitened(found, facts)
+    whitened, normalization = asking_together(
+        lambda: _whitened(found, facts),
+        lambda: None if facts.zca == "keep" else _normalization(found, kind, facts, images.shape[1]),
+    )
     if whitened and facts.zca == "keep":
         if facts.mean or facts.std or facts.unit:
             raise ArgumentError("whitened images have neither mean and std nor 0..1", hint="Leave these out")
@@ -42,7 +45,6 @@ def in_space(found: Found, kind: str, facts: Facts) -> tuple[NDArray[np.float32]
     if whitened:
         exact = _undone(exact, Path(str(facts.zca)))
         notes["whitening"] = f"undone with {Path(str(facts.zca)).name}"
-    normalization = _normalization(found, kind, facts, exact.shape[1])
     notes["space"] = "0..1" if normalization is None else "normalised"
     low, high = float(exact.min()), float(exact.max())
     if facts.unit and not (_PLAUSIBLE[0] <= low and high <= _PLAUSIBLE[1]):

@@ -23,7 +23,7 @@ from fredfmt.masks.low import low
 from fredfmt.masks.random import random
 from fredfmt.masks.statistics import ClassStatistics
 from fredfmt.ordering import in_order, ranks
-from fredfmt.transforms import spatial_size
+from fredfmt.transforms import live_frequencies, spatial_size
 
 Strategy: TypeAlias = Callable[[ClassStatistics, tuple[int, ...], np.random.Generator], NDArray[np.float64]]
 
@@ -37,7 +37,13 @@ __all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies",
 
 
 def choose_frequencies(
-    statistics: ClassStatistics, spatial_shape: tuple[int, ...], k: int, *, mask: str = "evr", seed: int = 0
+    statistics: ClassStatistics,
+    spatial_shape: tuple[int, ...],
+    k: int,
+    *,
+    mask: str = "evr",
+    transform: str = "dct",
+    seed: int = 0,
 ) -> NDArray[Any]:
     """The k frequencies a class, (mask, frequency) uint16 or uint32 flat indices in canonical order.
 
@@ -45,14 +51,17 @@ def choose_frequencies(
     the strategy can make nothing of (a class of one image has no variance, say). With k equal to all frequencies there
     is nothing to choose and nothing to refuse.
     """
-    size = spatial_size(spatial_shape)
+    live = live_frequencies(transform, spatial_shape)
+    size = int(live.sum())
     if mask not in MASKS:
         raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
     if not 1 <= k <= size:
         raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
     if k == size:
-        return best_frequencies(np.zeros((len(statistics), size)), spatial_shape, k)
-    return best_frequencies(MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed)), spatial_shape, k)
+        score = np.zeros((len(statistics), len(live)))
+    else:
+        score = MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed))
+    return best_frequencies(np.where(live, score, -np.inf), spatial_shape, k)
 
 
 def best_frequencies(score: NDArray[np.floating[Any]], spatial_shape: tuple[int, ...], k: int) -> NDArray[Any]:

@@ -27,7 +27,7 @@ const STORED = {
   base: ["uint16", "uint32", "float16", "float32"],
 };
 const KEPT = { uniform: ["uint16", "uint32"], float16: ["float16"], float32: ["float32"] };
-const TRANSFORMS = ["dct", "hartley", "haar", "db2", "identity"];
+const TRANSFORMS = ["dct", "hartley", "haar", "db2", "identity", "downsample"];
 const product = (lengths) => lengths.reduce((total, length) => total * length, 1);
 const utf8 = new TextEncoder();
 
@@ -244,6 +244,7 @@ const FIELDS = {
   transform: isText,
   quantization: exactly({ mode: isText }, { step: isNumber, error_max: isNumber, error_rms: isNumber }),
   normalization: exactly({ mean: NUMBERS, std: NUMBERS }),
+  whitening: exactly({ method: isText, epsilon: isNumber }, { images: isText, source: isObject }),
   results: listOf(isObject),
   license: isText,
   citation: isText,
@@ -275,7 +276,10 @@ function checkMetadata(meta) {
     need(values.length === meta.channels, "FRED-120", "not one number of normalisation a channel");
   }
   need(!normalization || Math.min(...normalization.std) > 0, "FRED-120", "a standard deviation that is not above 0");
+  const { whitening } = meta;
   const digest = (value) => isText(value) && /^sha256:[0-9a-f]{64}$/.test(value);
+  const white = !whitening || (whitening.method === "zca" && whitening.epsilon > 0 && digest(whitening.images ?? `sha256:${"0".repeat(64)}`));
+  need(white, "FRED-121", "an unusable whitening");
   need(exactly({ content: digest, metadata: digest })(meta.integrity), "FRED-701", "the digests are missing");
 }
 
@@ -361,6 +365,11 @@ function digestParts(meta, arrays) {
   for (const name of meta.normalization ? ["mean", "std"] : []) {
     add(`normalization.${name}`, "f8", [meta.channels], Float64Array.from(meta.normalization[name]));
   }
+  if (meta.whitening) {
+    text("whitening.method", meta.whitening.method);
+    add("whitening.epsilon", "f8", [1], Float64Array.of(meta.whitening.epsilon));
+    if (meta.whitening.images) text("whitening.images", meta.whitening.images);
+  }
   meta.classes.forEach((name) => text("class", name));
   const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
   parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
@@ -418,6 +427,7 @@ function synthesisMatrix(name, n, size = n) {
   }
   need(size === n, "FRED-118", "only dct can be decoded at another size");
   if (name === "identity") fill((x, u) => (x === u ? 1 : 0));
+  else if (name === "downsample") fill((x, u) => (x >> 1 === u ? Math.sqrt(1 / Math.min(n - 2 * u, 2)) : 0));
   else if (name === "hartley") {
     fill((x, u) => {
       const wave = u % 2 ? (u + 1) / 2 : (n - u / 2) % n;
@@ -536,9 +546,14 @@ class Images {
     }
   }
 
-  /* An image's values brought to 0..1 by the recorded normalisation, in place; they may lie a little outside. */
+  /* An image's values brought to 0..1 by the recorded normalisation, in place; they may lie a little outside. Whitened
+     images cannot be brought there: they are shown as they are, 0 as mid grey and three standard deviations a side. */
   toUnit(image) {
-    const { normalization } = this.file.meta;
+    const { normalization, whitening } = this.file.meta;
+    if (whitening) {
+      for (let i = 0; i < image.length; i++) image[i] = 0.5 + image[i] / 6;
+      return image;
+    }
     if (!normalization) return image;
     const plane = image.length / this.channels;
     for (let i = 0; i < image.length; i++) {

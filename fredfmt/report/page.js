@@ -17,11 +17,14 @@ function element(tag, properties = {}, ...children) {
 
 function kilobytes(size) {
   if (size < 10_000) return `${grouped(size)} B`;
-  return size < 10_000_000 ? `${(size / 1000).toFixed(1)} kB` : `${(size / 1e6).toFixed(1)} MB`;
+  const rounded = (value) => value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  return size < 10_000_000 ? `${rounded(size / 1000)} kB` : `${rounded(size / 1e6)} MB`;
 }
 
 function carriedBytes() {
-  const text = atob(find("file").textContent.trim());
+  const carried = find("file").textContent.trim();
+  need(/^[A-Za-z0-9+/]*={0,2}$/.test(carried) && carried.length % 4 === 0, "FRED-400", "the page's copy is not base64");
+  const text = atob(carried);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
@@ -37,7 +40,7 @@ class Page {
     this.classes = meta.classes;
     this.soft = arrays.labels.shape.length === 2;
     this.size = this.shape;
-    this.depth = 0;
+    this.depth = this.shape.length === 3 ? this.shape[0] >> 1 : 0;
     this.channel = 0;
     this.instance = 0;
     this.rank = Math.min(1, this.k - 1);
@@ -54,7 +57,8 @@ class Page {
     this.setControls();
     this.layClasses();
     this.showFacts();
-    this.choose(this.members.find((own) => own.length)?.[0] ?? 0);
+    this.choose(this.members.find((own) => own.length)[0]);
+    this.show();
   }
 
   labelOf(instance) {
@@ -120,7 +124,7 @@ class Page {
       ); // prettier-ignore
     }
     this.showResults(meta.results ?? []);
-    const groups = ["source", "distillation", "recipe", "mask", "reconstruction", "quantization", "normalization", "writer", "ext"];
+    const groups = ["source", "distillation", "recipe", "mask", "reconstruction", "quantization", "normalization", "whitening", "writer", "ext"];
     for (const name of groups) if (meta[name] && Object.keys(meta[name]).length) this.addFact(name, meta[name]);
     for (const name of ["license", "citation"]) if (meta[name]) this.addFact(name, meta[name]);
     find("provenance").hidden = !find("facts").childElementCount;
@@ -129,7 +133,11 @@ class Page {
   showResults(results) {
     find("results").hidden = !results.length;
     const percent = (share) => (typeof share === "number" ? (100 * share).toFixed(1) : "?");
-    const text = (value) => (isObject(value) ? Object.values(value).filter((part) => !isObject(part)).join(", ") : String(value ?? ""));
+    const text = (value) => {
+      if (!isObject(value)) return String(value ?? "");
+      const { name, ...rest } = value;
+      return [name, ...Object.entries(rest).map(([key, part]) => `${key} ${isObject(part) ? JSON.stringify(part) : part}`)].filter(Boolean).join(", ");
+    };
     for (const result of results) {
       const spread = typeof result.std === "number" ? ` ± ${percent(result.std)}` : "";
       const length = result.protocol === "paper" ? `, ${result.epochs} epochs` : result.steps ? `, ${result.steps} steps` : "";
@@ -190,9 +198,9 @@ class Page {
     slider("size", Math.max(tall, Math.min(4 * tall, reach)), tall, (value) => this.resize(value / tall));
     if (this.shape.length === 3) {
       find("depth").closest("label").hidden = false;
-      slider("depth", this.shape[0] - 1, 0, (value) => (this.depth = value));
+      slider("depth", this.shape[0] - 1, this.depth, (value) => (this.depth = value));
     }
-    if (meta.channels !== 1 && meta.channels !== 3) {
+    if (meta.channels !== 1 && meta.channels !== 3 && this.shape.length > 1) {
       find("channel").closest("label").hidden = false;
       for (let c = 0; c < meta.channels; c++) find("channel").append(new Option(String(c), String(c)));
     }
@@ -255,7 +263,8 @@ class Page {
   layClasses() {
     const [height, width] = [this.images.height, this.images.width];
     const flat = this.shape.length === 1;
-    const style = document.documentElement.style;
+    const { style, dataset } = document.documentElement;
+    dataset.axes = this.shape.length;
     style.setProperty("--tile", `${flat ? 128 : Math.max(60, Math.min(144, width))}px`);
     style.setProperty("--ratio", flat ? 0.5 : height / width);
     this.classes.forEach((name, label) => {
@@ -352,31 +361,11 @@ class Page {
   paint(canvas, instance) {
     const depth = Math.min(this.depth, this.images.depth - 1);
     const image = this.images.toUnit(this.images.image(instance, this.shown, depth));
-    if (this.shape.length === 1) this.drawLines(canvas, image);
+    if (this.shape.length === 1) drawLines(canvas, image, this.images.width, [0, 1]);
     else {
       const { height, width, channels } = this.images;
       const at = channels === 3 ? [0, 1, 2] : [this.channel, this.channel, this.channel];
       drawPixels(canvas, height, width, (i, colour) => 255 * image[at[colour] * height * width + i]);
-    }
-  }
-
-  /* A signal as a line for each channel, 0 at the bottom and 1 at the top, further out where it is. */
-  drawLines(canvas, image) {
-    Object.assign(canvas, { width: 512, height: 256 });
-    const pen = canvas.getContext("2d");
-    const low = Math.min(0, ...image);
-    const high = Math.max(1, ...image);
-    const length = this.images.width;
-    pen.strokeStyle = getComputedStyle(canvas).color;
-    pen.lineWidth = 3;
-    for (let c = 0; c < this.images.channels; c++) {
-      pen.beginPath();
-      pen.setLineDash(c ? [4 * c, 4] : []);
-      for (let x = 0; x < length; x++) {
-        const y = (image[c * length + x] - low) / (high - low);
-        pen.lineTo(6 + (500 * x) / Math.max(1, length - 1), 250 - 244 * y);
-      }
-      pen.stroke();
     }
   }
 
@@ -406,7 +395,7 @@ class Page {
     find("instance").value = instance;
     find("previous").disabled = instance === 0;
     find("next").disabled = instance === this.count - 1;
-    this.show();
+    this.showChosen();
   }
 
   showChosen() {
@@ -494,15 +483,13 @@ class Page {
     this.drawMask(canvas, this.instance, { cell: Math.max(2, Math.floor(640 / widest)), chosen: this.rank });
     const pattern = this.native.basis(mask, this.rank, Math.min(this.depth, this.native.depth - 1));
     const most = pattern.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12);
-    if (this.shape.length === 1) {
-      const flat = (i) => 127.5 + (127.5 * pattern[i]) / most;
-      drawPixels(find("basis"), 1, this.native.width, flat);
-    } else drawPixels(find("basis"), this.native.height, this.native.width, (i) => 127.5 + (127.5 * pattern[i]) / most);
+    if (this.shape.length === 1) drawLines(find("basis"), pattern, this.native.width, [-most, most]);
+    else drawPixels(find("basis"), this.native.height, this.native.width, (i) => 127.5 + (127.5 * pattern[i]) / most);
     const place = this.native.position(mask, this.rank).slice(-this.shape.length);
     const index = this.file.arrays.frequencies.array[mask * this.k + this.rank];
     const own = Array.from({ length: this.images.channels }, (_, c) => this.images.value(this.instance, c, this.rank));
     const unused = this.rank < this.shown ? "" : ", not used at this number of frequencies";
-    const name = `Frequency (${place.join(", ")}), ${this.rank + 1} of ${this.k}`;
+    const name = `Frequency (${place.join(", ")}), ${grouped(this.rank + 1)} of ${grouped(this.k)}`;
     const about =
       `Coefficient ${own.map(short).join(", ")}; root mean square ${short(this.energyOf(mask)[this.rank])} in the class; flat index ${index}${unused}`;
     find("frequency-name").textContent = name;
@@ -566,6 +553,23 @@ class Page {
   }
 }
 
+/* Signals of one length as lines, over at least the given range; each after the first is dashed. */
+function drawLines(canvas, values, length, range) {
+  Object.assign(canvas, { width: 512, height: 256 });
+  const pen = canvas.getContext("2d");
+  const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], range);
+  pen.strokeStyle = getComputedStyle(canvas).color;
+  pen.lineWidth = 4;
+  for (let first = 0; first < values.length; first += length) {
+    pen.beginPath();
+    pen.setLineDash(first ? [(6 * first) / length, 6] : []);
+    for (let x = 0; x < length; x++) {
+      pen.lineTo(6 + (500 * x) / Math.max(1, length - 1), 250 - (244 * (values[first + x] - low)) / (high - low));
+    }
+    pen.stroke();
+  }
+}
+
 function drawPixels(canvas, height, width, value) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pixels = new Uint8ClampedArray(4 * height * width);
@@ -589,22 +593,30 @@ function listenToTheme(recolour) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 }
 
+function refuse(text) {
+  const verdict = find("verdict");
+  verdict.className = "refused";
+  verdict.setAttribute("role", "alert");
+  verdict.replaceChildren(element("strong", { textContent: "✗ Refused. " }), text);
+  document.documentElement.dataset.state = "refused";
+}
+
 (async () => {
   let page;
   listenToTheme(() => page?.recolour());
-  const bytes = carriedBytes();
   try {
+    const bytes = carriedBytes();
     page = new Page(await readFred(bytes), bytes);
     document.documentElement.dataset.state = "ready";
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const verdict = find("verdict");
-    verdict.className = "refused";
-    verdict.setAttribute("role", "alert");
-    verdict.replaceChildren(
-      element("strong", { textContent: "✗ Refused. " }),
-      `The file in this page is damaged or is not what the format asks for: ${error.message}. Nothing of it is shown. Get the page again from where you had it.`,
-    );
-    document.documentElement.dataset.state = "refused";
+    if (error instanceof Refusal) {
+      refuse(
+        `The file in this page is damaged or is not what the format asks for: ${error.message}. ` +
+          "Nothing of it is shown. Get the page again from where you had it.",
+      );
+      return;
+    }
+    refuse(`The file in this page could not be decoded here: ${error.message}`);
+    throw error;
   }
 })();

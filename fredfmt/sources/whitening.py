@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
-from fredfmt.metadata import Whitening
+from fredfmt.metadata import Metadata, Whitening
 from fredfmt.sources.views import Images, RowIndex, blocks, unit
 
 if TYPE_CHECKING:
@@ -64,11 +64,21 @@ class ZCA:
         return cls(mean.astype(np.float32), matrix.astype(np.float32), inverse.astype(np.float32), record)
 
     @classmethod
-    def of(cls, record: Whitening, source: Source) -> Self:
-        """The whitening that a file records, made anew from the train split it names.
+    def of(cls, metadata: Metadata, source: Source) -> Self:
+        """The whitening that a file's metadata record, made anew from the train split it names.
 
-        Raises `ArgumentError` if ``source`` has other images than the file's matrix was made of.
+        Raises `ArgumentError` if the file's images are not whitened, if they were whitened after a normalisation (which
+        fredfmt does not do), or if ``source`` has other images than the file's matrix was made of.
         """
+        record, normalization = metadata.whitening, metadata.normalization
+        if record is None:
+            raise ArgumentError("the images are not whitened, so there is nothing to make anew")
+        if normalization is not None and (any(normalization.mean) or any(std != 1 for std in normalization.std)):
+            raise ArgumentError(
+                "the images were normalised before they were whitened",
+                expected="whitening of images in 0..1",
+                found=normalization,
+            )
         if record.images is not None and (found := _digest(source.images)) != record.images:
             raise ArgumentError(
                 "the data are whitened by other images than these",
@@ -77,6 +87,12 @@ class ZCA:
                 found=found,
             )
         return cls.fit(source, record.epsilon)
+
+    def fits(self, metadata: Metadata) -> bool:
+        """Whether this is the whitening that a file's metadata record; one by unknown images fits if epsilon does."""
+        record = metadata.whitening
+        same = record is not None and record.epsilon == self.record.epsilon
+        return same and record is not None and record.images in (None, self.record.images)
 
     def whiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """(N, C, *spatial) images in 0..1 to whitened ones."""
@@ -109,7 +125,7 @@ class Whitened:
         return self._whitening.whiten(self._images[rows])
 
 
-def _shaped(flat: NDArray[np.float32], images: NDArray[Any]) -> NDArray[np.float32]:
+def _shaped(flat: NDArray[Any], images: NDArray[Any]) -> NDArray[np.float32]:
     return flat.reshape(images.shape)
 
 

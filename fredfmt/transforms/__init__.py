@@ -1,7 +1,8 @@
-"""Separable orthonormal transforms: a name in, one synthesis matrix an axis out.
+"""Separable transforms: a name in, one synthesis matrix an axis out.
 
 A transform is a function ``(n) -> matrix`` of shape (position, frequency), float64, with orthonormal columns, ordered
-from coarse to fine: column 0 is the coarsest pattern of an axis of length n. An image of coefficients ``F`` is
+from coarse to fine: column 0 is the coarsest pattern of an axis of length n. One that is not bijective (`downsample`)
+has columns of zeros at the end: frequencies that hold nothing and can not be kept. An image of coefficients ``F`` is
 ``A_0 F A_1^T`` in two dimensions, and so on for each axis in other dimensions. Adding a transform is adding a file
 beside these and a line in `TRANSFORMS`.
 """
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from fredfmt.errors import ArgumentError
 from fredfmt.transforms.db2 import db2
 from fredfmt.transforms.dct import dct, dct_resized
+from fredfmt.transforms.downsample import downsample
 from fredfmt.transforms.haar import haar
 from fredfmt.transforms.hartley import hartley
 from fredfmt.transforms.identity import identity
@@ -26,12 +28,12 @@ from fredfmt.transforms.identity import identity
 Matrix: TypeAlias = NDArray[np.float64]
 
 TRANSFORMS: Mapping[str, Callable[[int], Matrix]] = MappingProxyType(
-    {"db2": db2, "dct": dct, "haar": haar, "hartley": hartley, "identity": identity}
+    {"db2": db2, "dct": dct, "downsample": downsample, "haar": haar, "hartley": hartley, "identity": identity}
 )
 RESIZED: Mapping[str, Callable[[int, int], Matrix]] = MappingProxyType({"dct": dct_resized})
 """Transforms whose basis is a continuous function, so that it can be evaluated on a finer or coarser grid."""
 
-__all__ = ["RESIZED", "TRANSFORMS", "Matrix", "analyse", "synthesis_matrix"]
+__all__ = ["RESIZED", "TRANSFORMS", "Matrix", "analyse", "live_frequencies", "spatial_size", "synthesis_matrix"]
 
 
 @lru_cache(maxsize=64)
@@ -67,6 +69,14 @@ def analyse(images: NDArray[np.floating], name: str, axes: int) -> NDArray[np.fl
         matrix = synthesis_matrix(name, images.shape[axis]).astype(images.dtype, copy=False)
         result = np.moveaxis(np.moveaxis(result, axis, -1) @ matrix, -1, axis)
     return np.ascontiguousarray(result)
+
+
+def live_frequencies(name: str, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """(frequency,) which flat indices of a spatial shape stand for a pattern: all, for a bijective transform."""
+    live = np.ones((), bool)
+    for length in shape:
+        live = np.logical_and.outer(live, synthesis_matrix(name, length).any(axis=0))
+    return live.ravel()
 
 
 def spatial_size(shape: Sequence[int]) -> int:

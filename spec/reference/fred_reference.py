@@ -84,10 +84,8 @@ def read_archive(content):
 
 
 def crc32c(data, crc=0xFFFFFFFF):
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
+    for bit in np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little").tolist():
+        crc = crc >> 1 ^ 0x82F63B78 * ((crc ^ bit) & 1)
     return crc ^ 0xFFFFFFFF
 
 
@@ -101,11 +99,10 @@ def read_array(name, entries, budget):
     need(fits(shape, [int]) and len(shape) == len(axes) > 0 and min(shape) > 0, "FRED-202")
     size, three = np.dtype(dtype).itemsize, len(shape) == 3
     rows = min(shape[0], max(1, 2**24 // (math.prod(shape[1:]) * size)))
-    shuffle = "bitshuffle" if three and dtype[0] == "u" else "shuffle"
-    frame = {"blocksize": 0, "clevel": 9, "cname": "zstd", "shuffle": shuffle, "typesize": size}
+    frame = {"blocksize": 0, "clevel": 9, "cname": "zstd", "shuffle": "bit" * (three and dtype[0] == "u") + "shuffle"}
     codecs = [{"configuration": {"order": [2, 1, 0]}, "name": "transpose"}] * three
     codecs += [{"configuration": {"endian": "little"}, "name": "bytes"} if size > 1 else {"name": "bytes"}]
-    codecs += [{"configuration": frame, "name": "blosc"}, {"name": "crc32c"}]
+    codecs += [{"configuration": {**frame, "typesize": size}, "name": "blosc"}, {"name": "crc32c"}]
     grid = {"configuration": {"chunk_shape": [rows, *shape[1:]]}, "name": "regular"}
     keys = {"configuration": {"separator": "/"}, "name": "default"}
     wanted = {"chunk_grid": grid, "chunk_key_encoding": keys, "codecs": codecs, "data_type": dtype, "fill_value": 0}
@@ -157,7 +154,7 @@ def check_metadata(meta):
     need(math.prod(meta["spatial_shape"]) <= 2**24, "FRED-303")
     need(meta["channels"] >= 1, "FRED-116")
     need(0 < len(classes) == len(set(classes) - {""}), "FRED-117")
-    need(meta["transform"] in ("dct", "hartley", "haar", "db2", "identity"), "FRED-118")
+    need(meta["transform"] in ("dct", "hartley", "haar", "db2", "identity", "downsample"), "FRED-118")
     need(quantization["mode"] in KEPT and 0 < quantization.get("step", 1) < math.inf, "FRED-119")
     need(("step" in quantization) == (quantization["mode"] == "uniform"), "FRED-119")
     for values in meta.get("normalization", {}).values():
@@ -191,8 +188,7 @@ def check_arrays(meta, arrays):
     need(hard or (labels.min() >= 0 and abs(labels.sum(1, float) - 1).max() <= 0.01), "FRED-208")
     need(arrays.get("mask_of", labels * 0).max() < len(frequencies), "FRED-209")
     need("mask_of" in arrays or (hard and len(frequencies) == classes), "FRED-210")
-    for name in {"coefficients", "base"} & set(arrays):
-        need(abs(numbers(meta, arrays[name])).max() <= 1e30, "FRED-211")
+    need(all(abs(numbers(meta, arrays[n])).max() <= 1e30 for n in {"coefficients", "base"} & set(arrays)), "FRED-211")
 
 
 def numbers(meta, array, step=None):
@@ -209,6 +205,8 @@ def matrix(name, n):
     if name == "hartley":
         t = 2 * math.pi * x * np.where(u % 2, (u + 1) // 2, (n - u // 2) % n) / n
         return math.sqrt(1 / n) * (np.cos(t) + np.sin(t))
+    if name == "downsample":
+        return (x // 2 == u) / np.sqrt(np.minimum(n - 2 * u, 2).clip(1))
     r, averages, details = math.sqrt(3), np.eye(n), np.empty((0, n))
     g = {"haar": [2, 2], "db2": [1 - r, 3 - r, 3 + r, 1 + r]}.get(name, [])
     taps = np.array([g, [(-1) ** (j + 1) * g[-1 - j] for j in range(len(g))]]) / math.sqrt(8 if name == "haar" else 32)
@@ -221,34 +219,28 @@ def matrix(name, n):
 
 
 def decode(meta, arrays):
-    shape = meta["spatial_shape"]
+    shape, values = meta["spatial_shape"], numbers(meta, arrays["coefficients"])
     matrices = [matrix(meta["transform"], n) for n in shape]
-    values = numbers(meta, arrays["coefficients"])
     masks = arrays.get("mask_of", arrays["labels"])
     values += numbers(meta, arrays["base"])[masks] if "base" in arrays else 0
     images = np.zeros((*values.shape[:2], *shape))
     for i, c, j in np.ndindex(values.shape):
-        pattern = np.ones(())
-        for basis, u in zip(matrices, np.unravel_index(arrays["frequencies"][masks[i], j], shape)):
-            pattern = np.multiply.outer(pattern, basis[:, u])
-        images[i, c] += values[i, c, j] * pattern
+        at = zip(matrices, np.unravel_index(arrays["frequencies"][masks[i], j], shape))
+        images[i, c] += values[i, c, j] * math.prod(np.ix_(*[basis[:, u] for basis, u in at]))
     return images
 
 
 def content_digest(meta, arrays):
-    parts, arrays = [], {**arrays, "mask_of": arrays.get("mask_of", arrays["labels"])}
+    parts, q, arrays = [], meta["quantization"], {**arrays, "mask_of": arrays.get("mask_of", arrays["labels"])}
     for name in sorted(arrays, key=list(AXES).index):
         array = numbers(meta, arrays[name], 1) if name in ("coefficients", "base") else arrays[name]
         parts.append((name, array, {"f": "f4", "i": "i4", "u": "u4"}[array.dtype.kind]))
     parts += [("spatial_shape", meta["spatial_shape"], "u4"), ("transform", list(meta["transform"].encode()), "u1")]
-    parts += [("quantization.mode", list(meta["quantization"]["mode"].encode()), "u1")]
-    parts += [("quantization.step", [meta["quantization"].get("step", 1)], "f8")]
-    if "normalization" in meta:
-        parts += [(f"normalization.{name}", meta["normalization"][name], "f8") for name in ("mean", "std")]
+    parts += [("quantization.mode", list(q["mode"].encode()), "u1"), ("quantization.step", [q.get("step", 1)], "f8")]
+    parts += [(f"normalization.{name}", part, "f8") for name, part in sorted(meta.get("normalization", {}).items())]
     for name, kind in (("method", "u1"), ("epsilon", "f8"), ("images", "u1")):
         if name in (white := meta.get("whitening", {})):
-            value = [white[name]] if kind == "f8" else list(white[name].encode())
-            parts.append((f"whitening.{name}", value, kind))
+            parts.append((f"whitening.{name}", [white[name]] if kind == "f8" else list(white[name].encode()), kind))
     parts += [("class", list(name.encode()), "u1") for name in meta["classes"]]
     state = hashlib.sha256()
     for name, values, kind in parts:

@@ -233,9 +233,10 @@ def build_valid(to: Vectors) -> None:
     to.valid("FRED-119-float32", "119 203", "exact coefficients", fred(data(step=None)))
     to.valid("FRED-119-float16", "119 203", "half precision", fred(data(step="float16")))
     to.valid("FRED-203-int32", "203", "coefficients beyond 16 bits", fred(data(step=1e-5)))
-    for transform in ("dct", "hartley", "haar", "db2", "identity"):
+    for transform in ("dct", "hartley", "haar", "db2", "identity", "downsample"):
         name = f"FRED-118-{transform}"
-        to.valid(name, "118 301", "every frequency kept", fred(data((4, 7), k=28, step=None, transform=transform)))
+        kept = 8 if transform == "downsample" else 28
+        to.valid(name, "118 301", "every frequency kept", fred(data((4, 7), k=kept, step=None, transform=transform)))
     to.valid("FRED-115-one-axis", "115", "signals of 11 samples", fred(data((11,))))
     to.valid("FRED-115-three-axes", "115 301", "volumes of 2x3x5", fred(data((2, 3, 5), k=9)))
     to.valid("FRED-206-ties", "206", "6x4: many frequencies equally coarse", fred(data((6, 4), k=24)))

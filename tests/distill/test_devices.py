@@ -14,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig
 from fredfmt.distill.augment import OPERATIONS, Augmentation
 from fredfmt.distill.networks import ConvNet
+from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.dm import class_means
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.run import _Run
@@ -22,16 +23,23 @@ from fredfmt.distill.start import initial_data
 CONFIG = DistillConfig(ipc=0.4, k=29, batch_real=5, step=0.5, network=NetworkConfig(width=4, depth=2))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-@pytest.mark.parametrize("in_loop", [False, True])
-def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, optimizer, in_loop):
-    run = _Run(patches, replace(CONFIG, optimizer=optimizer, quantize_in_loop=in_loop), "meta")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"optimizer": "sgd", "quantize_in_loop": True},
+        {"objective": "dc", "outer_loop": 2},
+        {"objective": "dsa", "network": NetworkConfig(width=4, depth=2, norm="batch")},
+    ],
+)
+def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, change):
+    run = _Run(patches, replace(CONFIG, **change), "meta")
     for _ in range(4):
         run.step()
     assert run.synset.coefficients.grad.device.type == "meta"
     assert run.average.device.type == "meta"
     with pytest.raises((NotImplementedError, RuntimeError)):
-        run.mean_loss(None)
+        run.mean_loss()
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
@@ -42,6 +50,8 @@ def test_cuda_is_where_everything_is_computed(patches, operation):
         network = ConvNet(2, (13, 17), 3, width=4, depth=2, generator=generator(0, "x"), device="cuda")
         images = Augmentation(operation, torch.rand(1, 4))(synset([0, 4, 2]))
         features = network.embed(images)
+        half = prepared(network, "bfloat16")(images)
+        assert (half.device.type, half.dtype) == ("cuda", torch.float32)
         means = class_means(features, synset.labels[:3], 3)
         loss = means.square().sum() + F.cross_entropy(network(images), synset.labels[:3])
         for tensor in (images, features, means, loss):

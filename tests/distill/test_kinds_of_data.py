@@ -111,7 +111,7 @@ def test_volumes_have_baselines_and_whitening_but_no_corruptions():
     data = distill(volumes, replace(CONFIG, k=60, network=quick.network, zca=True, step=0.01))
     rows = compare(data, volumes, volumes, quick, baselines=("own-start", "equal-instances", "whole"))
     assert len(rows) == 4
-    assert ZCA.of(data.metadata.whitening, volumes).matrix.shape == (504, 504)
+    assert ZCA.of(data.metadata, volumes).matrix.shape == (504, 504)
     plain = encode(volumes.normalized, labels, k=60, classes=volumes.classes, normalization=volumes.normalization)
     with pytest.raises(ArgumentError, match=r"corruptions are of images.*height, width"):
         evaluate(plain, volumes, quick, corruptions=CorruptionConfig(("fog",)))

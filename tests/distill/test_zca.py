@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from fredfmt import ArgumentError, FreDDataset, FreDLoader, Whitening, decode, digest, encode, load, save
+from fredfmt import ArgumentError, FreDDataset, FreDLoader, Normalization, Whitening, decode, digest, encode, load, save
 from fredfmt.cli.app import app
 from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig, compare, distill, evaluate
 from fredfmt.sources import ZCA, open_source
@@ -76,16 +76,21 @@ def test_there_and_back(patches):
 
 
 def test_the_record_says_which_images(patches, digits, zca):
+    meta = whitened(digits, 2, zca).metadata
     assert zca.record.method == "zca"
     assert zca.record.epsilon == 0.1
     assert zca.record.source["name"] == "digits"
     assert zca.record.source["split"] == "train"
-    again = ZCA.of(zca.record, open_source("digits"))
+    again = ZCA.of(meta, open_source("digits"))
     np.testing.assert_array_equal(again.matrix, zca.matrix)
     with pytest.raises(ArgumentError, match=r"other images.*digits, train"):
-        ZCA.of(zca.record, digits.subset(np.arange(len(digits))[::-1]))
+        ZCA.of(meta, digits.subset(np.arange(len(digits))[::-1]))
     assert len(list(blocks(patches.images))) == 1
-    assert ZCA.of(Whitening("zca", 0.5), patches).record.epsilon == 0.5
+    assert ZCA.of(replace(meta, whitening=Whitening("zca", 0.5)), patches).record.epsilon == 0.5
+    with pytest.raises(ArgumentError, match="not whitened"):
+        ZCA.of(replace(meta, whitening=None), digits)
+    with pytest.raises(ArgumentError, match="normalised before"):
+        ZCA.of(replace(meta, normalization=Normalization((0.5,), (1.0,))), digits)
 
 
 def test_what_cannot_be_whitened(patches):
@@ -115,12 +120,19 @@ def test_whitened_images_are_never_given_as_pixels(tmp_path, digits, zca):
     data = whitened(digits, 2, zca, k=64, step=None)
     chosen = digits.sample(2, seed=0)
     np.testing.assert_allclose(zca.unwhiten(decode(data).numpy()), chosen.images[:], atol=1e-5)
+    np.testing.assert_allclose(decode(data, normalized=False, whitening=zca), chosen.images[:], atol=1e-5)
+    np.testing.assert_allclose(decode(data, 7, normalized=False, whitening=zca), chosen.images[7], atol=1e-5)
+    np.testing.assert_array_equal(decode(data, whitening=zca), decode(data))
+    with pytest.raises(ArgumentError, match="not that of the data"):
+        decode(data, normalized=False, whitening=ZCA.fit(digits, 0.3))
+    with pytest.raises(ArgumentError, match="at the size"):
+        decode(data, normalized=False, whitening=zca, size=16)
     for refused in (
         lambda: decode(data, normalized=False),
         lambda: FreDDataset(data, normalized=False),
         lambda: FreDLoader(data, normalized=False),
     ):
-        with pytest.raises(ArgumentError, match=r"whitened.*unwhiten"):
+        with pytest.raises(ArgumentError, match=r"whitened.*ZCA.of"):
             refused()
     assert len(FreDDataset(data)) == 20
     file = tmp_path / "x.fred"
@@ -128,6 +140,8 @@ def test_whitened_images_are_never_given_as_pixels(tmp_path, digits, zca):
     for words in (("preview", file, tmp_path / "x.png"), ("export", file, tmp_path / "x.npz")):
         assert "whitened" in str(run(*words, status=1).exception)
         assert not words[2].exists()
+    run("preview", file, tmp_path / "x.png", "--on", "digits")
+    assert (tmp_path / "x.png").stat().st_size > 1000
 
 
 def test_test_images_are_whitened_alike_or_refused(digits, digits_test, zca):

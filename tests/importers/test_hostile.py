@@ -88,7 +88,6 @@ def one_tensor(tmp_path, array):
 
 
 def test_a_tensor_larger_than_what_is_stored_is_refused_before_it_is_made(tmp_path):
-    """torch itself takes the declared number of elements on trust."""
     path = one_tensor(tmp_path, np.zeros((3, 1, 5, 7), np.float32))
     small, large = b"K\x03K\x01K\x05K\x07", b"J\xff\xff\xff\x0fK\x01K\x05K\x07"
     rewritten(path, pickled=lambda content: content.replace(small, large))

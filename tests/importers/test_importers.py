@@ -179,6 +179,14 @@ def test_what_is_missing_is_asked_for_by_its_option(make, facts, option, tmp_pat
     assert "\n" not in str(caught.value)
 
 
+def test_all_that_is_missing_is_asked_for_at_once(tmp_path):
+    path, _, _ = fixtures.mtt(tmp_path)
+    with pytest.raises(ArgumentError) as caught:
+        import_file(path)
+    for option in ("--no-zca", "--mean and --std", "--classes", "--lr"):
+        assert option in str(caught.value)
+
+
 CONTRADICTIONS = {
     "unit": (lambda folder: fixtures.dc(folder, experiments=3), {**NUMBERS, "unit": True, "experiment": 2}, "--unit"),
     "unit of packed": (fixtures.idc, {**NORMALISED, "factor": 1}, "in 0..1"),

@@ -169,6 +169,41 @@ def test_by_keyboard_alone(show):
     assert page.locator("#chosen-name").text_content() == f"{data.labels[second + 1]}, instance {second + 1}"
 
 
+def test_everything_has_a_name_and_the_text_enough_contrast(show):
+    """Roles and names as a screen reader finds them; contrast by the formula of WCAG 2, at least 4.5 to 1."""
+    page = show(digits())
+    for role, name in (
+        ("link", "Download"), ("button", "Theme"), ("slider", "Frequencies"), ("slider", "Size"), ("combobox", "Class"),
+        ("spinbutton", "Instance"), ("button", "Previous"), ("button", "Next"), ("slider", "Frequency of the mask"),
+        ("region", "Where the bytes go"), ("complementary", "0, instance"), ("heading", "What the file says"),
+    ):  # fmt: skip
+        assert page.get_by_role(role, name=name, exact=False).first.is_visible(), (role, name)
+    assert page.get_by_role("button", name="3, instance").count() == 2
+    for theme in ("light", "dark"):
+        page.locator("#theme").click()
+        assert page.locator("#theme").text_content() == f"Theme: {theme}"
+        for selector in ("body", "#subtitle", "#verdict strong", "#download", "#chosen-about", "#k-value", "footer"):
+            colours = page.eval_on_selector(
+                selector,
+                """element => {
+                    const ground = (node) => {
+                        const colour = getComputedStyle(node).backgroundColor;
+                        return colour.endsWith(", 0)") ? ground(node.parentElement) : colour;
+                    };
+                    return [getComputedStyle(element).color, ground(element)];
+                }""",
+            )
+            assert contrast(*colours) >= 4.5, (theme, selector, colours)
+
+
+def contrast(*colours):
+    """The ratio of the luminances of two CSS colours."""
+    shares = np.array([[int(part) for part in re.findall(r"\d+", colour)[:3]] for colour in colours]) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    dark, light = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (light + 0.05) / (dark + 0.05)
+
+
 def test_a_pattern_follows_the_pointer(show):
     data = digits()
     page = show(data)
@@ -186,12 +221,14 @@ def test_a_pattern_follows_the_pointer(show):
         assert np.abs(shown - 127.5 - 127.5 * pattern / np.abs(pattern).max()).max() <= 1
 
 
-def test_a_damaged_page_shows_nothing_but_that(show):
+@pytest.mark.parametrize("harm", ["byte", "cut", "letters"])
+def test_a_damaged_page_shows_nothing_but_that(show, harm):
     def damage(text):
         content = re.search(r'data-name="x.fred">([^<]+)', text)[1]
         damaged = bytearray(base64.b64decode(content))
         damaged[-2500] ^= 4
-        return text.replace(content, base64.b64encode(damaged).decode())
+        other = {"byte": base64.b64encode(damaged).decode(), "cut": content[:2000], "letters": "%" + content[1:]}
+        return text.replace(content, other[harm])
 
     page = show(digits(), change=damage)
     alert = page.get_by_role("alert")
@@ -216,7 +253,7 @@ def test_text_of_the_file_is_text(show):
 @pytest.mark.parametrize(
     ("shape", "options"),
     [
-        ((1, 40), {}),
+        ((2, 40), {}),
         ((3, 5, 9, 7), {}),
         ((2, 9, 7), {"transform": "db2"}),
         ((1, 9, 7), {"soft": True}),
@@ -233,9 +270,10 @@ def test_other_kinds_of_data(show, shape, options):
     page.wait_for_selector(":nth-match(.tile[data-drawn], 12)")
     assert page.locator("#size").is_disabled() == ("transform" in options)
     assert page.locator("#depth").is_visible() == (len(shape) == 4)
-    assert page.locator("#channel").is_visible() == (shape[0] == 2)
+    assert page.locator("#channel").is_visible() == (shape == (2, 9, 7))
     assert page.locator("#shares").is_visible() == (labels.ndim == 2)
     if len(shape) == 4:
+        assert page.locator("#depth-value").text_content() == "3 of 5"
         set_slider(page, "Slice", 3)
         expected_slice = fredfmt.decode(fredfmt.encode(images, labels, k=15, step=0.02), 0)[:, 3].clamp(0, 1).mul(255)
         found = pixels_of(page.evaluate("document.getElementById('chosen').toDataURL()"))

@@ -1,6 +1,6 @@
 """What a pickle says, without doing it: a stream in, a tree of inert values out.
 
-`torch.load(weights_only=True)` runs nothing but what it allows, yet it allocates whatever a file declares. So the
+`torch.load(weights_only=True)` runs nothing but what it allows, yet a file can make it allocate at will. So the
 opcodes are first read here, where a call is only noted down: calls that plain tensors and numbers do not need are
 refused, and the sizes of tensors are known before there are any.
 """

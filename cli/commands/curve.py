@@ -1,0 +1,83 @@
+"""`fredfmt curve`: accuracy against size, from the results that files record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import print_json, refuse_existing, say, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fredfmt.curve import Point
+
+
+def curve(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE... OUT.png", help="Files or URLs, then the picture to write.")
+    ],
+    anchors: Annotated[
+        bool, typer.Option("--anchors", help="Add published figures for the same real data, marked as such.")
+    ] = False,
+    json: options.Json = False,
+    force: options.Force = False,
+) -> None:
+    """Draw accuracy against bits a class, as OUT.png, and write the same numbers as OUT.csv.
+
+    Results are those that `evaluate --record` writes; the bits are those of the whole file.
+    """
+    from dataclasses import asdict
+
+    from fredfmt.anchors import anchors_of
+    from fredfmt.curve import draw, points_of, sources_of, to_csv
+    from fredfmt.errors import ArgumentError
+    from fredfmt.storage import load, replacing
+
+    *sources, last = files
+    out = Path(last)
+    if not sources or out.suffix != ".png":
+        raise ArgumentError("the last argument is the picture to write", expected="FILE... OUT.png", found=last)
+    table = out.with_suffix(".csv")
+    refuse_existing(out, force)
+    refuse_existing(table, force)
+    points = []
+    for file in sources:
+        found = points_of(load(file), Path(file).name)
+        points += found
+        if not found:
+            say(f"{file}: no result recorded, left out")
+    if not points:
+        raise ArgumentError("no file records a result", hint="Use fredfmt evaluate FILE --on SOURCE --record")
+    published = anchors_of(sources_of(points)) if anchors else []
+    if anchors and not published:
+        say(f"no published figures are known here for {', '.join(sources_of(points))}")
+    with replacing(out) as target:
+        draw(points, published).save(target, format="PNG")
+    with replacing(table) as target:
+        target.write(to_csv(points, published).encode())
+    if json:
+        print_json({"points": [asdict(point) for point in points], "published": [asdict(part) for part in published]})
+    else:
+        show(_table(points))
+
+
+def _table(points: list[Point]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("file", "bits a class", "accuracy %", "std", "network", "protocol", "tested on", box=None)
+    for point in points:
+        table.add_row(
+            escape(point.file),
+            f"{point.bits_per_class:,.0f}",
+            f"{100 * point.accuracy:.2f}",
+            "" if point.std is None else f"{100 * point.std:.2f}",
+            escape(point.network),
+            escape(point.protocol),
+            escape(point.test),
+        )
+    return table

@@ -1,0 +1,86 @@
+"""`fredfmt diff`: what differs between two files?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import kilobytes, print_json, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fredfmt.difference import Difference
+
+_SHOWN = 40
+
+
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A file or URL.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    json: options.Json = False,
+) -> None:
+    """Show what differs between two files: settings, masks, labels, coefficients, images and size.
+
+    Exit status 0: the same content digest (notes and results may still differ); 1: other data; 3: one is unreadable.
+    """
+    from fredfmt.difference import difference
+    from fredfmt.errors import FredError
+    from fredfmt.storage import load
+
+    try:
+        first, second = load(a), load(b)
+    except FredError as error:
+        print(f"fredfmt: {type(error).__name__}: {error}", file=sys.stderr)
+        raise typer.Exit(3) from None
+    found = difference(first, second)
+    if json:
+        print_json(found.to_json())
+    else:
+        show("[green]the same data[/green]" if found.same else "[yellow]other data[/yellow]")
+        show(_parts(found))
+        if found.settings:
+            show(_settings(found, a, b))
+    if not found.same:
+        raise typer.Exit(1)
+
+
+def _parts(found: Difference) -> Table:
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    sizes = " and ".join(map(kilobytes, found.bytes))
+    table.add_row("size", sizes if len(set(found.bytes)) > 1 else f"{kilobytes(found.bytes[0])} both")
+    said = dict(found.reasons)
+    if masks := found.masks:
+        said["masks"] = f"{masks.equal} of {masks.count} equal, overlap {masks.overlap:.1%}, least {masks.least:.1%}"
+    if labels := found.labels:
+        said["labels"] = f"{labels.changed} other classes, mean distance {labels.distance:.3g}"
+    for name in ("coefficients", "images"):
+        if values := getattr(found, name):
+            quality = f", PSNR {values.psnr:.1f} dB" if values.psnr is not None else ""
+            rest = f"rmse {values.rmse:.4g}{quality}, largest {values.largest:.4g} in {values.instances} instances"
+            said[name] = rest if values.instances else "equal"
+    for name in ("masks", "labels", "coefficients", "images"):
+        table.add_row(name, said[name] if name not in found.reasons else f"not compared: {said[name]}")
+    return table
+
+
+def _settings(found: Difference, a: str, b: str) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", escape(a), escape(b), box=None, pad_edge=False)
+    for name, values in list(found.settings.items())[:_SHOWN]:
+        table.add_row(escape(name), *(escape(_told(value)) for value in values))
+    if len(found.settings) > _SHOWN:
+        table.add_row(f"and {len(found.settings) - _SHOWN} more: see --json")
+    return table
+
+
+def _told(value: Any) -> str:
+    text = "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
