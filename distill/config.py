@@ -143,6 +143,16 @@ class NetworkConfig(_Config):
         return {"name": self.name} if self.own else super().to_json()
 
 
+_ONLY_OF: Mapping[str, tuple[str, ...]] = {
+    "batch_syn": ("frepo", "tm"),
+    **dict.fromkeys(("outer_loop", "inner_loop", "lr_net"), ("dc", "dsa")),
+    **dict.fromkeys(("pool", "pool_age"), ("frepo",)),
+    **dict.fromkeys(("experts", "experts_digest", "batch_experts", "max_start_epoch", "expert_epochs"), ("tm",)),
+    **dict.fromkeys(("syn_steps", "lr_syn", "lr_lr"), ("tm",)),
+}
+"""Settings that mean something to some objectives only."""
+
+
 @dataclass(frozen=True)
 class DistillConfig(_Config):
     """Everything that decides what `fredfmt.distill.distill` makes of a source: equal settings, equal file."""
@@ -282,6 +292,15 @@ class DistillConfig(_Config):
         self._word("precision", get_args(Precision))
         self._check("compile", isinstance(self.compile, bool), "true or false")
         self._whole("seed", 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, without defaults that mean nothing to the objective: they would cost bytes of the file."""
+        idle = {
+            entry.name: entry.default
+            for entry in fields(self)
+            if self.objective not in _ONLY_OF.get(entry.name, (self.objective,))
+        }
+        return {name: value for name, value in super().to_json().items() if name not in idle or value != idle[name]}
 
     def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:
         """``floor(ipc * positions / k)``, at least one.

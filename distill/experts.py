@@ -229,7 +229,7 @@ def _name(number: int) -> str:
 
 
 def _checksum(row: NDArray[np.float32]) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(row, "<f4")).digest()
+    return hashlib.sha256(row.astype("<f4", copy=False).tobytes()).digest()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.config import DistillConfig
@@ -202,7 +203,8 @@ def trajectory_distance(
     by while the student's gradients are taken, where that keeps half precision from underflow.
     """
     student = _Student(network, scale)
-    distance: Tensor = _Distance.apply(images, labels, lr, student, start, target, steps)  # type: ignore[no-untyped-call]
+    apply: Any = _Distance.apply
+    distance: Tensor = apply(images, labels, lr, student, start, target, steps)
     return distance
 
 
@@ -215,7 +217,7 @@ class _Student:
         self._scale = scale
 
     def __call__(self, vector: Tensor, images: Tensor) -> Tensor:
-        parts = vector.split([shape.numel() for shape in self._shapes.values()])
+        parts = torch.split(vector, [shape.numel() for shape in self._shapes.values()])
         named = {name: part.view(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
         scores: Tensor = functional_call(self._network, named, (images,))
         return scores
@@ -224,7 +226,7 @@ class _Student:
         """The parameters after one step of SGD; with ``graph`` differentiable in all of them."""
         rows = step.rows.to(images.device, non_blocking=True)
         batch = step.augmentation(images.index_select(0, rows))
-        with step.drawing(images.device):
+        with step.drawing(images.device), sdpa_kernel(SDPBackend.MATH):  # other attention is differentiable only once
             loss = F.cross_entropy(self(vector, batch), labels.index_select(0, rows))
         loss = loss if self._scale is None else loss * self._scale
         (gradient,) = torch.autograd.grad(loss, vector, create_graph=graph)
@@ -267,6 +269,7 @@ class _Distance(torch.autograd.Function):
                 vector = vector.detach().requires_grad_()
                 after = ctx.student.step(vector, *inputs, step, graph=True)
             slope, *parts = torch.autograd.grad(after, [vector, *(inputs[place] for place in wanted)], slope)
+            del after  # and its graph, before the next one
             for total, part in zip(totals, parts, strict=True):
                 total += part
         found = dict(zip(wanted, totals, strict=True))

@@ -122,3 +122,11 @@ def test_a_budget_below_one_instance_is_refused():
 def test_unusable_evaluations_are_named(settings):
     with pytest.raises(ArgumentError, match=next(iter(settings))):
         EvaluationConfig(**settings)
+
+
+def test_defaults_that_mean_nothing_to_the_objective_cost_no_bytes():
+    assert not {"inner_loop", "pool", "syn_steps", "experts"} & DistillConfig().to_json().keys()
+    assert {"iterations", "lr", "augmentation"} <= DistillConfig().to_json().keys()
+    assert DistillConfig(inner_loop=3).to_json()["inner_loop"] == 3
+    assert {"syn_steps", "batch_syn", "experts_digest"} <= DistillConfig(objective="tm").to_json().keys()
+    assert "pool" in DistillConfig(objective="frepo").to_json()
