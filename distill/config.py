@@ -62,7 +62,9 @@ class _Config:
                 values = tomllib.loads(Path(path).read_text())
             except (OSError, ValueError) as error:
                 raise ArgumentError("cannot be read as TOML", found=error) from None
-            return cls.from_json({name: None if (name, value) == ("step", "float32") else value for name, value in values.items()})
+            return cls.from_json(
+                {name: None if (name, value) == ("step", "float32") else value for name, value in values.items()}
+            )
 
     def to_toml(self) -> str:
         """The text of a TOML file; `from_toml` gives an equal configuration back."""

@@ -19,6 +19,7 @@ from fredfmt.distill.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.interruption import noting_interrupts
+from fredfmt.distill.networks.prepared import explaining_compilation
 from fredfmt.distill.objectives import Iteration, Objective, make_objective
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.real import RealImages
@@ -161,21 +162,28 @@ class _Run:
 
     def step(self) -> None:
         """One iteration. Nothing here waits for the device, but for the loss scale of float16."""
+        with explaining_compilation():
+            losses = self._updates(self._iteration(self.done, self.synset))
+        self._losses.append(torch.stack(losses).mean())
+        self.done += 1
+        decay = min(self.config.average, self.done / (self.done + 9))
+        self.average.lerp_(self.synset.coefficients.detach(), 1 - decay)
+
+    def _updates(self, iteration: Iteration) -> list[Tensor]:
+        """The losses of an iteration, an update of the coefficients after each."""
         losses = []
-        iteration = self._iteration(self.done, self.synset)
         for loss in self.objective.losses(iteration):
             self.optimizer.zero_grad()
             learnt = list(self.synset.parameters())
             self.scaler.scale(loss).backward(inputs=learnt)  # type: ignore[no-untyped-call]
             loss = loss.detach()
-            self.ranks.combine([loss, *(part.grad for part in learnt if part.grad is not None)], shared=iteration.shared)
+            self.ranks.combine(
+                [loss, *(part.grad for part in learnt if part.grad is not None)], shared=iteration.shared
+            )
             self.scaler.step(self.optimizer)
             self.scaler.update()
             losses.append(loss)
-        self._losses.append(torch.stack(losses).mean())
-        self.done += 1
-        decay = min(self.config.average, self.done / (self.done + 9))
-        self.average.lerp_(self.synset.coefficients.detach(), 1 - decay)
+        return losses
 
     def _iteration(self, number: int, synset: FrequencySynset) -> Iteration:
         return Iteration(

@@ -54,7 +54,8 @@ def norm_relu_pool(images: Tensor, weight: Tensor, bias: Tensor, eps: float) -> 
 
 def _can_fuse(*tensors: Tensor) -> bool:
     return (
-        LIBRARY is not None
+        not torch.compiler.is_compiling()
+        and LIBRARY is not None
         and tensors[0].numel() > 0
         and all(
             tensor.device.type == "cpu"
@@ -63,7 +64,6 @@ def _can_fuse(*tensors: Tensor) -> bool:
             and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
             for tensor in tensors
         )
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
         and torch.autograd.forward_ad._current_level < 0
     )

@@ -53,7 +53,8 @@ class _Sum(torch.autograd.Function):
             with torch.enable_grad():
                 leaf = images[part].detach().requires_grad_()
                 value = loss(leaf, number)
-            gradient[part] = torch.autograd.grad(value if scale is None else value * scale, leaf)[0]
+                scaled = value if scale is None else value * scale
+            (gradient[part],) = torch.autograd.grad(scaled, leaf)
             values.append(value.detach())
         ctx.save_for_backward(gradient)
         ctx.scale = scale
