@@ -9,8 +9,9 @@ the covariance of a class's spectra, and a product with a unit matrix for every 
 networks and real images, without augmentation, and the benchmark first checks that they learn the same.
 
 "synthetic" is decoding, forward and backward pass and update; "whole" is that and the real side (real images read,
-their features or gradients). Times are the medians of repeats taken in turn, ratios the medians of the pairs' ratios. On
-one thread it is the processor's time that counts, so that other work on the machine disturbs less; on more, the clock's.
+their features or gradients). Times are the medians of repeats taken in turn, ratios the medians of the pairs' ratios.
+On one thread it is the processor's time that counts, so that other work on the machine disturbs less; on more, the
+clock's.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fredfmt.distill import DistillConfig, NetworkConfig
-from fredfmt.distill.objectives import Iteration
 from fredfmt.distill.run import _Run
 from fredfmt.masks import ClassStatistics, choose_frequencies
 from fredfmt.sources import Source, open_source

@@ -138,7 +138,7 @@ class _Run:
         self.operations = operations(config.augmentation)
         self.source = source
         self.real = RealImages(source, device)
-        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")  # type: ignore[attr-defined]
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")
         frequencies = self._by_gradient(device) if config.mask == "gradient" else None
         self.start = self.ranks.from_first(lambda: initial_data(source, config, frequencies))
         self.synset = FrequencySynset.from_data(self.start, loop_step=config.loop_step, device=device)

@@ -28,7 +28,7 @@ class TensorBoard:
             raise ArgumentError(
                 "TensorBoard is not installed", hint="Install it: pip install 'fredfmt[tensorboard]'"
             ) from None
-        self._writer = SummaryWriter(os.fspath(folder))  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(os.fspath(folder))
         self._images_every = images_every
         self._before: tuple[int, float] | None = None
 
@@ -36,14 +36,14 @@ class TensorBoard:
         """Write what is new."""
         now = time.perf_counter()
         if news.loss is not None:
-            self._writer.add_scalar("loss", news.loss, news.done)  # type: ignore[no-untyped-call]
+            self._writer.add_scalar("loss", news.loss, news.done)
         if self._before is not None and now > self._before[1]:
             rate = (news.done - self._before[0]) / (now - self._before[1])
-            self._writer.add_scalar("iterations a second", rate, news.done)  # type: ignore[no-untyped-call]
+            self._writer.add_scalar("iterations a second", rate, news.done)
         self._before = news.done, now
         wanted = news.done % self._images_every == 0 or news.done == news.total
         if wanted and news.data is not None and len((data := news.data()).metadata.spatial_shape) == 2:
-            self._writer.add_image("images", np.asarray(preview(data)), news.done, dataformats="HWC")  # type: ignore[no-untyped-call]
+            self._writer.add_image("images", np.asarray(preview(data)), news.done, dataformats="HWC")
 
     def __enter__(self) -> Self:
         return self
@@ -51,4 +51,4 @@ class TensorBoard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()

@@ -54,7 +54,7 @@ def convolve(layer: Any, images: Tensor, *, first: bool = False) -> Tensor:
         else:
             made = layer(images)
         return made
-    made = _Convolution.apply(images, layer.weight, layer.bias, layer.padding, first)  # type: ignore[no-untyped-call]
+    made = _Convolution.apply(images, layer.weight, layer.bias, layer.padding, first)
     return made
 
 
@@ -99,7 +99,7 @@ class _Convolution(torch.autograd.Function):
         if not torch.is_grad_enabled():
             return _gradient(outer, images, weight, ctx.padding, [True, False, False])[0], None, None, None, None
         given: tuple[Tensor | None, ...]
-        given = _Backward.apply(images, weight.detach(), outer, ctx.padding, [not ctx.first, True, False])  # type: ignore[no-untyped-call]
+        given = _Backward.apply(images, weight.detach(), outer, ctx.padding, [not ctx.first, True, False])
         return (*given, None, None)
 
 

@@ -47,7 +47,7 @@ def norm_relu_pool(images: Tensor, weight: Tensor, bias: Tensor, eps: float) -> 
     Differentiable twice (any number of times where torch does it).
     """
     if _can_fuse(images, weight, bias):
-        made: Tensor = _Fused.apply(images, weight, bias, eps)  # type: ignore[no-untyped-call]
+        made: Tensor = _Fused.apply(images, weight, bias, eps)
         return made
     return F.avg_pool2d(F.relu(F.group_norm(images, images.shape[1], weight, bias, eps)), 2)
 
@@ -84,7 +84,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         images, weight, bias, moments = ctx.saved_tensors
-        given: tuple[Tensor, ...] = _Backward.apply(images, weight, bias, moments, outer)  # type: ignore[no-untyped-call]
+        given: tuple[Tensor, ...] = _Backward.apply(images, weight, bias, moments, outer)
         return (*given, None)
 
 

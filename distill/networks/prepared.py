@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -47,18 +47,16 @@ class _Prepared(nn.Module):
 
 
 @cache
-def _compiled(kind: type, method: str) -> Callable[..., Tensor]:
+def _compiled(kind: Hashable, method: str) -> Callable[..., Tensor]:
     """One compiled function for all networks of a kind, whose parameters come and go. Nothing is compiled yet."""
-    compiled = torch.compile(getattr(kind, method))
+    compiled: Callable[..., Tensor] = torch.compile(getattr(kind, method))
 
     def call(network: Any, images: Tensor) -> Tensor:
         try:
-            made: Tensor = compiled(network, images)
+            made = compiled(network, images)
         except torch._dynamo.exc.TorchDynamoException as error:
             first = str(error).strip().partition("\n")[0]
-            raise ArgumentError(
-                "torch.compile does not work here", where=kind.__name__, found=first, hint=_HINT
-            ) from None
+            raise ArgumentError("torch.compile does not work here", where=str(kind), found=first, hint=_HINT) from None
         return made
 
     return call

@@ -17,7 +17,6 @@ from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.randomness import generator
 from fredfmt.distill.real import RealImages
 
-
 T = TypeVar("T")
 
 
@@ -45,7 +44,7 @@ class Iteration:
     real: RealImages
     network_config: NetworkConfig
     operations: tuple[str, ...]
-    ranks: Ranks = Ranks()
+    ranks: Ranks = field(default_factory=Ranks)
     """This process among those that work at the run."""
     scale: Tensor | None = None
     """What the run multiplies losses by before their gradient is taken, in half precision."""

@@ -42,7 +42,7 @@ def summed(
     """
     if not (images.requires_grad and torch.is_grad_enabled()):
         return torch.stack([loss(images[part], number) for number, part in enumerate(parts)]).sum()
-    return _Sum.apply(images, parts, loss, scale)  # type: ignore[no-any-return, no-untyped-call]
+    return _Sum.apply(images, parts, loss, scale)  # type: ignore[no-any-return]
 
 
 class _Sum(torch.autograd.Function):
