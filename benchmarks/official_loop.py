@@ -10,6 +10,8 @@ networks and real images, without augmentation, and the benchmark first checks t
 
 "synthetic" is decoding, forward and backward pass and update; "whole" is that and the real side (real images read,
 their features or gradients). Times are the medians of repeats taken in turn, ratios the medians of the pairs' ratios.
+On one thread it is the processor's time that counts, so that other work on the machine disturbs less; on more, the
+clock's.
 """
 
 from __future__ import annotations
@@ -189,13 +191,14 @@ def variance_masks(images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], k
 
 def in_turn(jobs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Seconds of each job, one round after the other; the first round does not count."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for repeat in range(repeats + 1):
         for name, job in jobs.items():
-            began = time.perf_counter()
+            began = clock()
             job()
             if repeat:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     return seconds
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,35 @@ def showing_progress(shown: bool = True) -> Iterator[Callable[[Progress], None]]
             bar.update(task, description=news.task, completed=news.done, total=news.total, note=note)
 
         yield report
+
+
+def to_all(callbacks: Sequence[Callable[[Progress], None]]) -> Callable[[Progress], None]:
+    """One callback that calls several."""
+
+    def report(news: Progress) -> None:
+        for callback in callbacks:
+            callback(news)
+
+    return report
+
+
+@contextmanager
+def logging_to(path: Path | None) -> Iterator[None]:
+    """Append what the library logs to a file, a line each, while the block runs."""
+    if path is None:
+        yield
+        return
+    logger, handler = logging.getLogger("fredfmt"), logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def refuse_existing(path: Path, force: bool) -> None:

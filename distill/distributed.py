@@ -1,7 +1,7 @@
 """Several processes at one run: each takes its share of the work, and sums over all of them come back.
 
-torchrun starts the processes, ``torch.distributed`` carries the numbers. Every random draw is a function of the seed and
-what it is for, so that all ranks make the same ones and nothing but sums has to travel.
+torchrun starts the processes, ``torch.distributed`` carries the numbers. Every random draw is a function of the seed
+and what it is for, so that all ranks make the same ones and nothing but sums has to travel.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Ranks:
             dist.all_reduce(flat)
         else:
             dist.broadcast(flat, src=0)
-        for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
 
     def any(self, wanted: bool) -> bool:

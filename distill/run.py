@@ -22,6 +22,7 @@ from fredfmt.distill.config import DistillConfig, NetworkConfig
 from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.interruption import noting_interrupts
 from fredfmt.distill.networks import NetworkFactory, factory_name, seeded
+from fredfmt.distill.networks.prepared import explaining_compilation
 from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Remembering, make_objective
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
@@ -150,7 +151,7 @@ class _Run:
         self.operations = operations(config.augmentation)
         self.source = source
         self.real = RealImages(source, device)
-        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")  # type: ignore[attr-defined]
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")
         frequencies = self._by_gradient(device) if config.mask == "gradient" else None
         self.start = self.ranks.from_first(lambda: initial_data(source, config, frequencies))
         self.synset = FrequencySynset.from_data(
@@ -186,26 +187,30 @@ class _Run:
 
     def step(self) -> None:
         """One iteration. Nothing here waits for the device, but for the loss scale of float16."""
-        losses = []
-        iteration = self._iteration(self.done, self.synset)
-        learnt = [value for group in self.optimizer.param_groups for value in group["params"]]
-        with self._seeded(self.done):
-            for loss in self.objective.losses(iteration):
-                self.optimizer.zero_grad()
-                self.scaler.scale(loss).backward(inputs=learnt)  # type: ignore[no-untyped-call]
-                loss = loss.detach()
-                gradients = [part.grad for part in learnt if part.grad is not None]
-                self.ranks.combine([loss, *gradients], shared=iteration.shared)
-                if self.config.rate:
-                    self._add_rate()
-                self.scaler.step(self.optimizer)
-                self.scaler.update()
-                losses.append(loss)
+        with explaining_compilation(), self._seeded(self.done):
+            losses = self._updates(self._iteration(self.done, self.synset))
         self._losses.append(torch.stack(losses).mean())
         self.done += 1
         decay = min(self.config.average, self.done / (self.done + 9))
         for name, value in self.synset.named_parameters():
             self.averages[name].lerp_(value.detach(), 1 - decay)
+
+    def _updates(self, iteration: Iteration) -> list[Tensor]:
+        """The losses of an iteration, an update of the coefficients after each."""
+        losses = []
+        learnt = [value for group in self.optimizer.param_groups for value in group["params"]]
+        for loss in self.objective.losses(iteration):
+            self.optimizer.zero_grad()
+            self.scaler.scale(loss).backward(inputs=learnt)  # type: ignore[no-untyped-call]
+            loss = loss.detach()
+            gradients = [part.grad for part in learnt if part.grad is not None]
+            self.ranks.combine([loss, *gradients], shared=iteration.shared)
+            if self.config.rate:
+                self._add_rate()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            losses.append(loss)
+        return losses
 
     def _add_rate(self) -> None:
         """Add the gradient of ``rate`` times the mean of log2(1 + |coefficient| / step): about the bits of one."""

@@ -15,7 +15,7 @@ from fredfmt.model import FreDData
 from fredfmt.sources import ZCA, Source
 from fredfmt.transforms import analyse, spatial_size
 
-_BLOCK_BYTES = 32 << 20
+_BLOCK_BYTES = 8 << 20
 
 
 def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any] | None = None) -> FreDData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,9 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, refuse_existing, say, showing_progress
-from fredfmt.distill.config import DistillConfig, MaskScope, Optimizer
+from fredfmt.cli.console import kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
+from fredfmt.distill.config import DistillConfig, MaskScope, Optimizer, Precision
+from fredfmt.distill.progress import Callback
 from fredfmt.errors import ArgumentError
 from fredfmt.metadata import thawed
 
@@ -108,12 +110,22 @@ def distill(
     ] = _DEFAULT.augmentation,
     zca: options.Zca = False,
     zca_epsilon: options.ZcaEpsilon = _DEFAULT.zca_epsilon,
+    precision: Annotated[
+        Precision, typer.Option(help="What networks compute in; all else is float32.")
+    ] = _DEFAULT.precision,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Compile networks (torch.compile); not for dc, dsa.")
+    ] = False,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the state is kept while running; beside OUT if left out.")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew although there is a checkpoint.")] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write loss, rate and images there, for TensorBoard.")
+    ] = None,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what happens, and when, to a file.")] = None,
     size: options.Size = None,
     classes: options.Classes = None,
     data_root: options.DataRoot = None,
@@ -127,6 +139,7 @@ def distill(
     from fredfmt.distill.distributed import process_group
     from fredfmt.distill.run import DistillationStopped, DivergenceError
     from fredfmt.distill.run import distill as run
+    from fredfmt.distill.tensorboard import TensorBoard
     from fredfmt.sources import open_source
     from fredfmt.storage import packed_size, save
 
@@ -153,13 +166,19 @@ def distill(
         save_config.write_text(settings.to_toml())
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
     try:
-        with process_group(device) as mine, showing_progress(first) as report:
+        with ExitStack() as stack:
+            reports: list[Callback] = []
+            if tensorboard is not None and first:
+                reports.append(stack.enter_context(TensorBoard(tensorboard)))
+            stack.enter_context(logging_to(log if first else None))
+            mine = stack.enter_context(process_group(device))
+            reports.append(stack.enter_context(showing_progress(first)))
             data = run(
                 real,
                 settings,
                 network=own,
                 device=mine,
-                progress=report,
+                progress=to_all(reports),
                 checkpoint=kept,
                 resume=not restart,
             )
@@ -197,5 +216,7 @@ def _with_options(base: DistillConfig, context: typer.Context) -> DistillConfig:
     if "network" in said:
         network["name"] = said["network"]
     known = {entry.name for entry in fields(DistillConfig)} - {"network"}
+    if "compile_" in said:
+        said["compile"] = said["compile_"]
     changes = {name: value for name, value in said.items() if name in known}
     return replace(base, network=replace(base.network, **network), **changes)

@@ -47,14 +47,15 @@ def norm_relu_pool(images: Tensor, weight: Tensor, bias: Tensor, eps: float) -> 
     Differentiable twice (any number of times where torch does it).
     """
     if _can_fuse(images, weight, bias):
-        made: Tensor = _Fused.apply(images, weight, bias, eps)  # type: ignore[no-untyped-call]
+        made: Tensor = _Fused.apply(images, weight, bias, eps)
         return made
     return F.avg_pool2d(F.relu(F.group_norm(images, images.shape[1], weight, bias, eps)), 2)
 
 
 def _can_fuse(*tensors: Tensor) -> bool:
     return (
-        LIBRARY is not None
+        not torch.compiler.is_compiling()
+        and LIBRARY is not None
         and tensors[0].numel() > 0
         and all(
             tensor.device.type == "cpu"
@@ -63,7 +64,6 @@ def _can_fuse(*tensors: Tensor) -> bool:
             and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
             for tensor in tensors
         )
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
         and torch.autograd.forward_ad._current_level < 0
     )
@@ -84,7 +84,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         images, weight, bias, moments = ctx.saved_tensors
-        given: tuple[Tensor, ...] = _Backward.apply(images, weight, bias, moments, outer)  # type: ignore[no-untyped-call]
+        given: tuple[Tensor, ...] = _Backward.apply(images, weight, bias, moments, outer)
         return (*given, None)
 
 

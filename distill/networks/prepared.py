@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -46,25 +47,29 @@ class _Prepared(nn.Module):
 
 
 @cache
-def _compiled(kind: type, method: str) -> Callable[..., Tensor]:
+def _compiled(kind: Hashable, method: str) -> Callable[..., Tensor]:
     """One compiled function for all networks of a kind, whose parameters come and go. Nothing is compiled yet."""
-    compiled = torch.compile(getattr(kind, method))
+    compiled: Callable[..., Tensor] = torch.compile(getattr(kind, method))
 
     def call(network: Any, images: Tensor) -> Tensor:
         try:
-            made: Tensor = compiled(network, images)
+            made = compiled(network, images)
         except torch._dynamo.exc.TorchDynamoException as error:
             first = str(error).strip().partition("\n")[0]
-            raise ArgumentError(
-                "torch.compile does not work here", where=kind.__name__, found=first, hint=_HINT
-            ) from None
+            raise ArgumentError("torch.compile does not work here", where=str(kind), found=first, hint=_HINT) from None
         return made
 
     return call
 
 
-def compilable(error: RuntimeError) -> Exception:
-    """What to tell instead of an error that comes of a compiled network in a gradient of a gradient."""
-    if "double backward" not in str(error):
-        return error
-    return ArgumentError("this objective takes gradients of gradients, which torch.compile cannot", hint=_HINT)
+@contextmanager
+def explaining_compilation() -> Iterator[None]:
+    """Turn torch's error about a compiled network in a gradient of a gradient into one that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "double backward" not in str(error):
+            raise
+        raise ArgumentError(
+            "this objective takes gradients of gradients, which torch.compile cannot", hint=_HINT
+        ) from None

@@ -46,7 +46,7 @@ class Iteration:
     operations: tuple[str, ...]
     network_factory: NetworkFactory | None = None
     """What makes networks in place of ``network_config``."""
-    ranks: Ranks = Ranks()
+    ranks: Ranks = field(default_factory=Ranks)
     """This process among those that work at the run."""
     scale: Tensor | None = None
     """What the run multiplies losses by before their gradient is taken, in half precision."""

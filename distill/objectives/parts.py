@@ -42,7 +42,7 @@ def summed(
     """
     if not (images.requires_grad and torch.is_grad_enabled()):
         return torch.stack([loss(images[part], number) for number, part in enumerate(parts)]).sum()
-    return _Sum.apply(images, parts, loss, scale)  # type: ignore[no-any-return, no-untyped-call]
+    return _Sum.apply(images, parts, loss, scale)  # type: ignore[no-any-return]
 
 
 class _Sum(torch.autograd.Function):
@@ -53,7 +53,8 @@ class _Sum(torch.autograd.Function):
             with torch.enable_grad():
                 leaf = images[part].detach().requires_grad_()
                 value = loss(leaf, number)
-            gradient[part] = torch.autograd.grad(value if scale is None else value * scale, leaf)[0]
+                scaled = value if scale is None else value * scale
+            (gradient[part],) = torch.autograd.grad(scaled, leaf)
             values.append(value.detach())
         ctx.save_for_backward(gradient)
         ctx.scale = scale

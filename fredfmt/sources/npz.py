@@ -14,7 +14,8 @@ from fredfmt.errors import SourceError, located
 from fredfmt.sources.request import Request
 from fredfmt.sources.source import Source
 from fredfmt.sources.splits import own_split
-from fredfmt.sources.views import channel_normalization
+from fredfmt.sources.stored import StoredArray
+from fredfmt.sources.views import Images, Selected, blocks, channel_normalization
 
 _SPELLINGS = (
     ("images", "labels", "test_images", "test_labels"),
@@ -22,6 +23,8 @@ _SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),
 )
 _PLAUSIBLE = (-1.0, 2.0)
+_LARGE = 32 << 20
+"""Bytes from which the images of an uncompressed archive stay in the file."""
 
 
 def open_npz(request: Request) -> Source:
@@ -33,7 +36,8 @@ def open_npz(request: Request) -> Source:
     Images are uint8, or floats in 0..1 (a little beyond, as decoded images are, is let through). Labels are whole
     numbers, or probabilities of which the largest counts. Which axis holds the channels: (N, length) and (N, height,
     width) have one channel; otherwise it is axis 1 or the last one, whichever has length 1 or 3; where that does not
-    decide, an array ``channel_axis`` in the archive must. Objects are never unpickled.
+    decide, an array ``channel_axis`` in the archive must. Objects are never unpickled. Large arrays that are not
+    compressed (``np.savez``) are read as rows are asked for; memory does not grow with them.
     """
     path = request.path
     with located(path):
@@ -57,8 +61,8 @@ def open_npz(request: Request) -> Source:
             chosen = (images, labels) if request.split == "train" else (test, test_labels)
         else:
             rest, rows, selection = own_split(labels, request.split)
-            train, most = images[rest], labels.max()
-            chosen = (train if request.split == "train" else images[rows], labels[rows])
+            train, most = Selected(images, rest), labels.max()
+            chosen = (train if request.split == "train" else Selected(images, rows), labels[rows])
         request.check_size(images.shape[2:])
         return Source(
             name=f"npz:{path.name}",
@@ -71,17 +75,31 @@ def open_npz(request: Request) -> Source:
         )
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SourceError("no such file", hint="Check the path")
     try:
+        large = _left_in_the_file(path)
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: large[name] if name in large else archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise SourceError("not a readable NumPy archive of plain arrays", found=str(error)) from None
 
 
-def _images(arrays: dict[str, NDArray[Any]], name: str, channel_axis: NDArray[Any] | None) -> NDArray[Any]:
+def _left_in_the_file(path: Path) -> dict[str, StoredArray]:
+    """Large arrays of images whose rows can be read one by one."""
+    names = {f"{name}.npy" for spelling in _SPELLINGS for name in spelling[::2]}
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.filename in names and member.file_size >= _LARGE:
+                stored = StoredArray.of(archive, member, path)
+                if stored is not None and stored.dtype in (np.uint8, np.float32):
+                    found[member.filename.removesuffix(".npy")] = stored
+    return found
+
+
+def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None) -> Images:
     """(N, C, *spatial) uint8 or float32."""
     images = arrays[name]
     if 0 in images.shape or not 2 <= images.ndim <= 5:
@@ -89,7 +107,8 @@ def _images(arrays: dict[str, NDArray[Any]], name: str, channel_axis: NDArray[An
     if images.dtype != np.uint8:
         if images.dtype.kind != "f":
             raise SourceError("wrong dtype", where=name, expected="uint8, or float in 0..1", found=images.dtype)
-        low, high = float(images.min()), float(images.max())
+        parts = [(block.min(), block.max()) for block in blocks(images)]
+        low, high = float(min(part[0] for part in parts)), float(max(part[1] for part in parts))
         if not (_PLAUSIBLE[0] <= low and high <= _PLAUSIBLE[1]):
             raise SourceError(
                 "floats are not in 0..1",
@@ -98,8 +117,11 @@ def _images(arrays: dict[str, NDArray[Any]], name: str, channel_axis: NDArray[An
                 found=f"{low:g} to {high:g}",
                 hint="Undo the normalisation, or store uint8",
             )
-        images = images.astype(np.float32, copy=False)
+        if isinstance(images, np.ndarray):
+            images = images.astype(np.float32, copy=False)
     axis = _channel_axis(images.shape, name) if channel_axis is None else _given_axis(images.shape, name, channel_axis)
+    if isinstance(images, StoredArray):
+        return images.with_channels(axis)
     return images[:, None] if axis is None else np.ascontiguousarray(np.moveaxis(images, axis, 1))
 
 

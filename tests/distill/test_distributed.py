@@ -139,7 +139,7 @@ def test_three_processes_over_ten_classes_and_errors_on_all(digits, tmp_path):
 def test_shares_are_disjoint_and_whole():
     labels = list(range(10))
     shares = [Ranks(rank, 3).share(labels) for rank in range(3)]
-    assert sorted(sum(shares, [])) == labels
+    assert sorted(label for share in shares for label in share) == labels
     assert Ranks().share(labels) == labels
     with pytest.raises(ArgumentError, match="at most 10 processes, found 11"):
         Ranks(0, 11).share(labels)

@@ -1,4 +1,4 @@
-"""What ConvNets compute with on a CPU, against torch's own operations in float64: values, first and second derivatives."""
+"""What ConvNets compute with on a CPU, against torch's own operations in float64, up to second derivatives."""
 
 import pytest
 import torch

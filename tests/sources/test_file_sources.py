@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from fredfmt import ArgumentError, SourceError
-from fredfmt.sources import open_source
+from fredfmt.sources import npz, open_source
 from fredfmt.sources.imagenette import _CLASSES as IMAGENETTE
+from fredfmt.sources.stored import StoredArray
 
 HEIGHT, WIDTH = 13, 17
 
@@ -352,6 +353,39 @@ def test_npz_that_is_no_archive_is_refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(SourceError, match="not a readable NumPy archive"):
             open_source(f"npz:{path}")
+
+
+@pytest.mark.parametrize("shape", [(23, 3, 5, 7), (23, 5, 7, 3), (23, 5, 7), (23, 1, 6)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_large_npz_stay_in_the_file(tmp_path, monkeypatch, shape, dtype):
+    images = pixels(*shape) if dtype == np.uint8 else np.random.default_rng(0).random(shape, np.float32)
+    name, path = archive(tmp_path, images=images, labels=np.arange(23) % 2), tmp_path / "data.npz"
+    whole = [open_source(name, split=split) for split in ("train", "test")]
+    monkeypatch.setattr(npz, "_LARGE", 1)
+    read = [open_source(name, split=split) for split in ("train", "test")]
+    assert isinstance(read[0].images._images, StoredArray)
+    chosen = np.array([3, 1, 1, 2, 3, 0])
+    for in_memory, in_file in zip(whole, read, strict=True):
+        assert in_file.images.shape == in_memory.images.shape
+        assert in_file.normalization == in_memory.normalization
+        np.testing.assert_array_equal(in_file.normalized[:], in_memory.normalized[:])
+        np.testing.assert_array_equal(in_file.batch(chosen), in_memory.batch(chosen))
+        np.testing.assert_array_equal(in_file.images[1:3], in_memory.images[1:3])
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(SourceError, match="cut off"):
+        read[0].batch(chosen)
+
+
+def test_npz_that_can_only_be_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(npz, "_LARGE", 1)
+    images, labels = pixels(23, 3, 5, 7), np.arange(23) % 2
+    expected = open_source(archive(tmp_path, images=images, labels=labels)).images[:]
+    np.savez_compressed(tmp_path / "compressed.npz", images=images, labels=labels)
+    np.savez(tmp_path / "columns.npz", images=np.asfortranarray(images), labels=labels)
+    for name in ("compressed", "columns"):
+        source = open_source(f"npz:{tmp_path / name}.npz")
+        assert not isinstance(source.images._images, StoredArray)
+        np.testing.assert_array_equal(source.images[:], expected)
 
 
 def test_npz_is_not_resized(tmp_path):
