@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,7 @@ class _Prepared(nn.Module):
 
     def _run(self, method: str, images: Tensor) -> Tensor:
         kind = type(self.network)
-        function = _compiled(kind, method) if self._compile else getattr(kind, method)
+        function = _compiled(cast(Hashable, kind), method) if self._compile else getattr(kind, method)
         half = self._dtype != torch.float32
         with torch.autocast(images.device.type, dtype=self._dtype if half else None, enabled=half):
             made: Tensor = function(self.network, images)
