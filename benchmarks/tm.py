@@ -172,7 +172,7 @@ def peak() -> float:
 
 
 def memory() -> None:
-    """Each case in a process of its own, a w32 ConvNet of depth 3 on 160 images of 28x28."""
+    """Each case in a process of its own, a w32 ConvNet of depth 3 on 40 images of 28x28."""
     for how in ("bounded", "plain"):
         for steps in (1, 10, 50):
             command = [sys.executable, __file__, "memory", "--unroll", how, str(steps)]
@@ -191,10 +191,10 @@ def unrolled(how: str, count: int) -> tuple[float, float, float]:
     ]
     start, target = (nn.utils.parameters_to_vector(network.parameters()) for network in networks)
     chance = torch.Generator().manual_seed(0)
-    images = torch.randn(160, 1, 28, 28, generator=chance, requires_grad=True)
-    labels, lr = torch.arange(160) % 10, torch.tensor(0.01, requires_grad=True)
+    images = torch.randn(40, 1, 28, 28, generator=chance, requires_grad=True)
+    labels, lr = torch.arange(40) % 10, torch.tensor(0.01, requires_grad=True)
     names = ("color", "crop", "scale", "rotate")
-    steps = [Step(torch.arange(160), draw_augmentation(names, chance, images=160)) for _ in range(count)]
+    steps = [Step(torch.arange(40), draw_augmentation(names, chance, images=40)) for _ in range(count)]
     before, began = peak(), time.perf_counter()
     if how == "bounded":
         distance = trajectory_distance(networks[0], start, target, images, labels, lr, steps)
