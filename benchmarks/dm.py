@@ -25,10 +25,10 @@ from fredfmt.storage import packed_size
 DIGITS = "color_crop_cutout_scale_rotate"
 SETTINGS: dict[str, tuple[DistillConfig, EvaluationConfig]] = {
     "digits": (
-        DistillConfig(ipc=1, k=32, step=0.5, lr=0.2, iterations=600, augmentation=DIGITS),
+        DistillConfig(objective="dm", ipc=1, k=32, step=0.5, lr=0.2, iterations=600, augmentation=DIGITS),
         EvaluationConfig(augmentation=DIGITS),
     ),
-    "fashion-mnist": (DistillConfig(), EvaluationConfig()),
+    "fashion-mnist": (DistillConfig(objective="dm"), EvaluationConfig()),
 }
 
 

@@ -22,7 +22,7 @@ from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, code
 from fredfmt.sources import open_source
 from fredfmt.storage import packed_size
 
-QUICK = DistillConfig(objective="frepo", batch_real=50)
+QUICK = DistillConfig(objective="frepo", batch_real=50, pool_age=300)
 BUDGETS = {
     "ipc": (replace(QUICK, k=49, ipc=1, step=None, iterations=600), 300),
     "bytes": (

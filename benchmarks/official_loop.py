@@ -277,7 +277,11 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
 def memory() -> dict[str, Any]:
     """Bytes of the parameter, its gradient, its momentum and its mask."""
     real = open_source("fashion-mnist").sample(50, seed=1)
-    run = _Run(real, DistillConfig(ipc=1, k=K, optimizer="sgd", network=NetworkConfig(width=4), batch_real=2), "cpu")
+    run = _Run(
+        real,
+        DistillConfig(objective="dm", ipc=1, k=K, optimizer="sgd", network=NetworkConfig(width=4), batch_real=2),
+        "cpu",
+    )
     plain = Plain(run, real, 2)
     network = run._iteration(0, run.synset).network()
     plain.dm(network, None)

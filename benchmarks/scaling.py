@@ -61,8 +61,8 @@ def distill_and_measure(name: str) -> None:
 
     torch.set_num_threads(1)
     warm = open_source("digits")
-    config = DistillConfig(ipc=0.1, k=64, iterations=3, batch_real=8, network=NetworkConfig(width=8))
-    distill(warm, DistillConfig(k=24, iterations=2, batch_real=4, network=NetworkConfig(width=8)))
+    config = DistillConfig(objective="dm", ipc=0.1, k=64, iterations=3, batch_real=8, network=NetworkConfig(width=8))
+    distill(warm, DistillConfig(objective="dm", k=24, iterations=2, batch_real=4, network=NetworkConfig(width=8)))
     before = peak()
     distill(open_source(name), config)
     print(peak() - before)

@@ -159,7 +159,7 @@ class DistillConfig(_Config):
 
     where: ClassVar[str] = "distillation"
 
-    objective: str = "dm"
+    objective: str = "frepo"
     """A name in `fredfmt.distill.objectives.OBJECTIVES`."""
     ipc: float = 1.0
     """The budget as the paper counts it: numbers stored a class and channel, in units of whole images."""
@@ -202,8 +202,9 @@ class DistillConfig(_Config):
     many, the same number of each class; 0 for all."""
     pool: int = 8
     """Feature regression: networks in training."""
-    pool_age: int = 300
-    """Feature regression: steps of training after which a network makes way for a fresh one."""
+    pool_age: int = 30
+    """Feature regression: steps of training after which a network makes way for a fresh one. Old networks cost accuracy
+    where there are few instances, and gain a little where there are many."""
     experts: str = ""
     """Trajectory matching: the folder of experts, made by `fredfmt.distill.train_experts`. It stands in no file."""
     experts_digest: str = ""

@@ -380,7 +380,7 @@ def _optimizer(
         groups.append({"params": [synset.logits], "lr": config.lr_labels})
     groups += learned
     if config.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=config.lr, betas=(config.momentum, 0.99))
+        return torch.optim.Adam(groups, lr=config.lr, betas=(float(config.momentum), 0.99))
     return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
 
 

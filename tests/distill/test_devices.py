@@ -21,7 +21,7 @@ from fredfmt.distill.randomness import generator
 from fredfmt.distill.run import _Run
 from fredfmt.distill.start import initial_data
 
-CONFIG = DistillConfig(ipc=0.4, k=29, batch_real=5, step=0.5, network=NetworkConfig(width=4, depth=2))
+CONFIG = DistillConfig(objective="dm", ipc=0.4, k=29, batch_real=5, step=0.5, network=NetworkConfig(width=4, depth=2))
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ CONFIG = DistillConfig(ipc=0.4, k=29, batch_real=5, step=0.5, network=NetworkCon
         {"optimizer": "sgd", "quantize_in_loop": True},
         {"objective": "dc", "outer_loop": 2},
         {"objective": "dsa", "network": NetworkConfig(width=4, depth=2, norm="batch")},
+        {"objective": "frepo", "pool": 2, "pool_age": 2, "learn_labels": True, "rate": 0.1},
     ],
 )
 def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, change):
@@ -38,7 +39,7 @@ def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, change
     for _ in range(4):
         run.step()
     assert run.synset.coefficients.grad.device.type == "meta"
-    assert run.average.device.type == "meta"
+    assert run.averages["coefficients"].device.type == "meta"
     with pytest.raises((NotImplementedError, RuntimeError)):
         run.mean_loss()
 

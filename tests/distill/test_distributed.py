@@ -18,7 +18,15 @@ from fredfmt.distill import DistillConfig, NetworkConfig, distill
 from fredfmt.distill.distributed import Ranks
 
 CONFIG = DistillConfig(
-    ipc=0.8, k=24, iterations=3, batch_real=5, step=None, lr=0.05, average=0, network=NetworkConfig(width=4, depth=2)
+    objective="dm",
+    ipc=0.8,
+    k=24,
+    iterations=3,
+    batch_real=5,
+    step=None,
+    lr=0.05,
+    average=0,
+    network=NetworkConfig(width=4, depth=2),
 )
 WORKER = """
 import json, sys

@@ -12,7 +12,12 @@ from fredfmt.distill.real import RealImages
 from fredfmt.distill.start import initial_data
 
 CONFIG = DistillConfig(
-    ipc=0.5, k=37, batch_real=9, network=NetworkConfig(width=6, depth=2), augmentation="color_crop_cutout_flip_scale"
+    objective="dm",
+    ipc=0.5,
+    k=37,
+    batch_real=9,
+    network=NetworkConfig(width=6, depth=2),
+    augmentation="color_crop_cutout_flip_scale",
 )
 
 

@@ -16,7 +16,9 @@ from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, N
 from fredfmt.sources import ZCA, open_source
 
 NETWORK = NetworkConfig(width=8)
-CONFIG = DistillConfig(k=16, ipc=0.5, iterations=3, batch_real=4, network=NETWORK, augmentation="none", average=0)
+CONFIG = DistillConfig(
+    objective="dm", k=16, ipc=0.5, iterations=3, batch_real=4, network=NETWORK, augmentation="none", average=0
+)
 QUICK = EvaluationConfig(steps=20, batch=32, network=NETWORK, augmentation="none", seeds=1)
 
 

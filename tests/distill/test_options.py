@@ -23,6 +23,7 @@ from fredfmt.distill.run import _Run
 from fredfmt.distill.tensorboard import TensorBoard
 
 CONFIG = DistillConfig(
+    objective="dm",
     ipc=0.4,
     k=29,
     iterations=5,
@@ -151,7 +152,7 @@ def test_the_command_takes_them(tmp_path, monkeypatch):
     words += ["--precision", "bfloat16", "--log", "run.log", "--tensorboard", "board", "--depth", "2"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (result.output, result.exception)
-    assert "digits: dm on" in (tmp_path / "run.log").read_text()
+    assert "digits: frepo on" in (tmp_path / "run.log").read_text()
     assert list((tmp_path / "board").iterdir())
     assert fredfmt.load("x.fred").metadata.distillation["precision"] == "bfloat16"
 

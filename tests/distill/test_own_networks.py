@@ -80,7 +80,7 @@ def test_distillation_with_an_own_network(patches, objective, tmp_path):
 
 
 def test_only_feature_matching_needs_embed(patches):
-    config = DistillConfig(k=20, ipc=0.3, iterations=2, batch_real=5)
+    config = DistillConfig(objective="dm", k=20, ipc=0.3, iterations=2, batch_real=5)
     with pytest.raises(ArgumentError, match=r"method embed.*dc, dsa"):
         distill(patches, config, network=plain)
     assert len(distill(patches, replace(config, objective="dc"), network=plain)) == 9
@@ -107,7 +107,7 @@ def test_a_name_alone_runs_nothing(digits, digits_test):
     with pytest.raises(ArgumentError, match=r"os:abort.*network="):
         evaluate(encoded(digits, 3), digits_test, replace(QUICK, network=named))
     with pytest.raises(ArgumentError, match="os:abort"):
-        distill(digits, DistillConfig(k=20, iterations=1, network=named))
+        distill(digits, DistillConfig(objective="dm", k=20, iterations=1, network=named))
 
 
 def test_an_own_network_over_three_axes():
@@ -160,7 +160,7 @@ def test_an_interrupted_run_keeps_the_global_state(patches):
 
         os.kill(os.getpid(), signal.SIGINT)
 
-    config = DistillConfig(k=20, ipc=0.3, iterations=20, batch_real=4)
+    config = DistillConfig(objective="dm", k=20, ipc=0.3, iterations=20, batch_real=4)
     with pytest.raises(DistillationStopped):
         distill(patches, config, network=Perceptron, progress=stop)
     assert torch.equal(torch.get_rng_state(), state)

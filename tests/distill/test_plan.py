@@ -40,5 +40,7 @@ def test_largest_count(limit):
 
 @pytest.mark.parametrize("max_bytes", [4200, 5000])
 def test_a_distilled_file_meets_its_bytes_from_below(digits, max_bytes):
-    config = DistillConfig(ipc=1, k=32, max_bytes=max_bytes, iterations=2, batch_real=4, network=NetworkConfig(width=8))
+    config = DistillConfig(
+        objective="dm", ipc=1, k=32, max_bytes=max_bytes, iterations=2, batch_real=4, network=NetworkConfig(width=8)
+    )
     assert 0.99 * max_bytes <= packed_size(distill(digits, config)) <= max_bytes

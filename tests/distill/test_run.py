@@ -28,6 +28,7 @@ from fredfmt.masks import ClassStatistics, choose_frequencies
 from fredfmt.ordering import coarseness
 
 CONFIG = DistillConfig(
+    objective="dm",
     ipc=0.4,
     k=29,
     iterations=9,
@@ -148,7 +149,7 @@ save(data, sys.argv[2])
 
 
 def test_a_killed_process_goes_on_to_the_same_bits(digits, tmp_path):
-    config = DistillConfig(k=24, iterations=40, batch_real=4, network=NetworkConfig(width=4, depth=2))
+    config = DistillConfig(objective="dm", k=24, iterations=40, batch_real=4, network=NetworkConfig(width=4, depth=2))
     out = tmp_path / "digits.fred"
 
     def run(kill_at):

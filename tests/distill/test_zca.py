@@ -165,7 +165,9 @@ def test_test_images_are_whitened_alike_or_refused(digits, digits_test, zca):
 
 
 def test_distillation_and_comparison_in_the_whitened_space(digits, digits_test, zca):
-    config = DistillConfig(k=32, ipc=1, iterations=5, batch_real=8, network=NetworkConfig(width=8), step=0.1, zca=True)
+    config = DistillConfig(
+        objective="dm", k=32, ipc=1, iterations=5, batch_real=8, network=NetworkConfig(width=8), step=0.1, zca=True
+    )
     data = distill(digits, config)
     assert data.metadata.whitening == zca.record
     assert data.metadata.distillation["zca"] is True
