@@ -16,7 +16,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("distill fashion-mnist small.fred --objective dsa --bytes 6000", "the step that fits the bytes"),
             ("distill --from digits.fred again.fred --seed 1", "the same run with another seed"),
         ),
-        "experts": (("experts cifar10 trajectories --count 20", "then: distill cifar10 tm.fred --objective tm --experts"),),
+        "experts": (("experts cifar10 trajectories --count 20", "what distill --objective tm learns from"),),
         "encode": (
             ("encode digits digits.fred --k 40 --per-class 10", "ten real images a class, no distillation"),
             ("encode folder:photos photos.fred --size 64 --k 400 --bytes 100000", "a folder a class, in 100 kB"),
