@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FREDFMT := $(BIN)/fredfmt
 OUT ?= demo
 
-.PHONY: demo demo-fashion test quick lint fuzz bench clean
+.PHONY: demo demo-fashion test quick lint docs dist fuzz bench clean
 
 $(VENV)/.users: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,6 +39,18 @@ lint: $(VENV)/.developers
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/installed .
 	cd $(VENV)/installed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml
 
+# The documentation site, in site/. It needs no network once the tools are there, and neither do its readers.
+docs: $(VENV)/.users
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/installed .
+	NO_MKDOCS_2_WARNING=1 FREDFMT_INSTALLED=$(VENV)/installed $(BIN)/mkdocs build --strict
+
+# What goes to the package index: a wheel and a source distribution in dist/, checked.
+dist: $(VENV)/.developers
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 # 200,000 mutated files against the reader, then the same with HDF5's checksum put right: five minutes.
 fuzz: $(VENV)/.developers
 	$(BIN)/python -W ignore tests/fuzz/fuzz.py --files 200000
@@ -50,4 +62,4 @@ bench: $(VENV)/.developers
 	$(BIN)/python benchmarks/files.py
 
 clean:
-	rm -rf $(VENV) $(OUT) build dist *.egg-info
+	rm -rf $(VENV) $(OUT) build dist site *.egg-info

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli.commands import COMMANDS
+from fredfmt.cli.examples import EXAMPLES, epilog
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,7 +16,7 @@ app = typer.Typer(
     help="Make, store, share and train on distilled data sets in the frequency domain.",
 )
 for name, (command, panel) in COMMANDS.items():
-    app.command(name, rich_help_panel=panel)(command)
+    app.command(name, rich_help_panel=panel, epilog=epilog(name if name in EXAMPLES else "export"))(command)
 
 
 def _print_version(wanted: bool) -> None:

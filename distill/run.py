@@ -69,6 +69,10 @@ def distill(
 ) -> FreDData:
     """Learn a few instances a class to train on in place of ``source``.
 
+    With a process group of ``torch.distributed`` the work is shared over its processes, each on a ``device`` of its
+    own, and the same result, which does not depend on their number beyond rounding, is returned on all of them. Only
+    the first one writes and reads the checkpoint.
+
     Parameters
     ----------
     source
@@ -91,10 +95,6 @@ def distill(
         left there at the end.
     resume
         Go on from ``checkpoint`` if it exists; the result is the same as without the interruption. False begins anew.
-
-    With a process group of ``torch.distributed`` the work is shared over its processes, each on a ``device`` of its
-    own, and the same result, which does not depend on their number beyond rounding, is returned on all of them. Only
-    the first one writes and reads the checkpoint.
 
     Raises
     ------

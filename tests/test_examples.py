@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from fredfmt import encode, save
+from fredfmt.sources import open_source
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -31,3 +36,56 @@ def test_the_drop_in():
         first, last = map(float, re.findall(r"\d+\.\d+", line))
         assert line.startswith(name)
         assert last < first
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """A hundred real digits, coded."""
+    few = open_source("digits").sample(10, seed=0)
+    path = tmp_path_factory.mktemp("examples") / "digits.fred"
+    data = encode(few.normalized, few.labels, k=40, normalization=few.normalization, classes=few.classes)
+    save(data, path)
+    return str(path)
+
+
+def right(text):
+    """The accuracy that an example prints."""
+    return float(re.search(r"([\d.]+)% right", text)[1])
+
+
+def test_the_plain_loop(file):
+    text = run("train_plain.py", file, "digits", "60")
+    assert "trained on 100 decoded images, 60 steps" in text
+    assert right(text) > 60
+
+
+def test_lightning(file):
+    pytest.importorskip("lightning", reason="Lightning is not installed: pip install lightning")
+    text = run("train_lightning.py", file, "digits", "25")
+    assert "100 steps in 25 epochs" in text
+    assert right(text) > 60
+
+
+def test_numpy_batches_need_no_torch(file):
+    text = run("numpy_batches.py", file, "digits", "60")
+    assert "torch was not imported" in text
+    assert right(text) > 70
+
+
+def test_mixing(file):
+    rows = re.findall(r"^(\w[\w ,]*?) +(\d+) images +([\d.]+)%", run("mixing.py", file, "digits", "2", "40"), re.MULTILINE)
+    assert [(name, int(count)) for name, count, _ in rows] == [
+        ("file alone", 100),
+        ("real alone", 20),
+        ("both, half and half", 120),
+    ]
+    assert all(float(accuracy) > 40 for _, _, accuracy in rows)
+
+
+def test_continual_learning():
+    rows = re.findall(r"^(\w+) +([\d,]+) +([\d.]+)% +([\d.]+)%$", run("continual.py", "25"), re.MULTILINE)
+    assert [name for name, *_ in rows] == ["nothing", "coded", "pixels", "everything"]
+    old = {name: float(share) for name, _, _, share in rows}
+    assert old["coded"] > old["nothing"] + 30
+    size = {name: int(count.replace(",", "")) for name, count, *_ in rows}
+    assert 0 < size["coded"] <= 5 * 3500

@@ -1,0 +1,60 @@
+"""What each command's help page ends with: command lines that work, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+    {
+        "plan": (
+            ("plan digits --bytes 4000", "what fits into 4 kB"),
+            ("plan cifar10 --ipc 1 --k 64 --k 128", "the paper's budget, two numbers of frequencies"),
+        ),
+        "distill": (
+            ("distill digits digits.fred --ipc 1 --k 32 --step 0.5 --augmentation color_crop", "minutes on a laptop"),
+            ("distill fashion-mnist small.fred --objective dsa --bytes 6000", "the step that fits the bytes"),
+            ("distill --from digits.fred again.fred --seed 1", "the same run with another seed"),
+        ),
+        "experts": (("experts cifar10 trajectories --count 20", "what distill --objective tm learns from"),),
+        "encode": (
+            ("encode digits digits.fred --k 40 --per-class 10", "ten real images a class, no distillation"),
+            ("encode folder:photos photos.fred --size 64 --k 400 --bytes 100000", "a folder a class, in 100 kB"),
+        ),
+        "evaluate": (
+            ("evaluate digits.fred --on digits", "beside real images in the same bytes"),
+            ("evaluate digits.fred --on digits --network convnet --network vit --record", "results go into the file"),
+        ),
+        "inspect": (
+            ("inspect digits.fred", "shapes, bytes, origin, results"),
+            ("inspect digits.fred --json", "the same for programs"),
+        ),
+        "preview": (
+            ("preview digits.fred digits.png", "a contact sheet"),
+            ("preview digits.fred masks.png --kind masks", "which frequencies are kept"),
+        ),
+        "report": (("report digits.fred digits.html", "one page to browse, share and keep"),),
+        "validate": (("validate *.fred", "exit status 0 if all are valid"),),
+        "diff": (("diff digits.fred again.fred", "exit status 0 if the data are the same"),),
+        "curve": (("curve *.fred curve.png --anchors", "from results that evaluate --record wrote"),),
+        "bench": (("bench digits.fred --batch-size 2048", "images a second, here"),),
+        "convert": (("convert digits.fred digits.fred.zarr", "a directory that any Zarr reader opens"),),
+        "import": (
+            ("import res_DM_CIFAR10_ConvNet_10ipc.pt dm.fred --dataset cifar10", "what DC, DSA and DM save"),
+            ("import images_best.pt mtt.fred --dataset cifar10 --no-zca --lr 0.02", "what MTT saves"),
+        ),
+        "export": (
+            ("export digits.fred digits.npz", "arrays of images and labels"),
+            ("export digits.fred pictures", "a folder of PNG images a class"),
+        ),
+    }
+)
+"""Arguments behind ``fredfmt``, and a few words, by command."""
+
+
+def epilog(command: str) -> str:
+    """The end of a command's help page, in rich's markup; a paragraph a line."""
+    from rich.markup import escape
+
+    lines = [f"$ fredfmt {escape(line)}   [dim]# {escape(words)}[/dim]" for line, words in EXAMPLES[command]]
+    return "\n\n".join(["[bold]Examples[/bold]", *lines])

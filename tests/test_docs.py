@@ -1,0 +1,108 @@
+"""Every fenced block of Python and shell in the documentation runs.
+
+A page's Python blocks share one namespace, its shell lines one folder. The folder has in it a file `digits.fred`, with
+a result, and the folder `examples`; the tutorial and the first page begin with nothing but the latter. Numbers of iterations, steps, epochs and
+seeds are made tiny. A block that needs other data, a network or an installation says so in a comment before it:
+``<!-- not run: why -->``.
+"""
+
+import glob
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fredfmt import save
+from fredfmt.cli.app import app
+from fredfmt.containers.package import with_metadata
+from fredfmt.distill import DistillConfig, Evaluation, EvaluationConfig, distill
+from fredfmt.sources import open_source
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FROM_NOTHING = ("index.md", "tutorial.md")
+NOT_RUN = 20
+"""Blocks that may be left out, in all pages together."""
+
+BLOCK = re.compile(r"^(<!-- not run: [^\n]{5,}? -->\n)?( *)```(\w*)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
+TINY = (
+    (re.compile(r"(--(?:iterations|steps|epochs|seeds) |\b(?:iterations|steps|epochs|seeds)=)\d+"), r"\g<1>2"),
+    (re.compile(r"(examples/\w+\.py(?: \w+\.fred \w+)?)(?: \d+)*$", re.MULTILINE), r"\g<1> 2"),
+)
+
+
+def blocks(page):
+    """(language, text, is run) of every fenced block."""
+    for marked, indent, language, text in BLOCK.findall(page.read_text()):
+        yield language, re.sub(f"^{indent}", "", text, flags=re.MULTILINE), not marked
+
+
+def tiny(text):
+    for pattern, put in TINY:
+        text = pattern.sub(put, text)
+    return text
+
+
+@pytest.fixture(scope="module")
+def distilled():
+    """A distilled file with one recorded result."""
+    train = open_source("digits")
+    config = DistillConfig(ipc=2, k=32, step=0.5, iterations=2, augmentation="color_crop")
+    result = Evaluation(EvaluationConfig(seeds=2), "digits test", 500, (0.5, 0.6)).to_json()
+    return with_metadata(distill(train, config), results=(result,))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_blocks_of_a_page_run(page, distilled, tmp_path, monkeypatch):
+    found = [(language, tiny(text)) for language, text, run in blocks(page) if run and language in ("python", "sh")]
+    if not found:
+        return
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    shutil.copytree(ROOT / "examples", "examples")
+    if page.name not in FROM_NOTHING:
+        save(distilled, "digits.fred")
+    namespace = {"__name__": "page"}
+    for language, text in found:
+        if language == "python":
+            exec(compile(text, page.name, "exec"), namespace)
+        else:
+            for line in text.replace("\\\n", "").splitlines():
+                run_line(line)
+
+
+def run_line(line):
+    """A line of shell: the command in this process, which has torch already, anything else in one of its own."""
+    words = shlex.split(line, comments=True)
+    if words[:1] == ["fredfmt"]:
+        words = [name for word in words[1:] for name in (sorted(glob.glob(word)) or [word])]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, (line, result.output, result.exception)
+    elif words:
+        subprocess.run(["sh", "-ec", line], check=True, timeout=300)
+
+
+def test_few_blocks_are_left_out_and_all_are_of_a_known_kind():
+    kinds = [(page.name, language, run) for page in PAGES for language, _, run in blocks(page)]
+    assert {language for _, language, _ in kinds} <= {"python", "sh", "toml", "text", "mermaid"}
+    left_out = [kind for kind in kinds if not kind[2]]
+    assert len(left_out) <= NOT_RUN, left_out
+    assert len([kind for kind in kinds if kind[2]]) > 3 * len(left_out)
+
+
+def test_no_fence_escapes_the_pattern():
+    for page in PAGES:
+        text = page.read_text()
+        assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(list(blocks(page))), page
+
+
+def test_links_lead_to_files():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            assert re.match(r"https?://|mailto:", target) or (page.parent / target).exists(), (page.name, target)

@@ -1,0 +1,73 @@
+"""What goes into a distribution: every package, one version, and a help page with examples for each command."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from fredfmt import __version__
+from fredfmt.cli.app import app
+from fredfmt.cli.commands import COMMANDS
+from fredfmt.cli.examples import EXAMPLES
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+COMMAND = typer.main.get_command(app)
+
+
+def test_every_package_is_listed():
+    tools = PROJECT["tool"]["setuptools"]
+    found = set()
+    for package, folder in tools["package-dir"].items():
+        for path in (ROOT / folder).rglob("__init__.py"):
+            found.add(".".join([package, *path.parent.relative_to(ROOT / folder).parts]))
+    assert found == set(tools["packages"])
+
+
+def test_the_version_is_in_one_place_and_has_its_entry():
+    version = PROJECT["project"]["version"]
+    assert __version__ == version
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first is not None
+    assert first[1] == version
+
+
+def test_extras_are_all_in_all():
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert set(re.findall(r"\w+", extras["all"][0].split("[")[1])) == {*extras} - {"all", "test", "docs", "bench", "dev"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_help_page_ends_with_examples_whose_options_exist(name):
+    text = CliRunner().invoke(app, [name, "--help"], env={"TERMINAL_WIDTH": "200", "COLUMNS": "200"}).output
+    commands = re.findall(r"\$ fredfmt (.*?)\s+# ", text.split("Examples")[1])
+    assert commands == [line for line, _ in EXAMPLES[name if name in EXAMPLES else "export"]]
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line, _ in lines])
+def test_an_example_is_parsed_by_its_command(line):
+    """Names of options, types of values and numbers of arguments; nothing is run."""
+    name, *words = shlex.split(line)
+    command = COMMAND.commands[name]  # type: ignore[attr-defined]
+    context = command.make_context(name, words)
+    assert not context.args
+
+
+def test_the_shell_completes_commands_and_options():
+    def completed(words):
+        code = "import sys; sys.argv[0] = 'fredfmt'; from fredfmt.cli import main; main()"
+        environment = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1), "_FREDFMT_COMPLETE": "complete_bash"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        return done.stdout.split()
+
+    assert completed("fredfmt in") == ["inspect"]
+    assert completed("fredfmt preview --k") == ["--kind", "--k"]
+    assert "--show-completion" in CliRunner().invoke(app, ["--help"]).output
