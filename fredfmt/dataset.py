@@ -17,7 +17,7 @@ from fredfmt.errors import FredIndexError
 from fredfmt.limits import Limits
 from fredfmt.metadata import check_unit
 from fredfmt.model import FreDData
-from fredfmt.storage import File, load
+from fredfmt.storage import File, loaded
 
 Sample: TypeAlias = tuple[Any, Any]
 
@@ -39,12 +39,12 @@ class FreDDataset(Dataset[Sample]):
         False gives images in 0..1 instead of the space that they were stored in.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
-    verify, limits
+    verify, expected_digest, limits
         As for `fredfmt.load`.
 
     Raises
     ------
-    FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError
+    FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError, SourceError
         From `fredfmt.load`.
     ArgumentError
         For a size or a k that the data do not have, or ``normalized=False`` of whitened images.
@@ -61,9 +61,10 @@ class FreDDataset(Dataset[Sample]):
         k: int | None = None,
         dtype: torch.dtype = torch.float32,
         verify: bool = True,
+        expected_digest: str | None = None,
         limits: Limits = limits_.DEFAULT,
     ) -> None:
-        self.data = file if isinstance(file, FreDData) else load(file, verify=verify, limits=limits)
+        self.data = loaded(file, verify=verify, expected_digest=expected_digest, limits=limits)
         self.transform = transform
         self.target_transform = target_transform
         if not normalized:

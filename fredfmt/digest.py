@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.documents import canonical
+from fredfmt.errors import ArgumentError
 from fredfmt.model import ARRAYS, FreDData
+
+_SPELLING = re.compile("sha256:[0-9a-f]{64}")
 
 
 def digest(file: str | os.PathLike[str] | IO[bytes] | FreDData) -> str:
@@ -51,6 +55,13 @@ def digest_of_data(data: FreDData) -> str:
             state.update(f"{name} {array.dtype.str[1:]} {shape}\n".encode())
             state.update(np.ascontiguousarray(array).data)
     return f"sha256:{state.hexdigest()}"
+
+
+def check_spelling(expected: str | None) -> None:
+    """Raise `ArgumentError` for an expected digest that no data could have."""
+    if expected is not None and not _SPELLING.fullmatch(expected):
+        rule = "sha256: and 64 lower-case hexadecimal digits"
+        raise ArgumentError("not a digest", where="expected_digest", expected=rule, found=expected)
 
 
 def digest_of_document(document: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from fredfmt.errors import ArgumentError
 from fredfmt.limits import Limits
 from fredfmt.metadata import check_unit
 from fredfmt.model import FreDData
-from fredfmt.storage import File, load
+from fredfmt.storage import File, loaded
 
 
 class FreDLoader:
@@ -47,12 +47,12 @@ class FreDLoader:
         In distributed training, which of how many equal shares of each epoch this process gets. All ranks get the same
         number of batches: where the instances do not divide, the first ones of the epoch's order come twice, or with
         ``drop_last`` its last ones not at all. Otherwise shares are disjoint.
-    verify, limits
+    verify, expected_digest, limits
         As for `fredfmt.load`.
 
     Raises
     ------
-    FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError
+    FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError, SourceError
         From `fredfmt.load`.
     ArgumentError
         For a size or a k that the data do not have, a rank that is not in the world, settings that leave no batch, or
@@ -76,13 +76,14 @@ class FreDLoader:
         rank: int = 0,
         world_size: int = 1,
         verify: bool = True,
+        expected_digest: str | None = None,
         limits: Limits = limits_.DEFAULT,
     ) -> None:
         if batch_size < 1:
             raise ArgumentError("unusable batch_size", expected="at least 1", found=batch_size)
         if not 0 <= rank < world_size:
             raise ArgumentError("the rank is not in the world", expected=f"0 to {world_size - 1}", found=rank)
-        self.data = file if isinstance(file, FreDData) else load(file, verify=verify, limits=limits)
+        self.data = loaded(file, verify=verify, expected_digest=expected_digest, limits=limits)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -11,40 +11,90 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from fredfmt import cache
 from fredfmt import limits as limits_
 from fredfmt.containers import archive, directory, hdf5, hierarchy
 from fredfmt.containers.package import Package, pack, unpack
-from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError, SourceError, located
+from fredfmt.digest import check_spelling, digest_of_data
+from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError, IntegrityError, located
 from fredfmt.limits import Limits
+from fredfmt.metadata import Metadata
 from fredfmt.model import FreDData
+from fredfmt.remote import Address, is_address, shown, unchanged
 
 File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 SUFFIXES = (".fred", ".fred.zarr", ".fred.h5")
 
+_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+_FIRST = 64 << 10
+"""Bytes asked for first where the metadata alone are wanted; most fit several times."""
 
-def load(file: File, *, verify: bool = True, limits: Limits = limits_.DEFAULT) -> FreDData:
+
+def load(
+    file: File, *, verify: bool = True, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT
+) -> FreDData:
     """Read a data set.
 
     Parameters
     ----------
     file
-        A path, a file object open for reading bytes, or an ``http(s)://`` or other URL that fsspec knows. The
-        container is told by its content, not by its name.
+        A path, a file object open for reading bytes, or an address: ``https://``, ``s3://``,
+        ``hf://datasets/owner/name@revision/x.fred`` or another that fsspec knows. The container is told by its content,
+        not by its name. What an address gave is kept in a cache (`fredfmt.cache`) once it is verified, and taken from
+        there while the server says that it is the same.
     verify
         Whether to compute the content digest and compare it. Chunk checksums are verified in any case.
+    expected_digest
+        The content digest that the data must have, as `fredfmt.digest` gives it. An address whose file is in the cache
+        and has it is not asked again.
     limits
         What the file may ask for; see `Limits`.
 
     Raises
     ------
     FormatError, LimitError, IntegrityError, VersionError
-        With the file and the element. Nothing is returned for a file that is damaged in any place.
+        With the file and the element. Nothing is returned for a file that is damaged in any place, or is not the
+        expected one.
     FredFileNotFoundError
         If there is no such file.
+    SourceError
+        If an address cannot be read; nothing of it is kept.
     """
+    check_spelling(expected_digest)
     with located(_name(file)):
-        return unpack(read_package(file, limits=limits), verify=verify, limits=limits)
+        if isinstance(file, str) and is_address(file):
+            return _load_address(file, verify, expected_digest, limits)
+        data = unpack(read_package(file, limits=limits), verify=verify, limits=limits)
+        _check_expected(data, expected_digest)
+        return data
+
+
+def loaded(
+    file: File | FreDData, *, verify: bool = True, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT
+) -> FreDData:
+    """`load`, or the data themselves, compared with the expected digest all the same."""
+    if not isinstance(file, FreDData):
+        return load(file, verify=verify, expected_digest=expected_digest, limits=limits)
+    check_spelling(expected_digest)
+    _check_expected(file, expected_digest)
+    return file
+
+
+def load_metadata(file: File, *, limits: Limits = limits_.DEFAULT) -> Metadata:
+    """The metadata of a data set, verified by their own digest; the data are not looked at where that saves anything.
+
+    Of a ``.fred`` at an address only the first 64 kB are asked for, as the metadata lie in front.
+    """
+    if isinstance(file, str) and is_address(file):
+        with located(_name(file)):
+            address = Address(file)
+            root = archive.first(address.begin(_FIRST), limits=limits)
+            if isinstance(root, int):
+                root = archive.first(address.begin(root), limits=limits)
+            if isinstance(root, memoryview):
+                return hierarchy.metadata(root, limits=limits)
+    return load(file, limits=limits).metadata
 
 
 def save(data: FreDData, path: str | os.PathLike[str]) -> None:
@@ -77,7 +127,7 @@ def packed_size(data: FreDData, container: str = ".fred") -> int:
 
 def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
     """What a container declares, nothing decoded yet."""
-    if isinstance(file, str | os.PathLike) and "://" not in os.fspath(file):
+    if isinstance(file, str | os.PathLike) and not is_address(file):
         path = Path(file)
         if path.is_dir():
             entries, size = directory.read(path, limits=limits)
@@ -86,11 +136,46 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
             raise FredFileNotFoundError("no such file", hint="Check the path")
         with open(path, "rb") as stream:
             content = _read(stream, limits)
-    elif isinstance(file, str | os.PathLike):
-        with _open_url(os.fspath(file)) as stream:
-            content = _read(stream, limits)
+    elif isinstance(file, str):
+        content = Address(file).fetch(limits)
     else:
         content = _read(file, limits)
+    return _decode(content, limits)
+
+
+def _load_address(address: str, verify: bool, expected_digest: str | None, limits: Limits) -> FreDData:
+    """The data at an address: from the cache if that is surely the same, else fetched, verified and then kept."""
+    kept = cache.recall(address)
+    known = kept is not None and expected_digest is not None and kept.digest == expected_digest
+    content, mark = (cache.read(kept) if known and kept is not None else None), {}
+    if content is not None:
+        return unpack(_decode(content, limits), verify=verify, limits=limits)
+    there = Address(address)
+    mark = there.mark()
+    content = cache.read(kept) if kept is not None and unchanged(mark, kept.mark) else None
+    fetched = content is None
+    if content is None:
+        content = there.fetch(limits)
+    data = unpack(_decode(content, limits), verify=verify, limits=limits)
+    _check_expected(data, expected_digest)
+    if fetched and verify:
+        cache.keep(address, content, digest_of_data(data), mark)
+    return data
+
+
+def _check_expected(data: FreDData, expected: str | None) -> None:
+    if expected is not None and (found := digest_of_data(data)) != expected:
+        raise IntegrityError(
+            "sound, but not the data set that was asked for",
+            where="expected_digest",
+            expected=expected,
+            found=found,
+            hint="It was replaced, or the digest is of another file: ask who published it",
+        )
+
+
+def _decode(content: bytes, limits: Limits) -> Package:
+    """The package in the bytes of a file."""
     if content[:4] == archive.MAGIC:
         return hierarchy.decode(archive.unpack(content, limits=limits), len(content), limits=limits)
     if content[: len(hdf5.MAGIC)] == hdf5.MAGIC:
@@ -99,6 +184,7 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
         "not a fredfmt file",
         expected=" or ".join(SUFFIXES),
         found=f"{len(content)} bytes beginning {content[:8]!r}",
+        hint="This is a web page: take the address of the file itself" if _PAGE.match(content) else "",
         rule="FRED-400",
     )
 
@@ -157,20 +243,9 @@ def _read(stream: IO[bytes], limits: Limits) -> bytes:
     return content
 
 
-def _open_url(url: str) -> IO[bytes]:
-    try:
-        import fsspec
-    except ImportError:
-        raise SourceError("reading from a URL needs fsspec", hint="pip install 'fredfmt[remote]'") from None
-    try:
-        return io.BytesIO(fsspec.open(url, "rb").open().read())
-    except (OSError, ValueError, ImportError) as error:
-        raise SourceError("cannot be read", found=f"{type(error).__name__}: {error}") from None
-
-
 def _name(file: File) -> str:
     if isinstance(file, str | os.PathLike):
-        return os.fspath(file)
+        return shown(os.fspath(file))
     return str(getattr(file, "name", "file object"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fredfmt import limits as limits_
-from fredfmt.digest import digest_of_data
+from fredfmt.digest import check_spelling, digest_of_data
 from fredfmt.errors import FormatError, FredError, LimitError, collecting
 from fredfmt.limits import Limits
 from fredfmt.model import FreDData
@@ -62,11 +62,15 @@ class Report:
         return {**asdict(self), "findings": [asdict(finding) for finding in self.findings], "valid": self.valid}
 
 
-def validate(file: File, *, limits: Limits = limits_.DEFAULT) -> Report:
-    """Read a file with every check on and report all that is wrong with it. Never raises for the file's content."""
+def validate(file: File, *, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT) -> Report:
+    """Read a file with every check on and report all that is wrong with it. Never raises for the file's content.
+
+    Not having the expected digest is wrong, too.
+    """
+    check_spelling(expected_digest)
     data = None
     with collecting() as errors:
-        data = load(file, limits=limits)
+        data = load(file, expected_digest=expected_digest, limits=limits)
     findings = tuple(_finding(error) for error in errors)
     if errors or data is None:
         readable = all(isinstance(error, FormatError) and not isinstance(error, LimitError) for error in errors)

@@ -59,7 +59,12 @@ def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[
         body = view[at : at + size]
         if len(body) < size:
             raise FormatError(
-                "the archive is cut short", where=name, expected=f"{size} bytes", found=len(body), rule="FRED-401"
+                "the archive is cut short",
+                where=name,
+                expected=f"{size} bytes",
+                found=len(body),
+                hint="Get the file again from where you had it",
+                rule="FRED-401",
             )
         with check():
             if zlib.crc32(body) != checksum:
@@ -75,6 +80,29 @@ def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[
     with check():
         _check_directory(content[at:], sizes, at)
     return entries
+
+
+def first(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> memoryview | int | None:
+    """The first entry of an archive of which ``content`` is the beginning.
+
+    If it reaches beyond that: how many bytes there must be. None for what is no archive.
+    """
+    if content[: len(MAGIC)] != MAGIC:
+        return None
+    with located("entry 0 at byte 0"):
+        name, size, checksum, at = _read_local(content, 0)
+    limits_.check(size, limits.json_bytes, "a JSON document", where=name, name="json_bytes")
+    body = memoryview(content)[at : at + size]
+    if len(body) < size:
+        return at + size
+    if zlib.crc32(body) != checksum:
+        raise IntegrityError(
+            "the entry's CRC-32 does not match: it is damaged",
+            where=name,
+            hint="Get the file again from where you had it",
+            rule="FRED-405",
+        )
+    return body
 
 
 def _check_directory(found: bytes, sizes: list[tuple[str, int, int]], at: int) -> None:

@@ -16,9 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt import limits as limits_
-from fredfmt.containers.package import DIMENSIONS, DTYPES, Package, StoredArray, check_size, chunk_shape_of
+from fredfmt.containers.package import (
+    DIMENSIONS,
+    DTYPES,
+    Package,
+    StoredArray,
+    check_size,
+    chunk_shape_of,
+    read_metadata,
+)
 from fredfmt.documents import canonical, parse
 from fredfmt.errors import FormatError, IntegrityError, check, located
+from fredfmt.metadata import Metadata
 from fredfmt.model import ARRAYS
 
 ROOT = "zarr.json"
@@ -54,6 +63,11 @@ def decode(entries: Mapping[str, Any], size: int, *, limits: limits_.Limits = li
                 )
             arrays[name] = _stored_array(name, entries, limits)
     return Package(document, arrays, size, frozenset(names) - set(arrays))
+
+
+def metadata(root: Any, *, limits: limits_.Limits = limits_.DEFAULT) -> Metadata:
+    """The metadata in the root document of a hierarchy, verified by their digest; the arrays are not looked at."""
+    return read_metadata(_document({ROOT: root}, limits))
 
 
 def _document(entries: Mapping[str, Any], limits: limits_.Limits) -> Any:

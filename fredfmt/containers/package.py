@@ -114,6 +114,14 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
     return data
 
 
+def read_metadata(document: Any) -> Metadata:
+    """The metadata of a document by itself, its digest verified."""
+    with located("metadata"):
+        metadata = Metadata.from_json(document)
+    _check_integrity(document)
+    return metadata
+
+
 def _check_digest(data: FreDData, expected: str) -> None:
     if (found := digest_of_data(data)) != expected:
         raise IntegrityError(

@@ -1,0 +1,195 @@
+"""Addresses: ``https://``, ``s3://``, ``hf://`` and whatever else fsspec knows in, bytes out, whole or not at all.
+
+A file is fetched in one request: its arrays are single chunks up to 16 MiB, each under one checksum, so no part of
+them can be verified alone (docs/decisions/remote.md). The metadata can, and lie in front.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from fredfmt import limits as limits_
+from fredfmt.errors import ArgumentError, FredError, FredFileNotFoundError, SourceError
+from fredfmt.limits import Limits
+
+_MARKS = ("ETag", "Content-MD5", "Digest", "blob_id", "VersionId")
+_TIMEOUT = 30.0
+_PACKAGES = {
+    "http": "fredfmt[remote]",
+    "https": "fredfmt[remote]",
+    "hf": "fredfmt[hub]",
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+}
+
+
+def is_address(file: object) -> bool:
+    """Whether ``file`` is an address rather than a path or a file object."""
+    return isinstance(file, str) and "://" in file
+
+
+def shown(address: str) -> str:
+    """An address as messages may show it: without user, password and query, which can be secrets."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https"):
+        return address
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+class Address:
+    """One file somewhere else. Every failure is one `SourceError`, or `FredFileNotFoundError`, in words."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        with _explained(address):
+            self._system, self._path = _open(address)
+
+    def mark(self) -> dict[str, str]:
+        """What the server calls the version of the file that is there now; empty if it says nothing of the kind."""
+        with _explained(self.address):
+            info = self._system.info(self._path)
+        if info.get("type") == "directory":
+            raise SourceError("a folder", expected="a file", hint="Share the .fred: a .fred.zarr is read locally only")
+        marks = {name: str(info[name]) for name in _MARKS if info.get(name)}
+        return {**marks, "size": str(info.get("size"))} if marks else {}
+
+    def fetch(self, limits: Limits) -> bytes:
+        """The whole file."""
+        guard = _guard(limits.file_bytes)
+        with tempfile.TemporaryDirectory(prefix="fredfmt-") as folder:
+            path = Path(folder) / "fetched"
+            try:
+                with _explained(self.address):
+                    self._system.get_file(self._path, str(path), callback=guard)
+                content = path.read_bytes()
+            except _TooMuch:
+                content = b""
+        limits_.check(max(guard.most, len(content)), limits.file_bytes, "the size of the file", name="file_bytes")
+        return content
+
+    def begin(self, size: int) -> bytes:
+        """The first ``size`` bytes, or all if there are fewer; a server that knows ranges sends no more."""
+        with _explained(self.address):
+            options = {"block_size": size, "cache_type": "none"}
+            with self._system.open(self._path, "rb", **options) as stream:
+                content: bytes = stream.read(size)
+        return content
+
+
+def _open(address: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError:
+        raise SourceError("reading from a URL needs fsspec", hint="pip install 'fredfmt[remote]'") from None
+    protocol = address.split("://", 1)[0].lower()
+    options: dict[str, Any] = {}
+    if protocol in ("http", "https"):
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_timeout(), sock_read=_timeout())
+        options = {
+            "client_kwargs": {"timeout": timeout, "trust_env": True},
+            "headers": {"Accept-Encoding": "identity"},
+        }
+    elif protocol == "hf" and (endpoint := os.environ.get("HF_ENDPOINT")):
+        options = {"endpoint": endpoint}
+    elif protocol in ("s3", "s3a"):
+        options = {"config_kwargs": {"connect_timeout": _timeout(), "read_timeout": _timeout()}}
+    system, path = fsspec.core.url_to_fs(address, skip_instance_cache=True, **options)
+    return system, path
+
+
+def _timeout() -> float:
+    """Seconds of silence after which a server is given up: ``FREDFMT_TIMEOUT``, else 30."""
+    said = os.environ.get("FREDFMT_TIMEOUT", "")
+    try:
+        seconds = float(said or _TIMEOUT)
+        if not 0 < seconds < float("inf"):
+            raise ValueError
+    except ValueError:
+        raise ArgumentError("unusable", where="FREDFMT_TIMEOUT", expected="seconds above 0", found=said) from None
+    return seconds
+
+
+class _TooMuch(Exception):
+    """More is coming than the limits allow."""
+
+
+def _guard(most: int) -> Any:
+    """A callback of fsspec that stops a transfer beyond ``most`` bytes; its ``most`` is what was announced or came."""
+    from fsspec.callbacks import Callback
+
+    class Guard(Callback):  # type: ignore[misc,unused-ignore]  # fsspec is not typed
+        most = 0
+
+        def set_size(self, size: int | None) -> None:
+            self.most = max(self.most, size or 0)
+            super().set_size(size)
+            self._check()
+
+        def relative_update(self, inc: int = 1) -> None:
+            super().relative_update(inc)
+            self.most = max(self.most, self.value)
+            self._check()
+
+        def _check(self) -> None:
+            if self.most > most:
+                raise _TooMuch
+
+    return Guard()
+
+
+@contextmanager
+def _explained(address: str) -> Iterator[None]:
+    """Turn whatever a file system raises into one error that says what to do."""
+    try:
+        yield
+    except (FredError, _TooMuch):
+        raise
+    except Exception as error:
+        raise _explanation(address, error) from None
+
+
+def _explanation(address: str, error: BaseException) -> FredError:
+    protocol = address.split("://", 1)[0].lower()
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()).replace(address, shown(address)) or "no more words"
+    found = f"{type(error).__name__}: {text}"
+    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, ImportError):
+        package = _PACKAGES.get(protocol)
+        hint = f"pip install '{package}'" if package else "Install the package that fsspec asks for"
+        return SourceError(f"reading {protocol}:// needs another package", found=found, hint=hint)
+    if isinstance(error, FileNotFoundError) or status in (404, 410):
+        return FredFileNotFoundError("no such file there", hint="Check the address, and that it may be read by all")
+    if isinstance(error, PermissionError) or status in (401, 403):
+        return SourceError("the server does not give it to you", found=found, hint="Log in, or ask who published it")
+    if isinstance(status, int):
+        return SourceError("the server answered with an error", found=found, hint="Try again later")
+    if isinstance(error, TimeoutError):
+        return SourceError(
+            "the server went silent",
+            expected=f"something within {_timeout():g} s",
+            hint="Try again, or set FREDFMT_TIMEOUT to more seconds",
+        )
+    if isinstance(error, ValueError) and "rotocol" in text:
+        return SourceError("no such kind of address", found=found, hint="https://, s3:// and hf:// are known")
+    return SourceError(
+        "cannot be read, or the connection broke off; nothing was kept", found=found, hint="Try again, or check it"
+    )
+
+
+def unchanged(found: Mapping[str, str], kept: Mapping[str, str]) -> bool:
+    """Whether two marks of an address say that it holds the same version; nothing said is not the same."""
+    return bool(found) and dict(found) == dict(kept)

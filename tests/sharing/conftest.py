@@ -1,0 +1,41 @@
+"""A server, a cache of the test's own, and a small data set of two channels and odd sizes."""
+
+import numpy as np
+import pytest
+from web import Site
+
+from fredfmt import encode, save
+
+
+@pytest.fixture
+def site():
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FREDFMT_CACHE", str(folder))
+    monkeypatch.setenv("FREDFMT_TIMEOUT", "0.5")
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def make(seed=5, **metadata):
+    generator = np.random.default_rng(seed)
+    images = generator.standard_normal((9, 2, 13, 17)).astype(np.float32)
+    return encode(images, np.arange(9) % 3, k=11, step=0.5, **metadata)
+
+
+@pytest.fixture
+def data():
+    return make()
+
+
+@pytest.fixture
+def content(data, tmp_path):
+    save(data, tmp_path / "made.fred")
+    return (tmp_path / "made.fred").read_bytes()

@@ -1,0 +1,281 @@
+"""Files at addresses, over a real server that behaves and misbehaves; and what the cache holds afterwards."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fredfmt import (
+    ArgumentError,
+    FormatError,
+    FredError,
+    IntegrityError,
+    LimitError,
+    Limits,
+    SourceError,
+    digest,
+    encode,
+    load,
+    save,
+    validate,
+)
+from fredfmt.storage import load_metadata
+
+OTHER = "sha256:" + "0" * 64
+
+
+def kept(cache, kind="files"):
+    return sorted((cache / kind).iterdir()) if (cache / kind).is_dir() else []
+
+
+@pytest.mark.parametrize("manners", [("ranges",), (), ("ranges", "no-etag")], ids=str)
+def test_a_file_at_an_address_is_the_local_file(site, data, content, manners):
+    address = site.put("x.fred", content, *manners)
+    assert load(address) == data
+    assert digest(address) == digest(data)
+    assert validate(address).valid
+    assert load(address, expected_digest=digest(data)) == data
+
+
+def test_what_the_server_calls_the_same_is_not_fetched_again(site, data, content, cache):
+    address = site.put("x.fred", content, "ranges")
+    load(address)
+    assert [path.read_bytes() for path in kept(cache)] == [content]
+    site.forget()
+    assert load(address) == data
+    assert (site.requests("GET"), site.requests("HEAD")) == ([], ["x.fred"])
+    site.forget()
+    assert load(address, expected_digest=digest(data)) == data
+    assert site.asked == []
+
+
+def test_a_server_that_names_no_version_is_asked_for_the_file_every_time(site, data, content):
+    address = site.put("x.fred", content, "no-etag")
+    for _ in range(2):
+        site.forget()
+        assert load(address) == data
+        assert "x.fred" in site.requests("GET")
+
+
+def test_a_file_that_was_replaced_is_fetched_again(site, data, content, tmp_path, cache):
+    address = site.put("x.fred", content)
+    load(address)
+    other = encode(np.ones((9, 2, 13, 17), np.float32) * np.arange(9)[:, None, None, None], np.arange(9) % 3, k=11)
+    save(other, tmp_path / "other.fred")
+    site.put("x.fred", (tmp_path / "other.fred").read_bytes())
+    assert load(address) == other
+    assert load(address, expected_digest=digest(other)) == other
+    with pytest.raises(IntegrityError, match="not the data set that was asked for") as caught:
+        load(address, expected_digest=digest(data))
+    assert caught.value.found == digest(other)
+    assert len(kept(cache)) == 2
+    assert len(kept(cache, "addresses")) == 1
+
+
+def test_a_damaged_cache_is_noticed_and_mended(site, data, content, cache):
+    address = site.put("x.fred", content)
+    load(address)
+    (path,) = kept(cache)
+    path.write_bytes(content[:-9] + b"123456789")
+    assert load(address, expected_digest=digest(data)) == data
+    assert path.read_bytes() == content
+    (record,) = kept(cache, "addresses")
+    for nonsense in (b"", b"[]", b"{", b'{"file": "../../x", "digest": 1, "mark": {}}'):
+        record.write_bytes(nonsense)
+        assert load(address, expected_digest=digest(data)) == data
+
+
+FAILURES = {
+    "cut": (SourceError, "broke off"),
+    "short": (FormatError, "cut short"),
+    "flip": (IntegrityError, "damaged"),
+    "silent": (SourceError, "went silent"),
+    "403": (SourceError, "does not give it to you.*403"),
+    "500": (SourceError, "answered with an error.*500"),
+    "missing": (FileNotFoundError, "no such file there"),
+    "gone": (SourceError, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("manner", FAILURES)
+def test_a_failure_is_one_clear_error_and_nothing_is_kept(site, data, content, cache, manner):
+    kind, text = FAILURES[manner]
+    address = site.put("x.fred", content, manner)
+    if manner == "missing":
+        address = f"{site.address}/nothing.fred"
+    if manner == "gone":
+        address = "http://127.0.0.1:1/x.fred"
+    with pytest.raises(kind, match=text) as caught:
+        load(f"{address}?key=secret")
+    message = str(caught.value)
+    assert isinstance(caught.value, FredError)
+    assert message.startswith(address)
+    assert "secret" not in message
+    assert caught.value.hint
+    assert "\n" not in message
+    assert kept(cache) == kept(cache, "addresses") == []
+    site.put("x.fred", content, "ranges")
+    assert load(f"{site.address}/x.fred") == data
+
+
+def test_a_failure_leaves_what_was_kept_before(site, data, content, cache):
+    address = site.put("x.fred", content)
+    load(address)
+    before = [(path.name, path.read_bytes()) for kind in ("files", "addresses") for path in kept(cache, kind)]
+    site.put("x.fred", content[: len(content) // 2])
+    with pytest.raises(FormatError):
+        load(address)
+    assert before == [(path.name, path.read_bytes()) for kind in ("files", "addresses") for path in kept(cache, kind)]
+    assert load(address, expected_digest=digest(data)) == data
+
+
+def test_every_changed_byte_is_noticed(site, content, cache):
+    for at in range(0, len(content), 97):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        address = site.put("x.fred", bytes(changed))
+        with pytest.raises(FormatError):
+            load(address)
+    assert kept(cache) == []
+
+
+def test_a_redirect_is_followed(site, data, content):
+    site.put("there.fred", content, "ranges")
+    assert load(site.put("here.fred", b"there.fred", "redirect")) == data
+
+
+def test_a_body_without_end_stops_at_the_limit(site, cache):
+    address = site.put("x.fred", b"", "endless")
+    with pytest.raises(LimitError, match="file_bytes"):
+        load(address, limits=Limits(file_bytes=1 << 20))
+    assert site.sent < 1 << 26
+    assert kept(cache) == []
+
+
+def test_an_announced_size_over_the_limit_is_not_fetched(site, content):
+    with pytest.raises(LimitError, match="file_bytes"):
+        load(site.put("x.fred", content), limits=Limits(file_bytes=len(content) - 1))
+
+
+def test_a_web_page_is_told_for_what_it_is(site):
+    with pytest.raises(FormatError, match="This is a web page"):
+        load(site.put("x.fred", b"\n<!DOCTYPE html><title>Log in</title>"))
+
+
+def test_the_cache_can_be_off_and_says_when_it_cannot_be_written(site, data, content, tmp_path, monkeypatch):
+    address = site.put("x.fred", content)
+    monkeypatch.setenv("FREDFMT_CACHE", "none")
+    assert load(address) == data
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FREDFMT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(SourceError, match="FREDFMT_CACHE"):
+        load(address)
+
+
+def test_the_default_cache_is_the_users(monkeypatch, tmp_path):
+    from fredfmt import cache
+
+    monkeypatch.delenv("FREDFMT_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache.folder() == tmp_path / "fredfmt" / "remote"
+
+
+@pytest.mark.parametrize("expected", ["", "0" * 64, "sha256:" + "A" * 64, "md5:1"])
+def test_an_expected_digest_must_be_one(tmp_path, data, expected):
+    save(data, tmp_path / "x.fred")
+    for read in (load, validate):
+        with pytest.raises(ArgumentError, match="not a digest"):
+            read(tmp_path / "x.fred", expected_digest=expected)
+
+
+def test_local_files_are_held_against_an_expected_digest(tmp_path, data):
+    save(data, tmp_path / "x.fred")
+    assert load(tmp_path / "x.fred", expected_digest=digest(data)) == data
+    with pytest.raises(IntegrityError):
+        load(tmp_path / "x.fred", verify=False, expected_digest=OTHER)
+    report = validate(tmp_path / "x.fred", expected_digest=OTHER)
+    assert [finding.where.rpartition(" ")[2] for finding in report.errors] == ["expected_digest"]
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A file of some 400 kB and its bytes."""
+    images = np.random.default_rng(3).standard_normal((600, 2, 17, 13)).astype(np.float32)
+    save(encode(images, np.arange(600) % 3, k=200, step=None), tmp_path / "large.fred")
+    return tmp_path / "large.fred"
+
+
+def test_the_metadata_alone_cost_the_beginning(site, large, cache):
+    content = large.read_bytes()
+    address = site.put("x.fred", content, "ranges")
+    assert load_metadata(address) == load(large).metadata
+    assert site.sent <= 1 << 16 < len(content) // 4
+    assert load_metadata(large) == load(large).metadata
+    assert kept(cache) == []
+
+
+def test_the_metadata_alone_from_a_server_without_ranges(site, large):
+    assert load_metadata(site.put("x.fred", large.read_bytes())) == load(large).metadata
+
+
+def test_long_metadata_take_a_second_request(site, data, tmp_path):
+    from dataclasses import replace
+
+    long = replace(data, metadata=replace(data.metadata, ext={"notes": "odd " * 50_000}))
+    save(long, tmp_path / "long.fred")
+    address = site.put("x.fred", (tmp_path / "long.fred").read_bytes(), "ranges")
+    assert load_metadata(address) == long.metadata
+
+
+def test_damaged_metadata_are_refused(site, large):
+    content = bytearray(large.read_bytes())
+    content[content.index(b'"classes"') + 12] ^= 1
+    with pytest.raises(IntegrityError):
+        load_metadata(site.put("x.fred", bytes(content), "ranges"))
+
+
+def test_other_file_systems_of_fsspec(data, content):
+    import fsspec
+
+    with fsspec.open("memory://folder/x.fred", "wb") as stream:
+        stream.write(content)
+    assert load("memory://folder/x.fred") == data
+    with pytest.raises(SourceError, match="a folder"):
+        load("memory://folder")
+    with pytest.raises(FileNotFoundError):
+        load("memory://folder/y.fred")
+
+
+@pytest.mark.parametrize(
+    ("address", "modules", "hint"),
+    [
+        ("https://127.0.0.1/x.fred", ["fsspec"], r"fredfmt\[remote\]"),
+        ("https://127.0.0.1/x.fred", ["aiohttp", "fsspec.implementations.http"], r"fredfmt\[remote\]"),
+        ("hf://datasets/a/b/x.fred", ["huggingface_hub"], r"fredfmt\[hub\]"),
+        ("s3://bucket/x.fred", ["s3fs"], "s3fs"),
+    ],
+)
+def test_a_missing_package_is_named(monkeypatch, address, modules, hint):
+    for name in modules:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SourceError, match=rf"pip install '?{hint}"):
+        load(address)
+
+
+def test_an_unknown_kind_of_address():
+    with pytest.raises(SourceError, match="no such kind of address"):
+        load("nonsense://x.fred")
+
+
+def test_a_timeout_must_be_one(monkeypatch):
+    monkeypatch.setenv("FREDFMT_TIMEOUT", "soon")
+    with pytest.raises(ArgumentError, match="FREDFMT_TIMEOUT"):
+        load("http://127.0.0.1:1/x.fred")
+
+
+def test_importing_fredfmt_imports_no_network():
+    code = "import sys, fredfmt; assert not {'fsspec', 'aiohttp', 'huggingface_hub', 'asyncio'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
