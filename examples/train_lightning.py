@@ -39,7 +39,7 @@ class Classifier(lightning.LightningModule):
         images, labels = batch
         return F.cross_entropy(self.network(images), labels, label_smoothing=0.1)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+    def test_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         images, labels = batch
         self.log("accuracy", (self.network(images).argmax(1) == labels).float().mean(), batch_size=len(labels))
 
