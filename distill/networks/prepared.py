@@ -55,8 +55,9 @@ def _compiled(kind: type, method: str) -> Callable[..., Tensor]:
         try:
             made = compiled(network, images)
         except torch._dynamo.exc.TorchDynamoException as error:
-            first = str(error).strip().partition("\n")[0]
-            raise ArgumentError("torch.compile does not work here", where=kind.__name__, found=first, hint=_HINT) from None
+            found = str(error).strip().partition("\n")[0]
+            what = "torch.compile does not work here"
+            raise ArgumentError(what, where=kind.__name__, found=found, hint=_HINT) from None
         return made
 
     return call
