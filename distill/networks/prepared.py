@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,7 @@ class _Prepared(nn.Module):
 
     def _run(self, method: str, images: Tensor) -> Tensor:
         kind = type(self.network)
-        function = _compiled(cast(Hashable, kind), method) if self._compile else getattr(kind, method)
+        function = _compiled(kind, method) if self._compile else getattr(kind, method)  # type: ignore[arg-type]
         half = self._dtype != torch.float32
         with torch.autocast(images.device.type, dtype=self._dtype if half else None, enabled=half):
             made: Tensor = function(self.network, images)
@@ -47,7 +47,7 @@ class _Prepared(nn.Module):
 
 
 @cache
-def _compiled(kind: Hashable, method: str) -> Callable[..., Tensor]:
+def _compiled(kind: type, method: str) -> Callable[..., Tensor]:
     """One compiled function for all networks of a kind, whose parameters come and go. Nothing is compiled yet."""
     compiled: Callable[..., Tensor] = torch.compile(getattr(kind, method))
 
@@ -55,8 +55,9 @@ def _compiled(kind: Hashable, method: str) -> Callable[..., Tensor]:
         try:
             made = compiled(network, images)
         except torch._dynamo.exc.TorchDynamoException as error:
-            first = str(error).strip().partition("\n")[0]
-            raise ArgumentError("torch.compile does not work here", where=str(kind), found=first, hint=_HINT) from None
+            found = str(error).strip().partition("\n")[0]
+            what = "torch.compile does not work here"
+            raise ArgumentError(what, where=kind.__name__, found=found, hint=_HINT) from None
         return made
 
     return call
