@@ -35,11 +35,11 @@ class Classifier(lightning.LightningModule):
             nn.Linear(1024, classes),
         )
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         images, labels = batch
         return F.cross_entropy(self.network(images), labels, label_smoothing=0.1)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+    def test_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         images, labels = batch
         self.log("accuracy", (self.network(images).argmax(1) == labels).float().mean(), batch_size=len(labels))
 

@@ -1,8 +1,8 @@
 """Every fenced block of Python and shell in the documentation runs.
 
-A page's Python blocks share one namespace, its shell lines one folder. The folder has in it a file `digits.fred`, with
-a result, and the folder `examples`; the tutorial and the first page begin with nothing but the latter. Numbers of iterations, steps, epochs and
-seeds are made tiny. A block that needs other data, a network or an installation says so in a comment before it:
+A page's Python blocks share one namespace, its shell lines one folder. That folder has in it `examples` and, but for
+the pages that begin with nothing, a file `digits.fred` with a result. Numbers of iterations, steps, epochs and seeds
+are made tiny. A block that needs other data, a network or an installation says so in a comment before it:
 ``<!-- not run: why -->``.
 """
 

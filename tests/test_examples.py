@@ -73,7 +73,9 @@ def test_numpy_batches_need_no_torch(file):
 
 
 def test_mixing(file):
-    rows = re.findall(r"^(\w[\w ,]*?) +(\d+) images +([\d.]+)%", run("mixing.py", file, "digits", "2", "40"), re.MULTILINE)
+    rows = re.findall(
+        r"^(\w[\w ,]*?) +(\d+) images +([\d.]+)%", run("mixing.py", file, "digits", "2", "40"), re.MULTILINE
+    )
     assert [(name, int(count)) for name, count, _ in rows] == [
         ("file alone", 100),
         ("real alone", 20),

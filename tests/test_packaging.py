@@ -40,7 +40,13 @@ def test_the_version_is_in_one_place_and_has_its_entry():
 
 def test_extras_are_all_in_all():
     extras = PROJECT["project"]["optional-dependencies"]
-    assert set(re.findall(r"\w+", extras["all"][0].split("[")[1])) == {*extras} - {"all", "test", "docs", "bench", "dev"}
+    assert set(re.findall(r"\w+", extras["all"][0].split("[")[1])) == {*extras} - {
+        "all",
+        "test",
+        "docs",
+        "bench",
+        "dev",
+    }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -62,7 +68,11 @@ def test_an_example_is_parsed_by_its_command(line):
 def test_the_shell_completes_commands_and_options():
     def completed(words):
         code = "import sys; sys.argv[0] = 'fredfmt'; from fredfmt.cli import main; main()"
-        environment = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1), "_FREDFMT_COMPLETE": "complete_bash"}
+        environment = {
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+            "_FREDFMT_COMPLETE": "complete_bash",
+        }
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
         )
