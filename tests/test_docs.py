@@ -27,14 +27,11 @@ from fredfmt.sources import open_source
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FROM_NOTHING = ("index.md", "tutorial.md")
-NOT_RUN = 20
+NOT_RUN = 10
 """Blocks that may be left out, in all pages together."""
 
 BLOCK = re.compile(r"^(<!-- not run: [^\n]{5,}? -->\n)?( *)```(\w*)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
-TINY = (
-    (re.compile(r"(--(?:iterations|steps|epochs|seeds) |\b(?:iterations|steps|epochs|seeds)=)\d+"), r"\g<1>2"),
-    (re.compile(r"(examples/\w+\.py(?: \w+\.fred \w+)?)(?: \d+)*$", re.MULTILINE), r"\g<1> 2"),
-)
+TINY = ((re.compile(r"(--(?:iterations|steps|epochs|seeds) |\b(?:iterations|steps|epochs|seeds)=)\d+"), r"\g<1>2"),)
 
 
 def blocks(page):
