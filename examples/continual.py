@@ -5,6 +5,9 @@
 After each task its images are coded into a file of a fixed size (`fredfmt.encode`, `max_bytes`), and the originals are
 gone. The next tasks train on their own images and on as many decoded from the buffer. Beside it: no buffer, a buffer
 of the same bytes of plain 8-bit pixels, and the case that nothing is ever thrown away.
+
+Expect both buffers far above none, and on pictures of 8x8 the plain pixels ahead: an image is only 64 bytes, and each
+coded task pays some 2 kB for its metadata and container. On larger images that share is small.
 """
 
 import sys

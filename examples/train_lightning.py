@@ -35,7 +35,7 @@ class Classifier(lightning.LightningModule):
             nn.Linear(1024, classes),
         )
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         images, labels = batch
         return F.cross_entropy(self.network(images), labels, label_smoothing=0.1)
 
