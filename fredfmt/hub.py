@@ -1,4 +1,4 @@
-"""The Hugging Face Hub and other places: a file there by one commit, and a file from any address by one verified copy."""
+"""The Hugging Face Hub and other places: a file goes there in one commit, and comes from any address once verified."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def pull(
     """Copy the file at any address that `fredfmt.load` reads to ``path``, byte for byte; returns its digest.
 
     It is verified first, and appears whole or not at all. Raises what `fredfmt.load` raises, and `ArgumentError` if
-    there is a file already that must not be replaced, or ``path`` has another suffix than the address.
+    there is a file already that must not be replaced.
     """
     check_spelling(expected_digest)
     if not is_address(address):

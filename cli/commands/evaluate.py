@@ -84,7 +84,7 @@ def evaluate(
     from fredfmt.storage import load, save
 
     tried = _corruption_config(corruptions, severities)
-    data = load(file)
+    data = load(file, expected_digest=expected_digest)
     base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
     said = options.said(context)
     shared: dict[str, Any] = {name: said[name] for name in ("steps", "epochs", "batch", "seeds") if name in said}
