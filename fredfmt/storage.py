@@ -127,7 +127,9 @@ def packed_size(data: FreDData, container: str = ".fred") -> int:
 
 def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
     """What a container declares, nothing decoded yet."""
-    if isinstance(file, str | os.PathLike) and not is_address(file):
+    if isinstance(file, str) and is_address(file):
+        content = Address(file).fetch(limits)
+    elif isinstance(file, str | os.PathLike):
         path = Path(file)
         if path.is_dir():
             entries, size = directory.read(path, limits=limits)
@@ -136,8 +138,6 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
             raise FredFileNotFoundError("no such file", hint="Check the path")
         with open(path, "rb") as stream:
             content = _read(stream, limits)
-    elif isinstance(file, str):
-        content = Address(file).fetch(limits)
     else:
         content = _read(file, limits)
     return _decode(content, limits)

@@ -1,4 +1,4 @@
-"""As much of the Hugging Face Hub's HTTP API as pushing and reading one small data set take, after its documentation."""
+"""As much of the Hugging Face Hub's HTTP API as pushing and reading one small data set take."""
 
 from __future__ import annotations
 
