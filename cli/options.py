@@ -19,6 +19,9 @@ Source = Annotated[
 ]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ExpectedDigest = Annotated[
+    str | None, typer.Option(metavar="sha256:...", help="Refuse data that have another content digest.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder with downloaded data sets, or to download them to.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]

@@ -64,7 +64,7 @@ def load(
     check_spelling(expected_digest)
     with located(_name(file)):
         if isinstance(file, str) and is_address(file):
-            return _load_address(file, verify, expected_digest, limits)
+            return fetch_verified(file, verify=verify, expected_digest=expected_digest, limits=limits)[1]
         data = unpack(read_package(file, limits=limits), verify=verify, limits=limits)
         _check_expected(data, expected_digest)
         return data
@@ -143,24 +143,24 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
     return _decode(content, limits)
 
 
-def _load_address(address: str, verify: bool, expected_digest: str | None, limits: Limits) -> FreDData:
-    """The data at an address: from the cache if that is surely the same, else fetched, verified and then kept."""
+def fetch_verified(
+    address: str, *, verify: bool = True, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT
+) -> tuple[bytes, FreDData]:
+    """The file at an address and its data: from the cache if that is surely the same, else fetched, and then kept."""
     kept = cache.recall(address)
-    known = kept is not None and expected_digest is not None and kept.digest == expected_digest
-    content, mark = (cache.read(kept) if known and kept is not None else None), {}
-    if content is not None:
-        return unpack(_decode(content, limits), verify=verify, limits=limits)
+    if kept is not None and kept.digest == expected_digest and (content := cache.read(kept)) is not None:
+        data = unpack(_decode(content, limits), verify=verify, limits=limits)
+        _check_expected(data, expected_digest)
+        return content, data
     there = Address(address)
     mark = there.mark()
-    content = cache.read(kept) if kept is not None and unchanged(mark, kept.mark) else None
-    fetched = content is None
-    if content is None:
-        content = there.fetch(limits)
+    known = cache.read(kept) if kept is not None and unchanged(mark, kept.mark) else None
+    content = there.fetch(limits) if known is None else known
     data = unpack(_decode(content, limits), verify=verify, limits=limits)
     _check_expected(data, expected_digest)
-    if fetched and verify:
+    if known is None and verify:
         cache.keep(address, content, digest_of_data(data), mark)
-    return data
+    return content, data
 
 
 def _check_expected(data: FreDData, expected: str | None) -> None:

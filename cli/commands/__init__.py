@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from fredfmt.cli.commands.bench import bench
+from fredfmt.cli.commands.card import card
 from fredfmt.cli.commands.convert import convert
 from fredfmt.cli.commands.curve import curve
 from fredfmt.cli.commands.diff import diff
@@ -18,6 +19,8 @@ from fredfmt.cli.commands.import_ import import_
 from fredfmt.cli.commands.inspect import inspect
 from fredfmt.cli.commands.plan import plan
 from fredfmt.cli.commands.preview import preview
+from fredfmt.cli.commands.pull import pull
+from fredfmt.cli.commands.push import push
 from fredfmt.cli.commands.report import report
 from fredfmt.cli.commands.validate import validate
 
@@ -39,6 +42,9 @@ COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
         "import": (import_, "Share"),
         "export": (export, "Share"),
         "decode": (export, "Share"),
+        "card": (card, "Share"),
+        "push": (push, "Share"),
+        "pull": (pull, "Share"),
     }
 )
 """Each command with the panel of the help page it stands in. ``decode`` is another name of ``export``."""

@@ -75,16 +75,20 @@ def evaluate(
     device: options.Device = "cpu",
     size: options.Size = None,
     data_root: options.DataRoot = None,
+    expected_digest: options.ExpectedDigest = None,
     json: options.Json = False,
 ) -> None:
     """Train fresh networks on a file and test them on real images, beside random real images in the same bytes."""
     from fredfmt.containers.package import with_metadata
     from fredfmt.distill.comparison import compare
+    from fredfmt.remote import is_address
     from fredfmt.sources import open_source
     from fredfmt.storage import load, save
 
+    if record and is_address(file):
+        raise ArgumentError("results are recorded in local files", where=file, hint="fredfmt pull it first")
     tried = _corruption_config(corruptions, severities)
-    data = load(file)
+    data = load(file, expected_digest=expected_digest)
     base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
     said = options.said(context)
     shared: dict[str, Any] = {name: said[name] for name in ("steps", "epochs", "batch", "seeds") if name in said}

@@ -21,6 +21,7 @@ def export(
             help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out."
         ),
     ] = None,
+    expected_digest: options.ExpectedDigest = None,
 ) -> None:
     """Decode a file for other programs.
 
@@ -31,4 +32,4 @@ def export(
     from fredfmt.exporters import export as write
     from fredfmt.storage import load
 
-    write(load(file), out, to=to)
+    write(load(file, expected_digest=expected_digest), out, to=to)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import kilobytes, print_json, show, show_in_colour
@@ -17,7 +19,14 @@ _BETWEEN_KEPT = 0.5
 """The share of the variance between classes below which `inspect` warns."""
 
 
-def inspect(file: options.File, json: options.Json = False) -> None:
+def inspect(
+    file: options.File,
+    metadata: Annotated[
+        bool, typer.Option("--metadata", help="The metadata alone: of a URL its first 64 kB, the data not verified.")
+    ] = False,
+    expected_digest: options.ExpectedDigest = None,
+    json: options.Json = False,
+) -> None:
     """Show what is in a file: shapes, masks, where its bytes go, where it came from, and that it is whole."""
     from rich.markup import escape
 
@@ -25,7 +34,10 @@ def inspect(file: options.File, json: options.Json = False) -> None:
     from fredfmt.storage import load
     from fredfmt.thumbnails import thumbnails
 
-    data = load(file)
+    if metadata:
+        _show_metadata(file, expected_digest, json)
+        return
+    data = load(file, expected_digest=expected_digest)
     facts = describe(data) | {"file": file, "digest": digest(data), "verified": True}
     if json:
         print_json(facts)
@@ -36,6 +48,28 @@ def inspect(file: options.File, json: options.Json = False) -> None:
     show_in_colour(lambda width: thumbnails(data, width=width))
     show(_table("Data", facts["data"]))
     show(_table("Bytes", facts["bytes"]))
+    _show_provenance(facts["metadata"])
+
+
+def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
+    from rich.markup import escape
+
+    from fredfmt.errors import ArgumentError
+    from fredfmt.storage import load_metadata
+
+    if expected_digest is not None:
+        raise ArgumentError("the metadata alone have no content digest", hint="Leave out --metadata")
+    found = load_metadata(file).to_json()
+    if json:
+        print_json({"file": file, "metadata": found, "verified": False})
+        return
+    show(f"[bold]{escape(file)}[/bold]  metadata alone, the data were not looked at")
+    facts = ("spatial_shape", "channels", "transform")
+    show(_table("Data", {"classes": len(found["classes"]), **{name: found[name] for name in facts}}))
+    _show_provenance(found)
+
+
+def _show_provenance(metadata: dict[str, Any]) -> None:
     for name in (
         "normalization",
         "whitening",
@@ -47,9 +81,9 @@ def inspect(file: options.File, json: options.Json = False) -> None:
         "license",
         "citation",
     ):
-        if value := facts["metadata"].get(name):
+        if value := metadata.get(name):
             show(_table(name.capitalize(), value if isinstance(value, dict) else {"": value}))
-    for result in facts["metadata"].get("results", []):
+    for result in metadata.get("results", []):
         show(_table("Result", result))
 
 

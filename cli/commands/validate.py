@@ -11,7 +11,9 @@ from fredfmt.cli.console import print_json, show
 
 
 def validate(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or URLs.")], json: options.Json = False
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files or URLs.")],
+    expected_digest: options.ExpectedDigest = None,
+    json: options.Json = False,
 ) -> None:
     """Check files against every rule of the format and list what they break.
 
@@ -21,7 +23,7 @@ def validate(
 
     from fredfmt.validation import validate as check
 
-    reports = [check(file) for file in files]
+    reports = [check(file, expected_digest=expected_digest) for file in files]
     if json:
         print_json([report.to_json() for report in reports])
     else:

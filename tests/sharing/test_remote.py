@@ -132,7 +132,7 @@ def test_a_failure_leaves_what_was_kept_before(site, data, content, cache):
 
 
 def test_every_changed_byte_is_noticed(site, content, cache):
-    for at in range(0, len(content), 97):
+    for at in range(0, len(content), 211):
         changed = bytearray(content)
         changed[at] ^= 1 << at % 8
         address = site.put("x.fred", bytes(changed))
@@ -200,12 +200,13 @@ def test_local_files_are_held_against_an_expected_digest(tmp_path, data):
     assert [finding.where.rpartition(" ")[2] for finding in report.errors] == ["expected_digest"]
 
 
-@pytest.fixture
-def large(tmp_path):
-    """A file of some 400 kB and its bytes."""
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A file of some hundred kB."""
     images = np.random.default_rng(3).standard_normal((600, 2, 17, 13)).astype(np.float32)
-    save(encode(images, np.arange(600) % 3, k=200, step=None), tmp_path / "large.fred")
-    return tmp_path / "large.fred"
+    path = tmp_path_factory.mktemp("large") / "large.fred"
+    save(encode(images, np.arange(600) % 3, k=200, step=None), path)
+    return path
 
 
 def test_the_metadata_alone_cost_the_beginning(site, large, cache):

@@ -1,0 +1,45 @@
+"""`fredfmt card`: what a published file needs beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fredfmt.cli import options
+from fredfmt.cli.console import say
+
+
+def card(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .fred or .fred.h5 file.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to fill; the file is copied there, too.")],
+    title: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Where the file will be: hf://datasets/OWNER/NAME/FILE or https://...")
+    ] = None,
+    creator: Annotated[
+        list[str] | None, typer.Option(metavar="'FAMILY, GIVEN'", help="Who made it; once for each person or group.")
+    ] = None,
+    license: Annotated[str | None, typer.Option(metavar="SPDX", help="The licence, if the file says none.")] = None,
+    version: Annotated[str | None, typer.Option(help="Of the publication, as 1.0.0.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Of the publication.")] = None,
+    force: options.Force = False,
+) -> None:
+    """Write README.md (Hugging Face), croissant.json, CITATION.cff and preview.png from what a file says of itself."""
+    from fredfmt.card import card as make
+
+    made = make(
+        file,
+        folder,
+        title=title,
+        address=address,
+        creators=creator or (),
+        license=license,
+        version=version,
+        date=date,
+        replace=force,
+    )
+    say(f"{folder}: {', '.join(path.name for path in made.files)}")
+    for text in made.left_out:
+        say(f"left out: {text}")
