@@ -166,15 +166,17 @@ def _explanation(address: str, error: BaseException) -> FredError:
         error = error.__cause__
     text = " ".join(str(error).split()).replace(address, shown(address)) or "no more words"
     found = f"{type(error).__name__}: {text}"
-    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
+    status = _status(error)
     if isinstance(error, ImportError):
         package = _PACKAGES.get(protocol)
         hint = f"pip install '{package}'" if package else "Install the package that fsspec asks for"
         return SourceError(f"reading {protocol}:// needs another package", found=found, hint=hint)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
         return FredFileNotFoundError("no such file there", hint="Check the address, and that it may be read by all")
-    if isinstance(error, PermissionError) or status in (401, 403):
-        return SourceError("the server does not give it to you", found=found, hint="Log in, or ask who published it")
+    if isinstance(error, PermissionError) or status in (401, 403) or type(error).__name__ == "NoCredentialsError":
+        hint = "Log in, or ask who published it"
+        hint += "; what is public in S3 has an https:// address" if protocol.startswith("s3") else ""
+        return SourceError("the server does not give it to you", found=found, hint=hint)
     if isinstance(status, int):
         return SourceError("the server answered with an error", found=found, hint="Try again later")
     if isinstance(error, TimeoutError):
@@ -188,6 +190,16 @@ def _explanation(address: str, error: BaseException) -> FredError:
     return SourceError(
         "cannot be read, or the connection broke off; nothing was kept", found=found, hint="Try again, or check it"
     )
+
+
+def _status(error: Any) -> int | None:
+    """The HTTP status behind an error of aiohttp, huggingface_hub or botocore."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    else:
+        status = getattr(error, "status", None) or getattr(response, "status_code", None)
+    return status if isinstance(status, int) else None
 
 
 def unchanged(found: Mapping[str, str], kept: Mapping[str, str]) -> bool:

@@ -141,6 +141,31 @@ def test_every_changed_byte_is_noticed(site, content, cache):
     assert kept(cache) == []
 
 
+def test_a_slow_server_is_waited_for_while_it_sends(site, data, content):
+    assert load(site.put("x.fred", content, "slow")) == data
+
+
+def test_a_file_in_s3(site, data, content, monkeypatch, tmp_path):
+    pytest.importorskip("s3fs")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", site.address)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    site.put("bucket/x.fred", content, "ranges")
+    assert load("s3://bucket/x.fred") == data
+    site.forget()
+    assert load("s3://bucket/x.fred") == data
+    assert site.requests("GET") == []
+    with pytest.raises(FileNotFoundError, match="s3://bucket/y.fred"):
+        load("s3://bucket/y.fred")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with pytest.raises(SourceError, match="https:// address"):
+        load("s3://bucket/z.fred")
+
+
 def test_a_redirect_is_followed(site, data, content):
     site.put("there.fred", content, "ranges")
     assert load(site.put("here.fred", b"there.fred", "redirect")) == data
@@ -260,6 +285,9 @@ def test_other_file_systems_of_fsspec(data, content):
     ],
 )
 def test_a_missing_package_is_named(monkeypatch, address, modules, hint):
+    from fsspec.registry import _registry
+
+    monkeypatch.delitem(_registry, address.split("://")[0], raising=False)
     for name in modules:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(SourceError, match=rf"pip install '?{hint}"):

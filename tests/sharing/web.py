@@ -22,7 +22,7 @@ class Site:
         self._thread.start()
 
     def put(self, name, content, *manners):
-        """Serve ``content``; manners: ranges, no-etag, cut, short, flip, redirect, silent, endless, 403, 500."""
+        """Serve ``content``; manners: ranges, no-etag, cut, short, flip, redirect, silent, slow, endless, 403, 500."""
         self.files[name] = content
         self.manners[name] = set(manners)
         return f"{self.address}/{name}"
@@ -97,7 +97,10 @@ class Handler(BaseHTTPRequestHandler):
             half = len(content) // 2
             content = content[:half] if manners & {"cut", "short"} else content
             self.close_connection = True
-            self.write(content)
+            piece = max(1, len(content) // 4) if "slow" in manners else len(content)
+            for at in range(0, len(content), piece):
+                self.write(content[at : at + piece])
+                site.released.wait(0.15 if "slow" in manners else 0)
         return None
 
     def pour(self, body):
