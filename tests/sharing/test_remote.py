@@ -156,7 +156,7 @@ def test_a_file_in_s3(site, data, content, monkeypatch, tmp_path):
     site.forget()
     assert load("s3://bucket/x.fred") == data
     assert site.requests("GET") == []
-    with pytest.raises(FileNotFoundError, match="s3://bucket/y.fred"):
+    with pytest.raises(FileNotFoundError, match=r"s3://bucket/y\.fred"):
         load("s3://bucket/y.fred")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
