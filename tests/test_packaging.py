@@ -12,9 +12,12 @@ import typer
 from typer.testing import CliRunner
 
 from fredfmt import __version__
+from fredfmt.cli import options
 from fredfmt.cli.app import app
 from fredfmt.cli.commands import COMMANDS
 from fredfmt.cli.examples import EXAMPLES
+from fredfmt.distill.objectives import OBJECTIVES
+from fredfmt.masks import MASKS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -70,7 +73,7 @@ def test_the_shell_completes_commands_and_options():
         code = "import sys; sys.argv[0] = 'fredfmt'; from fredfmt.cli import main; main()"
         environment = {
             "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split()) - 1),
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
             "_FREDFMT_COMPLETE": "complete_bash",
         }
         done = subprocess.run(
@@ -80,4 +83,9 @@ def test_the_shell_completes_commands_and_options():
 
     assert completed("fredfmt in") == ["inspect"]
     assert completed("fredfmt preview --k") == ["--kind", "--k"]
+    assert completed("fredfmt distill dig") == ["digits"]
+    assert completed("fredfmt distill digits x.fred --objective d") == ["dm", "dc", "dsa"]
+    assert completed("fredfmt encode digits x.fred --transform h") == ["haar", "hartley"]
+    assert completed("fredfmt plan digits --mask ") == [*MASKS]
+    assert {*OBJECTIVES} == {*options.OBJECTIVES}
     assert "--show-completion" in CliRunner().invoke(app, ["--help"]).output

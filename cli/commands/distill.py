@@ -23,7 +23,12 @@ _DEFAULT = DistillConfig()
 def distill(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="[SOURCE]", help="Real images; left out with --from: those of the file.")
+        str,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="Real images; left out with --from: those of the file.",
+            autocompletion=options.complete_source,
+        ),
     ],
     out: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")
@@ -35,13 +40,7 @@ def distill(
         Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, but for other options.")
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
-    objective: Annotated[
-        str,
-        typer.Option(
-            help="dm: distribution matching; dc, dsa: gradient matching; frepo: feature regression;"
-            " tm: trajectory matching, which needs --experts."
-        ),
-    ] = _DEFAULT.objective,
+    objective: options.Objective = _DEFAULT.objective,
     ipc: Annotated[float, typer.Option(help="Budget: stored numbers a class, in images.")] = _DEFAULT.ipc,
     k: options.K = _DEFAULT.k,
     transform: options.Transform = _DEFAULT.transform,

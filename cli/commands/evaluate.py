@@ -26,7 +26,12 @@ def evaluate(
     context: typer.Context,
     file: options.File,
     on: Annotated[
-        str, typer.Option(metavar="SOURCE", help="The real data set to test on, and to draw baselines from.")
+        str,
+        typer.Option(
+            metavar="SOURCE",
+            help="The real data set to test on, and to draw baselines from.",
+            autocompletion=options.complete_source,
+        ),
     ],
     protocol: Annotated[
         Protocol, typer.Option(help="steps: a fixed number of updates; paper: the published 1000 epochs of SGD.")
@@ -137,13 +142,22 @@ def evaluate(
             show(f"[dim]{row.name}: {row.description}[/dim]")
         if tried is not None:
             show(_corruption_table(rows))
-        show(f"Protocol {config.protocol}: {rows[0].evaluation.config.to_json()}")
+        show(f"Protocol {config.protocol}: {_in_words(rows[0].evaluation.config)}.")
         show(f"{len(test):,} test images of {test.name}.")
         starts = [row.evaluation for row in rows if row.name == "own start"]
         if starts and config.seeds > 1:
             gain = 100 * (rows[0].evaluation.mean - starts[0].mean)
             error = 100 * (rows[0].evaluation.standard_error ** 2 + starts[0].standard_error ** 2) ** 0.5
             show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")
+
+
+def _in_words(config: EvaluationConfig) -> str:
+    """The settings of a protocol, without its name and what it does not use."""
+    idle = {"protocol", "epochs" if config.protocol == "steps" else "steps"}
+    values = {name: value for name, value in config.to_json().items() if name not in idle}
+    network = values.pop("network")
+    values["network"] = " ".join([network.pop("name"), *(f"{name} {value}" for name, value in network.items())])
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _corruption_config(corruptions: str | None, severities: str) -> CorruptionConfig | None:
