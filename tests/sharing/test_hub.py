@@ -3,8 +3,8 @@
 import sys
 
 import pytest
-from conftest import make
 from hub_stub import HEAD, Hub
+from made import make
 from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, FormatError, IntegrityError, SourceError, digest, load, save
