@@ -108,6 +108,15 @@ def refuse_existing(path: Path, force: bool) -> None:
         raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it")
 
 
+def check_output(path: Path, force: bool) -> None:
+    """Raise the error that saving data to ``path`` would end in, before any work: suffix, folder, what is there."""
+    from fredfmt.storage import beside, container_of
+
+    container_of(path)
+    beside(path)
+    refuse_existing(path, force)
+
+
 def kilobytes(size: int) -> str:
     """A size for people: bytes below 10 kB, else kB or MB."""
     if size < 10_000:

@@ -111,7 +111,7 @@ def evaluate_sets(
     for seed in range(config.seeds):
         report("evaluating", seed, config.seeds)
         data = make(seed)
-        _check_alike(data, test)
+        check_alike(data, test)
         _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
         networks.append(_trained(data, config, network, seed, device))
@@ -135,7 +135,8 @@ def evaluate_sets(
     return Evaluation(config, f"{test.name} {test.split}", len(test), clean, robustness, parameters)
 
 
-def _check_alike(data: FreDData | Source, test: Source) -> None:
+def check_alike(data: FreDData | Source, test: Source) -> None:
+    """Raise `ArgumentError` if ``test`` has other classes, channels or lengths than the data."""
     mine = data if isinstance(data, Source) else data.metadata
     for what, left, right in (
         ("classes", mine.classes, test.classes),

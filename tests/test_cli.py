@@ -198,6 +198,8 @@ def test_distill_then_evaluate(tmp_path):
         (["encode", "digits", "x.fred", "--k", "9", "--step", "big"], "unusable --step"),
         (["encode", "digits", "x.zip", "--k", "9"], "which container"),
         (["distill", "digits", "x.fred", "--k", "32", "--lr", "-1"], "lr"),
+        (["distill", "digits", "x.zip", "--iterations", "1"], "which container"),
+        (["distill", "digits", "none/x.fred", "--iterations", "1"], "none: no such folder"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(tmp_path, words, message):
@@ -210,6 +212,13 @@ def test_errors_are_one_line_and_leave_nothing(tmp_path, words, message):
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_not_tested_on_other_images(file, tmp_path):
+    images = np.zeros((20, 1, 8, 9), np.float32)
+    np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(20) % 10)
+    result = run("evaluate", file, "--on", f"npz:{tmp_path / 'wide.npz'}", "--steps", 1, status=1)
+    assert "other spatial shape than the data" in str(result.exception)
 
 
 def test_usage_errors_exit_2(tmp_path):
