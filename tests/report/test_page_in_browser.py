@@ -182,7 +182,7 @@ def test_everything_has_a_name_and_the_text_enough_contrast(show):
     for theme in ("light", "dark"):
         page.locator("#theme").click()
         assert page.locator("#theme").text_content() == f"Theme: {theme}"
-        for selector in ("body", "#subtitle", "#verdict strong", "#download", "#chosen-about", "#k-value", "footer"):
+        for selector in ("body", "#subtitle", "#verdict strong", "#download", "#frequency-about", "#k-value", "footer"):
             colours = page.eval_on_selector(
                 selector,
                 """element => {
