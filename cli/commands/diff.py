@@ -57,7 +57,8 @@ def _parts(found: Difference) -> Table:
     if masks := found.masks:
         said["masks"] = f"{masks.equal} of {masks.count} equal, overlap {masks.overlap:.1%}, least {masks.least:.1%}"
     if labels := found.labels:
-        said["labels"] = f"{labels.changed} of another class, mean distance {labels.distance:.3g}" if labels.distance else "equal"
+        apart = f"{labels.changed} of another class, mean distance {labels.distance:.3g}"
+        said["labels"] = apart if labels.distance else "equal"
     for name in ("coefficients", "images"):
         if values := getattr(found, name):
             quality = f", PSNR {values.psnr:.1f} dB" if values.psnr is not None else ""

@@ -28,7 +28,8 @@ def validate(
         print_json([report.to_json() for report in reports])
     else:
         for report in reports:
-            show(f"{'[green]valid[/green]' if report.valid else '[red]invalid[/red]'}  {escape(printable(report.file))}")
+            verdict = "[green]valid[/green]" if report.valid else "[red]invalid[/red]"
+            show(f"{verdict}  {escape(printable(report.file))}")
             for finding in report.findings:
                 colour = "red" if finding.severity == "error" else "yellow"
                 text = escape(printable(finding.text.removeprefix(f"{report.file}: ")))

@@ -436,7 +436,7 @@ class Page {
     this.placeAside(touched);
     if (touched?.className === "tile") {
       this.focusTile(touched);
-      if (narrow.matches) find("pair").scrollIntoView({ block: "nearest" });
+      if (narrow.matches) this.bringUp(touched);
     }
     if (touched) this.tell(find("chosen-name").textContent);
   }
@@ -452,6 +452,12 @@ class Page {
     before.after(aside);
     scrollBy(0, touched.getBoundingClientRect().top - top);
     if (aside.contains(focused)) focused.focus({ preventScroll: true });
+  }
+
+  /* Scrolls to the chosen image below, as far as the tile stays in sight. */
+  bringUp(tile) {
+    const [own, pair, controls] = [tile, find("pair"), find("controls")].map((part) => part.getBoundingClientRect());
+    scrollBy(0, Math.max(0, Math.min(pair.bottom - innerHeight, own.top - controls.bottom - 8)));
   }
 
   showChosen() {
