@@ -8,12 +8,14 @@ import sys
 def main() -> None:
     """Run the command line. Anything wrong with the input is one line on stderr and exit status 1."""
     from fredfmt.cli.app import app
+    from fredfmt.cli.console import printable, say, speak_any_language
     from fredfmt.errors import FredError
 
+    speak_any_language()
     try:
         app()
     except FredError as error:
-        print(f"fredfmt: {type(error).__name__}: {error}", file=sys.stderr)
+        say(printable(f"fredfmt: {type(error).__name__}: {error}"))
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
