@@ -159,7 +159,8 @@ def fetch_verified(
     data = unpack(_decode(content, limits), verify=verify, limits=limits)
     _check_expected(data, expected_digest)
     if known is None and verify:
-        cache.keep(address, content, digest_of_data(data), mark)
+        same = there.mark() == mark  # if it was replaced meanwhile, nobody knows which of the two was fetched
+        cache.keep(address, content, digest_of_data(data), mark if same else {})
     return content, data
 
 

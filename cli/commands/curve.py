@@ -35,6 +35,7 @@ def curve(
     from fredfmt.anchors import anchors_of
     from fredfmt.curve import draw, points_of, sources_of, to_csv
     from fredfmt.errors import ArgumentError
+    from fredfmt.remote import shown
     from fredfmt.storage import load, replacing
 
     *sources, last = files
@@ -46,10 +47,11 @@ def curve(
     refuse_existing(table, force)
     points = []
     for file in sources:
-        found = points_of(load(file), Path(file).name)
+        name = shown(file)
+        found = points_of(load(file), Path(name).name)
         points += found
         if not found:
-            say(f"{file}: no result recorded, left out")
+            say(f"{name}: no result recorded, left out")
     if not points:
         raise ArgumentError("no file records a result", hint="Use fredfmt evaluate FILE --on SOURCE --record")
     published = anchors_of(sources_of(points)) if anchors else []

@@ -34,6 +34,7 @@ def inspect(
     from rich.markup import escape
 
     from fredfmt.digest import digest
+    from fredfmt.remote import shown
     from fredfmt.storage import load
     from fredfmt.thumbnails import thumbnails
 
@@ -41,7 +42,7 @@ def inspect(
         _show_metadata(file, expected_digest, json)
         return
     data = load(file, expected_digest=expected_digest)
-    facts = describe(data) | {"file": file, "digest": digest(data), "verified": True}
+    facts = describe(data) | {"file": (file := shown(file)), "digest": digest(data), "verified": True}
     if json:
         print_json(facts)
         return
@@ -58,11 +59,12 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
     from rich.markup import escape
 
     from fredfmt.errors import ArgumentError
+    from fredfmt.remote import shown
     from fredfmt.storage import load_metadata
 
     if expected_digest is not None:
         raise ArgumentError("the metadata alone have no content digest", hint="Leave out --metadata")
-    found = load_metadata(file).to_json()
+    found, file = load_metadata(file).to_json(), shown(file)
     if json:
         print_json({"file": file, "metadata": found, "verified": False})
         return

@@ -103,6 +103,16 @@ def test_pull_verifies_and_replaces_nothing(site, content, data, tmp_path):
     assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
 
 
+@pytest.mark.parametrize("name", ["", "..", "%2e%2e", "a:b.fred", "con.fred", "LPT1", "x%5C..%5Cy.fred", "x. ", "-."])
+def test_a_name_from_an_address_is_one_that_any_system_can_have(site, content, tmp_path, name):
+    site.put(name, content)
+    with pytest.raises(ArgumentError, match="plain file name"):
+        pull(f"{site.address}/{name}", tmp_path, replace=True)
+    site.put("con-1_a.b.fred", content)
+    pull(f"{site.address}/con-1_a.b.fred?x=..", tmp_path)
+    assert (tmp_path / "con-1_a.b.fred").read_bytes() == content
+
+
 def test_addresses_to_push_to():
     assert Place.of("hf://datasets/a/b/", "x.fred") == Place("a/b", None, "x.fred")
     assert Place.of("hf://datasets/a/b@dev/sub/y.fred", "x.fred") == Place("a/b", "dev", "sub/y.fred")
