@@ -19,7 +19,11 @@ OBJECTIVES = ("frepo", "dm", "dc", "dsa", "tm")
 """The names in `fredfmt.distill.objectives`, which imports torch."""
 
 
-def _completing(module: str, mapping: str) -> Callable[[str], list[str]]:
+NETWORKS = ("convnet", "resnet18", "vgg11", "alexnet", "vit")
+"""Those in `fredfmt.distill.networks`, which imports torch."""
+
+
+def completing(module: str, mapping: str) -> Callable[[str], list[str]]:
     """What completes a name of ``mapping``; its module is imported when the shell asks, not before."""
 
     def complete(incomplete: str) -> list[str]:
@@ -28,7 +32,12 @@ def _completing(module: str, mapping: str) -> Callable[[str], list[str]]:
     return complete
 
 
-complete_source = _completing("fredfmt.sources", "SOURCES")
+def complete_network(incomplete: str) -> list[str]:
+    """The names of networks that begin so."""
+    return [name for name in NETWORKS if name.startswith(incomplete)]
+
+
+complete_source = completing("fredfmt.sources", "SOURCES")
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .fred, .fred.zarr or .fred.h5 file, or a URL of one.")]
 Source = Annotated[
     str,
@@ -56,14 +65,14 @@ Transform = Annotated[
     str,
     typer.Option(
         help="dct, hartley, haar, db2, identity or downsample.",
-        autocompletion=_completing("fredfmt.transforms", "TRANSFORMS"),
+        autocompletion=completing("fredfmt.transforms", "TRANSFORMS"),
     ),
 ]
 Mask = Annotated[
     str,
     typer.Option(
         help="evr, fisher, amplitude, low, high or random; distill: gradient, too.",
-        autocompletion=_completing("fredfmt.masks", "MASKS"),
+        autocompletion=completing("fredfmt.masks", "MASKS"),
     ),
 ]
 Objective = Annotated[

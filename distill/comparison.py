@@ -102,6 +102,7 @@ def compare(
     network: NetworkFactory | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
+    keep: Callable[[torch.nn.Module], None] | None = None,
 ) -> tuple[Row, ...]:
     """Evaluate ``data`` and its baselines by one protocol: by default its own start and coded images of the same bytes.
 
@@ -109,7 +110,7 @@ def compare(
     whole set is over networks; the other images are drawn anew for every seed, so that their spread is over draws too.
     All come from ``train``, the split that data were made from; where they are whitened, so is everything else, by its
     statistics. ``test`` is tested on and nothing else. ``corruptions`` and ``network`` as in
-    `fredfmt.distill.evaluate`.
+    `fredfmt.distill.evaluate`; ``keep`` is given the first network that is trained on ``data``.
 
     Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
     cannot be, or a ``train`` with other images than whitened data were whitened by.
@@ -137,6 +138,7 @@ def compare(
             whitening=whitening,
             device=device,
             report=report,
+            keep=keep if name == "file" else None,
         )
         classes = len(test.classes)
         size = _size(made)

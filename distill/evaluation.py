@@ -95,11 +95,12 @@ def evaluate_sets(
     whitening: ZCA | None = None,
     device: torch.device | str = "cpu",
     report: Callable[[str, int, int], None],
+    keep: Callable[[nn.Module], None] | None = None,
 ) -> Evaluation:
     """`evaluate` with a data set for each seed: the network of a seed is trained on ``make(seed)``.
 
     All sets are normalised and whitened alike. ``report`` is told what is being done, how much of it is done and how
-    much there is.
+    much there is; ``keep`` is given the first network when it is trained.
     """
     names = corruption_names(corruptions) if corruptions is not None else ()
     if names:
@@ -115,6 +116,8 @@ def evaluate_sets(
         _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
         networks.append(_trained(data, config, network, seed, device))
+        if keep is not None and seed == 0:
+            keep(networks[0])
 
     def accuracies(images: Images) -> tuple[float, ...]:
         unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)

@@ -16,6 +16,7 @@ from fredfmt.cli import options
 from fredfmt.cli.app import app
 from fredfmt.cli.commands import COMMANDS
 from fredfmt.cli.examples import EXAMPLES
+from fredfmt.distill.networks import NETWORKS
 from fredfmt.distill.objectives import OBJECTIVES
 from fredfmt.masks import MASKS
 
@@ -56,7 +57,7 @@ def test_extras_are_all_in_all():
 def test_a_help_page_ends_with_examples_whose_options_exist(name):
     text = CliRunner().invoke(app, [name, "--help"], env={"TERMINAL_WIDTH": "200", "COLUMNS": "200"}).output
     commands = re.findall(r"\$ fredfmt (.*?)\s+# ", text.split("Examples")[1])
-    assert commands == [line for line, _ in EXAMPLES[name if name in EXAMPLES else "export"]]
+    assert commands == [line for line, _ in EXAMPLES["export" if name == "decode" else name]]
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line, _ in lines])
@@ -87,5 +88,8 @@ def test_the_shell_completes_commands_and_options():
     assert completed("fredfmt distill digits x.fred --objective d") == ["dm", "dc", "dsa"]
     assert completed("fredfmt encode digits x.fred --transform h") == ["haar", "hartley"]
     assert completed("fredfmt plan digits --mask ") == [*MASKS]
+    assert completed("fredfmt evaluate x.fred --network v") == ["vgg11", "vit"]
+    assert completed("fredfmt export x.fred y --to p") == ["png", "parquet"]
     assert {*OBJECTIVES} == {*options.OBJECTIVES}
+    assert {*NETWORKS} == {*options.NETWORKS}
     assert "--show-completion" in CliRunner().invoke(app, ["--help"]).output

@@ -70,7 +70,11 @@ def distill(
     ] = _DEFAULT.inner_loop,
     lr_net: Annotated[float, typer.Option(help="dc, dsa: the learning rate of that.")] = _DEFAULT.lr_net,
     network: Annotated[
-        str, typer.Option(help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own.")
+        str,
+        typer.Option(
+            help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own.",
+            autocompletion=options.complete_network,
+        ),
     ] = _DEFAULT.network.name,
     batch_syn: Annotated[
         int, typer.Option(min=0, help="frepo: instances an update; tm: instances a step; 0 for all.")
