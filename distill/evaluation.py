@@ -198,14 +198,15 @@ def _trained(
 def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
-    (N, C, H, W) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which are
+    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which are
     on the network's device.
     """
     paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=not paper
     )
-    names = operations(config.augmentation)
+    shape = images.shape[2:] if isinstance(images, Tensor) else images.spatial_shape
+    names = operations(config.augmentation, len(shape))
     network.train()
     for step, (rows, factor) in enumerate((_epochs if paper else _steps)(len(images), config, seed)):
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))

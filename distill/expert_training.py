@@ -112,6 +112,7 @@ def train_experts(
         if workers > 1:
             raise ArgumentError("a network of your own is trained in this process", expected="1 worker", found=workers)
     source = in_space(source, config)
+    operations(config.augmentation, len(source.spatial_shape))
     task = _Task(source, _settings(source, config, network), Path(folder), str(device), network)
     begin(task.folder, task.settings)
     there = set(finished(task.folder))
@@ -151,7 +152,7 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
     network = _network(source, config, number, task.factory, task.device)
     optimizer = torch.optim.SGD(network.parameters(), lr=config.lr, momentum=config.momentum)
     labels = torch.from_numpy(source.labels)
-    names = operations(config.augmentation)
+    names = operations(config.augmentation, len(source.spatial_shape))
     yield _row(network)
     for epoch in range(config.epochs):
         order = torch.randperm(len(source), generator=generator(config.seed, "expert order", number, epoch))

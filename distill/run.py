@@ -148,7 +148,7 @@ class _Run:
         self.device = torch.device(device)
         self.ranks = Ranks.current()
         self.objective = objective(config) if objective else make_objective(config)
-        self.operations = operations(config.augmentation)
+        self.operations = operations(config.augmentation, len(source.spatial_shape))
         self.source = source
         self.real = RealImages(source, device)
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")
@@ -255,6 +255,8 @@ class _Run:
         synset = FrequencySynset.from_data(start, device=device)
         coefficients = synset.coefficients
         objective = type(self.objective)(config)
+        if isinstance(objective, Remembering):
+            objective.learned(self.device)
         magnitude = torch.zeros(len(coefficients), every, device=coefficients.device)
         for draw in range(_GRADIENTS):
             iteration = self._iteration(config.iterations + draw, synset)
