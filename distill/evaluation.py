@@ -198,8 +198,8 @@ def _trained(
 def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
-    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which are
-    on the network's device.
+    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which
+    are on the network's device.
     """
     paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(
