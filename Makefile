@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FREDFMT := $(BIN)/fredfmt
 OUT ?= demo
 
-.PHONY: demo demo-fashion test quick lint docs dist fuzz bench clean
+.PHONY: demo demo-fashion test quick lint docs installed dist fuzz bench clean
 
 $(VENV)/.users: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,24 +26,25 @@ demo-fashion: $(VENV)/.users
 	sh examples/demo.sh $(FREDFMT) fashion-mnist $(OUT)/fashion-mnist
 
 # Everything that continuous integration checks.
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest
 
 # The tests that take less than ten seconds each.
 quick: $(VENV)/.developers
 	$(BIN)/python -m pytest -m 'not slow'
 
-lint: $(VENV)/.developers
+lint: installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/installed .
 	cd $(VENV)/installed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml
 
 # The documentation site, in site/. It needs no network once the tools are there, and neither do its readers.
-docs: $(VENV)/.users
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+docs: installed
+	NO_MKDOCS_2_WARNING=1 FREDFMT_INSTALLED=$(VENV)/installed $(BIN)/mkdocs build --quiet --strict
+
+# A copy as users have it, where `fredfmt.distill` is a folder: what mypy and the documentation read.
+installed: $(VENV)/.developers
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/installed .
-	NO_MKDOCS_2_WARNING=1 FREDFMT_INSTALLED=$(VENV)/installed $(BIN)/mkdocs build --strict
 
 # What goes to the package index: a wheel and a source distribution in dist/, checked.
 dist: $(VENV)/.developers

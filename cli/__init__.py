@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import sys
 
+_PACKAGES = {name: name for name in ("h5py", "numcodecs", "torch", "torchvision", "zarr")} | {
+    "PIL": "pillow",
+    "google_crc32c": "google-crc32c",
+}
+"""What pip installs with fredfmt, unless it was told not to, by the name that is imported."""
+
 
 def main() -> None:
     """Run the command line. Anything wrong with the input is one line on stderr and exit status 1."""
     from fredfmt.cli.app import app
+    from fredfmt.cli.console import printable, say, speak_any_language
     from fredfmt.errors import FredError
 
+    speak_any_language()
     try:
         app()
     except FredError as error:
-        print(f"fredfmt: {type(error).__name__}: {error}", file=sys.stderr)
+        say(printable(f"fredfmt: {type(error).__name__}: {error}"))
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        package = _PACKAGES.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        print(f"fredfmt: this needs {package}, which is not installed: pip install {package}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

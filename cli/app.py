@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli.commands import COMMANDS
-from fredfmt.cli.examples import EXAMPLES, epilog
+from fredfmt.cli.examples import epilog
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Make, store, share and train on distilled data sets in the frequency domain.",
 )
 for name, (command, panel) in COMMANDS.items():
-    app.command(name, rich_help_panel=panel, epilog=epilog(name if name in EXAMPLES else "export"))(command)
+    app.command(name, rich_help_panel=panel, epilog=epilog("export" if name == "decode" else name))(command)
 
 
 def _print_version(wanted: bool) -> None:

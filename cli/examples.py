@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "evaluate": (
             ("evaluate digits.fred --on digits", "beside real images in the same bytes"),
             ("evaluate digits.fred --on digits --network convnet --network vit --record", "results go into the file"),
+            ("evaluate https://example.org/digits.fred --on digits --save-network net.pt", "a file at an address"),
         ),
         "inspect": (
             ("inspect digits.fred", "shapes, bytes, origin, results"),
@@ -46,6 +47,17 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "export": (
             ("export digits.fred digits.npz", "arrays of images and labels"),
             ("export digits.fred pictures", "a folder of PNG images a class"),
+        ),
+        "card": (
+            (
+                'card digits.fred publish --creator "Doe, Jane" --version 1.0.0',
+                "what a repository needs beside the file",
+            ),
+        ),
+        "push": (("push digits.fred hf://datasets/OWNER/NAME/ --card publish --create", "to the Hub, with its card"),),
+        "pull": (
+            ("pull hf://datasets/OWNER/NAME/digits.fred", "a verified copy in this folder"),
+            ("pull https://example.org/digits.fred copy.fred", "from any server"),
         ),
     }
 )

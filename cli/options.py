@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,10 +14,38 @@ from fredfmt.errors import ArgumentError
 if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkFactory
 
+
+OBJECTIVES = ("frepo", "dm", "dc", "dsa", "tm")
+"""The names in `fredfmt.distill.objectives`, which imports torch."""
+
+
+NETWORKS = ("convnet", "resnet18", "vgg11", "alexnet", "vit")
+"""Those in `fredfmt.distill.networks`, which imports torch."""
+
+
+def completing(module: str, mapping: str) -> Callable[[str], list[str]]:
+    """What completes a name of ``mapping``; its module is imported when the shell asks, not before."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in getattr(import_module(module), mapping) if name.startswith(incomplete)]
+
+    return complete
+
+
+def complete_network(incomplete: str) -> list[str]:
+    """The names of networks that begin so."""
+    return [name for name in NETWORKS if name.startswith(incomplete)]
+
+
+complete_source = completing("fredfmt.sources", "SOURCES")
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .fred, .fred.zarr or .fred.h5 file, or a URL of one.")]
 Source = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help="Real images: digits, fashion-mnist, cifar10, ..., folder:PATH or npz:PATH."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="Real images: digits, fashion-mnist, cifar10, ..., folder:PATH or npz:PATH.",
+        autocompletion=complete_source,
+    ),
 ]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -31,8 +61,28 @@ Classes = Annotated[
     str | None, typer.Option(metavar="A,B,...", help="Only these classes, by name or number, in this order.")
 ]
 K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
-Transform = Annotated[str, typer.Option(help="dct, hartley, haar, db2, identity or downsample.")]
-Mask = Annotated[str, typer.Option(help="evr, fisher, amplitude, low, high or random; distill: gradient, too.")]
+Transform = Annotated[
+    str,
+    typer.Option(
+        help="dct, hartley, haar, db2, identity or downsample.",
+        autocompletion=completing("fredfmt.transforms", "TRANSFORMS"),
+    ),
+]
+Mask = Annotated[
+    str,
+    typer.Option(
+        help="evr, fisher, amplitude, low, high or random; distill: gradient, too.",
+        autocompletion=completing("fredfmt.masks", "MASKS"),
+    ),
+]
+Objective = Annotated[
+    str,
+    typer.Option(
+        help="dm: distribution matching; dc, dsa: gradient matching; frepo: feature regression;"
+        " tm: trajectory matching, which needs --experts.",
+        autocompletion=lambda incomplete: [name for name in OBJECTIVES if name.startswith(incomplete)],
+    ),
+]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
 MaxBytes = Annotated[
     int | None, typer.Option("--bytes", min=1, help="Find the step that fits a file of so many bytes.")

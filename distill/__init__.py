@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fredfmt.distill.evaluation import evaluate
     from fredfmt.distill.expert_training import ExpertsStopped, train_experts
     from fredfmt.distill.experts import Experts
+    from fredfmt.distill.networks.saved import TrainedNetwork, load_network
     from fredfmt.distill.planning import Choice, plan
     from fredfmt.distill.results import Evaluation, Robustness
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
@@ -41,10 +42,12 @@ __all__ = [
     "Robustness",
     "Row",
     "Scores",
+    "TrainedNetwork",
     "coded_images",
     "compare",
     "distill",
     "evaluate",
+    "load_network",
     "own_start",
     "plan",
     "score",
@@ -62,10 +65,12 @@ _NEEDS_TORCH = {
     "Robustness": "results",
     "Row": "comparison",
     "Scores": "scores",
+    "TrainedNetwork": "networks.saved",
     "coded_images": "baselines",
     "compare": "comparison",
     "distill": "run",
     "evaluate": "evaluation",
+    "load_network": "networks.saved",
     "own_start": "baselines",
     "plan": "planning",
     "score": "scores",

@@ -13,7 +13,7 @@ import torch
 
 from fredfmt.distill.baselines import coded_images, equal_budget, equal_instances, own_start
 from fredfmt.distill.config import CorruptionConfig, EvaluationConfig
-from fredfmt.distill.evaluation import evaluate_sets
+from fredfmt.distill.evaluation import check_alike, evaluate_sets
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.results import Evaluation
@@ -102,6 +102,7 @@ def compare(
     network: NetworkFactory | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
+    keep: Callable[[torch.nn.Module], None] | None = None,
 ) -> tuple[Row, ...]:
     """Evaluate ``data`` and its baselines by one protocol: by default its own start and coded images of the same bytes.
 
@@ -109,7 +110,7 @@ def compare(
     whole set is over networks; the other images are drawn anew for every seed, so that their spread is over draws too.
     All come from ``train``, the split that data were made from; where they are whitened, so is everything else, by its
     statistics. ``test`` is tested on and nothing else. ``corruptions`` and ``network`` as in
-    `fredfmt.distill.evaluate`.
+    `fredfmt.distill.evaluate`; ``keep`` is given the first network that is trained on ``data``.
 
     Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
     cannot be, or a ``train`` with other images than whitened data were whitened by.
@@ -117,6 +118,8 @@ def compare(
     config = config or EvaluationConfig()
     if unknown := [name for name in baselines if name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
+    for images in (train, test):
+        check_alike(data, images)
     whitening = ZCA.of(data.metadata, train) if data.metadata.whitening is not None else None
     if whitening is not None:
         train = train.whitened(whitening)
@@ -135,6 +138,7 @@ def compare(
             whitening=whitening,
             device=device,
             report=report,
+            keep=keep if name == "file" else None,
         )
         classes = len(test.classes)
         size = _size(made)

@@ -95,11 +95,12 @@ def evaluate_sets(
     whitening: ZCA | None = None,
     device: torch.device | str = "cpu",
     report: Callable[[str, int, int], None],
+    keep: Callable[[nn.Module], None] | None = None,
 ) -> Evaluation:
     """`evaluate` with a data set for each seed: the network of a seed is trained on ``make(seed)``.
 
     All sets are normalised and whitened alike. ``report`` is told what is being done, how much of it is done and how
-    much there is.
+    much there is; ``keep`` is given the first network when it is trained.
     """
     names = corruption_names(corruptions) if corruptions is not None else ()
     if names:
@@ -111,10 +112,12 @@ def evaluate_sets(
     for seed in range(config.seeds):
         report("evaluating", seed, config.seeds)
         data = make(seed)
-        _check_alike(data, test)
+        check_alike(data, test)
         _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
         networks.append(_trained(data, config, network, seed, device))
+        if keep is not None and seed == 0:
+            keep(networks[0])
 
     def accuracies(images: Images) -> tuple[float, ...]:
         unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
@@ -135,7 +138,8 @@ def evaluate_sets(
     return Evaluation(config, f"{test.name} {test.split}", len(test), clean, robustness, parameters)
 
 
-def _check_alike(data: FreDData | Source, test: Source) -> None:
+def check_alike(data: FreDData | Source, test: Source) -> None:
+    """Raise `ArgumentError` if ``test`` has other classes, channels or lengths than the data."""
     mine = data if isinstance(data, Source) else data.metadata
     for what, left, right in (
         ("classes", mine.classes, test.classes),
@@ -194,8 +198,8 @@ def _trained(
 def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
-    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which are
-    on the network's device.
+    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which
+    are on the network's device.
     """
     paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(

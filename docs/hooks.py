@@ -60,15 +60,15 @@ def _in_repository(uri: str, target: str) -> str:
 
 
 def _commands() -> str:
-    """The help of every command, as a terminal of 100 columns shows it."""
+    """The help of every command, as a terminal that is as wide as the page shows it."""
     from typer.testing import CliRunner
 
     from fredfmt.cli.app import app
     from fredfmt.cli.commands import COMMANDS as commands
 
-    environment = {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    environment = {"COLUMNS": "78", "TERMINAL_WIDTH": "78", "NO_COLOR": "1", "TERM": "dumb"}
     parts = []
     for name in commands:
-        text = CliRunner().invoke(app, [name, "--help"], env=environment).output
+        text = CliRunner().invoke(app, [name, "--help"], env=environment, prog_name="fredfmt").output
         parts.append(f"## fredfmt {name}\n\n```text\n{text.strip()}\n```\n")
     return "\n".join(parts)

@@ -19,6 +19,7 @@ from fredfmt.remote import is_address, shown
 from fredfmt.storage import fetch_verified, load, replacing
 
 _ADDRESS = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@([^/@\s]+))?/([^\s@]*)")
+_NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[\w-][\w.+ -]*(?<![. ])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def pull(
     if not is_address(address):
         raise ArgumentError("no address", expected="hf://, https://, s3:// ...", found=address)
     if path.is_dir():
-        path = path / shown(address).rpartition("/")[2]
+        path = path / _name(address)
     if path.exists() and not replace:
         raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it")
     with located(shown(address)):
@@ -127,6 +128,14 @@ def pull(
         with replacing(path) as target:
             target.write(content)
     return digest_of_data(data)
+
+
+def _name(address: str) -> str:
+    """What the file at an address is called, if any system can have a file of that name."""
+    name = shown(address).rpartition("/")[2]
+    if not _NAME.fullmatch(name):
+        raise ArgumentError("the address does not end in a plain file name", where=shown(address), hint="Name OUT")
+    return name
 
 
 @contextmanager

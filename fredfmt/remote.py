@@ -7,12 +7,12 @@ them can be verified alone (docs/decisions/remote.md). The metadata can, and lie
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from fredfmt import limits as limits_
 from fredfmt.errors import ArgumentError, FredError, FredFileNotFoundError, SourceError
@@ -20,12 +20,15 @@ from fredfmt.limits import Limits
 
 _MARKS = ("ETag", "Content-MD5", "Digest", "blob_id", "VersionId")
 _TIMEOUT = 30.0
+_SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
+"""User and password before the host; query and fragment."""
+_URL = re.compile(r"[a-zA-Z][\w+.-]*://[^\s'\"]+")
 _PACKAGES = {
     "http": "fredfmt[remote]",
     "https": "fredfmt[remote]",
     "hf": "fredfmt[hub]",
-    "s3": "s3fs",
-    "s3a": "s3fs",
+    "s3": "fredfmt[s3]",
+    "s3a": "fredfmt[s3]",
     "gs": "gcsfs",
     "gcs": "gcsfs",
     "az": "adlfs",
@@ -39,11 +42,8 @@ def is_address(file: object) -> bool:
 
 
 def shown(address: str) -> str:
-    """An address as messages may show it: without user, password and query, which can be secrets."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https"):
-        return address
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """An address as messages may show it: without user, password and query, which can be secrets; a path as it is."""
+    return _SECRETS.sub("", address) if is_address(address) else address
 
 
 class Address:
@@ -164,7 +164,8 @@ def _explanation(address: str, error: BaseException) -> FredError:
     protocol = address.split("://", 1)[0].lower()
     while error.__cause__ is not None:
         error = error.__cause__
-    text = " ".join(str(error).split()).replace(address, shown(address)) or "no more words"
+    text = " ".join(str(error).split()).replace(address, shown(address))
+    text = _URL.sub(lambda found: shown(found[0]), text) or "no more words"  # where it was redirected to, say
     found = f"{type(error).__name__}: {text}"
     status = _status(error)
     if isinstance(error, ImportError):

@@ -13,6 +13,7 @@ from fredfmt.digest import check_spelling, digest_of_data
 from fredfmt.errors import FormatError, FredError, LimitError, collecting
 from fredfmt.limits import Limits
 from fredfmt.model import FreDData
+from fredfmt.remote import shown
 from fredfmt.rules import RULES, Level, Severity
 from fredfmt.storage import File, load
 
@@ -74,8 +75,8 @@ def validate(file: File, *, expected_digest: str | None = None, limits: Limits =
     findings = tuple(_finding(error) for error in errors)
     if errors or data is None:
         readable = all(isinstance(error, FormatError) and not isinstance(error, LimitError) for error in errors)
-        return Report(str(file), findings, readable)
-    return Report(str(file), tuple(_finding(advice) for advice in _advice(data)), digest=digest_of_data(data))
+        return Report(shown(str(file)), findings, readable)
+    return Report(shown(str(file)), tuple(_finding(advice) for advice in _advice(data)), digest=digest_of_data(data))
 
 
 class _Advice(FredError):

@@ -15,7 +15,7 @@ from fredfmt import ArgumentError, Decoder, FredError, decode, encode
 from fredfmt.synthesis import Box, Kept
 from fredfmt.transforms import TRANSFORMS, synthesis_matrix
 
-SHAPES = [(19,), (13, 17), (5, 6, 7)]
+SHAPES = [(23,), (13, 17), (5, 6, 7)]
 
 
 def make(shape=(13, 17), transform="dct", step=0.25, k=11, base=False, count=14):

@@ -2,7 +2,8 @@
 
 A page's Python blocks share one namespace, its shell lines one folder. That folder has in it `examples` and, but for
 the pages that begin with nothing, a file `digits.fred` with a result. Numbers of iterations, steps, epochs and seeds
-are made tiny. A block that needs other data, a network or an installation says so in a comment before it:
+are made tiny. `https://example.org/` and the Hub's `OWNER/NAME` are servers of the test's own that have this file, and
+`sha256:...` is its digest. A block that needs other data, a network or an installation says so in a comment before it:
 ``<!-- not run: why -->``.
 """
 
@@ -16,9 +17,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hub_stub import Hub
 from typer.testing import CliRunner
+from web import Site
 
-from fredfmt import save
+from fredfmt import digest, save
 from fredfmt.cli.app import app
 from fredfmt.containers.package import with_metadata
 from fredfmt.distill import DistillConfig, Evaluation, EvaluationConfig, distill
@@ -55,11 +58,29 @@ def distilled():
     return with_metadata(distill(train, config), results=(result,))
 
 
+@pytest.fixture
+def published(distilled, tmp_path, monkeypatch):
+    """What a page calls the servers and the digest, and what they are here."""
+    save(distilled, tmp_path / "published.fred")
+    content = (tmp_path / "published.fred").read_bytes()
+    site, hub = Site(), Hub()
+    site.put("digits.fred", content)
+    hub.repositories["OWNER/NAME"] = {"digits.fred": content}
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    monkeypatch.setenv("HF_TOKEN", "hf_stub")
+    monkeypatch.setenv("FREDFMT_CACHE", str(tmp_path / "cache"))
+    yield {"https://example.org": site.address, "sha256:...": digest(distilled)}
+    site.close()
+    hub.close()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_blocks_of_a_page_run(page, distilled, tmp_path, monkeypatch):
+def test_the_blocks_of_a_page_run(page, distilled, published, tmp_path, monkeypatch):
     found = [(language, tiny(text)) for language, text, run in blocks(page) if run and language in ("python", "sh")]
     if not found:
         return
+    for name, here in published.items():
+        found = [(language, text.replace(name, here)) for language, text in found]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     shutil.copytree(ROOT / "examples", "examples")

@@ -74,6 +74,18 @@ else:
     assert "torchvision" in modules_after(code)
 
 
+def test_a_command_that_needs_what_is_not_installed_says_so_in_a_line(digits, tmp_path):
+    for name, package, words in (
+        ("torch", "torch", ["evaluate", digits, "--on", "digits"]),
+        ("PIL", "pillow", ["preview", digits, str(tmp_path / "x.png")]),
+    ):
+        code = f"import sys; sys.modules[{name!r}] = None\n{command(*words)}"
+        run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        lines = run.stderr.splitlines()
+        assert run.returncode == 1
+        assert f"fredfmt: this needs {package}, which is not installed: pip install {package}" in lines[0]
+
+
 def test_only_the_package_is_installed_at_the_top():
     run = subprocess.run([sys.executable, "-c", "import distill"], check=False, capture_output=True, text=True, cwd="/")
     assert "No module named 'distill'" in run.stderr

@@ -12,9 +12,13 @@ import typer
 from typer.testing import CliRunner
 
 from fredfmt import __version__
+from fredfmt.cli import options
 from fredfmt.cli.app import app
 from fredfmt.cli.commands import COMMANDS
 from fredfmt.cli.examples import EXAMPLES
+from fredfmt.distill.networks import NETWORKS
+from fredfmt.distill.objectives import OBJECTIVES
+from fredfmt.masks import MASKS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -53,7 +57,7 @@ def test_extras_are_all_in_all():
 def test_a_help_page_ends_with_examples_whose_options_exist(name):
     text = CliRunner().invoke(app, [name, "--help"], env={"TERMINAL_WIDTH": "200", "COLUMNS": "200"}).output
     commands = re.findall(r"\$ fredfmt (.*?)\s+# ", text.split("Examples")[1])
-    assert commands == [line for line, _ in EXAMPLES[name if name in EXAMPLES else "export"]]
+    assert commands == [line for line, _ in EXAMPLES["export" if name == "decode" else name]]
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line, _ in lines])
@@ -70,7 +74,7 @@ def test_the_shell_completes_commands_and_options():
         code = "import sys; sys.argv[0] = 'fredfmt'; from fredfmt.cli import main; main()"
         environment = {
             "COMP_WORDS": words,
-            "COMP_CWORD": str(len(words.split()) - 1),
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
             "_FREDFMT_COMPLETE": "complete_bash",
         }
         done = subprocess.run(
@@ -80,4 +84,12 @@ def test_the_shell_completes_commands_and_options():
 
     assert completed("fredfmt in") == ["inspect"]
     assert completed("fredfmt preview --k") == ["--kind", "--k"]
+    assert completed("fredfmt distill dig") == ["digits"]
+    assert completed("fredfmt distill digits x.fred --objective d") == ["dm", "dc", "dsa"]
+    assert completed("fredfmt encode digits x.fred --transform h") == ["haar", "hartley"]
+    assert completed("fredfmt plan digits --mask ") == [*MASKS]
+    assert completed("fredfmt evaluate x.fred --network v") == ["vgg11", "vit"]
+    assert completed("fredfmt export x.fred y --to p") == ["png", "parquet"]
+    assert {*OBJECTIVES} == {*options.OBJECTIVES}
+    assert {*NETWORKS} == {*options.NETWORKS}
     assert "--show-completion" in CliRunner().invoke(app, ["--help"]).output

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import print_json, refuse_existing, say, show
+from fredfmt.cli.console import plain, print_json, refuse_existing, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,6 +35,7 @@ def curve(
     from fredfmt.anchors import anchors_of
     from fredfmt.curve import draw, points_of, sources_of, to_csv
     from fredfmt.errors import ArgumentError
+    from fredfmt.remote import shown
     from fredfmt.storage import load, replacing
 
     *sources, last = files
@@ -46,10 +47,11 @@ def curve(
     refuse_existing(table, force)
     points = []
     for file in sources:
-        found = points_of(load(file), Path(file).name)
+        name = shown(file)
+        found = points_of(load(file), Path(name).name)
         points += found
         if not found:
-            say(f"{file}: no result recorded, left out")
+            say(f"{name}: no result recorded, left out")
     if not points:
         raise ArgumentError("no file records a result", hint="Use fredfmt evaluate FILE --on SOURCE --record")
     published = anchors_of(sources_of(points)) if anchors else []
@@ -66,18 +68,19 @@ def curve(
 
 
 def _table(points: list[Point]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("file", "bits a class", "accuracy %", "std", "network", "protocol", "tested on", box=None)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file")
+    for name in ("bits a class", "%", "std"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("trained and tested")
     for point in points:
         table.add_row(
-            escape(point.file),
+            plain(point.file),
             f"{point.bits_per_class:,.0f}",
             f"{100 * point.accuracy:.2f}",
             "" if point.std is None else f"{100 * point.std:.2f}",
-            escape(point.network),
-            escape(point.protocol),
-            escape(point.test),
+            plain(", ".join(filter(None, (point.made_by, point.network, point.protocol, point.test)))),
         )
     return table

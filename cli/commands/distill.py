@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
+from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
 from fredfmt.distill.config import DistillConfig, MaskScope, Optimizer, Precision
 from fredfmt.distill.progress import Callback
 from fredfmt.errors import ArgumentError
@@ -23,7 +23,12 @@ _DEFAULT = DistillConfig()
 def distill(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="[SOURCE]", help="Real images; left out with --from: those of the file.")
+        str,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="Real images; left out with --from: those of the file.",
+            autocompletion=options.complete_source,
+        ),
     ],
     out: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")
@@ -35,13 +40,7 @@ def distill(
         Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, but for other options.")
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
-    objective: Annotated[
-        str,
-        typer.Option(
-            help="dm: distribution matching; dc, dsa: gradient matching; frepo: feature regression;"
-            " tm: trajectory matching, which needs --experts."
-        ),
-    ] = _DEFAULT.objective,
+    objective: options.Objective = _DEFAULT.objective,
     ipc: Annotated[float, typer.Option(help="Budget: stored numbers a class, in images.")] = _DEFAULT.ipc,
     k: options.K = _DEFAULT.k,
     transform: options.Transform = _DEFAULT.transform,
@@ -71,7 +70,11 @@ def distill(
     ] = _DEFAULT.inner_loop,
     lr_net: Annotated[float, typer.Option(help="dc, dsa: the learning rate of that.")] = _DEFAULT.lr_net,
     network: Annotated[
-        str, typer.Option(help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own.")
+        str,
+        typer.Option(
+            help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own.",
+            autocompletion=options.complete_network,
+        ),
     ] = _DEFAULT.network.name,
     batch_syn: Annotated[
         int, typer.Option(min=0, help="frepo: instances an update; tm: instances a step; 0 for all.")
@@ -152,7 +155,7 @@ def distill(
         before = DistillConfig.from_toml(config)
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
-    refuse_existing(out, force)
+    check_output(out, force)
     own = options.parse_network(network)
     real = open_source(source, split="train", size=size, data_root=data_root)
     if wanted := options.parse_classes(classes) or names:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.commands.evaluate_scores import show_scores
-from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
+from fredfmt.cli.console import kilobytes, print_json, refuse_existing, show, showing_progress
 from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, Protocol
 from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from torch.nn import Module
 
     from fredfmt.distill.comparison import Row
 
@@ -26,7 +28,12 @@ def evaluate(
     context: typer.Context,
     file: options.File,
     on: Annotated[
-        str, typer.Option(metavar="SOURCE", help="The real data set to test on, and to draw baselines from.")
+        str,
+        typer.Option(
+            metavar="SOURCE",
+            help="The real data set to test on, and to draw baselines from.",
+            autocompletion=options.complete_source,
+        ),
     ],
     protocol: Annotated[
         Protocol, typer.Option(help="steps: a fixed number of updates; paper: the published 1000 epochs of SGD.")
@@ -41,7 +48,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own;"
-            " several for a table across architectures."
+            " several for a table across architectures.",
+            autocompletion=options.complete_network,
         ),
     ] = None,
     width: options.Width = _DEFAULT.network.width,
@@ -72,6 +80,10 @@ def evaluate(
     record: Annotated[
         bool, typer.Option("--record", help="Write the file's results into its metadata; its digest stays.")
     ] = False,
+    save_network: Annotated[
+        Path | None,
+        typer.Option(metavar="NET.pt", help="Keep the first network; fredfmt.distill.load_network reads it."),
+    ] = None,
     device: options.Device = "cpu",
     size: options.Size = None,
     data_root: options.DataRoot = None,
@@ -81,12 +93,16 @@ def evaluate(
     """Train fresh networks on a file and test them on real images, beside random real images in the same bytes."""
     from fredfmt.containers.package import with_metadata
     from fredfmt.distill.comparison import compare
-    from fredfmt.remote import is_address
+    from fredfmt.remote import is_address, shown
     from fredfmt.sources import open_source
-    from fredfmt.storage import load, save
+    from fredfmt.storage import load, replacing, save
 
     if record and is_address(file):
-        raise ArgumentError("results are recorded in local files", where=file, hint="fredfmt pull it first")
+        raise ArgumentError("results are recorded in local files", where=shown(file), hint="fredfmt pull it first")
+    if save_network is not None:
+        if metric is not None or len(network or ()) > 1:
+            raise ArgumentError("--save-network keeps one network", hint="Leave out --metric, name one --network")
+        refuse_existing(save_network, False)
     tried = _corruption_config(corruptions, severities)
     data = load(file, expected_digest=expected_digest)
     base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
@@ -108,6 +124,13 @@ def evaluate(
             raise ArgumentError("--record keeps accuracies, not scores", hint="Leave out --metric or --record")
         show_scores(data, train, test, configs, metric, device=device, json=json)
         return
+
+    def keep(trained: Module) -> None:
+        from fredfmt.distill.networks.saved import save_network as write
+
+        with replacing(save_network) as target:  # type: ignore[arg-type]
+            write(target, trained, configs[0].network, data.metadata)
+
     with showing_progress() as report:
         compared = [
             compare(
@@ -120,6 +143,7 @@ def evaluate(
                 network=factory,
                 device=device,
                 progress=report,
+                keep=keep if save_network is not None else None,
             )
             for config, factory in zip(configs, factories, strict=True)
         ]
@@ -137,13 +161,22 @@ def evaluate(
             show(f"[dim]{row.name}: {row.description}[/dim]")
         if tried is not None:
             show(_corruption_table(rows))
-        show(f"Protocol {config.protocol}: {rows[0].evaluation.config.to_json()}")
+        show(f"Protocol {config.protocol}: {_in_words(rows[0].evaluation.config)}.")
         show(f"{len(test):,} test images of {test.name}.")
         starts = [row.evaluation for row in rows if row.name == "own start"]
         if starts and config.seeds > 1:
             gain = 100 * (rows[0].evaluation.mean - starts[0].mean)
             error = 100 * (rows[0].evaluation.standard_error ** 2 + starts[0].standard_error ** 2) ** 0.5
             show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")
+
+
+def _in_words(config: EvaluationConfig) -> str:
+    """The settings of a protocol, without its name and what it does not use."""
+    idle = {"protocol", "epochs" if config.protocol == "steps" else "steps"}
+    values = {name: value for name, value in config.to_json().items() if name not in idle}
+    network = values.pop("network")
+    values["network"] = " ".join([network.pop("name"), *(f"{name} {value}" for name, value in network.items())])
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _corruption_config(corruptions: str | None, severities: str) -> CorruptionConfig | None:

@@ -18,7 +18,8 @@ def export(
     to: Annotated[
         str | None,
         typer.Option(
-            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out."
+            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out.",
+            autocompletion=options.completing("fredfmt.exporters", "EXPORTERS"),
         ),
     ] = None,
     expected_digest: options.ExpectedDigest = None,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, print_json, refuse_existing, say
+from fredfmt.cli.console import check_output, kilobytes, print_json, say
 from fredfmt.errors import ArgumentError
 
 _KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
@@ -69,7 +69,7 @@ def import_(
     from fredfmt.importers import NOTES, Facts, import_file
     from fredfmt.storage import packed_size, save
 
-    refuse_existing(out, force)
+    check_output(out, force)
     if no_zca and zca is not None:
         raise ArgumentError("--zca and --no-zca contradict each other", expected="one of them")
     facts = Facts(

@@ -30,7 +30,7 @@ from fredfmt.distill.corruptions.light import brightness, contrast, fog
 from fredfmt.distill.corruptions.noise import gaussian_noise, impulse_noise, shot_noise
 from fredfmt.distill.randomness import generator
 from fredfmt.errors import ArgumentError
-from fredfmt.sources.views import Images, RowIndex, unit
+from fredfmt.sources.views import Images, RowIndex, View, unit
 
 Corruption = Callable[[Tensor, int, Draws], Tensor]
 """(N, C, H, W) images in 0..1, a severity of 1 to 5 and a generator an image to images, which are clipped to 0..1."""
@@ -87,21 +87,12 @@ def corruption_names(config: CorruptionConfig) -> tuple[str, ...]:
     return config.names or tuple(CORRUPTIONS)
 
 
-class Corrupted:
-    """Images corrupted as rows are asked for: float32 in 0..1, the same whatever rows come together."""
-
-    dtype = np.dtype(np.float32)
+class Corrupted(View):
+    """Images corrupted, in 0..1, the same whatever rows come together."""
 
     def __init__(self, images: Images, name: str, severity: int, *, seed: int = 0) -> None:
-        self._images, self._name, self._severity, self._seed = images, name, severity, seed
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, C, H, W)."""
-        return self._images.shape
-
-    def __len__(self) -> int:
-        return len(self._images)
+        super().__init__(images)
+        self._name, self._severity, self._seed = name, severity, seed
 
     def __getitem__(self, rows: RowIndex, /) -> NDArray[np.float32]:
         clean = self._images[rows].astype(np.float32) / np.float32(unit(self._images.dtype))

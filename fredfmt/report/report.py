@@ -13,6 +13,7 @@ from pathlib import Path
 from fredfmt.containers import archive, hierarchy
 from fredfmt.containers.package import pack
 from fredfmt.model import FreDData
+from fredfmt.remote import shown
 from fredfmt.storage import SUFFIXES, load
 from fredfmt.version import __version__
 
@@ -34,7 +35,7 @@ def report(file: str | os.PathLike[str] | FreDData, *, name: str | None = None) 
     data = file if isinstance(file, FreDData) else load(file)
     content = _content(file, data)
     if name is None:
-        name = "data.fred" if isinstance(file, FreDData) else _fred_name(os.fspath(file))
+        name = "data.fred" if isinstance(file, FreDData) else _fred_name(shown(os.fspath(file)))
     style, script = _part("page.css"), "\n".join(map(_part, SCRIPTS))
     values = {
         "policy": _policy(style, script),

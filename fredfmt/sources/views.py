@@ -1,4 +1,4 @@
-"""Lazy views of images: a selection of rows, or the same rows normalised, block by block as they are asked for."""
+"""Lazy views of images: a selection of rows, or the same rows changed, as they are asked for."""
 
 from __future__ import annotations
 
@@ -50,17 +50,13 @@ class Selected:
         return self._images[self._indices[rows]]
 
 
-class Normalized:
-    """Images as float32 in the space of a normalisation, ``(x - mean) / std`` of their values in 0..1."""
+class View:
+    """As many images of the same shape as others, made float32 from them when rows are asked for."""
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, images: Images, normalization: Normalization) -> None:
+    def __init__(self, images: Images) -> None:
         self._images = images
-        shape = (-1,) + (1,) * (len(images.shape) - 2)
-        mean, std = np.array(normalization.mean).reshape(shape), np.array(normalization.std).reshape(shape)
-        self._scale = (1 / (unit(images.dtype) * std)).astype(np.float32)
-        self._offset = (-mean / std).astype(np.float32)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,6 +65,17 @@ class Normalized:
 
     def __len__(self) -> int:
         return len(self._images)
+
+
+class Normalized(View):
+    """Images in the space of a normalisation, ``(x - mean) / std`` of their values in 0..1."""
+
+    def __init__(self, images: Images, normalization: Normalization) -> None:
+        super().__init__(images)
+        shape = (-1,) + (1,) * (len(images.shape) - 2)
+        mean, std = np.array(normalization.mean).reshape(shape), np.array(normalization.std).reshape(shape)
+        self._scale = (1 / (unit(images.dtype) * std)).astype(np.float32)
+        self._offset = (-mean / std).astype(np.float32)
 
     def __getitem__(self, rows: RowIndex, /) -> NDArray[np.float32]:
         images: NDArray[np.float32] = np.multiply(self._images[rows], self._scale, dtype=np.float32)

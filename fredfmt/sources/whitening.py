@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
 from fredfmt.metadata import Metadata, Whitening
-from fredfmt.sources.views import Images, RowIndex, blocks, unit
+from fredfmt.sources.views import Images, RowIndex, View, blocks, unit
 
 if TYPE_CHECKING:
     from fredfmt.sources.source import Source
@@ -105,21 +105,12 @@ class ZCA:
         return _shaped(flat + self.mean, images)
 
 
-class Whitened:
-    """Images in 0..1 as whitened ones, float32, when rows are asked for."""
-
-    dtype = np.dtype(np.float32)
+class Whitened(View):
+    """Images in 0..1 as whitened ones."""
 
     def __init__(self, images: Images, whitening: ZCA) -> None:
-        self._images, self._whitening = images, whitening
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, C, *spatial)."""
-        return self._images.shape
-
-    def __len__(self) -> int:
-        return len(self._images)
+        super().__init__(images)
+        self._whitening = whitening
 
     def __getitem__(self, rows: RowIndex, /) -> NDArray[np.float32]:
         return self._whitening.whiten(self._images[rows])

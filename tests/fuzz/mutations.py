@@ -65,8 +65,9 @@ def mutant(number: int, *, reseal_hdf5: bool = False) -> Mutant:
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
         if isinstance(content, dict):
             mutate = chance.choice((_entry_bytes, _entry_gone, _entry_added, _json, _chunk))
-            resealed |= mutate in (_json, _chunk)
-            content = _sealed(chance, mutate(chance, dict(content)))
+            changed = mutate(chance, dict(content))
+            content = _sealed(chance, changed)
+            resealed |= mutate in (_json, _chunk) or content is not changed
         elif content[:2] == b"PK" and chance.random() < 0.6:
             mutate = chance.choice((_entry_bytes, _entry_gone, _entry_added, _json, _chunk))
             resealed = True

@@ -1,10 +1,10 @@
 """A server, a cache of the test's own, and a small data set of two channels and odd sizes."""
 
-import numpy as np
 import pytest
+from small import make
 from web import Site
 
-from fredfmt import encode, save
+from fredfmt import save
 
 
 @pytest.fixture
@@ -22,12 +22,6 @@ def cache(tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return folder
-
-
-def make(seed=5, **metadata):
-    generator = np.random.default_rng(seed)
-    images = generator.standard_normal((9, 2, 13, 17)).astype(np.float32)
-    return encode(images, np.arange(9) % 3, k=11, step=0.5, **metadata)
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import sys
 
 import pytest
-from conftest import make
 from hub_stub import HEAD, Hub
+from small import make
 from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, FormatError, IntegrityError, SourceError, digest, load, save
@@ -51,10 +51,9 @@ def test_a_new_version_on_the_hub_is_seen(hub, file, tmp_path):
 
 
 def test_a_card_goes_with_it(hub, file, tmp_path):
-    made = card(file, tmp_path / "card", address=ADDRESS, creators=["Doe, Jane"])
-    assert "preview.png" not in {path.name for path in made.files}
+    card(file, tmp_path / "card", address=ADDRESS, creators=["Doe, Jane"])
     push(file, "hf://datasets/team/tiny/", card=tmp_path / "card", create=True, message="first")
-    assert hub.commits == [("first", ["CITATION.cff", "README.md", "croissant.json", "x.fred"])]
+    assert hub.commits == [("first", ["CITATION.cff", "README.md", "croissant.json", "preview.png", "x.fred"])]
     with pytest.raises(FileNotFoundError, match="no card there"):
         push(file, ADDRESS, card=tmp_path)
 
@@ -102,6 +101,16 @@ def test_pull_verifies_and_replaces_nothing(site, content, data, tmp_path):
     pull(f"{site.address}/x.fred?key=1", tmp_path)
     assert (tmp_path / "x.fred").read_bytes() == content
     assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+@pytest.mark.parametrize("name", ["", "..", "%2e%2e", "a:b.fred", "con.fred", "LPT1", "x%5C..%5Cy.fred", "x. ", "-."])
+def test_a_name_from_an_address_is_one_that_any_system_can_have(site, content, tmp_path, name):
+    site.put(name, content)
+    with pytest.raises(ArgumentError, match="plain file name"):
+        pull(f"{site.address}/{name}", tmp_path, replace=True)
+    site.put("con-1_a.b.fred", content)
+    pull(f"{site.address}/con-1_a.b.fred?x=..", tmp_path)
+    assert (tmp_path / "con-1_a.b.fred").read_bytes() == content
 
 
 def test_addresses_to_push_to():

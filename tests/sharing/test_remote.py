@@ -1,11 +1,15 @@
 """Files at addresses, over a real server that behaves and misbehaves; and what the cache holds afterwards."""
 
+import gzip
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import make
+from typer.testing import CliRunner
 
 from fredfmt import (
     ArgumentError,
@@ -21,6 +25,8 @@ from fredfmt import (
     save,
     validate,
 )
+from fredfmt.cli.app import app
+from fredfmt.report import report
 from fredfmt.storage import load_metadata
 
 OTHER = "sha256:" + "0" * 64
@@ -146,7 +152,6 @@ def test_a_slow_server_is_waited_for_while_it_sends(site, data, content):
 
 
 def test_a_file_in_s3(site, data, content, monkeypatch, tmp_path):
-    pytest.importorskip("s3fs")
     monkeypatch.setenv("AWS_ENDPOINT_URL", site.address)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -156,7 +161,7 @@ def test_a_file_in_s3(site, data, content, monkeypatch, tmp_path):
     site.forget()
     assert load("s3://bucket/x.fred") == data
     assert site.requests("GET") == []
-    with pytest.raises(FileNotFoundError, match="s3://bucket/y.fred"):
+    with pytest.raises(FileNotFoundError, match=r"s3://bucket/y\.fred"):
         load("s3://bucket/y.fred")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -169,6 +174,88 @@ def test_a_file_in_s3(site, data, content, monkeypatch, tmp_path):
 def test_a_redirect_is_followed(site, data, content):
     site.put("there.fred", content, "ranges")
     assert load(site.put("here.fred", b"there.fred", "redirect")) == data
+
+
+def chunks(content, size=1000):
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def test_what_servers_wrap_a_body_in_is_taken_off(site, data, content):
+    packed = gzip.compress(content)
+    headers = {"Content-Encoding": "gzip", "Content-Length": len(packed), "ETag": '"1"'}
+    assert load(site.put_answer("gzip.fred", lambda method: (200, headers, packed))) == data
+    chunked = {"Transfer-Encoding": "chunked", "ETag": '"1"'}
+    assert load(site.put_answer("chunked.fred", lambda method: (200, chunked, chunks(content)))) == data
+    with pytest.raises(SourceError, match="broke off"):
+        load(site.put_answer("cut.fred", lambda method: (200, chunked, chunks(content)[:-1100])))
+
+
+def test_a_packed_body_stops_at_the_limit(site, cache):
+    packed = gzip.compress(bytes(1 << 22))
+    headers = {"Content-Encoding": "gzip", "Content-Length": len(packed)}
+    with pytest.raises(LimitError, match="file_bytes"):
+        load(site.put_answer("x.fred", lambda method: (200, headers, packed)), limits=Limits(file_bytes=1 << 20))
+    assert kept(cache) == []
+
+
+@pytest.mark.parametrize("read", [load, load_metadata])
+def test_a_part_that_nobody_asked_for_is_refused(site, content, cache, read):
+    part = content[100:1100]
+    headers = {"Content-Range": f"bytes 100-1099/{len(content)}", "Content-Length": 1000, "Accept-Ranges": "bytes"}
+    with pytest.raises(FormatError):
+        read(site.put_answer("x.fred", lambda method: (206, headers, part)))
+    assert kept(cache) == []
+
+
+def test_a_file_replaced_while_it_is_fetched_is_not_taken_for_the_one_before(site, data, content, tmp_path):
+    """The server speaks of the old version, is asked for the file and gives the new one, then goes back to the old."""
+    other = make(seed=6)
+    save(other, tmp_path / "other.fred")
+    new = (tmp_path / "other.fred").read_bytes()
+    versions = iter([content, new, new])
+
+    def answer(method):
+        now = next(versions, content)
+        return 200, {"ETag": f'"{hashlib.md5(now).hexdigest()}"', "Content-Length": len(now)}, now
+
+    address = site.put_answer("x.fred", answer)
+    assert load(address) == other
+    assert load(address) == data
+
+
+def test_no_secret_of_an_address_is_shown(site, content, cache, tmp_path):
+    """Not in errors, wherever the server leads to and however it spells it, nor on stdout, in pages or the cache."""
+    target = "/there.fred?X-Amz-Signature=SECRET%2F1"
+    forbidden = site.put_answer("there.fred", lambda method: (403, {"Content-Length": 0}, b""))
+    leading = site.put_answer("x.fred", lambda method: (302, {"Location": target, "Content-Length": 0}, b""))
+    for address in (
+        f"{forbidden}?key=SECRET%2F+a",
+        leading,
+        "ftp://user:SECRET@127.0.0.1:1/x.fred",
+        f"simplecache::{forbidden}?key=SECRET",
+        "http://user:SECRET@[/x.fred",
+    ):
+        with pytest.raises(SourceError) as caught:
+            load(address)
+        assert "SECRET" not in str(caught.value)
+    sound = site.put("y.fred", content, "ranges")
+    for words in (["inspect"], ["inspect", "--json"], ["inspect", "--metadata"], ["validate"], ["validate", "--json"]):
+        result = CliRunner().invoke(app, [words[0], f"{sound}?key=SECRET", *words[1:]])
+        assert result.exit_code == 0
+        assert sound in result.output
+        assert "SECRET" not in result.output
+    assert "SECRET" not in report(f"{sound}?key=SECRET")
+    assert not [path for kind in ("files", "addresses") for path in kept(cache, kind) if b"SECRET" in path.read_bytes()]
+
+
+def test_two_processes_fill_the_cache_at_once(site, data, content, cache):
+    address = site.put("x.fred", content, "slow")
+    code = f"import fredfmt; print(fredfmt.digest({address!r}))"
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [run.communicate(timeout=60)[0].strip() for run in runs] == [digest(data)] * 3
+    assert [path.read_bytes() for path in kept(cache)] == [content]
+    assert [path.suffix for path in kept(cache, "addresses")] == [".json"]
 
 
 def test_a_body_without_end_stops_at_the_limit(site, cache):
@@ -281,7 +368,7 @@ def test_other_file_systems_of_fsspec(data, content):
         ("https://127.0.0.1/x.fred", ["fsspec"], r"fredfmt\[remote\]"),
         ("https://127.0.0.1/x.fred", ["aiohttp", "fsspec.implementations.http"], r"fredfmt\[remote\]"),
         ("hf://datasets/a/b/x.fred", ["huggingface_hub"], r"fredfmt\[hub\]"),
-        ("s3://bucket/x.fred", ["s3fs"], "s3fs"),
+        ("s3://bucket/x.fred", ["s3fs"], r"fredfmt\[s3\]"),
     ],
 )
 def test_a_missing_package_is_named(monkeypatch, address, modules, hint):

@@ -27,6 +27,11 @@ class Site:
         self.manners[name] = set(manners)
         return f"{self.address}/{name}"
 
+    def put_answer(self, name, answer):
+        """Let ``answer(method)`` give status, headers and body."""
+        self.files[name] = answer
+        return f"{self.address}/{name}"
+
     @property
     def address(self):
         return f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -63,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
         for status in (403, 500):
             if str(status) in manners:
                 return self.refuse(status)
+        if callable(site.files[name]):
+            return self.give(*site.files[name](self.command), body=body)
         if "redirect" in manners:
             self.send_response(302)
             self.send_header("Location", f"/{site.files[name].decode()}")
@@ -102,6 +109,15 @@ class Handler(BaseHTTPRequestHandler):
                 self.write(content[at : at + piece])
                 site.released.wait(0.15 if "slow" in manners else 0)
         return None
+
+    def give(self, status, headers, content, *, body):
+        self.protocol_version, self.close_connection = "HTTP/1.1", True
+        self.send_response(status)
+        for name, value in {"Connection": "close", **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        if body:
+            self.write(content)
 
     def pour(self, body):
         self.send_response(200)

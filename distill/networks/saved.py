@@ -1,0 +1,91 @@
+"""A trained network in a file: a network and what it was trained for in, the same network for images in 0..1 out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO
+
+import torch
+from torch import Tensor, nn
+
+from fredfmt.distill.config import NetworkConfig
+from fredfmt.distill.networks import NetworkFactory, make_network
+from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError
+from fredfmt.metadata import Metadata
+
+_KIND = "fredfmt network 1"
+
+
+class TrainedNetwork(nn.Module):
+    """(N, C, *spatial) images in 0..1 to (N, class) scores; ``classes`` are their names."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, classes: tuple[str, ...], mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = classes
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.network((images - self.mean) / self.std)
+        return scores
+
+
+def save_network(stream: IO[bytes], network: nn.Module, config: NetworkConfig, meta: Metadata) -> None:
+    """Write a network that was trained on data with these metadata; `load_network` reads it.
+
+    Raises `ArgumentError` for whitened data: what whitened them is not in their metadata.
+    """
+    if meta.whitening is not None:
+        raise ArgumentError("a network for whitened images cannot be kept by itself", hint="Leave out --save-network")
+    ones = (1.0,) * meta.channels
+    content = {
+        "kind": _KIND,
+        "network": config.to_json(),
+        "channels": meta.channels,
+        "spatial_shape": list(meta.spatial_shape),
+        "classes": list(meta.classes),
+        "mean": list(meta.normalization.mean if meta.normalization else (0.0,) * meta.channels),
+        "std": list(meta.normalization.std if meta.normalization else ones),
+        "state": {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()},
+    }
+    torch.save(content, stream)
+
+
+def load_network(
+    path: str | os.PathLike[str], *, device: torch.device | str = "cpu", network: NetworkFactory | None = None
+) -> TrainedNetwork:
+    """A network that ``fredfmt evaluate --save-network`` kept, ready to judge images in 0..1.
+
+    Nothing in the file is executed. ``network`` is the factory of a network of your own, which a file only names.
+    Raises `FormatError` for a file that is none of these, and `ArgumentError` if a factory is needed.
+    """
+    if not Path(path).is_file():
+        raise FredFileNotFoundError("no such file", where=str(path), hint="Check the path")
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        known = content["kind"] == _KIND
+    except Exception as error:
+        raise FormatError("not a network that fredfmt kept", where=str(path), found=type(error).__name__) from None
+    if not known:
+        raise FormatError("not a network that fredfmt kept", where=str(path), found=str(content["kind"]))
+    config = NetworkConfig.from_json(content["network"])
+    if config.own and network is None:
+        raise ArgumentError("a network of one's own needs its factory", where=str(path), found=config.name)
+    made = make_network(
+        config,
+        channels=content["channels"],
+        spatial_shape=tuple(content["spatial_shape"]),
+        classes=len(content["classes"]),
+        generator=torch.Generator().manual_seed(0),
+        device=device,
+        factory=network,
+    )
+    made.load_state_dict(content["state"])
+    shape = (-1, *(1,) * len(content["spatial_shape"]))
+    mean, std = (torch.tensor(content[name], device=device).reshape(shape) for name in ("mean", "std"))
+    return TrainedNetwork(made, tuple(content["classes"]), mean, std).eval()
