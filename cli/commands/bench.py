@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import print_json, show
+from fredfmt.cli.console import print_json, say, show
 
 
 def bench(
@@ -19,6 +19,8 @@ def bench(
 ) -> None:
     """Time loading and decoding on this machine, beside a dense decoder and a plain copy of the images."""
     from fredfmt.benchmark import measure
+    from fredfmt.planes import LIBRARY
+    from fredfmt.remote import shown
     from fredfmt.storage import load
 
     start = time.perf_counter()
@@ -26,8 +28,10 @@ def bench(
     loading = time.perf_counter() - start
     rates = measure(data, batch_size=batch_size, device=device)
     if json:
-        print_json({"file": file, "load_seconds": loading, **rates.to_json()})
+        print_json({"file": shown(file), "load_seconds": loading, "compiled": LIBRARY is not None, **rates.to_json()})
         return
+    if LIBRARY is None:
+        say("Without the compiled loops, as there was no C compiler at installation: decoding goes through torch.")
     show(f"load and verify   {loading * 1000:10.1f} ms")
     show(f"decode            {rates.decode:10,.0f} images/s")
     show(f"dense decoder     {rates.dense:10,.0f} images/s   decode is {rates.decode / rates.dense:.1f} times as fast")

@@ -15,4 +15,13 @@ def triple(content: Content, facts: Facts) -> Found | None:
     soft = isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.dtype.kind == "f"
     if not is_images(content.value) or not soft or lr is None:
         return None
-    return Found(content.value, labels, labels_are="logits", lr=as_number(lr), lr_learned=True)
+    return Found(
+        content.value,
+        labels,
+        labels_are="logits",
+        unit=content.unwhitened,
+        whitened=False if content.unwhitened else None,
+        whitens_pixels=True,
+        lr=as_number(lr),
+        lr_learned=True,
+    )
