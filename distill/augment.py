@@ -112,15 +112,24 @@ class Augmentation:
         return OPERATIONS[self.operation](images, self.draws.to(images.device, images.dtype, non_blocking=True))
 
 
-def operations(strategy: str) -> tuple[str, ...]:
+def operations(strategy: str, axes: int = 2) -> tuple[str, ...]:
     """The names in a strategy such as ``"color_crop_cutout_flip_scale_rotate"``; ``"none"`` has none.
 
-    Raises `ArgumentError` for a name that is not in `OPERATIONS`.
+    Raises `ArgumentError` for a name that is not in `OPERATIONS`, and for any where images have other spatial ``axes``
+    than two.
     """
     names = () if strategy in ("", "none") else tuple(strategy.split("_"))
     if unknown := [name for name in names if name not in OPERATIONS]:
         raise ArgumentError(
             "no such augmentation", expected=f"names of {sorted(OPERATIONS)} joined by _, or none", found=unknown[0]
+        )
+    if names and axes != 2:
+        raise ArgumentError(
+            "augmentation is of images with two spatial axes",
+            where="augmentation",
+            expected=f"none, for {axes} axes",
+            found=strategy,
+            hint="Use --augmentation none, in Python augmentation='none'",
         )
     return names
 

@@ -104,6 +104,7 @@ def evaluate_sets(
     names = corruption_names(corruptions) if corruptions is not None else ()
     if names:
         check_images(test.images.shape)
+    operations(config.augmentation, len(test.spatial_shape))  # refuses what does not fit
     if network is not None:
         config = replace(config, network=NetworkConfig(factory_name(network)))
     networks: list[nn.Module] = []

@@ -223,6 +223,12 @@ def _encode(data: FreDData, container: str) -> bytes:
     return hdf5.encode(package) if container == ".fred.h5" else archive.pack(hierarchy.encode(package))
 
 
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Raise, before long work, what `save` would raise about a path: a name without container, no such folder."""
+    _container(Path(path))
+    beside(Path(path))
+
+
 def _container(path: Path) -> str:
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if path.name.endswith(suffix) and path.name != suffix:

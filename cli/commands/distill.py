@@ -141,7 +141,7 @@ def distill(
     from fredfmt.distill.run import distill as run
     from fredfmt.distill.tensorboard import TensorBoard
     from fredfmt.sources import open_source
-    from fredfmt.storage import packed_size, save
+    from fredfmt.storage import check_target, packed_size, save
 
     before = DistillConfig()
     names: tuple[str, ...] = ()
@@ -153,6 +153,7 @@ def distill(
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
     refuse_existing(out, force)
+    check_target(out)
     own = options.parse_network(network)
     real = open_source(source, split="train", size=size, data_root=data_root)
     if wanted := options.parse_classes(classes) or names:

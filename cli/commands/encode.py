@@ -37,9 +37,10 @@ def encode(
     """Encode real images: keep the best K frequencies of each and quantise them."""
     from fredfmt.encoder import encode as make
     from fredfmt.sources import ZCA, Source, open_source
-    from fredfmt.storage import packed_size, save
+    from fredfmt.storage import check_target, packed_size, save
 
     refuse_existing(out, force)
+    check_target(out)
     wanted = options.parse_classes(classes)
 
     def opened(split: str) -> Source:

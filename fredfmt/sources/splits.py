@@ -64,7 +64,11 @@ def draw(labels: Labels, per_class: int, seed: int) -> Indices:
     for label, members in _shuffled_classes(labels, seed, "draw"):
         if len(members) < per_class:
             raise ArgumentError(
-                "a class has too few images", where=f"class {label}", expected=per_class, found=len(members)
+                "a class has too few images",
+                where=f"class {label}",
+                expected=per_class,
+                found=len(members),
+                hint="Ask for fewer a class (a smaller budget or a larger k), or leave the class out",
             )
         chosen.append(members[:per_class])
     return np.concatenate(chosen)
