@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks.convolving import matching_gradients
@@ -58,7 +57,7 @@ class DC:
                 augmentation = iteration.augmentation(outer * iteration.classes + classes[number])
                 images, wanted = augmentation(images), augmentation(wanted)
             given = torch.autograd.grad(F.cross_entropy(network(wanted), labels[theirs[number]]), weights)
-            with matching_gradients(), sdpa_kernel(SDPBackend.MATH):  # other attention is differentiable only once
+            with matching_gradients():
                 loss = F.cross_entropy(network(images), targets[mine[number]])
             return gradient_distance(torch.autograd.grad(loss, weights, create_graph=True), given)
 

@@ -101,8 +101,13 @@ def test_a_tensor_larger_than_what_is_stored_is_refused_before_it_is_made(tmp_pa
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize(
     ("shape", "strides", "offset"),
-    [([4], [-1], 3), ([4], [1], 1 << 40), ([1 << 32, 1 << 32], [1 << 32, 1], 0), ([0, 1 << 62], [1, 1], 0)]
-    + [([1 << 62] * 4000, [0] * 4000, 0)],
+    [
+        ([4], [-1], 3),
+        ([4], [1], 1 << 40),
+        ([1 << 32, 1 << 32], [1 << 32, 1], 0),
+        ([0, 1 << 62], [1, 1], 0),
+        ([1 << 62] * 4000, [0] * 4000, 0),
+    ],
     ids=["backwards", "outside", "overflow", "empty", "axes"],
 )
 def test_tensors_of_impossible_shape(shape, strides, offset, zipped, tmp_path):
