@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fredfmt.distill.config import DistillConfig, ExpertConfig
 from fredfmt.encoder import encode
 from fredfmt.errors import ArgumentError
-from fredfmt.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
+from fredfmt.masks import ClassStatistics, choose_frequencies
 from fredfmt.model import FreDData
 from fredfmt.sources import ZCA, Source
 from fredfmt.transforms import analyse, spatial_size
@@ -31,11 +31,7 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     `fredfmt.encode` raises.
     """
     chosen = source.sample(_counts(source, config), seed=config.seed)
-    by = source if config.mask_scope == "class" else chosen
-    if frequencies is None:
-        frequencies, described = _class_masks(by, config)
-    else:
-        described = {"strategy": config.mask}
+    frequencies, described = _class_masks(source if config.mask_scope == "class" else chosen, config, frequencies)
     data = encoded(chosen, k=config.k, transform=config.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
 
@@ -99,14 +95,17 @@ def gather_statistics(source: Source, transform: str) -> ClassStatistics:
     return statistics
 
 
-def _class_masks(source: Source, config: DistillConfig) -> tuple[NDArray[Any], dict[str, Any]]:
-    """(class, frequency) flat indices and how they were chosen, for the metadata."""
+def _class_masks(
+    source: Source, config: DistillConfig, frequencies: NDArray[Any] | None
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """(class, frequency) flat indices, chosen if not given, and for the metadata how, and what they keep."""
     size = spatial_size(source.spatial_shape)
-    if config.k < size and config.mask not in WITHOUT_STATISTICS:
+    if config.k < size:
         statistics = gather_statistics(source, config.transform)
     else:
         statistics = ClassStatistics(len(source.classes), source.channels, size)
-    frequencies = choose_frequencies(
-        statistics, source.spatial_shape, config.k, mask=config.mask, transform=config.transform, seed=config.seed
-    )
+    if frequencies is None:
+        frequencies = choose_frequencies(
+            statistics, source.spatial_shape, config.k, mask=config.mask, transform=config.transform, seed=config.seed
+        )
     return frequencies, {"strategy": config.mask, "scope": config.mask_scope, **statistics.describe(frequencies)}

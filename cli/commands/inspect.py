@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fredfmt.model import FreDData
 
 
-_BETWEEN_KEPT = 0.5
+_BETWEEN_KEPT = 0.7
 """The share of the variance between classes below which `inspect` warns."""
 
 _NAMES, _BAR = 12, 30
@@ -152,7 +152,8 @@ def _warnings(data: FreDData) -> list[str]:
     if isinstance(kept, int | float) and kept < _BETWEEN_KEPT and len(data.metadata.classes) > 1:
         text = (
             f"the masks leave out {1 - kept:.0%} of the variance between classes, and networks may not tell them apart;"
-            " explained variance is blind to what is constant within a class: try --mask fisher or amplitude"
+            " explained variance is blind to what is constant within a class: try --mask fisher or amplitude, or a"
+            " larger k"
         )
         warnings.append(text)
     return warnings

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.fft
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -112,6 +113,20 @@ def test_every_objective_with_every_network(patches, of, objective, network):
     data = distill(patches, of(objective, network=network, mask="low", k=9, ipc=0.1, optimizer="adam"))
     start = own_start(data, patches).coefficients
     assert np.abs(data.coefficients - start).max() == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("mask", ["low", "high", "random", "gradient", "fisher"])
+def test_the_file_says_what_any_mask_leaves_out(patches, of, mask, tmp_path):
+    data = distill(patches, of("dm", mask=mask, k=30, ipc=0.2))
+    images = np.asarray(patches.normalized[:], np.float64)
+    spectra = scipy.fft.dctn(images, axes=(2, 3), norm="ortho").reshape(41, 2, 221)
+    each = [spectra[patches.labels == label] for label in range(3)]
+    between = sum(len(part) * np.square(part.mean(0) - spectra.mean(0)).sum(0) for part in each)
+    kept = sum(between[row].sum() for row in data.frequencies.astype(int)) / (3 * between.sum())
+    assert data.metadata.mask["between_kept"] == pytest.approx(kept, abs=1e-3)
+    save(data, path := tmp_path / "x.fred")
+    shown = CliRunner().invoke(app, ["inspect", str(path)]).stdout
+    assert (f"leave out {1 - kept:.0%} of the variance between classes" in " ".join(shown.split())) == (kept < 0.7)
 
 
 class Once(nn.Module):
