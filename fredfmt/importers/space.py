@@ -65,7 +65,7 @@ def in_space(found: Found, kind: str, facts: Facts) -> Placed:
         notes["whitening"] = f"undone with {Path(str(facts.zca)).name}"
     notes["space"] = "0..1" if normalization is None else "normalised"
     low, high = float(exact.min()), float(exact.max())
-    if facts.unit and not (LOWEST <= low and high <= HIGHEST):
+    if facts.unit and (low < LOWEST or high > HIGHEST):
         raise ArgumentError("--unit does not fit: images are not in 0..1", found=f"{low:g} to {high:g}")
     return Placed(exact, normalization, notes=notes)
 
@@ -95,8 +95,8 @@ def _epsilon(facts: Facts) -> float | None:
         raise missing(
             "what was added to the variances when its images were whitened",
             "--zca-epsilon",
-            "0.1 in MTT's code and all that uses Kornia's ZCAWhitening(eps=0.1); kernel methods have a factor (zca_reg, "
-            "reg_coef, 0.1 in RFAD) times the mean variance of normalised pixels, which is close to 1",
+            "0.1 in MTT's code and all that has Kornia's ZCAWhitening(eps=0.1); kernel methods have a factor (zca_reg, "
+            "or reg_coef, 0.1 in RFAD) times the mean variance of normalised pixels, which is close to 1",
         )
     if not 0 < facts.zca_epsilon < math.inf:
         raise ArgumentError("unusable --zca-epsilon", expected="a number above 0", found=facts.zca_epsilon)
