@@ -56,7 +56,7 @@ def import_(
     w0_initial: Annotated[float | None, typer.Option(help="Of its first layer.")] = None,
     size: Annotated[
         str | None,
-        typer.Option(metavar="H,W", help="Size of fields and of rows of numbers, or to resize image files to."),
+        typer.Option(metavar="H,W", help="Size of fields and rows of numbers, or to resize image files to."),
     ] = None,
     kind: Annotated[str | None, typer.Option(help=f"Take it for {_KINDS}; recognised if left out.")] = None,
     transform: Annotated[

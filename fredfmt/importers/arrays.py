@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from fredfmt.errors import ArgumentError
 from fredfmt.importers.content import Content
 from fredfmt.importers.facts import Facts, missing
-from fredfmt.importers.found import Found, as_number, channels_first, is_images
+from fredfmt.importers.found import STORED, Found, as_number, channels_first, is_images
 from fredfmt.importers.readers.safetensors_file import METADATA
 
 _IMAGES = ("images", "image", "data", "x")
 _LABELS = ("labels", "label", "targets", "target", "y")
 _RATES = ("syn_lr", "lr")
-_AXES = (3, 4, 5)
 
 
 def arrays(content: Content, facts: Facts) -> Found | None:
@@ -30,17 +29,17 @@ def arrays(content: Content, facts: Facts) -> Found | None:
     if not isinstance(value, dict):
         return None
     images = _first(value, _IMAGES)
+    told = value | value[METADATA] if isinstance(value.get(METADATA), dict) else value
+    unit = str(np.asarray(told.get("space", ""))) == "0..1"  # as `fredfmt.exporters` write it, with channels first
     if is_images(images, (2,)) and images.shape[1] > 1:
         images = _folded(images, facts)
-    elif is_images(images, _AXES):
-        images = channels_first(images, facts.channels)
+    elif is_images(images, STORED):
+        images = images if unit else channels_first(images, facts.channels)
     else:
         return None
     labels = _first(value, _LABELS)
     if labels is None:
         labels = content.beside.get("labels")
-    told = value | value[METADATA] if isinstance(value.get(METADATA), dict) else value
-    unit = str(np.asarray(told.get("space", ""))) == "0..1"
     rate = _first(value, _RATES)
     return Found(
         images,

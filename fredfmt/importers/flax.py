@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -42,5 +42,5 @@ def flax(content: Content, facts: Facts) -> Found | None:
     return Found(channels_first(params["x_proto"], facts.channels or "last"), params["y_proto"], notes=notes)
 
 
-def _is_proto(tree: Any) -> bool:
+def _is_proto(tree: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(tree, dict) and is_images(tree.get(_KEYS[0])) and is_labels(tree.get(_KEYS[1]))

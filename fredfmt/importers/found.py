@@ -49,6 +49,10 @@ def is_labels(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim in (1, 2)
 
 
+STORED = (3, 4, 5)
+"""Axes of images in files: with 1, 2 or 3 spatial axes, or grey ones without an axis of channels."""
+
+
 def channels_first(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
     """(N, C, *spatial) from images whose channels are axis 1 or the last, whichever has length 1 or 3, or as told."""
     if images.ndim < 3:
@@ -68,6 +72,11 @@ def channels_first(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
             hint="Give --channels first, last, or none for grey images without such an axis",
         )
     return images if axis == 1 else np.ascontiguousarray(np.moveaxis(images, axis, 1))
+
+
+def laid_out(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
+    """(N, C, *spatial) from images of projects that store the channels first; with 3 axes they may have none."""
+    return channels_first(images, channels) if images.ndim == 3 or channels is not None else images
 
 
 def as_number(value: Any) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fredfmt.importers.content import Content
 from fredfmt.importers.facts import Facts
-from fredfmt.importers.found import Found, as_number, is_images, is_labels
+from fredfmt.importers.found import STORED, Found, as_number, is_images, is_labels, laid_out
 
 
 def pair(content: Content, facts: Facts) -> Found | None:
@@ -13,10 +13,10 @@ def pair(content: Content, facts: Facts) -> Found | None:
     Without whitening these projects normalise.
     """
     labels = content.beside.get("labels")
-    if not is_images(content.value, (4, 5)) or not is_labels(labels):
+    if not is_images(content.value, STORED) or not is_labels(labels):
         return None
     return Found(
-        content.value,
+        laid_out(content.value, facts.channels),
         labels,
         unit=content.unwhitened,
         whitened=False if content.unwhitened else None,

@@ -8,6 +8,7 @@ import pickle
 import resource
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 
 import fixtures
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures import MEAN, STD
+from PIL import Image
 
 from fredfmt import FredError, LimitError, Limits
 from fredfmt.importers import Facts, import_file
@@ -349,3 +351,44 @@ def test_a_text_file_and_a_folder_of_nothing(tmp_path):
     refused(tmp_path / "notes.txt", "not a kind of file")
     refused(tmp_path, "is not clear")
     refused(tmp_path / "none.pt", "no such file")
+
+
+def test_links_in_a_folder_are_refused(tmp_path):
+    path, _, _ = fixtures.folder_of_images(tmp_path)
+    (path / "new00000" / "other.png").symlink_to(tmp_path / "private.png")
+    Image.new("RGB", (5, 7)).save(tmp_path / "private.png")
+    refused(path, "a link")
+    (path / "new00000" / "other.png").unlink()
+    (path / "z").symlink_to("/")
+    refused(path, "a link")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
+def test_odd_image_files(mode, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.arange(35, dtype=np.uint8).reshape(7, 5)).convert(mode).save(tmp_path / name / "x.png")
+    (tmp_path / "a" / ".hidden.png").write_bytes(b"no image")
+    (tmp_path / "notes.txt").touch()
+    data = import_file(tmp_path)
+    assert (len(data), data.metadata.channels) == (2, 1 if mode == "L" else 3)
+    assert data.metadata.reconstruction["rmse"] == 0
+    Image.new("RGB", (6, 7)).save(tmp_path / "a" / "y.png")
+    refused(tmp_path, "differ in size|has colour")
+    assert len(import_file(tmp_path, Facts(size=(7, 5)))) == 3 if mode != "L" else True
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path, "a class has no images")
+
+
+def test_image_files_of_sixteen_bits_are_refused(tmp_path):
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    for kind, samples in ((0, 1), (2, 3), (6, 4)):  # grey, RGB, RGBA
+        rows = b"".join(b"\0" + bytes(range(2 * samples * 5)) for _ in range(7))
+        header = struct.pack(">IIBBBBB", 5, 7, 16, kind, 0, 0, 0)
+        place = tmp_path / str(kind) / "a"
+        place.mkdir(parents=True)
+        body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (place / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+        refused(place.parent, "more than 8 bits")
