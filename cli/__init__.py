@@ -14,12 +14,14 @@ _PACKAGES = {name: name for name in ("h5py", "numcodecs", "torch", "torchvision"
 def main() -> None:
     """Run the command line. Anything wrong with the input is one line on stderr and exit status 1."""
     from fredfmt.cli.app import app
+    from fredfmt.cli.console import printable, say, speak_any_language
     from fredfmt.errors import FredError
 
+    speak_any_language()
     try:
         app()
     except FredError as error:
-        print(f"fredfmt: {type(error).__name__}: {error}", file=sys.stderr)
+        say(printable(f"fredfmt: {type(error).__name__}: {error}"))
         sys.exit(1)
     except ModuleNotFoundError as error:
         package = _PACKAGES.get((error.name or "").partition(".")[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -14,13 +15,39 @@ from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from fredfmt.distill.progress import Progress
 
 
+def speak_any_language() -> None:
+    """Let stdout and stderr of another encoding than UTF-8 write what it lacks as escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    whole = sys.stdout.encoding.lower().startswith("utf")
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not whole) + "\n")
+
+
+def printable(text: str) -> str:
+    """A text from a file for a terminal: what would steer it, or turn the reading direction, written as escapes."""
+    kept = "\n\u200d"  # the second joins emoji
+    return "".join(letter if letter.isprintable() or letter in kept else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
+def plain(value: object) -> Text:
+    """A value from a file for a table: its text as it is, never rich's markup."""
+    from rich.text import Text
+
+    return Text(printable(str(value)), overflow="fold")
 
 
 def show(*parts: RenderableType) -> None:
@@ -36,7 +63,7 @@ def show_in_colour(draw: Callable[[int], RenderableType | None]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    if console.is_terminal and console.color_system in ("256", "truecolor"):
+    if console.is_terminal and not console.no_color and console.color_system in ("256", "truecolor"):
         drawn = draw(console.width)
         if drawn is not None:
             console.print(drawn, soft_wrap=True)
@@ -106,6 +133,15 @@ def refuse_existing(path: Path, force: bool) -> None:
     """Raise `ArgumentError` if ``path`` exists and ``force`` is not set."""
     if path.exists() and not force:
         raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it")
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Raise the error that saving data to ``path`` would end in, before any work: suffix, folder, what is there."""
+    from fredfmt.storage import beside, container_of
+
+    container_of(path)
+    beside(path)
+    refuse_existing(path, force)
 
 
 def kilobytes(size: int) -> str:

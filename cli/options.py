@@ -55,7 +55,28 @@ ExpectedDigest = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder with downloaded data sets, or to download them to.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
-Device = Annotated[str, typer.Option(help="Device to compute on: cpu, cuda, cuda:1, mps ...")]
+
+
+def _usable(device: str) -> str:
+    """The device itself. Raises `ArgumentError` for one that is not there."""
+    if device == "cpu":
+        return device
+    import torch
+
+    try:
+        if device == "cuda":
+            torch.cuda.init()  # type: ignore[no-untyped-call]  # takes none of several
+        else:
+            torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        found = f"{device} ({str(error).strip().partition(chr(10))[0]})"
+        raise ArgumentError(
+            "no such device", where="--device", expected="cpu, cuda, cuda:1, mps ...", found=found, hint="Use cpu"
+        ) from None
+    return device
+
+
+Device = Annotated[str, typer.Option(callback=_usable, help="Device to compute on: cpu, cuda, cuda:1, mps ...")]
 Size = Annotated[int | None, typer.Option(min=1, help="Resize images of a folder to this height and width.")]
 Classes = Annotated[
     str | None, typer.Option(metavar="A,B,...", help="Only these classes, by name or number, in this order.")

@@ -23,7 +23,7 @@ from torch import Tensor
 from fredfmt.errors import ArgumentError
 
 Operation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(N, C, H, W) images and (N or 1, 4) uniform draws in 0..1 to images; differentiable in the images."""
+"""(N, C, *spatial) images and (N or 1, 4) uniform draws in 0..1 to images; differentiable in the images."""
 
 BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
 SHIFT, CUTOUT, SCALE, DEGREES = 0.125, 0.5, 1.2, 15.0
@@ -32,64 +32,79 @@ _DRAWS = 4
 
 def color(images: Tensor, draws: Tensor) -> Tensor:
     """Brightness by up to half a unit, saturation by 0 to 2 times, contrast by 0.5 to 1.5 times."""
-    brightness, saturation, contrast = (draws[:, i].view(-1, 1, 1, 1) for i in range(3))
+    brightness, saturation, contrast = (_each(draws[:, i], images) for i in range(3))
     images = images + (brightness - 0.5) * BRIGHTNESS
     grey = images.mean(1, keepdim=True)
     images = (images - grey) * (saturation * SATURATION) + grey
-    level = images.mean((1, 2, 3), keepdim=True)
+    level = images.mean(tuple(range(1, images.ndim)), keepdim=True)
     return (images - level) * (contrast + CONTRAST) + level
 
 
 def crop(images: Tensor, draws: Tensor) -> Tensor:
     """A shift by up to an eighth of each side, in whole pixels."""
-    for axis in (2, 3):
+    for axis in range(2, images.ndim):
         length = images.shape[axis]
         reach = int(length * SHIFT + 0.5)
         shift = (draws[:, axis - 2] * (2 * reach + 1)).long() - reach
         source = (torch.arange(length, device=images.device) + shift[:, None]).clamp(0, length - 1)
-        images = torch.take_along_dim(images, source[:, None, :, None] if axis == 2 else source[:, None, None, :], axis)
+        images = torch.take_along_dim(images, _along(source, axis, images), axis)
     return images
 
 
 def cutout(images: Tensor, draws: Tensor) -> Tensor:
     """A rectangle of half the sides around a random pixel becomes zero."""
     inside = images.new_ones((), dtype=torch.bool)
-    for axis in (2, 3):
+    for axis in range(2, images.ndim):
         length = images.shape[axis]
         size = int(length * CUTOUT + 0.5)
         first = (draws[:, axis - 2] * length).long() - size // 2
         offset = torch.arange(length, device=images.device) - first[:, None]
         within = (offset >= 0) & (offset < size)
-        inside = inside & (within[:, None, :, None] if axis == 2 else within[:, None, None, :])
+        inside = inside & _along(within, axis, images)
     return images.masked_fill(inside, 0)
 
 
 def flip(images: Tensor, draws: Tensor) -> Tensor:
     """Left and right change places in half of all draws."""
-    return torch.where((draws[:, 0] < 0.5).view(-1, 1, 1, 1), images.flip(3), images)
+    return torch.where(_each(draws[:, 0] < 0.5, images), images.flip(-1), images)
 
 
 def scale(images: Tensor, draws: Tensor) -> Tensor:
-    """Height and width change by up to 1.2 times, each by itself."""
+    """The sides change by up to 1.2 times, each by itself."""
     smallest = 1 / SCALE
-    height, width = ((draws[:, i] * (SCALE - smallest) + smallest) for i in range(2))
-    zero = torch.zeros_like(height)
-    return _warp(images, torch.stack([width, zero, zero, height], 1))
+    factors = draws[:, : images.ndim - 2] * (SCALE - smallest) + smallest
+    return _warp(images, torch.diag_embed(factors.flip(1)))
 
 
 def rotate(images: Tensor, draws: Tensor) -> Tensor:
-    """A rotation by up to 15 degrees either way, true on images that are not square as well."""
+    """A rotation by up to 15 degrees either way in the plane of the last two axes, true on images that are not square
+    as well."""
     angle = (draws[:, 0] - 0.5) * 2 * (DEGREES / 180 * torch.pi)
     cosine, sine = angle.cos(), angle.sin()
-    aspect = images.shape[2] / images.shape[3]
-    return _warp(images, torch.stack([cosine, sine * -aspect, sine / aspect, cosine], 1))
+    aspect = images.shape[-2] / images.shape[-1]
+    return _warp(images, torch.stack([cosine, sine * -aspect, sine / aspect, cosine], 1).view(-1, 2, 2))
 
 
 def _warp(images: Tensor, matrix: Tensor) -> Tensor:
-    """Images sampled bilinearly at (N or 1, 4) linear maps of the square -1..1, rows of (x, y)."""
-    theta = F.pad(matrix.view(-1, 2, 2), (0, 1)).expand(len(images), -1, -1)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    """Images sampled linearly at (N or 1, axes, axes) linear maps of the cube -1..1, rows of (x, y, z), x along the
+    last axis; axes that the maps leave out stay as they are."""
+    framed = images if images.ndim > 3 else images.unsqueeze(2)  # torch has no such sampling along one axis
+    axes, mapped = framed.ndim - 2, matrix.shape[1]
+    theta = torch.eye(axes, axes + 1, dtype=matrix.dtype, device=matrix.device).repeat(len(matrix), 1, 1)
+    theta[:, :mapped, :mapped] = matrix
+    grid = F.affine_grid(theta.expand(len(images), -1, -1), list(framed.shape), align_corners=False)
+    sampled = F.grid_sample(framed, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return sampled.view(images.shape)
+
+
+def _each(values: Tensor, images: Tensor) -> Tensor:
+    """(N or 1,) values of images, for arithmetic with them."""
+    return values.view(-1, *(1,) * (images.ndim - 1))
+
+
+def _along(values: Tensor, axis: int, images: Tensor) -> Tensor:
+    """(N or 1, length) values along an axis of images, likewise."""
+    return values.view(len(values), *(-1 if one == axis else 1 for one in range(1, images.ndim)))
 
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
@@ -106,21 +121,31 @@ class Augmentation:
     """(N or 1, 4) uniform draws in 0..1, on the CPU."""
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) images to the same shape, on their device."""
+        """(N, C, *spatial) images to the same shape, on their device."""
         if self.operation is None:
             return images
         return OPERATIONS[self.operation](images, self.draws.to(images.device, images.dtype, non_blocking=True))
 
 
-def operations(strategy: str) -> tuple[str, ...]:
+def operations(strategy: str, axes: int = 2) -> tuple[str, ...]:
     """The names in a strategy such as ``"color_crop_cutout_flip_scale_rotate"``; ``"none"`` has none.
 
-    Raises `ArgumentError` for a name that is not in `OPERATIONS`.
+    Raises `ArgumentError` for a name that is not in `OPERATIONS`, or that images of so many spatial ``axes`` do not
+    allow.
     """
     names = () if strategy in ("", "none") else tuple(strategy.split("_"))
     if unknown := [name for name in names if name not in OPERATIONS]:
         raise ArgumentError(
             "no such augmentation", expected=f"names of {sorted(OPERATIONS)} joined by _, or none", found=unknown[0]
+        )
+    if "rotate" in names and axes < 2:
+        fitting = "_".join(name for name in names if name != "rotate") or "none"
+        raise ArgumentError(
+            "signals along one axis cannot be rotated",
+            where="augmentation",
+            expected="operations without rotate",
+            found=strategy,
+            hint=f"Use {fitting!r}",
         )
     return names
 

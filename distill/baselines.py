@@ -45,7 +45,7 @@ def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:
     Raises `ArgumentError` for a class with fewer images than that.
     """
     labels = _classes_of(data)
-    chosen = train.sample(int(np.bincount(labels).max()), seed=seed)
+    chosen = train.sample(np.bincount(labels, minlength=len(train.classes)).tolist(), seed=seed)
     rows = np.empty(len(labels), np.intp)
     for label in np.unique(labels):
         places = np.flatnonzero(labels == label)

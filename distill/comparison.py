@@ -13,7 +13,7 @@ import torch
 
 from fredfmt.distill.baselines import coded_images, equal_budget, equal_instances, own_start
 from fredfmt.distill.config import CorruptionConfig, EvaluationConfig
-from fredfmt.distill.evaluation import evaluate_sets
+from fredfmt.distill.evaluation import check_alike, evaluate_sets
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.results import Evaluation
@@ -118,6 +118,8 @@ def compare(
     config = config or EvaluationConfig()
     if unknown := [name for name in baselines if name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
+    for images in (train, test):
+        check_alike(data, images)
     whitening = ZCA.of(data.metadata, train) if data.metadata.whitening is not None else None
     if whitening is not None:
         train = train.whitened(whitening)

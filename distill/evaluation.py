@@ -112,7 +112,7 @@ def evaluate_sets(
     for seed in range(config.seeds):
         report("evaluating", seed, config.seeds)
         data = make(seed)
-        _check_alike(data, test)
+        check_alike(data, test)
         _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
         networks.append(_trained(data, config, network, seed, device))
@@ -138,7 +138,8 @@ def evaluate_sets(
     return Evaluation(config, f"{test.name} {test.split}", len(test), clean, robustness, parameters)
 
 
-def _check_alike(data: FreDData | Source, test: Source) -> None:
+def check_alike(data: FreDData | Source, test: Source) -> None:
+    """Raise `ArgumentError` if ``test`` has other classes, channels or lengths than the data."""
     mine = data if isinstance(data, Source) else data.metadata
     for what, left, right in (
         ("classes", mine.classes, test.classes),
@@ -197,14 +198,15 @@ def _trained(
 def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
-    (N, C, H, W) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which are
-    on the network's device.
+    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which
+    are on the network's device.
     """
     paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=not paper
     )
-    names = operations(config.augmentation)
+    shape = images.shape[2:] if isinstance(images, Tensor) else images.spatial_shape
+    names = operations(config.augmentation, len(shape))
     network.train()
     for step, (rows, factor) in enumerate((_epochs if paper else _steps)(len(images), config, seed)):
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))

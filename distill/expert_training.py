@@ -30,6 +30,8 @@ from fredfmt.distill.start import in_space
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.sources import Source
 
+_LARGEST_LOSS = 1e4
+"""Of an epoch's mean cross-entropy."""
 _WAIT = 0.2
 """Seconds between two looks at whether the processes are alive."""
 
@@ -111,6 +113,7 @@ def train_experts(
         config = replace(config, network=NetworkConfig(factory_name(network)))
         if workers > 1:
             raise ArgumentError("a network of your own is trained in this process", expected="1 worker", found=workers)
+    operations(config.augmentation, len(source.spatial_shape))  # refuses what does not fit
     source = in_space(source, config)
     task = _Task(source, _settings(source, config, network), Path(folder), str(device), network)
     begin(task.folder, task.settings)
@@ -151,7 +154,7 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
     network = _network(source, config, number, task.factory, task.device)
     optimizer = torch.optim.SGD(network.parameters(), lr=config.lr, momentum=config.momentum)
     labels = torch.from_numpy(source.labels)
-    names = operations(config.augmentation)
+    names = operations(config.augmentation, len(source.spatial_shape))
     yield _row(network)
     for epoch in range(config.epochs):
         order = torch.randperm(len(source), generator=generator(config.seed, "expert order", number, epoch))
@@ -169,15 +172,17 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
                 loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             losses.append(loss.detach())
-        row = _row(network)
-        if not np.isfinite(row).all():
+        row, mean = _row(network), float(torch.stack(losses).mean())
+        finite = np.isfinite(row).all()
+        if not finite or mean > _LARGEST_LOSS:
             raise ExpertError(
-                "the parameters are not finite any more",
+                "the loss is that of no network that learns" if finite else "the parameters are not finite any more",
                 where=f"expert {number}, epoch {epoch + 1}",
+                found=f"a loss of {mean:.3g}",
                 hint=f"A learning rate of {config.lr:g} is likely too large",
             )
         yield row
-        report(float(torch.stack(losses).mean()))
+        report(mean)
 
 
 def _settings(source: Source, config: ExpertConfig, factory: NetworkFactory | None) -> ExpertSettings:

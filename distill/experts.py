@@ -160,9 +160,9 @@ class Experts:
 
 
 def begin(folder: Path, settings: ExpertSettings) -> None:
-    """Make a folder for experts, or see that the one that is there has experts of these ``settings``."""
+    """Make a folder for experts, or see that those that are there, if any are finished, have these ``settings``."""
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / _DOCUMENT).exists():
+    if not finished(folder):
         with replacing(folder / _DOCUMENT) as stream:
             stream.write(canonical(settings.to_json()))
     with located(folder):

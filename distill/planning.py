@@ -56,7 +56,8 @@ def plan(
     """The choices that a budget leaves, by k and step: as many instances as fit ``max_bytes``, or ``ipc`` allows.
 
     Sizes and errors are measured on random real images, so they are exact for the start of a distillation. Choices
-    without a single instance are left out. Raises `ArgumentError` unless exactly one budget is given.
+    without a single instance are left out. Raises `ArgumentError` unless exactly one budget is given, and if no choice
+    is left.
     """
     if (max_bytes is None) == (ipc is None):
         raise ArgumentError("a plan needs one budget", expected="max_bytes or ipc")
@@ -77,6 +78,12 @@ def plan(
                 data = encoded(source.sample(count, seed=seed), **layout)
                 rmse = float(data.metadata.reconstruction["rmse"])
                 choices.append(Choice(k, step, count, round(count * k / size, 4), packed_size(data), rmse))
+    if not choices:
+        raise ArgumentError(
+            "not one instance a class fits the budget in any layout",
+            found=f"{max_bytes} bytes",
+            hint="Give it more, a smaller k or a larger step",
+        )
     return tuple(choices)
 
 

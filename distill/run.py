@@ -21,8 +21,8 @@ from fredfmt.distill.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.config import DistillConfig, NetworkConfig
 from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.interruption import noting_interrupts
-from fredfmt.distill.networks import NetworkFactory, factory_name, seeded
-from fredfmt.distill.networks.prepared import explaining_compilation
+from fredfmt.distill.networks import NetworkFactory, embedding, factory_name, make_network, seeded
+from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Remembering, make_objective
 from fredfmt.distill.progress import Callback, Progress
 from fredfmt.distill.randomness import generator
@@ -33,10 +33,13 @@ from fredfmt.errors import ArgumentError, FredError
 from fredfmt.masks import best_frequencies
 from fredfmt.model import FreDData
 from fredfmt.sources import Source
+from fredfmt.storage import beside
 from fredfmt.transforms import live_frequencies, spatial_size
 
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
+_LARGEST = 1e4
+"""Root mean square of an image's numbers, in normalised units, from which it is no image any more."""
 _GRADIENTS = 20
 """Networks by whose gradients the mask ``gradient`` is chosen."""
 
@@ -52,7 +55,7 @@ class DistillationStopped(FredError):
 
 
 class DivergenceError(FredError):
-    """The loss or a coefficient became NaN or infinite."""
+    """The loss or a coefficient became NaN, infinite or larger than any image has it."""
 
 
 def distill(
@@ -101,7 +104,7 @@ def distill(
     ArgumentError
         For settings that do not fit the source, or a checkpoint of another run.
     DivergenceError
-        If the loss becomes NaN or infinite.
+        If the loss becomes NaN or infinite, or coefficients larger than any image has them.
     DistillationStopped
         After Ctrl-C, at the end of the iteration, with the set as it is.
     """
@@ -109,10 +112,14 @@ def distill(
     if network is not None:
         config = replace(config, network=NetworkConfig(factory_name(network)))
     path = Path(checkpoint) if checkpoint is not None else None
+    if path is not None:
+        beside(path)  # refuses a folder that is not there
     run = _Run(in_space(source, config), config, device, objective, network)
     if path is not None and resume:
         run.restore(path)
     run.announce(device)
+    if config.max_bytes is not None and run.done == 0:
+        run.data()  # refuses a number of bytes that nothing fits
     with noting_interrupts() as interruption:
         while run.done < config.iterations:
             run.step()
@@ -148,9 +155,10 @@ class _Run:
         self.device = torch.device(device)
         self.ranks = Ranks.current()
         self.objective = objective(config) if objective else make_objective(config)
-        self.operations = operations(config.augmentation)
+        self.operations = operations(config.augmentation, len(source.spatial_shape))
         self.source = source
         self.real = RealImages(source, device)
+        self._check_network()
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")
         frequencies = self._by_gradient(device) if config.mask == "gradient" else None
         self.start = self.ranks.from_first(lambda: initial_data(source, config, frequencies))
@@ -185,9 +193,22 @@ class _Run:
             *(self.ranks.rank + 1, self.ranks.count),
         )
 
+    def _check_network(self) -> None:
+        """Raise `ArgumentError` for a network that does not fit images or objective, before any image is read."""
+        made = make_network(
+            self.config.network,
+            channels=self.source.channels,
+            spatial_shape=self.source.spatial_shape,
+            classes=len(self.source.classes),
+            generator=generator(self.config.seed, "fitting network"),
+            factory=self.network,
+        )
+        if getattr(self.objective, "matches_features", False):
+            embedding(made)
+
     def step(self) -> None:
         """One iteration. Nothing here waits for the device, but for the loss scale of float16."""
-        with explaining_compilation(), self._seeded(self.done):
+        with explaining_derivatives(), self._seeded(self.done):
             losses = self._updates(self._iteration(self.done, self.synset))
         self._losses.append(torch.stack(losses).mean())
         self.done += 1
@@ -255,10 +276,12 @@ class _Run:
         synset = FrequencySynset.from_data(start, device=device)
         coefficients = synset.coefficients
         objective = type(self.objective)(config)
+        if isinstance(objective, Remembering):
+            objective.learned(self.device)
         magnitude = torch.zeros(len(coefficients), every, device=coefficients.device)
         for draw in range(_GRADIENTS):
             iteration = self._iteration(config.iterations + draw, synset)
-            with self._seeded(config.iterations + draw):
+            with explaining_derivatives(), self._seeded(config.iterations + draw):
                 loss = next(objective.losses(iteration))
                 (gradient,) = torch.autograd.grad(self.scaler.scale(loss), coefficients)
             self.ranks.combine([gradient], shared=iteration.shared)
@@ -270,20 +293,30 @@ class _Run:
         return best_frequencies(by_frequency, shape, config.k)
 
     def mean_loss(self) -> float:
-        """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere."""
+        """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere, and for
+        coefficients that no image has."""
         losses = torch.stack(self._losses).cpu()
         self._losses = []
         finite = losses.isfinite()
         learnt = (value for group in self.optimizer.param_groups for value in group["params"])
         if not (finite.all() and all(bool(value.isfinite().all()) for value in learnt)):
             first = self.done - len(losses) + int(finite.to(torch.int8).argmin()) + 1 if not finite.all() else self.done
-            kept = "; the last good checkpoint is {}, of iteration {}".format(*self.saved) if self.saved else ""
-            raise DivergenceError(
-                "the loss is not finite any more",
-                where=f"iteration {first}",
-                hint=f"A learning rate of {self.config.lr:g} is likely too large{kept}",
+            raise self._diverged("the loss is not finite any more", first)
+        limit = _LARGEST * math.sqrt(spatial_size(self.source.spatial_shape))
+        largest = float(self.synset.coefficients.detach().abs().max())
+        if largest > limit:
+            raise self._diverged(
+                "the coefficients are not those of images any more",
+                self.done,
+                expected=f"at most {limit:.3g} in size",
+                found=f"{largest:.3g}",
             )
         return float(losses.mean())
+
+    def _diverged(self, what: str, iteration: int, **more: str) -> DivergenceError:
+        kept = "; the last good checkpoint is {}, of iteration {}".format(*self.saved) if self.saved else ""
+        hint = f"A learning rate of {self.config.lr:g} is likely too large{kept}"
+        return DivergenceError(what, where=f"iteration {iteration}", hint=hint, **more)
 
     def data(self) -> FreDData:
         """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
@@ -332,18 +365,18 @@ class _Run:
         arrays, document = found
         for part, values in self._identity().items():
             theirs = document.get(part, {})
-            if differing := sorted(name for name in values | theirs if values.get(name) != theirs.get(name)):
-                name = differing[0]
+            if differing := [name for name in sorted(values | theirs) if values.get(name) != theirs.get(name)]:
+                name = "objective" if "objective" in differing else differing[0]
                 raise ArgumentError(
                     f"the checkpoint is of another run: its {name} differs",
                     where=str(path),
                     expected=values.get(name),
                     found=theirs.get(name),
-                    hint="Use the same settings, or begin anew without resuming",
+                    hint="Use the same settings, or begin anew without resuming (--restart)",
                 )
         if not np.array_equal(arrays.get("start", ()), self.start.coefficients):
             raise ArgumentError(
-                "the checkpoint began with other images", where=str(path), hint="Begin anew without resuming"
+                "the checkpoint began with other images", where=str(path), hint="Begin anew (--restart)"
             )
         if document["iteration"] > self.config.iterations:
             raise ArgumentError(

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.distill.config import DistillConfig, ExpertConfig
 from fredfmt.encoder import encode
 from fredfmt.errors import ArgumentError
-from fredfmt.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
+from fredfmt.masks import ClassStatistics, choose_frequencies
 from fredfmt.model import FreDData
 from fredfmt.sources import ZCA, Source
 from fredfmt.transforms import analyse, spatial_size
 
+_log = logging.getLogger(__name__)
 _BLOCK_BYTES = 8 << 20
+_NAMED = 10
+"""Classes that a warning names."""
 
 
 def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any] | None = None) -> FreDData:
     """Random real images of every class, class by class, their kept coefficients in float32.
 
     Masks are given, or chosen by all images of a class, read block by block, or by the drawn ones alone
-    (``mask_scope``). Raises `ArgumentError` for a class with fewer images than the budget asks for, and what
+    (``mask_scope``). Raises `ArgumentError` if no class has as many images as the budget asks for, and what
     `fredfmt.encode` raises.
     """
-    chosen = source.sample(config.instances_per_class(source.spatial_shape), seed=config.seed)
-    by = source if config.mask_scope == "class" else chosen
-    if frequencies is None:
-        frequencies, described = _class_masks(by, config)
-    else:
-        described = {"strategy": config.mask}
+    chosen = source.sample(_counts(source, config), seed=config.seed)
+    frequencies, described = _class_masks(source if config.mask_scope == "class" else chosen, config, frequencies)
     data = encoded(chosen, k=config.k, transform=config.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
+
+
+def _counts(source: Source, config: DistillConfig) -> int | list[int]:
+    """How many instances the classes have: what the budget buys, or one for each image of a class that has fewer."""
+    wanted = config.instances_per_class(source.spatial_shape)
+    there = np.bincount(source.labels, minlength=len(source.classes))
+    few = np.flatnonzero(there < wanted).tolist()
+    if len(few) in (0, len(there)):
+        return wanted
+    _log.warning(
+        "%d of %d classes have fewer images than the %d instances of the budget, and get one instance an image: %s",
+        *(len(few), len(there), wanted, ", ".join(source.classes[label] for label in few[:_NAMED])),
+    )
+    return [int(count) for count in np.minimum(there, wanted)]
 
 
 def in_space(source: Source, config: DistillConfig | ExpertConfig) -> Source:
@@ -80,14 +95,17 @@ def gather_statistics(source: Source, transform: str) -> ClassStatistics:
     return statistics
 
 
-def _class_masks(source: Source, config: DistillConfig) -> tuple[NDArray[Any], dict[str, Any]]:
-    """(class, frequency) flat indices and how they were chosen, for the metadata."""
+def _class_masks(
+    source: Source, config: DistillConfig, frequencies: NDArray[Any] | None
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """(class, frequency) flat indices, chosen if not given, and for the metadata how, and what they keep."""
     size = spatial_size(source.spatial_shape)
-    if config.k < size and config.mask not in WITHOUT_STATISTICS:
+    if config.k < size:
         statistics = gather_statistics(source, config.transform)
     else:
         statistics = ClassStatistics(len(source.classes), source.channels, size)
-    frequencies = choose_frequencies(
-        statistics, source.spatial_shape, config.k, mask=config.mask, transform=config.transform, seed=config.seed
-    )
+    if frequencies is None:
+        frequencies = choose_frequencies(
+            statistics, source.spatial_shape, config.k, mask=config.mask, transform=config.transform, seed=config.seed
+        )
     return frequencies, {"strategy": config.mask, "scope": config.mask_scope, **statistics.describe(frequencies)}

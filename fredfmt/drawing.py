@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
 
 Colour: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float]
@@ -30,10 +31,7 @@ class Sheet:
     """A picture to draw on; places are in pixels from the top left."""
 
     def __init__(self, width: int, height: int) -> None:
-        from PIL import Image, ImageDraw
-
-        self._shapes = Image.new("RGB", (width * _FINE, height * _FINE), PAPER)
-        self._pen = ImageDraw.Draw(self._shapes)
+        self._shapes: Image | None = None
         self._pasted: list[tuple[NDArray[np.uint8], tuple[int, int], tuple[int, int]]] = []
         self._words: list[tuple[Point, str, float, Colour, str]] = []
         self._size = (width, height)
@@ -41,13 +39,21 @@ class Sheet:
     def line(self, points: Sequence[Point], colour: Colour = INK, width: float = 1.5) -> None:
         """A line through ``points``."""
         fine = [(x * _FINE, y * _FINE) for x, y in points]
-        self._pen.line(fine, fill=colour, width=max(1, round(width * _FINE)), joint="curve")
+        self._pen().line(fine, fill=colour, width=max(1, round(width * _FINE)), joint="curve")
+
+    def _pen(self) -> ImageDraw:
+        """What draws shapes; a sheet without any needs no larger copy of itself."""
+        from PIL import Image, ImageDraw
+
+        if self._shapes is None:
+            self._shapes = Image.new("RGB", (self._size[0] * _FINE, self._size[1] * _FINE), PAPER)
+        return ImageDraw.Draw(self._shapes)
 
     def dot(self, at: Point, colour: Colour, radius: float = 3.5, *, hollow: bool = False) -> None:
         """A disc, or a ring."""
         (x, y), r = at, radius
         box = tuple(round(part * _FINE) for part in (x - r, y - r, x + r, y + r))
-        self._pen.ellipse(box, fill=PAPER if hollow else colour, outline=colour, width=round(1.5 * _FINE))
+        self._pen().ellipse(box, fill=PAPER if hollow else colour, outline=colour, width=round(1.5 * _FINE))
 
     def words(self, at: Point, text: str, *, size: float = 12, colour: Colour = INK, anchor: str = "la") -> None:
         """A line of text; ``anchor`` is Pillow's: l, m or r and a, m or s."""
@@ -61,7 +67,10 @@ class Sheet:
         """All of it."""
         from PIL import Image, ImageDraw, ImageFont
 
-        picture = self._shapes.resize(self._size, Image.Resampling.BOX)
+        if self._shapes is None:
+            picture = Image.new("RGB", self._size, PAPER)
+        else:
+            picture = self._shapes.resize(self._size, Image.Resampling.BOX)
         for pixels, corner, box in self._pasted:
             picture.paste(Image.fromarray(pixels).resize(box, Image.Resampling.NEAREST), corner)
         pen = ImageDraw.Draw(picture)

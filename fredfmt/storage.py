@@ -104,7 +104,7 @@ def save(data: FreDData, path: str | os.PathLike[str]) -> None:
     synced and renamed; a file that was there before is replaced.
     """
     path = Path(path)
-    container = _container(path)
+    container = container_of(path)
     with located(path):
         if container == ".fred.zarr":
             _replace_directory(path, hierarchy.encode(pack(data)))
@@ -224,7 +224,8 @@ def _encode(data: FreDData, container: str) -> bytes:
     return hdf5.encode(package) if container == ".fred.h5" else archive.pack(hierarchy.encode(package))
 
 
-def _container(path: Path) -> str:
+def container_of(path: Path) -> str:
+    """The container that a file name asks for, by its suffix. Raises `ArgumentError` for any other suffix."""
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if path.name.endswith(suffix) and path.name != suffix:
             return suffix

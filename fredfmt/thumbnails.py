@@ -64,9 +64,11 @@ def _small(data: FreDData, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def _fitted(name: str) -> str:
     """A name cut or filled to the width of a thumbnail and the gap after it, control characters left out."""
+    from rich.cells import cell_len, set_cell_size
+
     plain = "".join(letter for letter in name if letter.isprintable())
-    cut = plain if len(plain) <= _SIDE else f"{plain[: _SIDE - 1]}…"
-    return cut.ljust(_SIDE + 1)
+    cut = plain if cell_len(plain) <= _SIDE else f"{set_cell_size(plain, _SIDE - 1)}…"
+    return set_cell_size(cut, _SIDE + 1)
 
 
 def _hex(colour: NDArray[np.uint8]) -> str:

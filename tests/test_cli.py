@@ -62,8 +62,52 @@ def test_inspect_shows_the_same_as_the_library(file):
     assert digest(file)[:20] in text.replace("\n", "")
 
 
-@pytest.mark.parametrize(("term", "shown"), [("xterm-256color", True), ("dumb", False)])
-def test_inspect_draws_thumbnails_in_a_terminal_only(file, term, shown):
+def hostile(path):
+    """Digits in a file whose words are rich's markup, terminal control, and letters from right to left."""
+    names = ("[/b]a", "\x1b[31mred\x07", "\u202eturned", "日本語" * 9, *"456789")
+    source = open_source("digits").sample(3, seed=0)
+    words = {"name": "[/nope] \x1b]0;owned\x07", "[bold]x": "[link=x]y"}
+    data = encode(source.normalized, source.labels, k=9, mask="low", classes=names, source=words, license="[/]\x9b2J")
+    save(data, path)
+    return path
+
+
+def test_words_of_a_file_are_neither_markup_nor_terminal_control(file, tmp_path):
+    other = hostile(tmp_path / "[bold]x.fred")
+    told = [
+        run("inspect", other).stdout,
+        run("inspect", other, "--metadata").stdout,
+        run("diff", other, file, status=1).stdout,
+        run("validate", other).stdout,
+    ]
+    assert not any(letter in text for text in told for letter in "\x1b\x07\x9b\u202e")
+    for text in told[:3]:
+        words = "".join(text.split())
+        assert all(part in words for part in ("[/nope]\\x1b]0;owned\\x07", "[bold]x", "[/b]a", "\\u202eturned"))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_of_another_encoding_gets_escapes(tmp_path, encoding):
+    path = hostile(tmp_path / "x.fred")
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+    for options in ([], ["--json"]):
+        command = [sys.executable, "-m", "fredfmt", "inspect", str(path), *options]
+        answer = subprocess.run(command, capture_output=True, env=environment, check=True)
+        assert b"\\u65e5\\u672c" in answer.stdout
+    assert json.loads(answer.stdout)["metadata"]["classes"][3] == "日本語" * 9
+
+
+def test_a_single_class_has_no_variance_between_classes_to_lose(tmp_path):
+    source = open_source("digits").of_classes((3,)).sample(5)
+    save(encode(source.normalized, source.labels, k=9, mask="amplitude"), tmp_path / "x.fred")
+    assert json.loads(run("inspect", tmp_path / "x.fred", "--json").stdout)["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("term", "more", "shown"),
+    [("xterm-256color", {}, True), ("dumb", {}, False), ("xterm-256color", {"NO_COLOR": "1"}, False)],
+)
+def test_inspect_draws_thumbnails_in_a_terminal_only(file, term, more, shown):
     """In a terminal, without torch; never into a pipe or a file."""
     master, slave = pty.openpty()
     code = """import sys
@@ -74,12 +118,9 @@ try:
 finally:
     print("torch" in sys.modules, file=sys.stderr)"""
     command = [sys.executable, "-c", code, "inspect", str(file)]
-    environment = {
-        key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM")
-    }
-    with subprocess.Popen(
-        command, stdout=slave, stderr=subprocess.PIPE, text=True, env=environment | {"TERM": term, "COLUMNS": "80"}
-    ) as process:
+    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLORTERM")}
+    environment = kept | {"TERM": term, "COLUMNS": "80"} | more
+    with subprocess.Popen(command, stdout=slave, stderr=subprocess.PIPE, text=True, env=environment) as process:
         os.close(slave)
         found = b""
         with contextlib.suppress(OSError):
@@ -198,6 +239,8 @@ def test_distill_then_evaluate(tmp_path):
         (["encode", "digits", "x.fred", "--k", "9", "--step", "big"], "unusable --step"),
         (["encode", "digits", "x.zip", "--k", "9"], "which container"),
         (["distill", "digits", "x.fred", "--k", "32", "--lr", "-1"], "lr"),
+        (["distill", "digits", "x.zip", "--iterations", "1"], "which container"),
+        (["distill", "digits", "none/x.fred", "--iterations", "1"], "none: no such folder"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(tmp_path, words, message):
@@ -210,6 +253,13 @@ def test_errors_are_one_line_and_leave_nothing(tmp_path, words, message):
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_not_tested_on_other_images(file, tmp_path):
+    images = np.zeros((20, 1, 8, 9), np.float32)
+    np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(20) % 10)
+    result = run("evaluate", file, "--on", f"npz:{tmp_path / 'wide.npz'}", "--steps", 1, status=1)
+    assert "other spatial shape than the data" in str(result.exception)
 
 
 def test_usage_errors_exit_2(tmp_path):

@@ -12,6 +12,7 @@ import fredfmt
 from fredfmt.drawing import Axes, Scale, Sheet, written
 from fredfmt.pictures import pictures, pixels
 from fredfmt.preview import KINDS, preview
+from fredfmt.preview.statistics import shortened
 from fredfmt.sources import open_source
 from fredfmt.thumbnails import thumbnails
 
@@ -72,18 +73,41 @@ def test_reconstruction_goes_from_one_frequency_to_all():
 
 
 @pytest.mark.parametrize("shape", [(2, 40), (1, 5, 7, 6)], ids=str)
-def test_signals_and_volumes_have_energy_and_spectra_only(shape):
+def test_every_kind_draws_signals_and_volumes(shape):
     data = made(shape, k=12)
     for kind in KINDS:
-        if kind in ("energy", "spectra"):
-            preview(data, kind=kind)
-        else:
-            with pytest.raises(fredfmt.ArgumentError, match="only images"):
-                preview(data, kind=kind)
+        assert len(np.unique(np.asarray(preview(data, kind=kind)).reshape(-1, 3), axis=0)) > 10
     with pytest.raises(fredfmt.ArgumentError, match="1 to 12"):
         preview(data, kind="energy", k=13)
     with pytest.raises(fredfmt.ArgumentError, match="no such kind"):
         preview(data, kind="poster")
+
+
+def test_a_volume_shows_its_middle_slice_and_a_signal_the_line_that_it_is():
+    volume = made((1, 5, 7, 6), k=40)
+    picture = np.asarray(preview(volume, size=14))
+    assert picture.shape == (3 * 16 + 2, 110 + 9 * 14, 3)
+    expected = pixels(pictures(volume, [0])[:, :, 2])[0].repeat(2, axis=0).repeat(2, axis=1)
+    np.testing.assert_array_equal(picture[2:16, 124:136], expected)
+
+    rising = fredfmt.encode(np.linspace(0, 1, 30, dtype=np.float32)[None, None], [0], k=30, mask="low", step=None)
+    line = np.asarray(preview(rising, size=40))[2:42, 110 + 82 : 110 + 162].mean(axis=2)
+    columns = np.arange(8, 72)
+    heights = line[4:-4].argmin(axis=0)[columns] + 4
+    assert np.abs(heights - (37 - 34 * (columns - 3) / 74)).max() <= 1.5
+
+
+def test_many_classes_stand_in_columns_and_names_stay_in_theirs():
+    names = ("a name that goes on\nand on and on", *map(str, range(1, 119)), "W" * 40)
+    data = fredfmt.encode(
+        np.ones((120, 1, 3, 4), np.float32), np.arange(120), k=5, mask="low", classes=names, step=None
+    )
+    picture = np.asarray(preview(data, size=12))
+    assert 0.3 < picture.shape[0] / picture.shape[1] < 3
+    assert (picture[:, 104:110] == 255).all()
+    assert shortened("short") == "short"
+    assert shortened("a\nb\x1bc") == "a bc"
+    assert shortened("W" * 40).endswith("W…")
 
 
 def test_one_frequency_and_empty_classes_can_be_drawn():

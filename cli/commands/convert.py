@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fredfmt.cli import options
-from fredfmt.cli.console import refuse_existing
+from fredfmt.cli.console import check_output
 
 
 def convert(file: options.File, out: options.Out, force: options.Force = False) -> None:
     """Copy a file into another container, .fred, .fred.zarr or .fred.h5. Nothing is lost; the digest stays the same."""
     from fredfmt.storage import convert as copy
 
-    refuse_existing(out, force)
+    check_output(out, force)
     copy(file, out)

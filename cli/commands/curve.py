@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import print_json, refuse_existing, say, show
+from fredfmt.cli.console import plain, print_json, refuse_existing, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -68,18 +68,19 @@ def curve(
 
 
 def _table(points: list[Point]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("file", "bits a class", "accuracy %", "std", "network", "protocol", "tested on", box=None)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file")
+    for name in ("bits a class", "%", "std"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("trained and tested")
     for point in points:
         table.add_row(
-            escape(point.file),
+            plain(point.file),
             f"{point.bits_per_class:,.0f}",
             f"{100 * point.accuracy:.2f}",
             "" if point.std is None else f"{100 * point.std:.2f}",
-            escape(point.network),
-            escape(point.protocol),
-            escape(point.test),
+            plain(", ".join(filter(None, (point.made_by, point.network, point.protocol, point.test)))),
         )
     return table

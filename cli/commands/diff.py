@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, print_json, show
+from fredfmt.cli.console import kilobytes, plain, print_json, printable, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,7 +33,7 @@ def diff(
     try:
         first, second = load(a), load(b)
     except FredError as error:
-        print(f"fredfmt: {type(error).__name__}: {error}", file=sys.stderr)
+        say(printable(f"fredfmt: {type(error).__name__}: {error}"))
         raise typer.Exit(3) from None
     found = difference(first, second)
     if json:
@@ -58,29 +57,34 @@ def _parts(found: Difference) -> Table:
     if masks := found.masks:
         said["masks"] = f"{masks.equal} of {masks.count} equal, overlap {masks.overlap:.1%}, least {masks.least:.1%}"
     if labels := found.labels:
-        said["labels"] = f"{labels.changed} other classes, mean distance {labels.distance:.3g}"
+        apart = f"{labels.changed} of another class, mean distance {labels.distance:.3g}"
+        said["labels"] = apart if labels.distance else "equal"
     for name in ("coefficients", "images"):
         if values := getattr(found, name):
             quality = f", PSNR {values.psnr:.1f} dB" if values.psnr is not None else ""
             rest = f"rmse {values.rmse:.4g}{quality}, largest {values.largest:.4g} in {values.instances} instances"
             said[name] = rest if values.instances else "equal"
     for name in ("masks", "labels", "coefficients", "images"):
-        table.add_row(name, said[name] if name not in found.reasons else f"not compared: {said[name]}")
+        table.add_row(name, plain(said[name] if name not in found.reasons else f"not compared: {said[name]}"))
     return table
 
 
 def _settings(found: Difference, a: str, b: str) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("", escape(a), escape(b), box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("", a, b):
+        table.add_column(plain(name))
     for name, values in list(found.settings.items())[:_SHOWN]:
-        table.add_row(escape(name), *(escape(_told(value)) for value in values))
+        table.add_row(plain(name), *(plain(_told(value)) for value in values))
     if len(found.settings) > _SHOWN:
         table.add_row(f"and {len(found.settings) - _SHOWN} more: see --json")
     return table
 
 
 def _told(value: Any) -> str:
-    text = "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, list | tuple):
+        text = ", ".join(map(_told, value))
+    else:
+        text = "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
+from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
 from fredfmt.distill.config import DistillConfig, MaskScope, Optimizer, Precision
 from fredfmt.distill.progress import Callback
 from fredfmt.errors import ArgumentError
@@ -155,7 +155,7 @@ def distill(
         before = DistillConfig.from_toml(config)
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
-    refuse_existing(out, force)
+    check_output(out, force)
     own = options.parse_network(network)
     real = open_source(source, split="train", size=size, data_root=data_root)
     if wanted := options.parse_classes(classes) or names:

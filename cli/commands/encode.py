@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, refuse_existing, say
+from fredfmt.cli.console import check_output, kilobytes, say
 
 
 def encode(
@@ -39,7 +39,7 @@ def encode(
     from fredfmt.sources import ZCA, Source, open_source
     from fredfmt.storage import packed_size, save
 
-    refuse_existing(out, force)
+    check_output(out, force)
     wanted = options.parse_classes(classes)
 
     def opened(split: str) -> Source:

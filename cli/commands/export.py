@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
+from fredfmt.cli.console import say
 
 
 def export(
@@ -22,6 +23,7 @@ def export(
             autocompletion=options.completing("fredfmt.exporters", "EXPORTERS"),
         ),
     ] = None,
+    force: options.Force = False,
     expected_digest: options.ExpectedDigest = None,
 ) -> None:
     """Decode a file for other programs.
@@ -33,4 +35,6 @@ def export(
     from fredfmt.exporters import export as write
     from fredfmt.storage import load
 
-    write(load(file, expected_digest=expected_digest), out, to=to)
+    data = load(file, expected_digest=expected_digest)
+    space = write(data, out, to=to, force=force)
+    say(f"{out}: {len(data):,} images, {space}")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, print_json, refuse_existing, say
+from fredfmt.cli.console import check_output, kilobytes, print_json, say
 from fredfmt.errors import ArgumentError
 
 _KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
@@ -30,6 +30,9 @@ def import_(
         str | None,
         typer.Option(metavar="MATRIX", help="A file that undoes the whitening, or keep to leave images whitened."),
     ] = None,
+    zca_epsilon: Annotated[
+        float | None, typer.Option(help="With --zca keep: what was added to the variances when whitening.")
+    ] = None,
     no_zca: Annotated[bool, typer.Option("--no-zca", help="The images are not ZCA-whitened.")] = False,
     classes: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Class names in the labels' order, or numbers for none.")
@@ -43,11 +46,17 @@ def import_(
     lr: Annotated[str | None, typer.Option(help="The learning rate to train with, or unknown.")] = None,
     factor: Annotated[int | None, typer.Option(min=1, help="Pictures along a side of a packed image.")] = None,
     experiment: Annotated[int | None, typer.Option(min=0, help="Which experiment of a res_*.pt file.")] = None,
-    channels: Annotated[Literal["first", "last"] | None, typer.Option(help="Where the channels' axis is.")] = None,
+    average: Annotated[
+        bool | None, typer.Option(help="Take the running average of a checkpoint's images, or the last ones.")
+    ] = None,
+    channels: Annotated[
+        Literal["first", "last", "none"] | None, typer.Option(help="Where the channels' axis is.")
+    ] = None,
     w0: Annotated[float | None, typer.Option(help="Of a neural field's sines.")] = None,
     w0_initial: Annotated[float | None, typer.Option(help="Of its first layer.")] = None,
     size: Annotated[
-        str | None, typer.Option(metavar="H,W", help="Size of fields, or to resize image files to.")
+        str | None,
+        typer.Option(metavar="H,W", help="Size of fields and rows of numbers, or to resize image files to."),
     ] = None,
     kind: Annotated[str | None, typer.Option(help=f"Take it for {_KINDS}; recognised if left out.")] = None,
     transform: Annotated[
@@ -69,7 +78,7 @@ def import_(
     from fredfmt.importers import NOTES, Facts, import_file
     from fredfmt.storage import packed_size, save
 
-    refuse_existing(out, force)
+    check_output(out, force)
     if no_zca and zca is not None:
         raise ArgumentError("--zca and --no-zca contradict each other", expected="one of them")
     facts = Facts(
@@ -78,12 +87,14 @@ def import_(
         std=_numbers(std, "--std"),
         unit=unit,
         zca="no" if no_zca else zca,
+        zca_epsilon=zca_epsilon,
         classes="numbers" if classes == "numbers" else tuple(options.parse_classes(classes)) or None,
         labels=labels,
         temperature=temperature,
         lr="unknown" if lr == "unknown" else None if lr is None else _number(lr, "--lr"),
         factor=factor,
         experiment=experiment,
+        average=average,
         channels=channels,
         w0=w0,
         w0_initial=w0_initial,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, print_json, show, show_in_colour
+from fredfmt.cli.console import kilobytes, plain, print_json, printable, show, show_in_colour
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from fredfmt.model import FreDData
 
 
-_BETWEEN_KEPT = 0.5
+_BETWEEN_KEPT = 0.7
 """The share of the variance between classes below which `inspect` warns."""
+
+_NAMES, _BAR = 12, 30
 
 
 def inspect(
@@ -43,12 +46,12 @@ def inspect(
     if json:
         print_json(facts)
         return
-    show(f"[bold]{escape(file)}[/bold]  verified, {facts['digest']}")
+    show(f"[bold]{escape(printable(file))}[/bold]  [green]verified[/green], {facts['digest']}")
     for warning in facts["warnings"]:
         show(f"[yellow]warning[/yellow] {warning}")
     show_in_colour(lambda width: thumbnails(data, width=width))
-    show(_table("Data", facts["data"]))
-    show(_table("Bytes", facts["bytes"]))
+    show(_table("Data", _data(facts["data"], data.metadata.classes)))
+    show(_bytes(facts["bytes"]))
     _show_provenance(facts["metadata"])
 
 
@@ -65,9 +68,13 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
     if json:
         print_json({"file": file, "metadata": found, "verified": False})
         return
-    show(f"[bold]{escape(file)}[/bold]  metadata alone, the data were not looked at")
-    facts = ("spatial_shape", "channels", "transform")
-    show(_table("Data", {"classes": len(found["classes"]), **{name: found[name] for name in facts}}))
+    show(f"[bold]{escape(printable(file))}[/bold]  metadata alone, the data were not looked at")
+    facts = {
+        "shape": _by(found["channels"], *found["spatial_shape"]),
+        "classes": _listed(found["classes"]),
+        "transform": found["transform"],
+    }
+    show(_table("Data", facts))
     _show_provenance(found)
 
 
@@ -80,11 +87,11 @@ def _show_provenance(metadata: dict[str, Any]) -> None:
         "source",
         "distillation",
         "recipe",
-        "license",
-        "citation",
     ):
         if value := metadata.get(name):
-            show(_table(name.capitalize(), value if isinstance(value, dict) else {"": value}))
+            show(_table(name.capitalize(), value))
+    if terms := {name: metadata[name] for name in ("license", "citation") if metadata.get(name)}:
+        show(_table("Terms", terms))
     for result in metadata.get("results", []):
         show(_table("Result", result))
 
@@ -142,27 +149,68 @@ def _warnings(data: FreDData) -> list[str]:
             " judge must be whitened by the same matrix"
         )
     kept = data.metadata.mask.get("between_kept")
-    if isinstance(kept, int | float) and kept < _BETWEEN_KEPT:
+    if isinstance(kept, int | float) and kept < _BETWEEN_KEPT and len(data.metadata.classes) > 1:
         text = (
             f"the masks leave out {1 - kept:.0%} of the variance between classes, and networks may not tell them apart;"
-            " explained variance is blind to what is constant within a class: try --mask fisher or amplitude"
+            " explained variance is blind to what is constant within a class: try --mask fisher or amplitude, or a"
+            " larger k"
         )
         warnings.append(text)
     return warnings
 
 
+def _data(facts: dict[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
+    """The facts as people write them."""
+    least, most = facts["instances_per_class"]
+    return facts | {
+        "shape": _by(*facts["shape"]),
+        "classes": _listed(classes),
+        "instances_per_class": most if least == most else f"{least} to {most}",
+    }
+
+
+def _by(*lengths: int) -> str:
+    return " × ".join(map(str, lengths))
+
+
+def _listed(classes: Sequence[str]) -> str:
+    names = ", ".join(name if len(name) <= 40 else f"{name[:39]}…" for name in classes[:_NAMES])
+    return f"{len(classes)}: {names}" + (f" and {len(classes) - _NAMES} more" if len(classes) > _NAMES else "")
+
+
+def _bytes(facts: dict[str, Any]) -> Table:
+    """The parts of the file with their shares, then the same size in other units."""
+    from rich.table import Table
+
+    table = Table(title="Bytes", title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column(style="cyan", no_wrap=True, overflow="crop")
+    total = facts["total"]
+    for part in ("coefficients", "frequencies", "labels", "base", "metadata", "container"):
+        if share := facts[part] / total:
+            table.add_row(f"  {part}", kilobytes(facts[part]), f"{share:.0%}", "━" * round(_BAR * share))
+    table.add_row("  the file", kilobytes(total))
+    table.add_row("  in memory", kilobytes(facts["memory"]))
+    table.add_row("  bits per class", f"{facts['bits_per_class']:,.0f}")
+    table.add_row("  ipc", f"{facts['ipc']:.4g}")
+    return table
+
+
 def _table(title: str, values: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    table.add_column(min_width=16)
     for key, value in values.items():
-        if title == "Bytes" and key not in ("bits_per_class", "ipc"):
-            share = value / values["total"] if key not in ("total", "memory") else 0
-            table.add_row(f"  {key}", kilobytes(value), f"{share:.0%}" if share else "", "━" * round(30 * share))
-            continue
-        if isinstance(value, float):
-            value = f"{value:,.6g}"
-        if isinstance(value, dict):
-            value = "\n".join(f"{name}: {part}" for name, part in value.items())
-        table.add_row(f"  {key.replace('_', ' ')}", str(value))
+        table.add_row(plain(f"  {key.replace('_', ' ')}"), plain(_told(value)))
     return table
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_told(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_told, value))
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)

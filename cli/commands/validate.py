@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import print_json, show
+from fredfmt.cli.console import print_json, printable, show
 
 
 def validate(
@@ -28,10 +28,11 @@ def validate(
         print_json([report.to_json() for report in reports])
     else:
         for report in reports:
-            show(f"{'[green]valid[/green]' if report.valid else '[red]invalid[/red]'}  {escape(report.file)}")
+            verdict = "[green]valid[/green]" if report.valid else "[red]invalid[/red]"
+            show(f"{verdict}  {escape(printable(report.file))}")
             for finding in report.findings:
                 colour = "red" if finding.severity == "error" else "yellow"
-                text = escape(finding.text.removeprefix(f"{report.file}: "))
+                text = escape(printable(finding.text.removeprefix(f"{report.file}: ")))
                 show(f"  [{colour}]{finding.severity}[/{colour}] {finding.kind}: {text}")
     if not all(report.readable for report in reports):
         raise typer.Exit(3)

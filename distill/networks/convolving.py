@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 _FEW = 4
 """Channels."""
@@ -25,10 +26,12 @@ _MATCHING: ContextVar[bool] = ContextVar("matching", default=False)
 @contextmanager
 def matching_gradients() -> Iterator[None]:
     """For what is convolved inside the block by `convolve`, a gradient with ``create_graph`` is that of weights alone
-    (not of biases, nor of the network's input), and a later one is that of images alone."""
+    (not of biases, nor of the network's input), and a later one is that of images alone. Attention takes the way that
+    can be differentiated twice."""
     token = _MATCHING.set(True)
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
         _MATCHING.reset(token)
 

@@ -44,7 +44,7 @@ def first_padding(spatial_shape: tuple[int, ...], depth: int, name: str) -> tupl
             f"images do not fit {name}",
             expected=f"1 to 3 spatial axes of about {2**depth} pixels at least",
             found=spatial_shape,
-            hint="Use a smaller depth, or another network",
+            hint="Use larger images, or a network that halves them less often: a convnet of a smaller depth",
         )
     return tuple(1 + padding for padding in paddings)
 

@@ -64,11 +64,18 @@ def _compiled(kind: type, method: str) -> Callable[..., Tensor]:
 
 
 @contextmanager
-def explaining_compilation() -> Iterator[None]:
-    """Turn torch's error about a compiled network in a gradient of a gradient into one that says what to do."""
+def explaining_derivatives() -> Iterator[None]:
+    """Turn torch's errors about a gradient of a gradient, of a compiled network or of an operation that has none, into
+    ones that say what to do."""
     try:
         yield
     except RuntimeError as error:
+        if "derivative for" in str(error) and "not implemented" in str(error):
+            raise ArgumentError(
+                "this objective takes gradients of gradients, which torch has not for an operation of the network",
+                found=str(error).strip().partition("\n")[0],
+                hint="Use another network, or an objective that matches features (dm, frepo)",
+            ) from None
         if "double backward" not in str(error):
             raise
         raise ArgumentError(

@@ -21,6 +21,9 @@ class DM:
     sum of the losses of each class by itself. Batch norm does mix them; all classes are one batch then, everywhere.
     """
 
+    matches_features = True
+    """Whether networks need a method ``embed``."""
+
     def __init__(self, config: DistillConfig) -> None:
         self._batch_real = config.batch_real
         self._whole = config.network.norm == "batch"

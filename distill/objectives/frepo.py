@@ -35,6 +35,7 @@ class FRePo(Remembering):
     """
 
     learns_labels = True
+    matches_features = True
 
     def __init__(self, config: DistillConfig) -> None:
         self._config = config

@@ -17,12 +17,12 @@ from fredfmt.card.croissant import croissant
 from fredfmt.card.facts import Facts
 from fredfmt.card.readme import readme
 from fredfmt.errors import ArgumentError, FredFileNotFoundError, located
-from fredfmt.metadata import Metadata
 from fredfmt.model import FreDData
 from fredfmt.storage import load, replacing
 
 __all__ = ["CARD", "Made", "card"]
 
+_NO_PICTURE = "preview.png: whitened images cannot be drawn without what whitened them"
 CARD = ("README.md", "croissant.json", "CITATION.cff", "preview.png")
 """The files that a card can have."""
 
@@ -90,7 +90,7 @@ def card(
             version=version,
             date=date,
         )
-    picture = _drawable(data.metadata)
+    picture = data.metadata.whitening is None
     written = {
         "README.md": readme(facts, picture=picture).encode(),
         "croissant.json": croissant(facts).encode(),
@@ -110,16 +110,8 @@ def card(
     if copied:
         with replacing(folder / file.name) as target, file.open("rb") as source:
             shutil.copyfileobj(source, target)
-    return Made(tuple(folder / name for name in (*written, file.name)), (*facts.missing(), *_no_picture(data)))
-
-
-def _drawable(metadata: Metadata) -> bool:
-    return len(metadata.spatial_shape) == 2 and metadata.whitening is None and metadata.channels in (1, 3)
-
-
-def _no_picture(data: FreDData) -> tuple[str, ...]:
-    text = "preview.png: only images of one or three channels that are not whitened are drawn"
-    return () if _drawable(data.metadata) else (text,)
+    missing = (*facts.missing(), *([] if picture else [_NO_PICTURE]))
+    return Made(tuple(folder / name for name in (*written, file.name)), missing)
 
 
 def _picture(data: FreDData) -> bytes:

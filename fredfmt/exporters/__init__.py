@@ -51,16 +51,20 @@ BY_SUFFIX: Mapping[str, str] = MappingProxyType(
     }
 )
 """The form that the name of the target stands for, where it stands for one."""
+IN_TRAINING = ("dc", "mtt", "ddranking")
+"""Forms whose images are in the space that the data are trained in; those of the others are in 0..1."""
+WHITENED = ("mtt", "ddranking")
+"""Forms of projects that whiten, so that whitened images are at home in them."""
 
-__all__ = ["BY_SUFFIX", "EXPORTERS", "export"]
+__all__ = ["BY_SUFFIX", "EXPORTERS", "IN_TRAINING", "WHITENED", "export"]
 
 
-def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = None) -> None:
-    """Write the decoded images and labels of ``data`` to ``path``.
+def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = None, force: bool = False) -> str:
+    """Write the decoded images and labels of ``data`` to ``path``; returns in words in which space the images are.
 
     ``to`` names the form in `EXPORTERS`; left out, the suffix of ``path`` tells (`BY_SUFFIX`), and a path without one
-    is a folder of ``png`` images. The target appears whole or not at all. Raises `ArgumentError` if it exists, or if
-    the form cannot hold the data.
+    is a folder of ``png`` images. The target appears whole or not at all. Raises `ArgumentError` if it exists and is
+    not a file that ``force`` lets replace, or if the form cannot hold the data.
     """
     path = Path(path)
     chosen = to or BY_SUFFIX.get(path.suffix, path.suffix)
@@ -71,8 +75,17 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
             expected=f"one of {sorted(EXPORTERS)}",
             found=repr(to or path.suffix),
         )
-    if path.exists():
-        raise ArgumentError("exists already", where=str(path), hint="Choose another name or remove it")
+    if path.is_dir():
+        raise ArgumentError("exists already, as a folder", where=str(path), hint="Choose another name or remove it")
+    if path.exists() and not force:
+        raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it (force=True)")
+    if data.metadata.whitening is not None and chosen not in WHITENED:
+        raise ArgumentError(
+            "the images are ZCA-whitened, and this form has no word for that",
+            expected=" or ".join(f"--to {name}" for name in WHITENED),
+            found=chosen,
+            hint="These hold them as they are; the program that reads them has to whiten its test images alike (--zca)",
+        )
     temporary = beside(path)
     try:
         EXPORTERS[chosen](data, temporary)
@@ -82,3 +95,16 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+    return _space(data, chosen)
+
+
+def _space(data: FreDData, to: str) -> str:
+    meta = data.metadata
+    if meta.whitening is not None:
+        return f"ZCA-whitened (epsilon {meta.whitening.epsilon:g}): what they are to judge must be whitened alike"
+    if to not in IN_TRAINING or meta.normalization is None:
+        return "in 0..1"
+    mean, std = (
+        ", ".join(f"{value:g}" for value in part) for part in (meta.normalization.mean, meta.normalization.std)
+    )
+    return f"normalised by mean {mean} and std {std}"

@@ -110,21 +110,23 @@ def import_file(
         kind, found = _recognised(content, facts, kind)
         if not 3 <= found.images.ndim <= 5 or min(found.images.shape) < 1:
             raise SourceError("not images", expected="(N, C, *spatial)", found=found.images.shape)
-        (images, normalization, notes), (labels, classes, words), recipe = asking_together(
+        placed, (labels, classes, words), recipe = asking_together(
             lambda: in_space(found, kind, facts),
             lambda: class_labels(found, facts, len(found.images)),
             lambda: _recipe(found, facts),
         )
+        images = placed.images
         size = spatial_size(images.shape[2:])
         described: dict[str, Any] = {
             "kind": kind,
             "files": list(content.files),
             "labels": words,
-            **notes,
+            **placed.notes,
             **found.notes,
         }
         shared: dict[str, Any] = {
-            "normalization": normalization,
+            "normalization": placed.normalization,
+            "whitening": placed.whitening,
             "classes": classes,
             "recipe": recipe,
             "source": {} if facts.dataset is None else {"name": facts.dataset},

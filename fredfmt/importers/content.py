@@ -15,8 +15,8 @@ from fredfmt.importers.readers import READERS, form_of
 from fredfmt.limits import Limits
 from fredfmt.sources.listing import class_folders
 
-_IMAGES = re.compile(r"images(?:_zca)?(?P<which>_best|_[0-9]+|)\.pt")
-_PREFERRED = ("images_best.pt", "images.pt", "data.pt", "best.npz")
+_IMAGES = re.compile(r"(?P<ema>ema_)?images(?P<copy>_zca)?(?P<which>_best|_[0-9]+|)\.pt")
+_PREFERRED = ("images_best.pt", "ema_images_best.pt", "images.pt", "data.pt", "best.npz")
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,19 @@ class Content:
     files: tuple[dict[str, Any], ...] = ()
     """Name, bytes and sha256 of each."""
 
+    @property
+    def unwhitened(self) -> bool:
+        """Whether it is ``images_zca_N.pt``: against its name, the copy from which MTT took the whitening away."""
+        match = _IMAGES.fullmatch(self.path.name)
+        return match is not None and match["copy"] is not None
+
 
 def open_content(path: Path, *, labels_file: Path | None = None, limits: Limits = limits_.DEFAULT) -> Content:
     """Read the file at ``path``, or the one in the folder there that holds the images, and the files beside it.
 
     Beside ``images_best.pt`` belong ``labels_best.pt`` and ``lr_best.pt``, and FreD's ``mask.pt``; likewise for
-    ``images_500.pt`` and ``images.pt``. A folder of class folders is taken as it is.
+    ``images_500.pt``, ``images.pt`` and FTD's averages ``ema_images_best.pt``. A folder of class folders is taken as it
+    is.
     """
     if path.is_dir():
         inside = _inside(path)
@@ -73,7 +80,10 @@ def _inside(folder: Path) -> Path | None:
 def _companions(path: Path, labels_file: Path | None) -> dict[str, Path]:
     wanted: dict[str, Path] = {}
     if match := _IMAGES.fullmatch(path.name):
-        wanted = {role: path.with_name(f"{role}{match['which']}.pt") for role in ("labels", "lr")}
+        ema = match["ema"] or ""
+        if match["copy"] and not path.with_name(f"labels{match['which']}.pt").is_file():
+            ema = "ema_"  # FTD calls the copies of its averages as MTT does, their labels not
+        wanted = {role: path.with_name(f"{ema}{role}{match['which']}.pt") for role in ("labels", "lr")}
     if match or path.name.startswith("res_"):
         wanted["mask"] = path.with_name("mask.pt")
     there = {role: place for role, place in wanted.items() if place.is_file()}

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from fredfmt.errors import ArgumentError
 from fredfmt.importers.content import Content
 from fredfmt.importers.facts import Facts, missing
-from fredfmt.importers.found import Found, is_images, is_labels
-
-_AXES = (4, 5)
+from fredfmt.importers.found import STORED, Found, is_images, is_labels, laid_out
 
 
 def dc(content: Content, facts: Facts) -> Found | None:
@@ -34,8 +32,10 @@ def dc(content: Content, facts: Facts) -> Found | None:
     accuracies = value.get("accs_all_exps")
     if isinstance(accuracies, dict):
         notes["accuracies"] = {str(model): _numbers(values) for model, values in accuracies.items()}
+    images, labels = chosen
     return Found(
-        *chosen,
+        laid_out(images, facts.channels),
+        labels,
         whitened=None if single else False,
         mask=content.beside.get("mask"),
         notes=notes,
@@ -46,7 +46,7 @@ def _pair(entry: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """Images and labels of an experiment, whichever way they are nested."""
     if isinstance(entry, list) and len(entry) == 1 and isinstance(entry[0], tuple):
         entry = entry[0]
-    if isinstance(entry, list | tuple) and len(entry) == 2 and is_images(entry[0], _AXES) and is_labels(entry[1]):
+    if isinstance(entry, list | tuple) and len(entry) == 2 and is_images(entry[0], STORED) and is_labels(entry[1]):
         return entry[0], entry[1]
     return None
 

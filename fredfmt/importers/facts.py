@@ -26,6 +26,8 @@ class Facts:
     """The images are in 0..1."""
     zca: str | None = None
     """``no``: not whitened; ``keep``: whitened, leave them so; or the path of a matrix that undoes it."""
+    zca_epsilon: float | None = None
+    """What was added to the variances when images that stay whitened were whitened."""
     classes: tuple[str, ...] | Literal["numbers"] | None = None
     labels: LabelKind | None = None
     """What float labels are, or ``class-major`` where none are stored and images come class by class."""
@@ -37,12 +39,15 @@ class Facts:
     """Pictures along a side of a packed image."""
     experiment: int | None = None
     """Which of several experiments, counted from 0."""
-    channels: Literal["first", "last"] | None = None
+    average: bool | None = None
+    """The running average of the images where a checkpoint holds it beside the last ones."""
+    channels: Literal["first", "last", "none"] | None = None
+    """Which axis holds the channels; ``none``: there is no such axis, the images are grey."""
     w0: float | None = None
     w0_initial: float | None = None
     """Of the sines of a neural field."""
     size: tuple[int, int] | None = None
-    """Height and width, for fields to draw and image files to resize to."""
+    """Height and width, for fields to draw, rows of numbers to fold and image files to resize to."""
     labels_file: Path | None = None
     """The file of the labels where its name does not follow from that of the images."""
 

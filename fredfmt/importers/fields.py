@@ -45,7 +45,7 @@ def fields(content: Content, facts: Facts) -> Found | None:
     return Found(
         np.stack(images),
         value["label"],
-        whitened=None,
+        whitens_pixels=True,
         lr=lr,
         lr_learned=lr is not None,
         notes={"w0": facts.w0, "w0_initial": facts.w0_initial},

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 
 from fredfmt import limits as limits_
+from fredfmt.errors import SourceError
 from fredfmt.importers.content import Content
 from fredfmt.importers.facts import Facts
 from fredfmt.importers.found import Found
 from fredfmt.sources.image_files import ImageFiles
-from fredfmt.sources.listing import list_classes
+from fredfmt.sources.listing import class_folders, list_classes
+
+
+def _refuse_links(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_symlink():
+            raise SourceError("a link to elsewhere", where=str(path), hint="Copy the folder with its files (cp -rL)")
 
 
 def folder(content: Content, facts: Facts) -> Found | None:
-    """All images of ``PATH/<class>/``, grey or RGB, with the folders' names as classes."""
+    """All images of ``PATH/<class>/``, grey or RGB, with the folders' names as classes. Links are refused: a folder
+    from a stranger has no business with files outside of it."""
     if content.form != "folder":
         return None
+    _refuse_links(class_folders(content.path))
     listing = list_classes(content.path)
+    _refuse_links(listing.paths)
     first = [listing.paths[index] for index in np.unique(listing.labels, return_index=True)[1]]
     files = ImageFiles(listing.paths, size=facts.size, samples=first)
     size = int(np.prod(files.shape)) * 4

@@ -25,6 +25,8 @@ class Found:
     """The images are known to be in 0..1."""
     whitened: bool | None = None
     """Whether they are ZCA-whitened; None where the kind of file can be both."""
+    whitens_pixels: bool = False
+    """Where projects of this kind whiten, they do it to pixels in 0..1 that were not normalised."""
     labels_are: LabelKind | None = None
     """What this kind's float labels are known to be."""
     lr: float | None = None
@@ -47,10 +49,16 @@ def is_labels(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.ndim in (1, 2)
 
 
+STORED = (3, 4, 5)
+"""Axes of images in files: with 1, 2 or 3 spatial axes, or grey ones without an axis of channels."""
+
+
 def channels_first(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
     """(N, C, *spatial) from images whose channels are axis 1 or the last, whichever has length 1 or 3, or as told."""
     if images.ndim < 3:
         raise SourceError("not images", expected="at least 3 axes", found=images.shape)
+    if channels == "none":
+        return images[:, None]
     candidates = [axis for axis in (1, images.ndim - 1) if images.shape[axis] in (1, 3)]
     if channels is not None:
         axis = 1 if channels == "first" else images.ndim - 1
@@ -61,9 +69,14 @@ def channels_first(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
             "which axis holds the channels is ambiguous",
             expected="either axis 1 or the last of length 1 or 3",
             found=images.shape,
-            hint="Give --channels first or --channels last",
+            hint="Give --channels first, last, or none for grey images without such an axis",
         )
     return images if axis == 1 else np.ascontiguousarray(np.moveaxis(images, axis, 1))
+
+
+def laid_out(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
+    """(N, C, *spatial) from images of projects that store the channels first; with 3 axes they may have none."""
+    return channels_first(images, channels) if images.ndim == 3 or channels is not None else images
 
 
 def as_number(value: Any) -> float | None:

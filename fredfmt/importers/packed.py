@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from fredfmt.errors import SourceError
 from fredfmt.importers.content import Content
 from fredfmt.importers.facts import Facts, missing
-from fredfmt.importers.found import Found, is_images, is_labels
+from fredfmt.importers.found import Found, channels_first, is_images, is_labels
+from fredfmt.importers.space import HIGHEST, LOWEST
 
 
 def packed(content: Content, facts: Facts) -> Found | None:
     """``[images, labels]``; with ``factor`` f each image holds f x f pictures, which are cut out and enlarged.
 
-    The order is that of IDC's own decoder: the first picture of all images, then the second, row by row.
+    The order is that of IDC's own decoder (``decode_type`` single): class by class, the first picture of all its
+    images, then the second, row by row. Where values are far from 0..1 they are nobody's pixels, and their space is
+    asked for.
     """
     value = content.value
     if not isinstance(value, list | tuple) or len(value) != 2 or not is_images(value[0]) or not is_labels(value[1]):
@@ -28,9 +31,23 @@ def packed(content: Content, facts: Facts) -> Found | None:
             "--factor 1, 2 or 3",
             "It is --factor of IDC and NCFM: 2 for images of 32x32, 3 for ImageNet, and 1 for IDC-I",
         )
-    images = unpack(np.asarray(value[0], np.float32), facts.factor)
-    labels = np.concatenate([value[1]] * facts.factor**2)
-    return Found(images, labels, unit=True, whitened=False, notes={"factor": facts.factor})
+    stored, labels = channels_first(value[0], facts.channels), value[1]
+    if len(stored) != len(labels):
+        raise SourceError("not one label an image", where="labels", expected=len(stored), found=len(labels))
+    if stored.dtype == np.uint8:
+        stored = (stored / np.float32(255)).astype(np.float32)
+    unit = bool(stored.min(initial=0) >= LOWEST and stored.max(initial=0) <= HIGHEST)
+    if facts.factor > 1:
+        order = _class_by_class(labels, facts.factor**2)
+        stored = unpack(np.asarray(stored, np.float32), facts.factor)[order]
+        labels = labels[order % len(labels)]
+    return Found(stored, labels, unit=unit, whitened=False, notes={"factor": facts.factor})
+
+
+def _class_by_class(labels: NDArray[Any], pictures: int) -> NDArray[np.intp]:
+    """Rows of ``pictures`` times all images: class by class, within a class picture by picture."""
+    hard = labels.argmax(axis=1) if labels.ndim == 2 else labels
+    return np.argsort(np.tile(hard, pictures), kind="stable")
 
 
 def unpack(images: NDArray[Any], factor: int) -> NDArray[Any]:

@@ -3,6 +3,9 @@ out."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +17,57 @@ from fredfmt.errors import ArgumentError, SourceError, located
 from fredfmt.importers.facts import EVERY, KNOWN, Facts, asking_together, missing
 from fredfmt.importers.found import Found
 from fredfmt.importers.readers import READERS, form_of
-from fredfmt.metadata import Normalization
+from fredfmt.metadata import Normalization, Whitening
 
 _INVERSES = ("rev_whitening_transform", "transform_inv", "inverse")
-_MEANS = ("mean", "mean_vector")
-_PLAUSIBLE = (-1.0, 2.0)
+_MEANS = ("zca_mean", "mean", "mean_vector")
+LOWEST, HIGHEST = -1.0, 2.0
+"""Beyond these, images are not distilled pixels in 0..1."""
 
 
-def in_space(found: Found, kind: str, facts: Facts) -> tuple[NDArray[np.float32], Normalization | None, dict[str, Any]]:
-    """Images, normalisation and notes. Raises `ArgumentError` naming the option for what nobody said."""
+@dataclass(frozen=True)
+class Placed:
+    """Images and the space that they are in."""
+
+    images: NDArray[np.float32]
+    normalization: Normalization | None
+    whitening: Whitening | None = None
+    """Of images that stay whitened, so that nobody takes them for pixels."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def in_space(found: Found, kind: str, facts: Facts) -> Placed:
+    """The images as float32. Raises `ArgumentError` naming the option for what nobody said."""
     images = found.images
     if images.dtype == np.uint8:
         if facts.mean or facts.std or facts.unit:
             raise ArgumentError("images of bytes are in 0..1 already", hint="Leave out --unit, --mean and --std")
-        return (images / np.float32(255)).astype(np.float32), None, {"space": "0..1, from bytes"}
+        if facts.zca not in (None, "no"):
+            raise ArgumentError("images of bytes are not ZCA-whitened", hint="Leave out --zca")
+        return Placed((images / np.float32(255)).astype(np.float32), None, notes={"space": "0..1, from bytes"})
     if not np.isfinite(images).all():
         raise SourceError("images hold NaN or infinity", hint="The distillation diverged; ask for another file")
     notes: dict[str, Any] = {}
     exact = np.asarray(images, np.float32)
     if images.dtype == np.float64:
         notes["rounding"] = float(np.abs(images - exact).max())
-    whitened, normalization = asking_together(
+    whitened, normalization, epsilon = asking_together(
         lambda: _whitened(found, facts),
-        lambda: None if facts.zca == "keep" else _normalization(found, kind, facts, images.shape[1]),
+        lambda: _normalization(found, kind, facts, images.shape[1]),
+        lambda: _epsilon(facts),
     )
     if whitened and facts.zca == "keep":
-        if facts.mean or facts.std or facts.unit:
-            raise ArgumentError("whitened images have neither mean and std nor 0..1", hint="Leave these out")
-        return exact, None, {**notes, "space": "ZCA-whitened, not pixels; test images need the same whitening"}
+        notes["space"] = "ZCA-whitened, not pixels; test images need the same whitening"
+        source = {} if facts.dataset is None else {"name": facts.dataset, "split": "train"}
+        return Placed(exact, normalization, Whitening("zca", epsilon, source=source), notes)
     if whitened:
         exact = _undone(exact, Path(str(facts.zca)))
         notes["whitening"] = f"undone with {Path(str(facts.zca)).name}"
     notes["space"] = "0..1" if normalization is None else "normalised"
     low, high = float(exact.min()), float(exact.max())
-    if facts.unit and not (_PLAUSIBLE[0] <= low and high <= _PLAUSIBLE[1]):
+    if facts.unit and not LOWEST <= low <= high <= HIGHEST:
         raise ArgumentError("--unit does not fit: images are not in 0..1", found=f"{low:g} to {high:g}")
-    return exact, normalization, notes
+    return Placed(exact, normalization, notes=notes)
 
 
 def _whitened(found: Found, facts: Facts) -> bool:
@@ -65,6 +83,24 @@ def _whitened(found: Found, facts: Facts) -> bool:
             "only where it whitened",
         )
     return facts.zca != "no"
+
+
+def _epsilon(facts: Facts) -> float | None:
+    """Of images that stay whitened."""
+    if facts.zca != "keep":
+        if facts.zca_epsilon is not None:
+            raise ArgumentError("--zca-epsilon is about images that stay whitened", expected="--zca keep beside it")
+        return None
+    if facts.zca_epsilon is None:
+        raise missing(
+            "what was added to the variances when its images were whitened",
+            "--zca-epsilon",
+            "0.1 in MTT's code and all that uses Kornia's ZCAWhitening(eps=0.1); kernel methods have a factor (zca_reg,"
+            " reg_coef, 0.1 in RFAD) times the mean variance of normalised pixels, which is close to 1",
+        )
+    if not 0 < facts.zca_epsilon < math.inf:
+        raise ArgumentError("unusable --zca-epsilon", expected="a number above 0", found=facts.zca_epsilon)
+    return facts.zca_epsilon
 
 
 def _undone(images: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
@@ -102,8 +138,11 @@ def _normalization(found: Found, kind: str, facts: Facts, channels: int) -> Norm
         if facts.mean is not None:
             raise ArgumentError("either the images are in 0..1 or they are normalised", expected="--unit or --mean")
         return None
+    whitened = facts.zca not in (None, "no")
     if facts.mean is not None and facts.std is not None:
         mean, std = facts.mean, facts.std
+    elif whitened and found.whitens_pixels:
+        return None
     elif facts.dataset is not None:
         statistics = KNOWN[facts.dataset].statistics
         if not {EVERY, kind} & set(statistics):
@@ -115,7 +154,7 @@ def _normalization(found: Found, kind: str, facts: Facts, channels: int) -> Norm
         mean, std = statistics.get(kind) or statistics[EVERY]
     else:
         raise missing(
-            "how its images came from 0..1",
+            "how its images came from 0..1" + (" before they were whitened" if whitened else ""),
             "--mean and --std, --dataset, or --unit",
             "Look for Normalize or mean in get_dataset of the code that made it",
         )

@@ -39,7 +39,7 @@ def preview(
     k: int | None = None,
     whitening: ZCA | None = None,
 ) -> Image:
-    """A picture of a data set.
+    """A picture of a data set. Signals are drawn as lines, volumes by their middle slice.
 
     Parameters
     ----------
@@ -59,14 +59,10 @@ def preview(
     Raises
     ------
     ArgumentError
-        For a kind or a k that there is not, or data that the kind cannot show: all but ``energy`` and ``spectra`` need
-        images of two axes, and whitened ones need their whitening.
+        For a kind or a k that there is not, or whitened data without their whitening (``images``, ``k``).
     """
     if kind not in KINDS:
         raise ArgumentError("no such kind of preview", expected=", ".join(KINDS), found=kind)
     if k is not None and not 1 <= k <= data.k:
         raise ArgumentError("k is out of range", expected=f"1 to {data.k}", found=k)
-    if kind not in ("energy", "spectra") and len(data.metadata.spatial_shape) != 2:
-        shape = data.metadata.spatial_shape
-        raise ArgumentError("only images can be previewed", expected="(height, width)", found=shape)
     return KINDS[kind](data, instances=instances, size=size, k=k, whitening=whitening)

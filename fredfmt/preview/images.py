@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fredfmt.drawing import heat
+from fredfmt.drawing import Sheet
 from fredfmt.model import FreDData
-from fredfmt.pictures import classes_of, pictures, pixels
+from fredfmt.pictures import classes_of, pictures
+from fredfmt.preview.cells import cell_size, drawn, heat_map
 from fredfmt.preview.statistics import shortened, strengths
 
 if TYPE_CHECKING:
@@ -17,45 +18,35 @@ if TYPE_CHECKING:
 
     from fredfmt.sources import ZCA
 
-_GAP = 2
-_NAME_WIDTH = 110
-_PAPER = 255
-_INK = 40
+_GAP, _BETWEEN, _NAME_WIDTH = 2, 16, 110
+_TALL = 20
+"""Classes from which a sheet may have several columns of them."""
 
 
 def images(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
-    """One row a class: its name, its mask, and its first ``instances`` instances in 0..1.
+    """One row a class: its name, its mask, and its first ``instances`` instances in 0..1; many classes in columns.
 
     A mask is drawn with the coarsest frequency at its top left; colour is the root mean square of the coefficients over
-    the mask's instances, on a logarithmic scale, and frequencies left out are black.
+    the mask's instances, on a logarithmic scale, and frequencies left out are black. Signals are lines, volumes their
+    middle slice.
     """
-    from PIL import Image, ImageDraw
-
-    meta = data.metadata
-    height, width = meta.spatial_shape
-    cell = (max(1, round(size * width / height)), size)
+    classes = data.metadata.classes
+    cell = cell_size(data, size)
     labels, strong = classes_of(data), strengths(data)
-    rows = [np.flatnonzero(labels == label)[:instances] for label in range(len(meta.classes))]
-    columns = 1 + max(map(len, rows))
-    sheet_size = (_NAME_WIDTH + columns * (cell[0] + _GAP), len(rows) * (cell[1] + _GAP) + _GAP)
-    sheet = Image.new("RGB", sheet_size, (_PAPER,) * 3)
-    pen = ImageDraw.Draw(sheet)
-    for row, (name, chosen) in enumerate(zip(meta.classes, rows, strict=True)):
-        top = _GAP + row * (cell[1] + _GAP)
-        pen.text((6, top + cell[1] // 2 - 6), shortened(name), fill=(_INK,) * 3)
+    rows = [np.flatnonzero(labels == label)[:instances] for label in range(len(classes))]
+    across = _NAME_WIDTH + (1 + max(map(len, rows))) * (cell[0] + _GAP)
+    down = cell[1] + _GAP
+    columns = math.ceil(math.sqrt(len(rows) * down / (1.6 * across))) if len(rows) > _TALL else 1
+    height = math.ceil(len(rows) / columns)
+    sheet = Sheet(columns * (across + _BETWEEN) - _BETWEEN, height * down + _GAP)
+    for row, (name, chosen) in enumerate(zip(classes, rows, strict=True)):
+        left = row // height * (across + _BETWEEN)
+        top = _GAP + row % height * down
+        sheet.words((left + 6, top + cell[1] / 2), shortened(name), anchor="lm")
         if chosen.size == 0:
             continue
         mask = data.mask_of[chosen[0]]
-        cells = [heat_map(data, int(mask), strong[mask]), *pixels(pictures(data, chosen, k=k, whitening=whitening))]
-        for column, part in enumerate(cells):
-            picture = Image.fromarray(part).resize(cell, Image.Resampling.NEAREST)
-            sheet.paste(picture, (_NAME_WIDTH + column * (cell[0] + _GAP), top))
-    return sheet
-
-
-def heat_map(data: FreDData, mask: int, strong: NDArray[Any]) -> NDArray[np.uint8]:
-    """(height, width, 3): a mask's frequencies by their strength, on a logarithmic scale of colours; others black."""
-    level = np.full(data.metadata.spatial_shape, -1.0)
-    kept = np.log1p(strong / data.step)
-    level.flat[data.frequencies[mask]] = 0.25 + 0.75 * kept / max(kept.max(), 1e-12)
-    return heat(level)
+        shown = drawn(pictures(data, chosen, k=k, whitening=whitening), cell)
+        for column, part in enumerate([heat_map(data, int(mask), strong[mask]), *shown]):
+            sheet.paste(part, (left + _NAME_WIDTH + column * (cell[0] + _GAP), top), cell)
+    return sheet.picture()

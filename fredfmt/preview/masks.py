@@ -9,8 +9,8 @@ import numpy as np
 
 from fredfmt.drawing import QUIET, Sheet, heat
 from fredfmt.model import FreDData
-from fredfmt.preview.images import heat_map
-from fredfmt.preview.statistics import names_of_masks, shortened, strengths
+from fredfmt.preview.cells import heat_map, plane
+from fredfmt.preview.statistics import first_of, names_of_masks, shortened, strengths
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fredfmt.sources import ZCA
 
 _MOST = 100
-_MARGIN, _GAP, _NAME, _COLUMNS = 24, 20, 20, 5
+_MARGIN, _GAP, _NAME, _COLUMNS, _STRIP = 24, 20, 20, 5, 32
 
 
 def masks(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
@@ -27,19 +27,19 @@ def masks(data: FreDData, *, instances: int, size: int, k: int | None, whitening
     The coarsest frequency is at the top left; colour is the root mean square of the coefficients over the mask's
     instances and channels, on a logarithmic scale of each map's own, and frequencies left out are black.
     """
-    height, width = data.metadata.spatial_shape
+    height, width = plane(data)
+    places = math.prod(data.metadata.spatial_shape)
     count = min(len(data.frequencies), _MOST)
     cell = max(1, round(160 / max(height, width)))
-    box = (width * cell, height * cell)
-    columns = min(_COLUMNS, count)
+    box = (width * cell, height * cell if height > 1 else _STRIP)
+    columns = min(_COLUMNS if count <= 4 * _COLUMNS else 2 * _COLUMNS, count)
     rows = math.ceil(count / columns)
     top = _MARGIN + 46
     across = max(2 * _MARGIN + columns * (box[0] + _GAP) - _GAP, 470)
     sheet = Sheet(across, top + rows * (box[1] + _NAME + _GAP) + _MARGIN)
-    left_out = 1 - data.k / (height * width)
-    sheet.words((_MARGIN, _MARGIN - 6), f"Masks: {data.k} of {height * width} frequencies", size=16)
-    more = f", the first {count} of {len(data.frequencies)} masks" if count < len(data.frequencies) else ""
-    sheet.words((_MARGIN, _MARGIN + 17), f"black: left out ({left_out:.0%}){more}", size=12, colour=QUIET)
+    sheet.words((_MARGIN, _MARGIN - 6), f"Masks: {data.k:,} of {places:,} frequencies", size=16)
+    more = first_of(count, len(data.frequencies), "masks")
+    sheet.words((_MARGIN, _MARGIN + 17), f"black: left out ({1 - data.k / places:.0%}){more}", size=12, colour=QUIET)
     legend = across - _MARGIN - 90
     sheet.words((legend - 6, _MARGIN + 23), "weak", size=12, colour=QUIET, anchor="rm")
     sheet.paste(heat(np.linspace(0.25, 1, 60)[None]), (legend, _MARGIN + 18), (46, 10))
@@ -48,6 +48,6 @@ def masks(data: FreDData, *, instances: int, size: int, k: int | None, whitening
     for mask in range(count):
         left = _MARGIN + mask % columns * (box[0] + _GAP)
         above = top + mask // columns * (box[1] + _NAME + _GAP)
-        sheet.words((left, above), shortened(names[mask], 22), size=12)
+        sheet.words((left, above), shortened(names[mask], box[0] + 12), size=12)
         sheet.paste(heat_map(data, mask, strong[mask]), (left, above + _NAME), box)
     return sheet.picture()

@@ -8,8 +8,9 @@ import numpy as np
 
 from fredfmt.drawing import QUIET, Sheet
 from fredfmt.model import FreDData
-from fredfmt.pictures import classes_of, pictures, pixels
-from fredfmt.preview.statistics import shortened
+from fredfmt.pictures import classes_of, pictures
+from fredfmt.preview.cells import cell_size, drawn
+from fredfmt.preview.statistics import first_of, shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,15 +27,16 @@ def reconstruction(data: FreDData, *, instances: int, size: int, k: int | None, 
     Under each number is the root mean square difference to all frequencies, over the shown instances, in 0..1.
     """
     labels = classes_of(data)
-    shown = [label for label in range(len(data.metadata.classes)) if (labels == label).any()][:_MOST]
+    present = [label for label in range(len(data.metadata.classes)) if (labels == label).any()]
+    shown = present[:_MOST]
     chosen = np.array([np.flatnonzero(labels == label)[0] for label in shown])
     most = data.k if k is None else k
     ks = [*(2**i for i in range(20) if 2**i < most), most]
-    height, width = data.metadata.spatial_shape
-    cell = (max(34, round(size * width / height)), size)
+    width, height = cell_size(data, size)
+    cell = (max(34, width), height)
     full = pictures(data, chosen, k=most, whitening=whitening)
     sheet = Sheet(max(_NAME + len(ks) * (cell[0] + _GAP) + 20, 460), _TOP + len(shown) * (size + _GAP) + 20)
-    sheet.words((20, 18), "From coarse to fine", size=16)
+    sheet.words((20, 18), f"From coarse to fine{first_of(len(shown), len(present), 'classes')}", size=16)
     sheet.words((20, _TOP - 38), "frequencies", colour=QUIET)
     sheet.words((20, _TOP - 22), "rms difference", size=11, colour=QUIET)
     for row, label in enumerate(shown):
@@ -46,6 +48,6 @@ def reconstruction(data: FreDData, *, instances: int, size: int, k: int | None, 
         sheet.words((left + cell[0] / 2, _TOP - 38), str(used), anchor="ma")
         error = float(np.sqrt(np.square(made - full).mean()))
         sheet.words((left + cell[0] / 2, _TOP - 22), f"{error:.3f}", size=11, colour=QUIET, anchor="ma")
-        for row, picture in enumerate(pixels(made)):
+        for row, picture in enumerate(drawn(made, cell)):
             sheet.paste(picture, (left, _TOP + row * (size + _GAP)), cell)
     return sheet.picture()

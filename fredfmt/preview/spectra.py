@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fredfmt.drawing import LINE, QUIET, SERIES, Axes, Colour, Scale, Sheet
 from fredfmt.model import FreDData
-from fredfmt.preview.statistics import names_of_masks, shortened, strengths
+from fredfmt.preview.statistics import first_of, names_of_masks, shortened, strengths
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,7 +44,8 @@ def spectra(data: FreDData, *, instances: int, size: int, k: int | None, whiteni
     width, height = (_CELL[0] + 26, _CELL[1] + 62)
     sheet = Sheet(max(64 + columns * width, 420), 78 + rows * height)
     sheet.words((24, 18), "Spectra: strength of coefficients against frequency", size=16)
-    sheet.words((24, 42), "root mean square; grey: all masks; 0 is the coarsest, 1 the finest", colour=QUIET)
+    more = first_of(len(names), len(strong), "masks")
+    sheet.words((24, 42), f"root mean square; grey: all masks; 0 is the coarsest, 1 the finest{more}", colour=QUIET)
     for number, name in enumerate(names):
         left, top = 58 + number % columns * width, 92 + number // columns * height
         axes = Axes(sheet, (left, top, left + _CELL[0], top + _CELL[1]), reach, Scale(low, high, log=True))
@@ -55,7 +56,7 @@ def spectra(data: FreDData, *, instances: int, size: int, k: int | None, whiteni
                 y = axes.place(0, tick)[1]
                 sheet.line([(left, y), (left + _CELL[0], y)], LINE, 1)
             sheet.line([(left, top + _CELL[1]), (left + _CELL[0], top + _CELL[1])], QUIET, 1)
-        sheet.words((left, top - 18), shortened(name, 22), size=12)
+        sheet.words((left, top - 18), shortened(name, _CELL[0]), size=12)
         _draw(axes, overall, grey=True)
         _draw(axes, each[number], grey=False)
     return sheet.picture()

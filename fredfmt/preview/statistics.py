@@ -25,6 +25,19 @@ def names_of_masks(data: FreDData) -> list[str]:
     return list(data.metadata.classes) if by_class else [f"mask {i}" for i in range(len(data.frequencies))]
 
 
-def shortened(name: str, letters: int = 16) -> str:
-    """A name that fits its place."""
-    return name if len(name) <= letters else f"{name[: letters - 1]}."
+def shortened(name: str, room: float = 98) -> str:
+    """A name that fits into ``room`` pixels: one line, without what cannot be printed."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(12)
+    line = "".join(letter for letter in " ".join(name.split()) if letter.isprintable())
+    if font.getlength(line) <= room:
+        return line
+    while line and font.getlength(f"{line}…") > room:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def first_of(shown: int, count: int, what: str) -> str:
+    """What to add where a picture leaves some out; nothing if it does not."""
+    return f", the first {shown} of {count} {what}" if shown < count else ""

@@ -4,10 +4,12 @@ const FIRST_TILES = 24;
 const MORE_TILES = 120;
 const FRAME_BUDGET = 12; // milliseconds of painting a frame
 const LARGEST_SIZE = 512;
+const PIXELS = ["identity", "downsample"]; // transforms whose "frequencies" are places
 const find = (id) => document.getElementById(id);
 const grouped = (value) => value.toLocaleString("en");
-const short = (value) => String(Number(value.toPrecision(4)));
-const plural = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+const short = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
+const plural = (count, noun, many = `${noun}s`) => `${grouped(count)} ${count === 1 ? noun : many}`;
+const narrow = matchMedia("(max-width: 60rem)");
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -59,6 +61,8 @@ class Page {
     this.showFacts();
     this.choose(this.members.find((own) => own.length)[0]);
     this.show();
+    narrow.addEventListener("change", () => this.placeAside());
+    addEventListener("beforeprint", () => this.paintAll());
   }
 
   labelOf(instance) {
@@ -81,8 +85,8 @@ class Page {
     const shape = [...(meta.channels > 1 ? [meta.channels] : []), ...this.shape].join(" × ");
     const stored = meta.quantization.step === undefined ? meta.quantization.mode : `step ${short(meta.quantization.step)}`;
     find("subtitle").textContent =
-      `${plural(this.count, "instance")} of ${shape}, ${grouped(this.classes.length)} classes, ` +
-      `${grouped(this.k)} of ${grouped(product(this.shape))} frequencies each, ${meta.transform}, ${stored}`;
+      `${plural(this.count, "instance")} of ${shape}, ${plural(this.classes.length, "class", "classes")}, ` +
+      `${grouped(this.k)} of ${grouped(product(this.shape))} frequencies each, ${meta.transform}, ${stored}${meta.whitening ? "; whitened, and shown so: zero is mid grey" : ""}`;
     find("verdict").replaceChildren(
       element("strong", { textContent: "✓ Whole. " }),
       "Every checksum and digest was computed here and agrees. ",
@@ -193,6 +197,8 @@ class Page {
     const resizable = meta.transform === "dct";
     find("size").disabled = !resizable;
     find("size-note").hidden = resizable;
+    if (PIXELS.includes(meta.transform)) find("mask-axes").textContent = "Each cell is a place of the picture.";
+    else if (this.shape.length === 1) find("mask-axes").textContent = "Coarse is at the left.";
     const reach = this.shape.length === 1 ? 4096 : LARGEST_SIZE;
     const tall = this.shape.length === 3 ? this.shape[1] : this.shape[0];
     slider("size", Math.max(tall, Math.min(4 * tall, reach)), tall, (value) => this.resize(value / tall));
@@ -210,7 +216,7 @@ class Page {
     });
     this.classes.forEach((name, label) => find("class").append(new Option(name, String(label))));
     find("class").addEventListener("change", (event) => {
-      for (const section of find("sheet").children) {
+      for (const section of this.sections()) {
         section.hidden = event.target.value !== "" && section.dataset.label !== event.target.value;
       }
       this.say();
@@ -220,11 +226,11 @@ class Page {
     instance.max = this.count - 1;
     instance.addEventListener("change", () => {
       const wanted = Math.round(instance.valueAsNumber);
-      if (wanted >= 0 && wanted < this.count) this.choose(wanted);
+      if (wanted >= 0 && wanted < this.count) this.choose(wanted, instance);
       else instance.value = this.instance;
     });
-    find("previous").addEventListener("click", () => this.choose(this.instance - 1));
-    find("next").addEventListener("click", () => this.choose(this.instance + 1));
+    find("previous").addEventListener("click", ({ target }) => this.choose(this.instance - 1, target));
+    find("next").addEventListener("click", ({ target }) => this.choose(this.instance + 1, target));
     this.listenToMask();
   }
 
@@ -239,9 +245,15 @@ class Page {
 
   /* Everything that depends on the controls, drawn again. */
   show() {
-    find("k-value").textContent = `${grouped(this.shown)} of ${grouped(this.k)}`;
-    find("size-value").textContent = this.size.join(" × ");
-    find("depth-value").textContent = `${this.depth + 1} of ${this.size[0]}`;
+    const told = {
+      k: `${grouped(this.shown)} of ${grouped(this.k)}`,
+      size: this.size.join(" × "),
+      depth: `${this.depth + 1} of ${this.size[0]}`,
+    };
+    for (const [id, text] of Object.entries(told)) {
+      find(`${id}-value`).textContent = text;
+      find(id).setAttribute("aria-valuetext", text);
+    }
     for (const tile of this.visible) this.waiting.add(tile);
     this.showChosen();
     this.wake();
@@ -250,37 +262,45 @@ class Page {
 
   /* Tells a screen reader, once the control rests. */
   say() {
-    clearTimeout(this.saying);
-    this.saying = setTimeout(() => {
-      const chosen = find("class").selectedOptions[0].textContent;
-      find("status").textContent =
-        `${plural(this.shown, "frequency").replace("frequencys", "frequencies")} of ${this.k}, ${this.size.join(" by ")} pixels, class ${chosen}`;
-    }, 500);
+    const chosen = find("class").selectedOptions[0].textContent;
+    const used = plural(this.shown, "frequency", "frequencies");
+    this.tell(`${used} of ${this.k}, ${this.size.join(" by ")} pixels, class ${chosen}`);
+  }
+
+  tell(text) {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => (find("status").textContent = text), 500);
   }
 
   /* ---- the sheet ---- */
 
+  sections() {
+    return find("sheet").querySelectorAll(".class");
+  }
+
   layClasses() {
-    const [height, width] = [this.images.height, this.images.width];
-    const flat = this.shape.length === 1;
     const { style, dataset } = document.documentElement;
+    const [height, width] = [this.images.height, this.images.width];
+    const longest = Math.max(height, width);
+    const scale = longest < 60 ? Math.round(60 / longest) : Math.min(1, 144 / longest); // whole: pixels as equal squares
+    this.tile = this.shape.length === 1 ? [128, 64] : [width * scale, height * scale];
     dataset.axes = this.shape.length;
-    style.setProperty("--tile", `${flat ? 128 : Math.max(60, Math.min(144, width))}px`);
-    style.setProperty("--ratio", flat ? 0.5 : height / width);
+    style.setProperty("--tile-width", `${this.tile[0]}px`);
+    style.setProperty("--tile-height", `${this.tile[1]}px`);
     this.classes.forEach((name, label) => {
       const own = this.members[label];
       if (!own.length && this.classes.length > 50) return;
-      const title = element("h3", { id: `class-${label}`, textContent: name });
+      const title = element("h3", { id: `class-${label}`, textContent: name, dir: "auto" });
       const about = element("div", { className: "about" },
         element("div", {}, title, element("p", { className: "quiet", textContent: plural(own.length, "instance") })),
       ); // prettier-ignore
       const list = element("ul", { className: "tiles" });
       list.addEventListener("keydown", (event) => this.moveAmongTiles(event, list));
-      const section = element("section", { className: "class" }, about, list);
-      section.setAttribute("aria-labelledby", title.id);
+      list.setAttribute("aria-labelledby", title.id);
+      const section = element("div", { className: "class" }, about, list);
       section.dataset.label = label;
       if (own.length) {
-        const small = element("canvas");
+        const small = element("canvas", { width: 64, height: 64 });
         small.setAttribute("aria-hidden", "true");
         about.append(small);
         this.near.observe(section);
@@ -293,10 +313,15 @@ class Page {
     for (const { target, isIntersecting } of changes) {
       if (!isIntersecting) continue;
       this.near.unobserve(target);
-      const own = this.members[target.dataset.label];
-      this.drawMask(target.querySelector(".about canvas"), own[0], { cell: 2 });
-      this.addTiles(target, FIRST_TILES);
+      this.fill(target);
     }
+  }
+
+  fill(section) {
+    const own = this.members[section.dataset.label];
+    if (!own.length || section.querySelector(".tile")) return;
+    this.drawMask(section.querySelector(".about canvas"), own[0], { room: 64 });
+    this.addTiles(section, FIRST_TILES);
   }
 
   addTiles(section, count) {
@@ -311,7 +336,7 @@ class Page {
       tile.setAttribute("aria-label", `${this.classes[section.dataset.label]}, instance ${instance}`);
       tile.setAttribute("aria-pressed", String(instance === this.instance));
       tile.dataset.instance = instance;
-      tile.addEventListener("click", () => this.choose(instance, true));
+      tile.addEventListener("click", () => this.choose(instance, tile));
       list.append(element("li", {}, tile));
       this.tiles.set(instance, tile);
       this.seen.observe(tile);
@@ -350,19 +375,31 @@ class Page {
     this.frame = undefined;
     const end = performance.now() + FRAME_BUDGET;
     for (const tile of this.waiting) {
-      this.waiting.delete(tile);
-      this.paint(tile.firstChild, Number(tile.dataset.instance));
-      tile.dataset.drawn = `${this.shown} ${this.size.join(" ")}`;
+      this.paintTile(tile);
       if (performance.now() > end) break;
     }
     this.wake();
   }
 
-  paint(canvas, instance) {
+  paintTile(tile) {
+    this.waiting.delete(tile);
+    this.paint(tile.firstChild, Number(tile.dataset.instance), this.tile[0]);
+    tile.dataset.drawn = `${this.shown} ${this.size.join(" ")}`;
+  }
+
+  /* All that was laid so far, for paper: what is not on the screen would be left blank. */
+  paintAll() {
+    for (const section of this.sections()) this.fill(section);
+    for (const tile of this.tiles.values()) this.paintTile(tile);
+  }
+
+  /* An instance into a canvas that is `room` wide on the screen. */
+  paint(canvas, instance, room) {
     const depth = Math.min(this.depth, this.images.depth - 1);
     const image = this.images.toUnit(this.images.image(instance, this.shown, depth));
     if (this.shape.length === 1) drawLines(canvas, image, this.images.width, [0, 1]);
     else {
+      showPixelsIn(canvas, this.images.width, room);
       const { height, width, channels } = this.images;
       const at = channels === 3 ? [0, 1, 2] : [this.channel, this.channel, this.channel];
       drawPixels(canvas, height, width, (i, colour) => 255 * image[at[colour] * height * width + i]);
@@ -387,25 +424,52 @@ class Page {
 
   /* ---- the chosen instance ---- */
 
-  choose(instance, clicked = false) {
+  /* Shows an instance; `touched` is what the person chose it with. */
+  choose(instance, touched) {
     this.tiles.get(this.instance)?.setAttribute("aria-pressed", "false");
     this.instance = instance;
     this.tiles.get(instance)?.setAttribute("aria-pressed", "true");
-    if (clicked && this.tiles.get(instance)) this.focusTile(this.tiles.get(instance));
     find("instance").value = instance;
     find("previous").disabled = instance === 0;
     find("next").disabled = instance === this.count - 1;
     this.showChosen();
+    this.placeAside(touched);
+    if (touched?.className === "tile") {
+      this.focusTile(touched);
+      if (narrow.matches) this.bringUp(touched);
+    }
+    if (touched) this.tell(find("chosen-name").textContent);
+  }
+
+  /* Beside the sheet, or on a narrow screen under the class of the chosen instance: what was touched stays in its place. */
+  placeAside(touched = find("columns")) {
+    const aside = find("about-chosen");
+    const own = [...this.sections()].find(({ dataset }) => Number(dataset.label) === this.labelOf(this.instance));
+    const before = narrow.matches ? own : find("columns").lastElementChild;
+    if (aside === before || aside.previousElementSibling === before) return;
+    const focused = document.activeElement;
+    const { top } = touched.getBoundingClientRect();
+    before.after(aside);
+    scrollBy(0, touched.getBoundingClientRect().top - top);
+    if (aside.contains(focused)) focused.focus({ preventScroll: true });
+  }
+
+  /* Scrolls to the chosen image below, as far as the tile stays in sight. */
+  bringUp(tile) {
+    const [own, pair, controls] = [tile, find("pair"), find("controls")].map((part) => part.getBoundingClientRect());
+    scrollBy(0, Math.max(0, Math.min(pair.bottom - innerHeight, own.top - controls.bottom - 8)));
   }
 
   showChosen() {
     const label = this.labelOf(this.instance);
     const mask = this.images.maskOf(this.instance);
-    find("chosen-name").textContent = `${this.classes[label]}, instance ${this.instance}`;
+    const name = element("bdi", { textContent: this.classes[label] });
+    find("chosen-name").replaceChildren(name, `, instance ${this.instance}`);
     const masks = this.file.arrays.frequencies.shape[0];
-    find("chosen-about").textContent = `Mask ${mask}, one of ${grouped(masks)}${this.soft ? "; named by its most probable class" : ""}`;
-    find("chosen-caption").textContent = `${this.shown === this.k ? "All" : "The first"} ${plural(this.shown, "frequency").replace("frequencys", "frequencies")}`;
-    this.paint(find("chosen"), this.instance);
+    find("mask-name").textContent = masks === 1 ? "Mask" : `Mask ${mask}, one of ${grouped(masks)}`;
+    const used = plural(this.shown, "frequency", "frequencies");
+    find("chosen-caption").textContent = `${this.shown === this.k ? "All" : "The first"} ${used}`;
+    this.paint(find("chosen"), this.instance, find("chosen").clientWidth);
     this.showShares();
     this.showFrequency();
   }
@@ -419,7 +483,7 @@ class Page {
     find("shares").tBodies[0].replaceChildren(
       ...first.map(({ share, label }) =>
         element("tr", {},
-          element("th", { scope: "row", textContent: this.classes[label] }),
+          element("th", { scope: "row", textContent: this.classes[label], dir: "auto" }),
           element("td", { textContent: `${(100 * share).toFixed(1)} %` }),
         ),
       ),
@@ -443,8 +507,9 @@ class Page {
     return this.energies.get(mask);
   }
 
-  /* A mask as cells: filled by energy where used, a small dot where kept but beyond k, empty where left out. */
-  drawMask(canvas, instance, { cell, chosen }) {
+  /* A mask as cells, as many pixels of the screen each as `room` has: filled by energy where used, a small dot where kept
+     but beyond k, empty where left out. */
+  drawMask(canvas, instance, { room, chosen }) {
     const mask = this.images.maskOf(instance);
     const { rows, columns } = this.native;
     const style = getComputedStyle(document.documentElement);
@@ -452,8 +517,14 @@ class Page {
     const energy = this.energyOf(mask);
     const most = Math.log1p(energy.reduce((a, b) => Math.max(a, b), 1e-12));
     const plane = chosen === undefined ? 0 : this.native.position(mask, chosen)[0];
-    const gap = cell >= 6 ? 1 : 0;
-    Object.assign(canvas, { width: columns * cell, height: rows * cell });
+    const wide = Math.max(1, Math.floor((room * devicePixelRatio) / Math.max(rows, columns)));
+    const tall = this.shape.length > 1 ? wide : Math.round(devicePixelRatio * (chosen === undefined ? 12 : 32));
+    const gap = wide >= 6 ? Math.round(devicePixelRatio) : 0;
+    Object.assign(canvas, { width: columns * wide, height: rows * tall });
+    const shown = Math.min(canvas.width / devicePixelRatio, 1.3 * room);
+    canvas.style.width = `${shown}px`;
+    if (this.shape.length === 1) canvas.style.height = `${canvas.height / devicePixelRatio}px`;
+    canvas.classList.toggle("smooth", canvas.width > shown * devicePixelRatio);
     const pen = canvas.getContext("2d");
     pen.fillStyle = colour("--cell");
     pen.fillRect(0, 0, canvas.width, canvas.height);
@@ -463,28 +534,32 @@ class Page {
       if (deep !== plane) continue;
       const used = chosen === undefined || j < this.shown;
       pen.globalAlpha = used ? 0.25 + 0.75 * (Math.log1p(energy[j]) / most) : 0.8;
-      const inset = used ? 0 : Math.floor(cell * 0.36);
-      pen.fillRect(column * cell + inset, row * cell + inset, cell - gap - 2 * inset, cell - gap - 2 * inset);
+      const inset = used ? 0 : Math.floor(wide * 0.36);
+      pen.fillRect(column * wide + inset, row * tall + inset, wide - gap - 2 * inset, tall - gap - 2 * inset);
     }
     pen.globalAlpha = 1;
     if (chosen !== undefined) {
       const [, row, column] = this.native.position(mask, chosen);
       pen.strokeStyle = colour("--ink");
-      pen.lineWidth = Math.max(2, cell / 5);
+      pen.lineWidth = Math.max(devicePixelRatio, Math.min(wide, tall) / 5);
       const out = pen.lineWidth / 2;
-      pen.strokeRect(column * cell - gap + out, row * cell - gap + out, cell + gap - 2 * out, cell + gap - 2 * out);
+      pen.strokeRect(column * wide - out, row * tall - out, wide - gap + 2 * out, tall - gap + 2 * out);
     }
   }
 
   showFrequency() {
     const mask = this.images.maskOf(this.instance);
     const canvas = find("mask");
-    const widest = Math.max(this.native.rows, this.native.columns);
-    this.drawMask(canvas, this.instance, { cell: Math.max(2, Math.floor(640 / widest)), chosen: this.rank });
+    this.drawMask(canvas, this.instance, { room: Math.min(256, find("pair").clientWidth), chosen: this.rank });
     const pattern = this.native.basis(mask, this.rank, Math.min(this.depth, this.native.depth - 1));
     const most = pattern.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12);
-    if (this.shape.length === 1) drawLines(find("basis"), pattern, this.native.width, [-most, most]);
-    else drawPixels(find("basis"), this.native.height, this.native.width, (i) => 127.5 + (127.5 * pattern[i]) / most);
+    const basis = find("basis");
+    const { height, width } = this.native;
+    if (this.shape.length === 1) drawLines(basis, pattern, width, [-most, most]);
+    else {
+      showPixelsIn(basis, width, basis.clientWidth);
+      drawPixels(basis, height, width, (i) => 127.5 + (127.5 * pattern[i]) / most);
+    }
     const place = this.native.position(mask, this.rank).slice(-this.shape.length);
     const index = this.file.arrays.frequencies.array[mask * this.k + this.rank];
     const own = Array.from({ length: this.images.channels }, (_, c) => this.images.value(this.instance, c, this.rank));
@@ -545,9 +620,9 @@ class Page {
 
   /* Colours of canvases follow the theme. */
   recolour() {
-    for (const section of find("sheet").children) {
+    for (const section of this.sections()) {
       const small = section.querySelector(".about canvas");
-      if (small && section.querySelector(".tile")) this.drawMask(small, this.members[section.dataset.label][0], { cell: 2 });
+      if (section.querySelector(".tile")) this.drawMask(small, this.members[section.dataset.label][0], { room: 64 });
     }
     this.show();
   }
@@ -556,6 +631,7 @@ class Page {
 /* Signals of one length as lines, over at least the given range; each after the first is dashed. */
 function drawLines(canvas, values, length, range) {
   Object.assign(canvas, { width: 512, height: 256 });
+  canvas.classList.add("smooth");
   const pen = canvas.getContext("2d");
   const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], range);
   pen.strokeStyle = getComputedStyle(canvas).color;
@@ -568,6 +644,11 @@ function drawLines(canvas, values, length, range) {
     }
     pen.stroke();
   }
+}
+
+/* Pixels as squares where they are enlarged at least twice; else smoothed. */
+function showPixelsIn(canvas, width, room) {
+  canvas.classList.toggle("smooth", 2 * width > room * devicePixelRatio && width !== room * devicePixelRatio);
 }
 
 function drawPixels(canvas, height, width, value) {
@@ -604,6 +685,8 @@ function refuse(text) {
 (async () => {
   let page;
   listenToTheme(() => page?.recolour());
+  find("verdict").textContent = "Reading the file…";
+  if (!document.hidden) await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
   try {
     const bytes = carriedBytes();
     page = new Page(await readFred(bytes), bytes);

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _GREY = ("1", "L", "LA", "La")
 _DEEP = ("I", "F")
+_SIXTEEN = ";16"
 
 
 class ImageFiles:
@@ -101,9 +102,10 @@ def _opened(path: Path) -> Iterator[Image]:
 
     try:
         with Image.open(path) as image:
-            if image.mode.startswith(_DEEP):
+            stored = [image.mode, *(str(tile[3]) for tile in getattr(image, "tile", []))]
+            if image.mode.startswith(_DEEP) or any(_SIXTEEN in mode for mode in stored):  # such colour has mode RGB
                 raise SourceError(
-                    "an image has more than 8 bits a channel", where=str(path), found=f"PIL mode {image.mode}"
+                    "an image has more than 8 bits a channel", where=str(path), found=f"PIL mode {' '.join(stored)}"
                 )
             yield image
     except SourceError:

@@ -156,7 +156,8 @@ def _channel_axis(shape: tuple[int, ...], name: str) -> int | None:
         where=name,
         expected="either axis 1 or the last of length 1 or 3",
         found=shape,
-        hint="Add an array channel_axis to the archive, np.array(1) for (N, C, ...)",
+        hint="Add an array channel_axis to the archive, np.array(1) for (N, C, ...); volumes of one channel are"
+        " (N, 1, depth, height, width)",
     )
 
 

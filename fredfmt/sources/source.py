@@ -137,10 +137,16 @@ class Source:
         left, held = splits.words(fraction, seed)
         return self.subset(rest, selection=left), self.subset(held_out, selection=held)
 
-    def sample(self, per_class: int, *, seed: int = 0) -> Source:
-        """``per_class`` random images of every class, drawn by ``seed``, class by class."""
+    def sample(self, per_class: int | Sequence[int], *, seed: int = 0) -> Source:
+        """``per_class`` random images of every class, drawn by ``seed``, class by class; a sequence has a number for
+        each class.
+
+        Raises `ArgumentError` for a class with fewer images.
+        """
         chosen = splits.draw(self.labels, per_class, seed)
-        return self.subset(chosen, selection=f"{per_class} random images a class, seed {seed}")
+        counts = sorted({min(per_class), max(per_class)}) if isinstance(per_class, Sequence) else (per_class,)
+        count = " to ".join(map(str, counts))
+        return self.subset(chosen, selection=f"{count} random images a class, seed {seed}")
 
     def provenance(self) -> dict[str, Any]:
         """What a file says about its source: JSON values for ``Metadata.source``."""

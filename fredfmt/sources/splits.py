@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,20 +54,25 @@ def words(fraction: float, seed: int) -> tuple[str, str]:
     return f"without {share}", share
 
 
-def draw(labels: Labels, per_class: int, seed: int) -> Indices:
-    """``per_class`` random images of every class without repeats, class by class.
+def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
+    """``per_class`` random images of every class without repeats, class by class; a sequence has a number for each.
 
-    Raises `ArgumentError` for a number below 1 or a class with fewer images.
+    Raises `ArgumentError` for a single number below 1, or a class with fewer images.
     """
-    if per_class < 1:
+    if not isinstance(per_class, Sequence) and per_class < 1:
         raise ArgumentError("unusable number of images a class", expected="at least 1", found=per_class)
     chosen = []
     for label, members in _shuffled_classes(labels, seed, "draw"):
-        if len(members) < per_class:
+        count = per_class[label] if isinstance(per_class, Sequence) else per_class
+        if len(members) < count:
             raise ArgumentError(
-                "a class has too few images", where=f"class {label}", expected=per_class, found=len(members)
+                "a class has too few images",
+                where=f"class {label}",
+                expected=count,
+                found=len(members),
+                hint="Ask for fewer a class (a smaller budget or a larger k), or leave the class out",
             )
-        chosen.append(members[:per_class])
+        chosen.append(members[:count])
     return np.concatenate(chosen)
 
 

@@ -107,6 +107,34 @@ def test_geometry_is_that_of_pixels_also_where_images_are_not_square(name, draw)
             np.testing.assert_allclose(changed[i, c], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_volumes_that_are_the_same_at_every_depth_are_changed_as_their_slices(name):
+    images, each = batch(), draws(5)
+    each[:, 2] = 0.5  # along the depth: no shift, no scale; a cut through the middle
+    volumes = images[:, :, None].expand(-1, -1, 7, -1, -1)
+    changed = Augmentation(name, each[:, [2, 0, 1, 3]] if name in ("crop", "cutout", "scale") else each)(volumes)
+    expected = Augmentation(name, each)(images)
+    if name == "color":  # the level is that of the volume, which is that of each slice
+        torch.testing.assert_close(changed[:, :, 0], expected)
+    torch.testing.assert_close(changed[:, :, 3], expected)
+    if name == "cutout":
+        assert torch.equal(changed[:, :, 0], images)
+
+
+def test_signals():
+    signals = batch(height=1)[:, :, 0]
+    for name in sorted({*OPERATIONS} - {"rotate"}):
+        changed = Augmentation(name, draws(5))(signals)
+        assert changed.shape == signals.shape
+        assert not torch.equal(changed, signals)
+    squeezed = Augmentation("scale", torch.tensor([[1.0, 0, 0, 0]], dtype=torch.float64))(signals)
+    places = np.clip(8 + 1.2 * (np.arange(17) - 8), 0, 16)
+    for signal, made in zip(signals.reshape(-1, 17), squeezed.reshape(-1, 17), strict=True):
+        np.testing.assert_allclose(made, np.interp(places, np.arange(17), signal), atol=1e-6)
+    with pytest.raises(ArgumentError, match=r"cannot be rotated.*'color_crop'"):
+        operations("color_rotate_crop", 1)
+
+
 def test_draws_depend_on_the_generator_alone():
     names = operations("color_crop_cutout_flip_scale_rotate")
     assert names == ("color", "crop", "cutout", "flip", "scale", "rotate")

@@ -96,6 +96,8 @@ def test_processes_give_the_same_bytes(patches, folder, tmp_path):
 def test_parameters_that_are_not_finite_are_an_error(patches, tmp_path):
     with pytest.raises(ExpertError, match="expert 0, epoch 1: the parameters are not finite") as caught:
         train_experts(patches, tmp_path, ExpertConfig(epochs=1, batch=16, lr=1e30, network=NETWORK), count=2)
+    with pytest.raises(ExpertError, match=r"epoch 1: the loss is that of no network.*rate of 1e\+08"):
+        train_experts(patches, tmp_path, ExpertConfig(epochs=1, batch=16, lr=1e8, network=NETWORK), count=1)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as it comes from a process
     assert sorted(contents(tmp_path)) == ["experts.json"]
 

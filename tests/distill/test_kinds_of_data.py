@@ -67,8 +67,22 @@ def test_classes_of_very_different_sizes(digits, digits_test):
         np.testing.assert_array_equal(np.bincount(data.labels), [2] * 10)
     result = compare(data, uneven, digits_test, QUICK, baselines=("own-start", "coded", "equal-instances", "whole"))
     assert [row.instances_per_class for row in result] == [2, 2, 2, 2, len(rows) / 10]
-    with pytest.raises(ArgumentError, match=r"class 0: a class has too few images; expected 4, found 2"):
-        distill(uneven, replace(CONFIG, ipc=1))
+
+
+@pytest.mark.parametrize("objective", ["dc", "dm", "frepo"])
+def test_a_class_with_fewer_images_than_instances_has_one_instance_an_image(digits, digits_test, objective, caplog):
+    rows = np.concatenate([np.flatnonzero(digits.labels == label)[: 1 if label == 3 else 9] for label in range(10)])
+    uneven = digits.subset(np.random.default_rng(0).permutation(rows))
+    config = replace(CONFIG, objective=objective, ipc=1, mask="amplitude")
+    data = distill(uneven, config)
+    np.testing.assert_array_equal(np.bincount(data.labels), [1 if label == 3 else 4 for label in range(10)])
+    assert "1 of 10 classes have fewer images than the 4 instances of the budget" in caplog.text
+    result = compare(data, uneven, digits_test, QUICK, baselines=("own-start", "equal-instances"))
+    assert [row.instances_per_class for row in result] == [3.7] * 3
+    with pytest.raises(ArgumentError, match=r"too few images; expected 36, found"):  # nor has any other class
+        distill(uneven, replace(config, ipc=9))
+    with pytest.raises(ArgumentError, match=r"class 3 \(1 images\).*mask='amplitude'"):
+        distill(uneven, replace(config, mask="evr"))
 
 
 def test_classes_of_an_image_folder_by_name(tmp_path, digits, digits_test):

@@ -25,6 +25,11 @@ def test_a_budget_in_images(digits):
     assert (choice.k, choice.instances_per_class, choice.ipc) == (32, 3, 1.5)
 
 
+def test_a_budget_that_nothing_fits(digits):
+    with pytest.raises(ArgumentError, match=r"not one instance a class fits.*1000 bytes"):
+        plan(digits, max_bytes=1000)
+
+
 def test_a_plan_needs_one_budget(digits):
     for budgets in ({}, {"ipc": 1, "max_bytes": 9000}):
         with pytest.raises(ArgumentError, match="one budget"):

@@ -219,7 +219,7 @@ def test_divergence_is_named_and_spares_the_checkpoint(patches, tmp_path, monkey
 
 def test_budgets_that_the_source_cannot_fill_are_refused(patches):
     with pytest.raises(ArgumentError, match="too few images"):
-        distill(patches, replace(CONFIG, ipc=2))
+        distill(patches, replace(CONFIG, ipc=3))
     with pytest.raises(ArgumentError, match="do not fit"):
         distill(patches, replace(CONFIG, network=NetworkConfig(depth=4)))
 

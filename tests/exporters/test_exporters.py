@@ -15,8 +15,9 @@ import torch
 from PIL import Image
 
 from fredfmt import ArgumentError, decode, encode
-from fredfmt.exporters import BY_SUFFIX, EXPORTERS, export
+from fredfmt.exporters import BY_SUFFIX, EXPORTERS, IN_TRAINING, WHITENED, export
 from fredfmt.importers import Facts, import_file
+from fredfmt.metadata import Whitening
 from fredfmt.sources import open_source
 
 CLASSES = tuple("abcdefghij")
@@ -234,3 +235,57 @@ def test_soft_labels_come_back(to, soft, tmp_path):
     order = np.argsort(soft.labels.argmax(1), kind="stable") if to == "ddranking" else np.arange(30)
     np.testing.assert_allclose(data.labels, soft.labels[order], atol=1e-6)
     assert data.metadata.ext["fredfmt.import"]["kind"] == {"pair": "triple"}.get(kind, kind)
+
+
+@pytest.mark.parametrize("to", ["dc", "mtt", "ddranking", "npz", "safetensors"])
+@pytest.mark.parametrize("shape", [(9,), (3, 4, 5)])
+def test_data_of_one_and_three_axes_come_back(to, shape, tmp_path):
+    values = np.random.default_rng(2).normal(size=(6, 2, *shape)).astype(np.float32)
+    labels = np.repeat([0, 1, 2], 2)
+    facts = {"classes": ("a", "b", "c")}
+    made = encode(values, labels, k=5, step=None, normalization=((0.5, 0.4), (0.2, 0.3)), recipe={"lr": 0.1}, **facts)
+    name = BACK[to][0]
+    export(made, tmp_path / name, to=to)
+    if to in IN_TRAINING:
+        facts |= {"mean": (0.5, 0.4), "std": (0.2, 0.3), "channels": "first", "zca": None if to == "dc" else "no"}
+    back = import_file(tmp_path / name, Facts(**facts))
+    assert np.array_equal(decode(back).numpy(), decode(made, normalized=to in IN_TRAINING).numpy())
+    assert np.array_equal(back.labels, labels)
+
+
+@pytest.mark.parametrize("to", ["png", "parquet", "webdataset"])
+def test_pictures_have_two_axes(to, tmp_path):
+    made = encode(np.zeros((2, 1, 9), np.float32), [0, 1], k=5, mask="low")
+    with pytest.raises(ArgumentError, match="only images of 1 or 3 channels"):
+        export(made, tmp_path / "x", to=to)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", EXPORTERS)
+def test_whitened_images_go_only_where_that_is_known(to, images, tmp_path):
+    white = encode(images[0], images[1], k=35, step=None, classes=CLASSES, whitening=Whitening("zca", 0.1))
+    if to not in WHITENED:
+        with pytest.raises(ArgumentError, match=r"ZCA-whitened.*--to mtt"):
+            export(white, tmp_path / "x", to=to)
+        assert not list(tmp_path.iterdir())
+        return
+    assert "whitened" in export(white, tmp_path / "x", to=to)
+    facts = Facts(classes=CLASSES, zca="keep", zca_epsilon=0.1, lr="unknown")
+    back = import_file(tmp_path / "x", facts)
+    assert back.metadata.whitening == Whitening("zca", 0.1)
+    order = np.argsort(images[1], kind="stable") if to == "ddranking" else np.arange(30)
+    assert np.array_equal(decode(back).numpy(), decode(white).numpy()[order])
+
+
+def test_the_space_is_said_and_files_are_replaced_only_by_force(hard, tmp_path):
+    assert export(hard, tmp_path / "x.npz") == "in 0..1"
+    assert export(hard, tmp_path / "x.pt") == "normalised by mean 0.3, 0.31, 0.32 and std 0.4, 0.41, 0.42"
+    (tmp_path / "x.npz").write_bytes(b"old")
+    with pytest.raises(ArgumentError, match="--force"):
+        export(hard, tmp_path / "x.npz")
+    assert (tmp_path / "x.npz").read_bytes() == b"old"
+    export(hard, tmp_path / "x.npz", force=True)
+    assert len(np.load(tmp_path / "x.npz")["images"]) == 30
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ArgumentError, match="as a folder"):
+        export(hard, tmp_path / "folder", force=True)

@@ -5,7 +5,7 @@ out. Run as a program it fills a folder: ``python tests/importers/fixtures.py FO
 """
 
 import sys
-from collections import OrderedDict
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -51,7 +51,7 @@ def tensor(array):
 
 
 def dc(folder, *, experiments=1, legacy=False):
-    """main_DC.py and main_DM.py: ``data`` grows by ``[images, labels]`` with each experiment."""
+    """main.py and main_DM.py of DC, DSA, DM: ``data`` grows by ``[images, labels]`` with each experiment."""
     images, labels = digits()
     data = [[tensor(images + number), tensor(labels)] for number in range(experiments)]
     accuracies = {"ConvNet": [np.float64(0.5), np.float64(0.51)], "MLP": []}
@@ -78,8 +78,22 @@ def fred_dm(folder):
     images, labels, mask = fred_images()
     path = folder / "res_DM_DIGITS_ConvNet_3ipc.pt"
     torch.save({"data": [[(tensor(images), tensor(labels))]], "accs_all_exps": {"ConvNet": [np.float64(0.6)]}}, path)
+    as_from_a_gpu(path)
     torch.save(tensor(mask), folder / "mask.pt")
     return path, images, labels
+
+
+def as_from_a_gpu(path):
+    """The archive with its storages where FreD leaves them: its DC and DM save without ``.cpu()``."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    place = next(name for name in contents if name.endswith("/data.pkl"))
+    here, there = (b"X" + len(name).to_bytes(4, "little") + name for name in (b"cpu", b"cuda:0"))
+    assert here in contents[place]
+    contents[place] = contents[place].replace(here, there)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
 
 
 def fred_tm(folder):
@@ -100,11 +114,20 @@ def mtt(folder, *, which="best", whitened_copy=False):
     return path, images, labels
 
 
-def datm(folder):
-    """DATM.py: soft labels as logits and a learned learning rate."""
-    path, images, labels = mtt(folder)
-    torch.save(nn.Parameter(tensor(logits(labels))).detach(), folder / "labels_best.pt")
-    torch.save(tensor(np.float32(0.0123)), folder / "lr_best.pt")
+def ftd_average(folder, *, which="best", whitened_copy=False):
+    """distill_FTD.py's averages, in a folder of their own; the copy without whitening has no ``ema`` in its name."""
+    images, labels = pixels(7, 5) if whitened_copy else digits()
+    path = folder / f"{'images_zca_' if whitened_copy else 'ema_images_'}{which}.pt"
+    torch.save(tensor(images), path)
+    torch.save(tensor(labels), folder / f"ema_labels_{which}.pt")
+    return path, images, labels
+
+
+def datm(folder, *, which="best", whitened_copy=False):
+    """DATM.py: soft labels as logits, which ask for gradients where no GPU was, and a learned learning rate."""
+    path, images, labels = mtt(folder, which=which, whitened_copy=whitened_copy)
+    torch.save(tensor(logits(labels)).requires_grad_(True), folder / f"labels_{which}.pt")
+    torch.save(tensor(np.float32(0.0123)), folder / f"lr_{which}.pt")
     return path, images, torch.softmax(tensor(logits(labels)), dim=1).numpy()
 
 
@@ -117,7 +140,7 @@ def idc(folder, *, side=8):
 
 
 def unpacked(images, factor):
-    """What IDC trains on, by torch: crops row by row, enlarged bilinearly, 0.5 beyond the edge."""
+    """What IDC trains on of one class, by torch: crops row by row, enlarged bilinearly, 0.5 beyond the edge."""
     side = images.shape[3]
     more = -side % factor
     padded = nn.functional.pad(tensor(images), (0, more, 0, more), value=0.5)
@@ -158,7 +181,7 @@ def ddif(folder, *, lr=True):
     places = (places / (height - 1) - 0.5) * 2
     with torch.no_grad():
         images = [field(places, 10.0, 30.0).reshape(height, width, 3).permute(2, 0, 1) for field in made]
-    value = {"nf": [OrderedDict(field.state_dict()) for field in made], "label": tensor(labels)}
+    value = {"nf": [dict(field.state_dict()) for field in made], "label": tensor(labels)}
     path = folder / "DDiF_TM_1ipc#synset_best.pt"
     torch.save({**value, "syn_lr": tensor(np.float32(0.03))} if lr else value, path)
     return path, torch.stack(images).numpy(), labels
@@ -169,7 +192,8 @@ def rfad(folder):
     images, labels = digits()
     one_hot = (np.eye(CLASSES)[labels] - 0.1).astype(np.float32)
     path = folder / "best.npz"
-    np.savez(path, images=images, labels=one_hot, valid_loss=0.1, k=np.float32(1.5), jit=np.float32(0))
+    k = torch.tensor(1.5).double().numpy()
+    np.savez(path, images=images, labels=one_hot, valid_loss=np.float64(0.1), k=k, jit=0.005, best_iter=40)
     return path, images, labels
 
 
@@ -194,22 +218,48 @@ def flax_bytes(value):
 
 
 def frepo(folder):
-    """FRePo's and RCIG's ``checkpoint_N``: channels last, centred labels, the optimiser's state beside."""
+    """FRePo's ``checkpoint_N``: channels last, centred labels, the optimiser's state and empty averages beside."""
     images, labels = digits()
     centred = (np.eye(CLASSES)[labels] - 1 / CLASSES).astype(np.float32)
     params = {"x_proto": np.ascontiguousarray(np.moveaxis(images, 1, -1)), "y_proto": centred}
-    state = {"step": 100, "params": params, "opt_state": {"0": {"count": np.int32(5), "mu": params, "nu": params}}}
+    optimiser = {"0": {"count": np.int32(5), "mu": params, "nu": params}, "1": {}}
+    averages = {"ema_hidden": None, "ema_average": None, "ema_count": 0}
     path = folder / "checkpoint_100"
-    path.write_bytes(flax_bytes(state))
+    path.write_bytes(flax_bytes({"step": 100, "params": params, "opt_state": optimiser, **averages}))
     return path, images, labels
 
 
+def rcig(folder):
+    """RCIG's: learned labels, a temperature, masked states of two optimisers, and the running average of it all."""
+    images, labels = digits()
+    last = {
+        "log_temp": np.float32(0.28),
+        "x_proto": np.ascontiguousarray(np.moveaxis(images, 1, -1)),
+        "y_proto": logits(labels),
+    }
+    average = {name: np.asarray(value * np.float32(0.5)) for name, value in last.items()}
+    images_only = {"count": np.int32(5), "mu": {**last, "log_temp": {}}, "nu": {**last, "log_temp": {}}}
+    temperature = {"count": np.int32(5), "mu": {"log_temp": np.float32(0), "x_proto": {}, "y_proto": {}}}
+    state = {
+        "step": np.int32(100),
+        "params": last,
+        "opt_state": {"0": {"inner_state": {"0": images_only, "1": {}}}, "1": {"inner_state": {"0": temperature}}},
+        "train_it": np.int32(100),
+        "ema_hidden": average,
+        "ema_average": average,
+    }
+    path = folder / "checkpoint_100"
+    path.write_bytes(flax_bytes(state))
+    return path, images * np.float32(0.5), torch.softmax(tensor(logits(labels) / 2), dim=1).numpy()
+
+
 def rat(folder, *, learned=False):
-    """RaT-BPTT's HDF5: ``data`` and ``epoch``, labels only where they are learned."""
+    """RaT-BPTT's HDF5: ``data``, the weight of an embedding, so a row an image; labels only where they are learned."""
     images, labels = digits()
     path = folder / "IPC_3.h5"
     with h5py.File(path, "w") as file:
-        file["data"], file["epoch"] = images, 7
+        file.create_dataset("data", data=images.reshape(len(images), -1))
+        file.create_dataset("epoch", data=7)
         if learned:
             file["label"] = logits(labels)
     return path, images, labels
@@ -243,7 +293,10 @@ def named_tensors(folder):
     return path, images, labels
 
 
-EVERY = (dc, fred_dm, fred_tm, mtt, datm, idc, ddif, rfad, kip, frepo, rat, folder_of_images, bare, named_tensors)
+EVERY = (
+    *(dc, fred_dm, fred_tm, mtt, ftd_average, datm, idc, ddif, rfad, kip, frepo, rcig, rat),
+    *(folder_of_images, bare, named_tensors),
+)
 
 if __name__ == "__main__":
     for make in EVERY:

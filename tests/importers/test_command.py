@@ -76,8 +76,9 @@ def test_arrays_and_folders_need_no_torch(tmp_path, monkeypatch):
     (folder, _, _), (pickled, _, _) = fixtures.folder_of_images(tmp_path), fixtures.bare(tmp_path)
     monkeypatch.setitem(sys.modules, "torch", None)
     letters = tuple("abcdefghij")
-    assert len(import_file(arrays, Facts(zca="keep", classes=letters))) == 30
-    assert len(import_file(hdf5, Facts(zca="keep", classes=letters, labels="class-major"))) == 30
+    facts = {"zca": "keep", "zca_epsilon": 0.1, "classes": letters, "unit": True, "size": (7, 5)}
+    assert len(import_file(arrays, Facts(**facts))) == 30
+    assert len(import_file(hdf5, Facts(**facts, labels="class-major"))) == 30
     assert len(import_file(folder)) == 30
     with pytest.raises(SourceError, match="needs torch"):
         import_file(pickled)

@@ -8,6 +8,7 @@ import pickle
 import resource
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 
 import fixtures
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures import MEAN, STD
+from PIL import Image
 
 from fredfmt import FredError, LimitError, Limits
 from fredfmt.importers import Facts, import_file
@@ -33,6 +35,7 @@ def refused(path, words=None, facts=FACTS, **options):
     text = str(caught.value)
     assert "\n" not in text
     assert path.name in text
+    assert "weights_only" not in text  # torch advises to run what it refuses
     return text
 
 
@@ -97,6 +100,40 @@ def test_a_tensor_larger_than_what_is_stored_is_refused_before_it_is_made(tmp_pa
     refused(path, "not all there")
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "strides", "offset"),
+    [
+        ([4], [-1], 3),
+        ([4], [1], 1 << 40),
+        ([1 << 32, 1 << 32], [1 << 32, 1], 0),
+        ([0, 1 << 62], [1, 1], 0),
+        ([1 << 62] * 4000, [0] * 4000, 0),
+    ],
+    ids=["backwards", "outside", "overflow", "empty", "axes"],
+)
+def test_tensors_of_impossible_shape(shape, strides, offset, zipped, tmp_path):
+    def numbers(values):
+        return b"(" + b"".join(b"\x8a\x08" + struct.pack("<q", value) for value in values) + b"t"
+
+    def text(value):
+        return b"X" + struct.pack("<I", len(value)) + value
+
+    storage = b"(" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu") + b"K\x04NtQ"
+    rest = numbers([offset])[1:-1] + numbers(shape) + numbers(strides) + b"\x89ccollections\nOrderedDict\n)RtR."
+    body = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + storage + rest
+    path = tmp_path / "x.pt"
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/data.pkl", body)
+            archive.writestr("x/data/0", b"\0" * 16)
+    else:
+        before = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+        head = b"".join(pickle.dumps(value, protocol=2) for value in before)
+        path.write_bytes(head + body + pickle.dumps(["0"], protocol=2) + struct.pack("<q", 4) + b"\0" * 16)
+    refused(path, "claims more numbers|shape of its own")
+
+
 def test_a_view_that_repeats_numbers_is_refused(tmp_path):
     path = tmp_path / "x.pt"
     torch.save({"images": torch.zeros(1).expand(1 << 30, 1, 5, 7), "labels": torch.zeros(1)}, path)
@@ -126,6 +163,16 @@ def test_old_pickles_that_declare_too_much_are_refused(tmp_path):
         b"\x80\x04\x96\xff\xff\xff\xff\xff\x00\x00\x00.",
         b"\x80\x02ccollections\nOrderedDict\n.",
         b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00zlib\x86R.",
+        b"\x80\x02](X\x00\x00\x10\x00" + b"a" * (1 << 20) + b"q\x00"  # a megabyte, four thousand times
+        b"" + b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R" * 4000 + b"e.",
+        b"\x80\x02})" + b"\x85" * 200_000 + b"K\x01s.",  # to hash this key ends the process
+        b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\n)"
+        b"" + b"\x85" * 200_000 + b"X\x03\x00\x00\x00cpuK\x01tQ.",
+        b"\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00V8\x89\x88\x87R(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\x7fK\x01K\x10tb.",
+        b"\x80\x02cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nX\x02\x00\x00\x00f8\x89\x88\x87R\x85R.",
+        b"\x80\x02(X\x02\x00\x00\x00idiposix\nsystem\n.",  # INST
+        b"\x80\x02(cposix\nsystem\nX\x02\x00\x00\x00ido.",  # OBJ
+        b"\x80\x02Pposix.system\n.",  # PERSID
         b"",
     ],
 )
@@ -228,6 +275,18 @@ def test_numpy_bombs(tmp_path):
     refused(tmp_path / "y.npz", "over the limit")
 
 
+@pytest.mark.parametrize("shape", ["(-" * 4000 + "1,)" * 4000, "(0, 1 << 62)", "(0, 4611686018427387904)", "(True, 4)"])
+def test_numpy_headers_that_are_none(shape, tmp_path):
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    text += b" " * (-len(text) % 64)
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + b"\0" * 64
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("images.npy", content)
+    refused(tmp_path / "x.npz")
+    (tmp_path / "x.npy").write_bytes(content)
+    refused(tmp_path / "x.npy")
+
+
 def test_safetensors_that_lie(tmp_path):
     path = tmp_path / "x.safetensors"
     for entry in (
@@ -292,3 +351,44 @@ def test_a_text_file_and_a_folder_of_nothing(tmp_path):
     refused(tmp_path / "notes.txt", "not a kind of file")
     refused(tmp_path, "is not clear")
     refused(tmp_path / "none.pt", "no such file")
+
+
+def test_links_in_a_folder_are_refused(tmp_path):
+    path, _, _ = fixtures.folder_of_images(tmp_path)
+    (path / "new00000" / "other.png").symlink_to(tmp_path / "private.png")
+    Image.new("RGB", (5, 7)).save(tmp_path / "private.png")
+    refused(path, "a link")
+    (path / "new00000" / "other.png").unlink()
+    (path / "z").symlink_to("/")
+    refused(path, "a link")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P"])
+def test_odd_image_files(mode, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.arange(35, dtype=np.uint8).reshape(7, 5)).convert(mode).save(tmp_path / name / "x.png")
+    (tmp_path / "a" / ".hidden.png").write_bytes(b"no image")
+    (tmp_path / "notes.txt").touch()
+    data = import_file(tmp_path)
+    assert (len(data), data.metadata.channels) == (2, 1 if mode == "L" else 3)
+    assert data.metadata.reconstruction["rmse"] == 0
+    Image.new("RGB", (6, 7)).save(tmp_path / "a" / "y.png")
+    refused(tmp_path, "differ in size|has colour")
+    assert len(import_file(tmp_path, Facts(size=(7, 5)))) == 3 if mode != "L" else True
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path, "a class has no images")
+
+
+def test_image_files_of_sixteen_bits_are_refused(tmp_path):
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    for kind, samples in ((0, 1), (2, 3), (6, 4)):  # grey, RGB, RGBA
+        rows = b"".join(b"\0" + bytes(range(2 * samples * 5)) for _ in range(7))
+        header = struct.pack(">IIBBBBB", 5, 7, 16, kind, 0, 0, 0)
+        place = tmp_path / str(kind) / "a"
+        place.mkdir(parents=True)
+        body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (place / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+        refused(place.parent, "more than 8 bits")

@@ -13,19 +13,23 @@ from fredfmt.importers import IMPORTERS, KNOWN, NOTES, Facts, import_file
 
 NUMBERS = {"classes": "numbers"}
 NORMALISED = {"mean": MEAN, "std": STD, **NUMBERS}
+WHITENED = {"zca": "keep", "zca_epsilon": 0.1}
 
 KINDS = {
     "dc": (fixtures.dc, "dc", NORMALISED),
     "mtt": (fixtures.mtt, "pair", {**NORMALISED, "zca": "no", "lr": 0.02}),
     "datm": (fixtures.datm, "triple", {**NORMALISED, "zca": "no"}),
     "idc, nothing packed": (fixtures.idc, "packed", {**NUMBERS, "factor": 1}),
-    "rfad": (fixtures.rfad, "arrays", {**NUMBERS, "zca": "keep"}),
-    "kip": (fixtures.kip, "arrays", {**NUMBERS, "zca": "keep", "labels": "hard"}),
+    "averages of ftd": (fixtures.ftd_average, "pair", {**NORMALISED, "zca": "no", "lr": 0.02}),
+    "whitened": (fixtures.mtt, "pair", {**NUMBERS, **WHITENED, "lr": 0.02}),
+    "rfad": (fixtures.rfad, "arrays", {**NORMALISED, **WHITENED}),
+    "kip": (fixtures.kip, "arrays", {**NORMALISED, **WHITENED, "labels": "hard"}),
+    "rcig": (fixtures.rcig, "flax", {**NORMALISED, **WHITENED, "labels": "logits", "average": True}),
     "frepo": (fixtures.frepo, "flax", {**NORMALISED, "zca": "no"}),
     "rat": (
         fixtures.rat,
         "arrays",
-        {**NORMALISED, "classes": tuple("abcdefghij"), "zca": "no", "labels": "class-major"},
+        {**NORMALISED, "classes": tuple("abcdefghij"), "zca": "no", "labels": "class-major", "size": (7, 5)},
     ),
     "folder": (fixtures.folder_of_images, "folder", {}),
     "bare": (
@@ -50,6 +54,7 @@ def test_a_file_comes_in_exactly(make, kind, facts, tmp_path):
     else:
         np.testing.assert_allclose(data.labels, labels, atol=1e-6)
     assert (data.metadata.normalization is not None) == ("mean" in facts)
+    assert (data.metadata.whitening is not None) == ("zca_epsilon" in facts)
     save(data, tmp_path / "x.fred")
     assert load(tmp_path / "x.fred") == data
     assert validate(tmp_path / "x.fred").valid
@@ -93,21 +98,21 @@ def test_fields_are_drawn_as_ddif_draws_them(tmp_path):
 def test_packed_pictures_are_cut_out_as_idc_does(side, factor, tmp_path):
     path, images, labels = fixtures.idc(tmp_path, side=side)
     data = import_file(path, Facts(**NUMBERS, factor=factor))
-    expected = fixtures.unpacked(images, factor)
+    expected = np.concatenate([fixtures.unpacked(images[labels == label], factor) for label in range(CLASSES)])
     assert expected.shape == (len(images) * factor**2, 3, side, side)
     np.testing.assert_allclose(decode(data).numpy(), expected, atol=1e-6)
-    assert np.array_equal(data.labels, np.tile(labels, factor**2))
+    assert np.array_equal(data.labels, np.repeat(np.arange(CLASSES), 3 * factor**2))
     assert data.metadata.normalization is None
 
 
 def test_soft_labels_of_hdf5_and_of_kernels(tmp_path):
     path, _, labels = fixtures.rat(tmp_path, learned=True)
-    data = import_file(path, Facts(**NORMALISED, zca="no", labels="logits", temperature=2.0))
+    data = import_file(path, Facts(**NORMALISED, zca="no", labels="logits", temperature=2.0, size=(7, 5)))
     expected = torch.softmax(torch.tensor(fixtures.logits(labels)) / 2, dim=1)
     np.testing.assert_allclose(data.labels, expected, atol=1e-6)
     path, _, _ = fixtures.kip(tmp_path)
     with pytest.raises(ArgumentError, match="does not fit"):
-        import_file(path, Facts(**NUMBERS, zca="keep", labels="centred"))
+        import_file(path, Facts(**NORMALISED, **WHITENED, labels="centred"))
 
 
 def test_old_pickles_and_several_experiments(tmp_path):
@@ -129,8 +134,9 @@ def test_a_transform_reports_its_error(tmp_path):
     assert data.metadata.reconstruction["rmse"] == pytest.approx(error, rel=1e-3)
 
 
-def test_the_copy_without_whitening_is_in_pixels(tmp_path):
-    path, images, _ = fixtures.mtt(tmp_path, which="500", whitened_copy=True)
+@pytest.mark.parametrize("make", [fixtures.mtt, fixtures.ftd_average, fixtures.datm])
+def test_the_copy_without_whitening_is_in_pixels(make, tmp_path):
+    path, images, _ = make(tmp_path, which="500", whitened_copy=True)
     data = import_file(path, Facts(**NUMBERS, lr=0.01))
     assert data.metadata.normalization is None
     assert np.array_equal(decode(data).numpy(), images)
@@ -148,10 +154,11 @@ def test_whitening_is_undone_by_its_matrix(last, tmp_path):
     white = np.moveaxis(white, -1, 1) if last else white
     torch.save(torch.tensor(white.astype(np.float32)), tmp_path / "images_best.pt")
     torch.save(torch.tensor(labels), tmp_path / "labels_best.pt")
-    names = ("rev_whitening_transform", "mean") if last else ("transform_inv", "mean_vector")
+    names = ("rev_whitening_transform", "zca_mean") if last else ("transform_inv", "mean_vector")
     np.savez(tmp_path / "zca.npz", **{names[0]: np.linalg.inv(matrix), names[1]: mean})
-    facts = Facts(**NUMBERS, zca=str(tmp_path / "zca.npz"), unit=True, lr="unknown")
+    facts = Facts(**NUMBERS, dataset="cifar10", zca=str(tmp_path / "zca.npz"), lr="unknown")
     data = import_file(tmp_path, facts)
+    assert data.metadata.normalization is None  # MTT's code does not normalise what it whitens
     np.testing.assert_allclose(decode(data).numpy(), images, atol=1e-4)
     assert data.metadata.ext[NOTES]["whitening"] == "undone with zca.npz"
 
@@ -164,8 +171,12 @@ MISSING = {
     "factor": (fixtures.idc, NUMBERS, "--factor"),
     "w0": (fixtures.ddif, NORMALISED, "--w0 and --w0-initial"),
     "size": (fixtures.ddif, {**NORMALISED, "w0": 1.0, "w0_initial": 1.0}, "--size"),
-    "labels": (fixtures.rat, {**NORMALISED, "zca": "no"}, "--labels-file"),
-    "float labels": (fixtures.kip, {**NUMBERS, "zca": "keep"}, "--labels logits"),
+    "labels": (fixtures.rat, {**NORMALISED, "zca": "no", "size": (7, 5)}, "--labels-file"),
+    "size of rows": (fixtures.rat, {**NORMALISED, "zca": "no"}, "--size HEIGHT,WIDTH"),
+    "float labels": (fixtures.kip, {**NORMALISED, **WHITENED}, "--labels logits"),
+    "epsilon": (fixtures.mtt, {**NUMBERS, "zca": "keep", "lr": 1.0}, "--zca-epsilon"),
+    "space before whitening": (fixtures.rfad, {**NUMBERS, **WHITENED}, "before they were whitened"),
+    "average": (fixtures.rcig, {**NORMALISED, **WHITENED, "labels": "logits"}, "--average or --no-average"),
     "lr of the dataset": (fixtures.dc, {"dataset": "tiny-imagenet"}, "--classes A,B"),
 }
 
@@ -191,6 +202,10 @@ CONTRADICTIONS = {
     "unit": (lambda folder: fixtures.dc(folder, experiments=3), {**NUMBERS, "unit": True, "experiment": 2}, "--unit"),
     "unit of packed": (fixtures.idc, {**NORMALISED, "factor": 1}, "in 0..1"),
     "zca": (fixtures.dc, {**NORMALISED, "zca": "keep"}, "not ZCA"),
+    "epsilon": (fixtures.mtt, {**NORMALISED, "zca": "no", "zca_epsilon": 0.1, "lr": 1.0}, "--zca keep"),
+    "epsilon of nothing": (fixtures.mtt, {**NUMBERS, "zca": "keep", "zca_epsilon": 0.0, "lr": 1.0}, "above 0"),
+    "average": (fixtures.frepo, {**NORMALISED, "zca": "no", "average": True}, "running average"),
+    "size of rows": (fixtures.rat, {**NORMALISED, "zca": "no", "size": (7, 6)}, "--size does not fit"),
     "mean alone": (fixtures.dc, {**NUMBERS, "mean": MEAN}, "--mean and --std"),
     "channels": (fixtures.dc, {**NUMBERS, "mean": (0.5,), "std": (0.5,)}, "3 values"),
     "names": (fixtures.dc, {**NORMALISED, "classes": ("a", "b")}, "10 names"),
@@ -224,6 +239,40 @@ def test_projects_that_normalise_differently_are_told_apart(tmp_path):
     torch.save({"images": torch.tensor(images), "labels": torch.arange(30)}, tmp_path / "x.pt")
     with pytest.raises(ArgumentError, match="in different ways"):
         import_file(tmp_path / "x.pt", facts)
+
+
+def test_images_that_stay_whitened_are_never_taken_for_pixels(tmp_path):
+    path, images, _ = fixtures.mtt(tmp_path)
+    data = import_file(path, Facts(dataset="cifar10", **WHITENED, lr=0.01))
+    record = data.metadata.whitening
+    assert (record.method, record.epsilon, record.images, record.source["name"]) == ("zca", 0.1, None, "cifar10")
+    assert data.metadata.normalization is None
+    assert np.array_equal(decode(data).numpy(), images)
+    with pytest.raises(ArgumentError, match="whitened"):
+        decode(data, normalized=False)
+
+
+def test_a_list_that_is_not_idcs_is_not_taken_for_pixels(tmp_path):
+    images, labels = fixtures.digits()
+    path = tmp_path / "data.pt"
+    torch.save([torch.tensor(images * 3), torch.tensor(labels)], path)
+    with pytest.raises(ArgumentError, match="--mean and --std"):
+        import_file(path, Facts(**NUMBERS, factor=1))
+    assert import_file(path, Facts(**NORMALISED, factor=1)).metadata.normalization.mean == MEAN
+    torch.save([torch.tensor(np.moveaxis(images * 3, 1, -1)), torch.tensor(labels)], path)
+    assert np.array_equal(decode(import_file(path, Facts(**NORMALISED, factor=1))).numpy(), images * 3)
+    bytes_ = (fixtures.pixels(8, 8)[0] * 255).astype(np.uint8)
+    torch.save([torch.tensor(bytes_), torch.tensor(labels)], path)
+    assert decode(import_file(path, Facts(**NUMBERS, factor=2))).max() <= 1
+
+
+def test_grey_images_without_an_axis_of_channels(tmp_path):
+    images, labels = fixtures.pixels(8, 8, 1)
+    np.savez(tmp_path / "x.npz", images=images[:, 0], labels=labels)
+    with pytest.raises(ValueError, match="none for grey"):
+        import_file(tmp_path / "x.npz", Facts(**NUMBERS, unit=True, zca="no"))
+    data = import_file(tmp_path / "x.npz", Facts(**NUMBERS, unit=True, zca="no", channels="none"))
+    assert np.array_equal(decode(data).numpy(), images)
 
 
 def test_a_kind_can_be_insisted_on(tmp_path):

@@ -166,7 +166,10 @@ def test_by_keyboard_alone(show):
     assert page.locator("#chosen-name").text_content() == f"0, instance {second}"
     assert page.locator(".tile[aria-pressed='true']").get_attribute("aria-label") == f"0, instance {second}"
     page.get_by_role("button", name="Next").press("Enter")
-    assert page.locator("#chosen-name").text_content() == f"{data.labels[second + 1]}, instance {second + 1}"
+    told = f"{data.labels[second + 1]}, instance {second + 1}"
+    assert page.locator("#chosen-name").text_content() == told
+    page.wait_for_selector(f"#status:has-text('{told}')", state="attached")
+    assert page.locator("#k").get_attribute("aria-valuetext") == f"1 of {data.k}"
 
 
 def test_everything_has_a_name_and_the_text_enough_contrast(show):
@@ -182,7 +185,7 @@ def test_everything_has_a_name_and_the_text_enough_contrast(show):
     for theme in ("light", "dark"):
         page.locator("#theme").click()
         assert page.locator("#theme").text_content() == f"Theme: {theme}"
-        for selector in ("body", "#subtitle", "#verdict strong", "#download", "#chosen-about", "#k-value", "footer"):
+        for selector in ("body", "#subtitle", "#verdict strong", "#download", "#frequency-about", "#k-value", "footer"):
             colours = page.eval_on_selector(
                 selector,
                 """element => {
@@ -291,6 +294,58 @@ def test_themes_and_narrow_screens(show):
         assert dark.locator("#theme").text_content() == f"Theme: {name}"
         colours.append(dark.evaluate(background))
     assert colours[0] == colours[2] == colours[3] != colours[1]
+
+
+def test_on_a_narrow_screen_an_instance_opens_under_its_class(show):
+    """Without a sideways scroll, whatever the names; a tile that is touched is still there afterwards."""
+    names = ("x" * 70, "a name of several words that goes on and on and on", "שלום", *"3456789")
+    data = digits(per_class=30, classes=names)
+    page = show(data, viewport=(360, 760))
+    assert page.evaluate("document.scrollingElement.scrollWidth") == 360
+    under = "document.getElementById('about-chosen').previousElementSibling.dataset.label"
+    assert page.evaluate(under) == "0"
+    page.locator(".class").nth(2).scroll_into_view_if_needed()
+    tile = page.locator(".class").nth(2).locator(".tile").nth(1)
+    tile.scroll_into_view_if_needed()
+    tile.click()
+    assert page.evaluate(under) == "2"
+    controls, aside = page.locator("#controls").bounding_box(), page.locator("aside").bounding_box()
+    assert controls["y"] + controls["height"] < tile.bounding_box()["y"] < aside["y"] < 760
+    number = page.get_by_role("spinbutton", name="Instance")
+    before = number.bounding_box()["y"]
+    number.fill(str(np.flatnonzero(data.labels == 7)[0]))
+    number.press("Enter")
+    assert page.evaluate(under) == "7"
+    assert abs(number.bounding_box()["y"] - before) < 1
+    assert page.evaluate("document.activeElement.id") == "instance"
+    page.set_viewport_size({"width": 1280, "height": 760})
+    page.wait_for_function("document.getElementById('about-chosen').parentElement.id === 'columns'")
+
+
+def test_pixels_are_squares_of_one_size_and_smooth_where_there_are_too_many(show):
+    data = digits()
+    page = show(data)
+    page.wait_for_selector(":nth-match(.tile[data-drawn], 20)")
+    size = "document.querySelector('.tile canvas').getBoundingClientRect().width"
+    assert page.evaluate(size) % data.metadata.spatial_shape[1] == 0
+    mask = "(() => { const c = document.getElementById('mask'); return c.getBoundingClientRect().width / c.width; })()"
+    assert page.evaluate(mask) == 1
+    rendering = "getComputedStyle(document.querySelector('.tile canvas')).imageRendering"
+    assert page.evaluate(rendering) == "pixelated"
+    large = fredfmt.encode(np.ones((2, 1, 9, 400), np.float32), [0, 1], k=5, mask="low")
+    wide = show(large)
+    wide.wait_for_selector(":nth-match(.tile[data-drawn], 2)")
+    assert wide.evaluate(rendering) == "auto"
+
+
+def test_on_paper_every_class_is_drawn(show):
+    page = show(digits(per_class=20), viewport=(1280, 700))
+    assert page.locator(".tile[data-drawn]").count() < 200
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".tile[data-drawn]").count() == 200
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not page.locator("#controls").is_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_more_instances_are_there_when_asked_for(show):

@@ -1,7 +1,7 @@
 """A server, a cache of the test's own, and a small data set of two channels and odd sizes."""
 
 import pytest
-from made import make
+from small import make
 from web import Site
 
 from fredfmt import save

@@ -16,6 +16,7 @@ from fredfmt.card.text import markdown
 from fredfmt.card.text import yaml as written
 from fredfmt.cli.app import app
 from fredfmt.containers.package import with_metadata
+from fredfmt.metadata import Whitening
 
 ADDRESS = "hf://datasets/team/tiny@v1/x.fred"
 SAID = {"address": ADDRESS, "creators": ["Doe, Jane", "The Lab"], "version": "1.2.0", "date": "2026-11-23"}
@@ -202,15 +203,22 @@ def test_what_is_there_stays(rich, tmp_path):
         card(rich, tmp_path / "card", replace=True)
 
 
-def test_data_that_are_no_images_have_no_picture(tmp_path):
-    images = np.random.default_rng(4).random((9, 1, 19), np.float32)
-    save(encode(images, np.arange(9) % 3, k=4, step=0.5), tmp_path / "x.fred")
+def test_signals_are_drawn_and_not_called_images(tmp_path):
+    signals = np.random.default_rng(4).random((9, 1, 19), np.float32)
+    save(encode(signals, np.arange(9) % 3, k=4, step=0.5), tmp_path / "x.fred")
+    made = card(tmp_path / "x.fred", tmp_path / "card")
+    assert "preview.png" in {path.name for path in made.files}
+    assert "task_categories" not in front_matter((tmp_path / "card" / "README.md").read_text())
+
+
+def test_whitened_images_have_no_picture(tmp_path):
+    images = np.random.default_rng(4).random((9, 1, 5, 7), np.float32)
+    whitening = Whitening("zca", 0.1)
+    save(encode(images, np.arange(9) % 3, k=4, step=0.5, whitening=whitening), tmp_path / "x.fred")
     made = card(tmp_path / "x.fred", tmp_path / "card")
     assert "preview.png" not in {path.name for path in made.files}
     assert made.left_out[-1].startswith("preview.png")
-    text = (tmp_path / "card" / "README.md").read_text()
-    assert "preview.png" not in text
-    assert "task_categories" not in front_matter(text)
+    assert "preview.png" not in (tmp_path / "card" / "README.md").read_text()
 
 
 def test_the_command(rich, tmp_path):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from hub_stub import HEAD, Hub
-from made import make
+from small import make
 from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, FormatError, IntegrityError, SourceError, digest, load, save
@@ -51,10 +51,9 @@ def test_a_new_version_on_the_hub_is_seen(hub, file, tmp_path):
 
 
 def test_a_card_goes_with_it(hub, file, tmp_path):
-    made = card(file, tmp_path / "card", address=ADDRESS, creators=["Doe, Jane"])
-    assert "preview.png" not in {path.name for path in made.files}
+    card(file, tmp_path / "card", address=ADDRESS, creators=["Doe, Jane"])
     push(file, "hf://datasets/team/tiny/", card=tmp_path / "card", create=True, message="first")
-    assert hub.commits == [("first", ["CITATION.cff", "README.md", "croissant.json", "x.fred"])]
+    assert hub.commits == [("first", ["CITATION.cff", "README.md", "croissant.json", "preview.png", "x.fred"])]
     with pytest.raises(FileNotFoundError, match="no card there"):
         push(file, ADDRESS, card=tmp_path)
 

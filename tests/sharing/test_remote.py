@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made import make
+from small import make
 from typer.testing import CliRunner
 
 from fredfmt import (
@@ -225,7 +225,7 @@ def test_a_file_replaced_while_it_is_fetched_is_not_taken_for_the_one_before(sit
 
 
 def test_no_secret_of_an_address_is_shown(site, content, cache, tmp_path):
-    """Not in errors, wherever the server leads and however it spells it, nor on stdout, in pages and in the cache."""
+    """Not in errors, wherever the server leads to and however it spells it, nor on stdout, in pages or the cache."""
     target = "/there.fred?X-Amz-Signature=SECRET%2F1"
     forbidden = site.put_answer("there.fred", lambda method: (403, {"Content-Length": 0}, b""))
     leading = site.put_answer("x.fred", lambda method: (302, {"Location": target, "Content-Length": 0}, b""))

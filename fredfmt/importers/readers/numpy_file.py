@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 from math import prod
@@ -16,6 +17,8 @@ from fredfmt.errors import SourceError, located
 from fredfmt.limits import Limits
 
 _SMALL = 64 << 20
+_UNREADABLE = (ValueError, TypeError, SyntaxError, AttributeError, EOFError, RecursionError, MemoryError)
+"""What numpy, and the parser it asks, raise about headers and shapes that are none."""
 
 
 def read_npz(content: bytes, limits: Limits) -> dict[str, NDArray[Any]]:
@@ -56,8 +59,9 @@ def _array(stream: IO[bytes], size: int) -> NDArray[Any]:
         shape, fortran, dtype = reading(stream)
     except SourceError:
         raise
-    except (ValueError, TypeError, SyntaxError, AttributeError, EOFError) as error:
-        raise SourceError("not an array", found=f"{type(error).__name__}: {error}") from None
+    except (*_UNREADABLE, tokenize.TokenError) as error:
+        words = (str(error).splitlines() or [""])[0]
+        raise SourceError("not an array", found=f"{type(error).__name__}: {words}") from None
     if dtype.kind not in "biufUS" or dtype.itemsize == 0:
         raise SourceError("not plain numbers or strings", found=dtype, hint="Objects are never unpickled")
     if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize > size:
@@ -67,5 +71,8 @@ def _array(stream: IO[bytes], size: int) -> NDArray[Any]:
     raw = stream.read(prod(shape) * dtype.itemsize)
     if len(raw) != prod(shape) * dtype.itemsize:
         raise SourceError("an array is cut short", expected=f"shape {shape}", found=f"{len(raw)} bytes")
-    array = np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran else "C")
-    return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(shape)
+    try:
+        array = np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran else "C")
+        return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False)).reshape(shape)
+    except _UNREADABLE as error:
+        raise SourceError("an impossible shape", found=f"{type(error).__name__}: {error}") from None

@@ -8,7 +8,7 @@ refused, and the sizes of tensors are known before there are any.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import IO, Any
@@ -29,6 +29,9 @@ ITEM_BYTES = {
 }
 _DEEPEST = 32
 _NODES = 1 << 21
+_AXES = 16
+_LARGEST = 1 << 48
+_SCALAR_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def read(stream: IO[bytes]) -> Pickle:
             machine.step(opcode.name, argument)
     except SourceError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SourceError("not a readable pickle", found=f"{type(error).__name__}: {error}") from None
     raise SourceError("a pickle without an end")
 
@@ -144,8 +147,8 @@ class _Machine:
             arguments, function = self.stack.pop(), self.stack.pop()
             self.stack.append(_called(function, arguments))
         elif opcode == "BUILD":
-            self.stack.pop()
-            if not isinstance(self.stack[-1], dict | Scalar):
+            state, built = self.stack.pop(), self.stack[-1]
+            if not (isinstance(built, dict) or (isinstance(built, Scalar) and _is_plain_dtype(state))):
                 raise SourceError("an object with a state of its own", expected="plain tensors")
         else:
             self._collect(opcode)
@@ -163,7 +166,7 @@ class _Machine:
             self._top(list).extend(items)
         elif opcode in ("SETITEM", "SETITEMS"):
             items = [self.stack.pop(-2), self.stack.pop()] if opcode == "SETITEM" else self._marked()
-            self._top(dict).update(zip(items[::2], items[1::2], strict=True))
+            self._top(dict).update(_entries(zip(items[::2], items[1::2], strict=True)))
         else:
             raise SourceError("more than data", expected="plain tensors", found=f"the pickle opcode {opcode}")
 
@@ -190,17 +193,30 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 }
 
 
+DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+_PLAIN = (None, None, None, -1, -1, 0)
+
+
+def _entries(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """A dict of plain keys: to hash one that is nested a million deep would end the process."""
+    entries = list(pairs)
+    if not all(isinstance(key, str | int | float) for key, _ in entries):
+        raise SourceError("a dict with keys of its own", expected="strings or numbers")
+    return dict(entries)
+
+
 def _ordered_dict(arguments: tuple[Any, ...]) -> Any:
-    pairs = arguments[0] if arguments else []
-    return dict(tuple(pair) for pair in pairs)
+    return _entries(tuple(pair) for pair in (arguments[0] if arguments else []))
 
 
 def _tensor(arguments: tuple[Any, ...]) -> Tensor:
     storage, offset, shape, strides = arguments[:4]
-    shape, strides = tuple(shape), tuple(strides)
-    whole = all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
+    shape, strides = tuple(shape[: _AXES + 1]), tuple(strides[: _AXES + 1])
+    whole = len(shape) <= _AXES and all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
     if not isinstance(storage, Storage) or not whole or len(shape) != len(strides):
-        raise SourceError("a tensor without a shape of its own", found=f"shape {shape}")
+        raise SourceError("a tensor without a shape of its own", expected=f"at most {_AXES} axes, contiguous or not")
+    if prod(max(length, 1) for length in shape) > _LARGEST:  # also of empty ones, which numpy cannot hold
+        raise SourceError("a tensor claims more numbers than there can be", found=f"shape {shape}")
     last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
     if prod(shape) and (prod(shape) > storage.count or last >= storage.count):
         raise SourceError(
@@ -213,14 +229,27 @@ def _parameter(arguments: tuple[Any, ...]) -> Any:
     return arguments[0]
 
 
+def _dtype(arguments: tuple[Any, ...]) -> Scalar:
+    if not arguments or arguments[0] not in DTYPES:
+        raise SourceError("a type of numpy that is not a plain number", expected=", ".join(DTYPES))
+    return Scalar()
+
+
+def _is_plain_dtype(state: Any) -> bool:
+    """Version, byte order, then nothing of its own: neither fields nor sizes."""
+    return isinstance(state, tuple) and state[1:2] in (("<",), (">",), ("|",)) and state[2:] == _PLAIN
+
+
 def _scalar(arguments: tuple[Any, ...]) -> Scalar:
+    if len(arguments) != 2 or not isinstance(arguments[0], Scalar) or not isinstance(arguments[1], bytes):
+        raise SourceError("a number of numpy without a value")
     return Scalar()
 
 
 def _bytes(arguments: tuple[Any, ...]) -> bytes:
     text, encoding = arguments
-    if encoding != "latin1":
-        raise SourceError("bytes in an encoding of their own", expected="latin1", found=repr(encoding))
+    if encoding != "latin1" or len(text) > _SCALAR_BYTES:
+        raise SourceError("bytes that are not a number", expected=f"latin1, at most {_SCALAR_BYTES}")
     return bytes(text, "latin1")
 
 
@@ -229,7 +258,7 @@ _CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
     "torch._utils _rebuild_tensor": _tensor,
     "torch._utils _rebuild_tensor_v2": _tensor,
     "torch._utils _rebuild_parameter": _parameter,
-    "numpy dtype": _scalar,
+    "numpy dtype": _dtype,
     "numpy.core.multiarray scalar": _scalar,
     "numpy._core.multiarray scalar": _scalar,
     "_codecs encode": _bytes,
@@ -261,4 +290,6 @@ def _storage(identity: Any) -> Storage:
         raise SourceError("a storage of an unknown kind", expected=", ".join(ITEM_BYTES), found=kind)
     if identity[5:] not in ((), (None,)):
         raise SourceError("a view of a storage", expected="plain tensors")
-    return Storage(str(key), ITEM_BYTES[kind.text], count)
+    if not isinstance(key, str):
+        raise SourceError("a storage without a name", found=type(key).__name__)
+    return Storage(key, ITEM_BYTES[kind.text], count)

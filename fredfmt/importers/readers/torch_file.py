@@ -39,16 +39,17 @@ def _loaded(content: bytes) -> Any:
     import numpy as np
 
     scalar = np.float64(0).__reduce__()[0]  # lives in another module in every numpy
-    doubles = (np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType)
-    allowed: list[Any] = [np.dtype, *doubles]
+    allowed: list[Any] = [np.dtype, *{type(np.dtype(name)) for name in pickles.DTYPES}]
     allowed += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
             warnings.simplefilter("ignore")  # about old storages, which are read all the same
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever torch's reader raises about a file that is not whole
-        first = (str(error).splitlines() or [""])[0]
-        raise SourceError("torch cannot read it", found=f"{type(error).__name__}: {first}") from None
+        words = str(error).rpartition("WeightsUnpickler error: ")[2]  # what stands before it advises to run the file
+        raise SourceError(
+            "torch cannot read it", found=f"{type(error).__name__}: {words.partition(chr(10))[0]}"
+        ) from None
 
 
 def _zipped(content: bytes) -> pickles.Pickle:
@@ -104,7 +105,9 @@ def _legacy(content: bytes) -> pickles.Pickle:
         keys = pickles.read(stream).tree
         needed = sum(8 + storage.nbytes for storage in declared.storages)
         left = len(content) - stream.tell()
-        if not isinstance(keys, list) or {storage.key for storage in declared.storages} - {str(key) for key in keys}:
+        if not isinstance(keys, list) or {storage.key for storage in declared.storages} - {
+            key for key in keys if isinstance(key, str)
+        }:
             raise SourceError("a tensor's numbers are not listed")
         if needed > left:
             raise SourceError("a tensor's numbers are not all there", expected=f"{needed} bytes", found=left)
