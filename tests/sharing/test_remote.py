@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make
+from small import make
 from typer.testing import CliRunner
 
 from fredfmt import (
