@@ -15,7 +15,7 @@ from fredfmt import limits as limits_
 from fredfmt.decoder import Decoder, to_unit
 from fredfmt.errors import FredIndexError
 from fredfmt.limits import Limits
-from fredfmt.metadata import check_unit
+from fredfmt.metadata import check_unit, tell_whitened
 from fredfmt.model import FreDData
 from fredfmt.storage import File, loaded
 
@@ -67,8 +67,7 @@ class FreDDataset(Dataset[Sample]):
         self.data = loaded(file, verify=verify, expected_digest=expected_digest, limits=limits)
         self.transform = transform
         self.target_transform = target_transform
-        if not normalized:
-            check_unit(self.data.metadata)
+        (tell_whitened if normalized else check_unit)(self.data.metadata)
         self._normalized = normalized
         self._decoder = Decoder.of(self.data, size=size, k=k, device="cpu", dtype=dtype)
         self._labels = self.data.labels.astype(np.float32 if self.data.soft else np.int64)

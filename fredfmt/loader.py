@@ -13,7 +13,7 @@ from fredfmt import limits as limits_
 from fredfmt.decoder import Decoder
 from fredfmt.errors import ArgumentError
 from fredfmt.limits import Limits
-from fredfmt.metadata import check_unit
+from fredfmt.metadata import check_unit, tell_whitened
 from fredfmt.model import FreDData
 from fredfmt.storage import File, loaded
 
@@ -104,6 +104,8 @@ class FreDLoader:
         self._masks = torch.tensor(self.data.mask_of, dtype=torch.int64, device=self.device)
         labels = torch.float32 if self.data.soft else torch.int64
         self._labels = torch.tensor(self.data.labels, dtype=labels, device=self.device)
+        if normalized:
+            tell_whitened(self.data.metadata)
         self._unit = None if normalized else _moments(self.data, dtype, self.device)
         self._step = 0
         self._resumed = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from fredfmt.errors import ArgumentError, FormatError, VersionError, check, loca
 
 if TYPE_CHECKING:
     from fredfmt.sources import ZCA
+
+_log = logging.getLogger(__name__)
 
 FORMAT = "fred"
 VERSION = "1.0"
@@ -354,6 +357,15 @@ _READERS: Mapping[str, Any] = {
     "license": _read_string,
     "citation": _read_string,
 }
+
+
+def tell_whitened(metadata: Metadata) -> None:
+    """Warn in the log that images are whitened, where there are such: what trains on them knows no others."""
+    if metadata.whitening is not None:
+        _log.warning(
+            "the images are whitened (ZCA): networks trained on them know whitened images only; whiten what they are to"
+            " judge by the same matrix, fredfmt.sources.ZCA.of(data.metadata, train)"
+        )
 
 
 def check_unit(metadata: Metadata, whitening: ZCA | None = None) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from typer.testing import CliRunner
 
-from fredfmt import ArgumentError, Normalization, decode, load, save
+from fredfmt import ArgumentError, Normalization, decode, load, save, validate
 from fredfmt.cli.app import app
 from fredfmt.distill import (
     DistillConfig,
@@ -26,6 +26,7 @@ from fredfmt.distill import (
 )
 from fredfmt.distill.objectives import OBJECTIVES
 from fredfmt.masks import MASKS
+from fredfmt.sources import Source
 from fredfmt.transforms import TRANSFORMS
 
 NETWORK = NetworkConfig(width=4, depth=2)
@@ -113,6 +114,48 @@ def test_every_objective_with_every_network(patches, of, objective, network):
     data = distill(patches, of(objective, network=network, mask="low", k=9, ipc=0.1, optimizer="adam"))
     start = own_start(data, patches).coefficients
     assert np.abs(data.coefficients - start).max() == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "step": 0.1, "quantize_in_loop": True, "base": True, "rate": 0.1},
+        {"network": NetworkConfig("vit", width=1, depth=1), "precision": "bfloat16"},
+    ],
+    ids=["quantised, base, rate", "vit in bfloat16"],
+)
+def test_every_objective_with_settings_that_meet(patches, of, objective, changes, tmp_path):
+    check(distill(patches, of(objective, mask="low", k=23, ipc=0.25, **changes)), tmp_path / "x.fred")
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("shape", [(37,), (6, 7, 9)])
+def test_signals_and_volumes_are_augmented_too(objective, shape, tmp_path):
+    source = Source(
+        name="noise",
+        split="train",
+        images=np.random.default_rng(1).uniform(0, 1, (20, 3, *shape)).astype(np.float32),
+        labels=np.arange(20) % 2,
+        classes=("one", "other"),
+        normalization=Normalization((0.5,) * 3, (0.3,) * 3),
+    )
+    augmentation = "color_crop_cutout_flip_scale" + ("_rotate" if len(shape) > 1 else "")
+    small = replace(NETWORK, depth=1)
+    config = replace(CONFIG, objective=objective, k=23, ipc=48 / math.prod(shape), augmentation=augmentation)
+    config = replace(config, network=small, iterations=2)
+    if objective == "tm":
+        experts = ExpertConfig(epochs=1, batch=16, network=small, augmentation=augmentation)
+        train_experts(source, tmp_path / "experts", experts, count=1)
+        config = replace(config, experts=str(tmp_path / "experts"))
+    check(distill(source, config), tmp_path / "x.fred")
+
+
+def check(data, path):
+    """A finite set that makes a valid file."""
+    assert np.isfinite(data.coefficients.astype(np.float64)).all()
+    save(data, path)
+    assert validate(path).valid
 
 
 @pytest.mark.parametrize("mask", ["low", "high", "random", "gradient", "fisher"])

@@ -116,7 +116,7 @@ def test_the_file_says_so(tmp_path, digits, zca, suffix):
     assert len({digest(read), digest(data), *map(digest, others)}) == 4
 
 
-def test_whitened_images_are_never_given_as_pixels(tmp_path, digits, zca):
+def test_whitened_images_are_never_given_as_pixels(tmp_path, digits, zca, caplog):
     data = whitened(digits, 2, zca, k=64, step=None)
     chosen = digits.sample(2, seed=0)
     np.testing.assert_allclose(zca.unwhiten(decode(data).numpy()), chosen.images[:], atol=1e-5)
@@ -134,7 +134,10 @@ def test_whitened_images_are_never_given_as_pixels(tmp_path, digits, zca):
     ):
         with pytest.raises(ArgumentError, match=r"whitened.*ZCA.of"):
             refused()
-    assert len(FreDDataset(data)) == 20
+    for made in (FreDDataset, FreDLoader):
+        caplog.clear()
+        made(data)
+        assert "networks trained on them know whitened images only" in caplog.text
     file = tmp_path / "x.fred"
     save(data, file)
     for words in (("preview", file, tmp_path / "x.png"), ("export", file, tmp_path / "x.npz")):
