@@ -8,7 +8,7 @@ from types import MappingProxyType
 EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
         "plan": (
-            ("plan digits --bytes 4000", "what fits into 4 kB"),
+            ("plan digits --bytes 5000", "what fits into 5 kB"),
             ("plan cifar10 --ipc 1 --k 64 --k 128", "the paper's budget, two numbers of frequencies"),
         ),
         "distill": (

@@ -303,6 +303,10 @@ class DistillConfig(_Config):
         }
         return {name: value for name, value in super().to_json().items() if name not in idle or value != idle[name]}
 
+    def recipe(self) -> dict[str, Any]:
+        """For ``Metadata.recipe``, where nothing was learnt of how to train: the protocol ``steps``."""
+        return EvaluationConfig(augmentation=self.augmentation).recipe()
+
     def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:
         """``floor(ipc * positions / k)``, at least one.
 
@@ -405,16 +409,28 @@ class EvaluationConfig(_Config):
 
         Raises `ArgumentError` if it has none.
         """
-        rate = recipe.get("lr")
+        rate = recipe.get("lr", recipe.get("peak_lr"))
         if isinstance(rate, bool) or not isinstance(rate, int | float):
             raise ArgumentError(
                 "the recipe of the data has no learning rate",
-                where="metadata: recipe.lr",
-                expected="a number, as objective tm learns it",
+                where="metadata: recipe.lr, or peak_lr",
+                expected="a number",
                 found=rate,
                 hint="Give the rate as a number",
             )
         return replace(self, lr=float(rate))
+
+    def recipe(self) -> dict[str, Any]:
+        """The protocol in the few words of ``Metadata.recipe``. Its rate is the peak of a schedule, ``peak_lr``: ``lr``
+        of a recipe is one that was learnt with the data, and constant."""
+        length = {"epochs": self.epochs} if self.protocol == "paper" else {"steps": self.steps}
+        return {
+            "protocol": self.protocol,
+            **length,
+            "batch": self.batch,
+            "peak_lr": self.lr,
+            "augmentation": self.augmentation,
+        }
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:

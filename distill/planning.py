@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.start import encoded, gather_statistics
 from fredfmt.errors import ArgumentError
 from fredfmt.masks import choose_frequencies
+from fredfmt.model import FreDData
 from fredfmt.quantizer import Step
 from fredfmt.sources import Source
 from fredfmt.storage import packed_size
@@ -25,7 +26,8 @@ STEPS: tuple[Step, ...] = (None, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to spend a budget. Bytes are those of real images in this layout; distilled ones take about as many."""
+    """One way to spend a budget. Bytes are those of a distilled file when its run starts, on real images: coefficients
+    that are learnt grow, and take up to a fifth more; in float32 they take the same."""
 
     k: int
     step: Step
@@ -70,14 +72,21 @@ def plan(
         frequencies = choose_frequencies(statistics, source.spatial_shape, k, mask=mask, transform=transform, seed=seed)
         for step in steps:
             layout = {"k": k, "transform": transform, "mask": frequencies, "step": step}
+            config = DistillConfig(ipc=ipc or 1, k=k, transform=transform, mask=mask, step=step, seed=seed)
+            said = {
+                "mask": {"strategy": mask, "scope": config.mask_scope, **statistics.describe(frequencies)},
+                "distillation": config.to_json(),
+                "reconstruction": {},
+                "recipe": config.recipe(),
+            }
             if max_bytes is None:
-                count = min(DistillConfig(ipc=ipc or 1, k=k).instances_per_class(source.spatial_shape), most)
+                count = min(config.instances_per_class(source.spatial_shape), most)
             else:
-                count = _most_that_fit(source, layout, max_bytes, most, seed)
+                count = _most_that_fit(source, layout, said, max_bytes, most, seed)
             if count:
                 data = encoded(source.sample(count, seed=seed), **layout)
                 rmse = float(data.metadata.reconstruction["rmse"])
-                choices.append(Choice(k, step, count, round(count * k / size, 4), packed_size(data), rmse))
+                choices.append(Choice(k, step, count, round(count * k / size, 4), _file_size(data, said), rmse))
     if not choices:
         raise ArgumentError(
             "not one instance a class fits the budget in any layout",
@@ -87,8 +96,15 @@ def plan(
     return tuple(choices)
 
 
-def _most_that_fit(source: Source, layout: dict[str, Any], max_bytes: int, most: int, seed: int) -> int:
+def _most_that_fit(
+    source: Source, layout: dict[str, Any], said: dict[str, Any], max_bytes: int, most: int, seed: int
+) -> int:
     def fits(count: int) -> bool:
-        return packed_size(encoded(source.sample(count, seed=seed), **layout)) <= max_bytes
+        return _file_size(encoded(source.sample(count, seed=seed), **layout), said) <= max_bytes
 
     return largest_count(fits, most)
+
+
+def _file_size(data: FreDData, said: dict[str, Any]) -> int:
+    """Bytes of the ``.fred`` file with the metadata ``said``, as a distillation writes it."""
+    return packed_size(replace(data, metadata=replace(data.metadata, **said)))

@@ -334,7 +334,7 @@ class _Run:
             base=self.config.base,
             distillation=settings,
             reconstruction={},
-            recipe=self.memory.recipe(),
+            recipe=self.memory.recipe() or self.config.recipe(),
             **how,
         )
 

@@ -42,7 +42,7 @@ def evaluate(
     epochs: Annotated[int, typer.Option(min=1, help="paper: epochs of each network.")] = _DEFAULT.epochs,
     batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = _DEFAULT.batch,
     lr: Annotated[
-        str, typer.Option(metavar="NUMBER|recipe", help="Peak learning rate; recipe: the one learnt with the file.")
+        str, typer.Option(metavar="NUMBER|recipe", help="Peak learning rate; recipe: that of the file.")
     ] = str(_DEFAULT.lr),
     network: Annotated[
         list[str] | None,

@@ -32,5 +32,5 @@ class Remembering:
         """Take up what `state` gave, before the first iteration."""
 
     def recipe(self) -> dict[str, Any]:
-        """What was learnt of how to train on the data, for ``Metadata.recipe``."""
+        """What was learnt of how to train on the data, for ``Metadata.recipe``; else empty."""
         return {}
