@@ -301,7 +301,7 @@ def memory() -> dict[str, Any]:
     masks = run.start.frequencies.nbytes + run.synset._masks.numel() * 8
     sides["plain"] += bytes_of([plain.synset.mask])
     sides["fredfmt"] += masks
-    averaged = sides["fredfmt"] + bytes_of([run.average])
+    averaged = sides["fredfmt"] + bytes_of(list(run.averages.values()))
     ratio = sides["plain"] / sides["fredfmt"]
     return {"what": "bytes of parameter, gradient, momentum, mask", **sides, "ratio": ratio, "least": ratio,
             "target": 3, "fredfmt with the running mean": averaged}  # fmt: skip
