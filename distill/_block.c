@@ -22,18 +22,52 @@ typedef struct {
     float *scratch;             /* (thread, height * width) */
 } Block;
 
+/* Four sums at a time: an addition takes four cycles, and each waits for the one before */
+INLINE float sum_of(const float *x, int64_t size)
+{
+    const float *b = x + size / 4, *c = b + size / 4, *d = c + size / 4;
+    float first = 0, second = 0, third = 0, fourth = 0;
+#pragma omp simd reduction(+ : first, second, third, fourth)
+    for (int64_t i = 0; i < size / 4; i++)
+        first += x[i], second += b[i], third += c[i], fourth += d[i];
+    for (int64_t i = size / 4 * 4; i < size; i++)
+        first += x[i];
+    return (first + second) + (third + fourth);
+}
+
+INLINE float squares_of(const float *x, int64_t size, float centre)
+{
+    const float *b = x + size / 4, *c = b + size / 4, *d = c + size / 4;
+    float first = 0, second = 0, third = 0, fourth = 0;
+#pragma omp simd reduction(+ : first, second, third, fourth)
+    for (int64_t i = 0; i < size / 4; i++) {
+        first += (x[i] - centre) * (x[i] - centre), second += (b[i] - centre) * (b[i] - centre);
+        third += (c[i] - centre) * (c[i] - centre), fourth += (d[i] - centre) * (d[i] - centre);
+    }
+    for (int64_t i = size / 4 * 4; i < size; i++)
+        first += (x[i] - centre) * (x[i] - centre);
+    return (first + second) + (third + fourth);
+}
+
+INLINE float product_of(const float *g, const float *x, int64_t size, float centre)
+{
+    int64_t quarter = size / 4;
+    float first = 0, second = 0, third = 0, fourth = 0;
+#pragma omp simd reduction(+ : first, second, third, fourth)
+    for (int64_t i = 0; i < quarter; i++) {
+        first += g[i] * (x[i] - centre), second += g[i + quarter] * (x[i + quarter] - centre);
+        third += g[i + 2 * quarter] * (x[i + 2 * quarter] - centre);
+        fourth += g[i + 3 * quarter] * (x[i + 3 * quarter] - centre);
+    }
+    for (int64_t i = quarter * 4; i < size; i++)
+        first += g[i] * (x[i] - centre);
+    return (first + second) + (third + fourth);
+}
+
 INLINE void moments(const float *x, int64_t size, double eps, float *mean, float *inverse)
 {
-    float sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < size; i++)
-        sum += x[i];
-    float centre = sum / size;
-#pragma omp simd reduction(+ : squares)
-    for (int64_t i = 0; i < size; i++)
-        squares += (x[i] - centre) * (x[i] - centre);
-    *mean = centre;
-    *inverse = (float)(1 / sqrt((double)squares / size + eps));
+    *mean = sum_of(x, size) / size;
+    *inverse = (float)(1 / sqrt((double)squares_of(x, size, *mean) / size + eps));
 }
 
 /* Means over 2x2 */
@@ -98,13 +132,7 @@ static void backward(const Block *b, const float *x, const float *outer, float *
         float mean = b->mean[p], inverse = b->inverse[p], slope = b->weight[p % b->channels] * inverse;
         float offset = b->bias[p % b->channels] - mean * slope;
         spread(plane, outer + p * pooled, b->height, b->width, slope, offset, g);
-        float sum = 0, product = 0;
-#pragma omp simd reduction(+ : sum, product)
-        for (int64_t i = 0; i < size; i++) {
-            sum += g[i];
-            product += g[i] * (plane[i] - mean);
-        }
-        product *= inverse;
+        float sum = sum_of(g, size), product = product_of(g, plane, size, mean) * inverse;
         of_weight[p] = product;
         of_bias[p] = sum;
         float level = sum / size, tilt = product / size * inverse;
