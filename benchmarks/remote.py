@@ -1,4 +1,4 @@
-"""A file read whole against its metadata alone, over HTTP with 50 ms before every answer: seconds, bytes and requests.
+"""A file read whole, its metadata alone, and one of ten classes, over HTTP with 50 ms before every answer.
 
 python benchmarks/remote.py
 """
@@ -19,7 +19,8 @@ from fredfmt.storage import load_metadata
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "sharing"))
 import web
 
-INSTANCES = (160, 60_000, 400_000)
+INSTANCES = (160, 60_000, 400_000, 1_600_000)
+READINGS = {"whole": load, "metadata": load_metadata, "one class": lambda address: load(address, classes=[3])}
 
 
 class Slow(web.Handler):
@@ -36,15 +37,15 @@ def main() -> None:
     for count in INSTANCES:
         images = generator.standard_normal((count, 1, 10, 10), np.float32)
         with tempfile.TemporaryDirectory() as folder:
-            save(encode(images, np.arange(count) % 10, k=49, step=1.0), Path(folder) / "x.fred")
+            save(encode(images, np.arange(count) * 10 // count, k=49, step=1.0), Path(folder) / "x.fred")
             address = site.put("x.fred", (Path(folder) / "x.fred").read_bytes(), "ranges")
-        for read in (load, load_metadata):
+        for name, read in READINGS.items():
             read(address)
             site.forget()
             start = time.perf_counter()
             read(address)
             seconds, size = time.perf_counter() - start, len(site.files["x.fred"])
-            print(f"{count:>9} {size:>10}  {read.__name__:13} {seconds:7.3f} {site.sent:10} {len(site.asked)}")
+            print(f"{count:>9} {size:>10}  {name:13} {seconds:7.3f} {site.sent:10} {len(site.asked)}")
     site.close()
 
 

@@ -13,7 +13,7 @@ run() {
 # Settings were chosen on a held-out fifth of each train split (docs/decisions/distillation.md). Digits must not be mirrored.
 case $source in
 digits) settings='--objective dm --ipc 1 --k 32 --step 0.5 --lr 0.2 --iterations 600 --augmentation color_crop_cutout_scale_rotate' ;;
-*) settings='--objective dm --ipc 1 --k 49 --lr 0.2' ;;
+*) settings='--objective dm --ipc 1 --k 49' ;;
 esac
 
 # shellcheck disable=SC2086

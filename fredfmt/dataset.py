@@ -17,6 +17,7 @@ from fredfmt.errors import FredIndexError
 from fredfmt.limits import Limits
 from fredfmt.metadata import check_unit, tell_whitened
 from fredfmt.model import FreDData
+from fredfmt.selection import Classes
 from fredfmt.storage import File, loaded
 
 Sample: TypeAlias = tuple[Any, Any]
@@ -39,8 +40,8 @@ class FreDDataset(Dataset[Sample]):
         False gives images in 0..1 instead of the space that they were stored in.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
-    verify, expected_digest, limits
-        As for `fredfmt.load`.
+    classes, verify, expected_digest, limits
+        As for `fredfmt.load`: a part of the classes, whose labels keep their numbers, and what is checked.
 
     Raises
     ------
@@ -60,11 +61,12 @@ class FreDDataset(Dataset[Sample]):
         size: Sequence[int] | None = None,
         k: int | None = None,
         dtype: torch.dtype = torch.float32,
+        classes: Classes | None = None,
         verify: bool = True,
         expected_digest: str | None = None,
         limits: Limits = limits_.DEFAULT,
     ) -> None:
-        self.data = loaded(file, verify=verify, expected_digest=expected_digest, limits=limits)
+        self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
         self.transform = transform
         self.target_transform = target_transform
         (tell_whitened if normalized else check_unit)(self.data.metadata)

@@ -15,6 +15,7 @@ from fredfmt.errors import ArgumentError
 from fredfmt.limits import Limits
 from fredfmt.metadata import check_unit, tell_whitened
 from fredfmt.model import FreDData
+from fredfmt.selection import Classes
 from fredfmt.storage import File, loaded
 
 
@@ -47,8 +48,8 @@ class FreDLoader:
         In distributed training, which of how many equal shares of each epoch this process gets. All ranks get the same
         number of batches: where the instances do not divide, the first ones of the epoch's order come twice, or with
         ``drop_last`` its last ones not at all. Otherwise shares are disjoint.
-    verify, expected_digest, limits
-        As for `fredfmt.load`.
+    classes, verify, expected_digest, limits
+        As for `fredfmt.load`: a part of the classes, whose labels keep their numbers, and what is checked.
 
     Raises
     ------
@@ -75,6 +76,7 @@ class FreDLoader:
         dtype: torch.dtype = torch.float32,
         rank: int = 0,
         world_size: int = 1,
+        classes: Classes | None = None,
         verify: bool = True,
         expected_digest: str | None = None,
         limits: Limits = limits_.DEFAULT,
@@ -83,7 +85,7 @@ class FreDLoader:
             raise ArgumentError("unusable batch_size", expected="at least 1", found=batch_size)
         if not 0 <= rank < world_size:
             raise ArgumentError("the rank is not in the world", expected=f"0 to {world_size - 1}", found=rank)
-        self.data = loaded(file, verify=verify, expected_digest=expected_digest, limits=limits)
+        self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed

@@ -1,7 +1,8 @@
 """Addresses: ``https://``, ``s3://``, ``hf://`` and whatever else fsspec knows in, bytes out, whole or not at all.
 
 A file is fetched in one request: its arrays are single chunks up to 16 MiB, each under one checksum, so no part of
-them can be verified alone (docs/decisions/remote.md). The metadata can, and lie in front.
+them can be verified alone (docs/decisions/remote.md). The metadata can, and lie in front; so can the chunks of larger
+arrays.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from fredfmt.limits import Limits
 
 _MARKS = ("ETag", "Content-MD5", "Digest", "blob_id", "VersionId")
 _TIMEOUT = 30.0
+_PIECE = 64 << 10
+"""Bytes of the smallest part that is asked for."""
 _SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
 """User and password before the host; query and fragment."""
 _URL = re.compile(r"[a-zA-Z][\w+.-]*://[^\s'\"]+")
@@ -84,6 +87,54 @@ class Address:
             with self._system.open(self._path, "rb", **options) as stream:
                 content: bytes = stream.read(size)
         return content
+
+    @contextmanager
+    def pieces(self) -> Iterator[Pieces]:
+        """The file in pieces. Raises `NoPiecesError` where it can only be had from its beginning."""
+        with _explained(self.address):
+            stream = self._system.open(self._path, "rb", block_size=_PIECE, cache_type="none")
+        with stream:
+            if not stream.size:
+                raise NoPiecesError
+            yield Pieces(stream, self.address)
+
+
+class NoPiecesError(Exception):
+    """A server that does not know ranges."""
+
+
+class Pieces:
+    """A file at an address of which some bytes are fetched, a little more than asked for, as requests take time.
+
+    Raises `NoPiecesError` or `SourceError`.
+    """
+
+    def __init__(self, stream: Any, address: str) -> None:
+        self._stream = stream
+        self._address = address
+        self.size: int = stream.size
+        self._kept: list[tuple[int, bytes]] = []
+
+    def read(self, first: int, last: int) -> bytes:
+        """The bytes from ``first`` up to ``last``, or fewer at the end of the file."""
+        for start, content in self._kept:
+            if start <= first and last <= start + len(content):
+                return content[first - start : last - start]
+        start = min(first, max(0, self.size - _PIECE))
+        wanted = min(max(last, start + _PIECE), self.size) - start
+        with _explained(self._address):
+            try:
+                self._stream.seek(start)
+                content: bytes = self._stream.read(wanted)
+            except ValueError as error:  # of fsspec, and io.UnsupportedOperation
+                raise NoPiecesError from error
+        if len(content) != wanted:
+            raise SourceError(
+                "the server sent something else than asked for", expected=f"{wanted} bytes", found=len(content)
+            )
+        if wanted <= _PIECE:
+            self._kept.append((start, content))
+        return content[first - start : last - start]
 
 
 def _open(address: str) -> tuple[Any, str]:
@@ -154,7 +205,7 @@ def _explained(address: str) -> Iterator[None]:
     """Turn whatever a file system raises into one error that says what to do."""
     try:
         yield
-    except (FredError, _TooMuch):
+    except (FredError, NoPiecesError, _TooMuch):
         raise
     except Exception as error:
         raise _explanation(address, error) from None

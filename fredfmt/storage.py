@@ -14,25 +14,33 @@ from typing import IO, TypeAlias
 from fredfmt import cache
 from fredfmt import limits as limits_
 from fredfmt.containers import archive, directory, hdf5, hierarchy
-from fredfmt.containers.package import Package, pack, unpack
+from fredfmt.containers.package import Package, pack, unpack, unpack_classes
 from fredfmt.digest import check_spelling, digest_of_data
-from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError, IntegrityError, located
+from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError, IntegrityError, SourceError, located
 from fredfmt.limits import Limits
 from fredfmt.metadata import Metadata
 from fredfmt.model import FreDData
-from fredfmt.remote import Address, is_address, shown, unchanged
+from fredfmt.remote import Address, NoPiecesError, Pieces, is_address, shown, unchanged
+from fredfmt.selection import Classes, of_classes
 
 File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 SUFFIXES = (".fred", ".fred.zarr", ".fred.h5")
 
 _PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+_LARGE = 1 << 20
+"""Bytes of the smallest file that is worth more requests than one."""
 _FIRST = 64 << 10
 """Bytes asked for first where the metadata alone are wanted; most fit several times."""
 
 
 def load(
-    file: File, *, verify: bool = True, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT
+    file: File,
+    *,
+    classes: Classes | None = None,
+    verify: bool = True,
+    expected_digest: str | None = None,
+    limits: Limits = limits_.DEFAULT,
 ) -> FreDData:
     """Read a data set.
 
@@ -43,6 +51,10 @@ def load(
         ``hf://datasets/owner/name@revision/x.fred`` or another that fsspec knows. The container is told by its content,
         not by its name. What an address gave is kept in a cache (`fredfmt.cache`) once it is verified, and taken from
         there while the server says that it is the same.
+    classes
+        Names or numbers of classes, of which alone the instances are returned; labels keep their numbers. Of a large
+        ``.fred`` at an address only the chunks that hold them are fetched, if no ``expected_digest`` is given: their
+        checksums are verified, but the content digest is of the whole.
     verify
         Whether to compute the content digest and compare it. Chunk checksums are verified in any case.
     expected_digest
@@ -60,25 +72,36 @@ def load(
         If there is no such file.
     SourceError
         If an address cannot be read; nothing of it is kept.
+    ArgumentError
+        For classes that are not there.
     """
     check_spelling(expected_digest)
     with located(_name(file)):
         if isinstance(file, str) and is_address(file):
-            return fetch_verified(file, verify=verify, expected_digest=expected_digest, limits=limits)[1]
-        data = unpack(read_package(file, limits=limits), verify=verify, limits=limits)
-        _check_expected(data, expected_digest)
-        return data
+            part = _fetch_classes(file, classes, limits) if classes is not None and expected_digest is None else None
+            if part is not None:
+                return part
+            data = fetch_verified(file, verify=verify, expected_digest=expected_digest, limits=limits)[1]
+        else:
+            data = unpack(read_package(file, limits=limits), verify=verify, limits=limits)
+            _check_expected(data, expected_digest)
+        return data if classes is None else of_classes(data, classes)
 
 
 def loaded(
-    file: File | FreDData, *, verify: bool = True, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT
+    file: File | FreDData,
+    *,
+    classes: Classes | None = None,
+    verify: bool = True,
+    expected_digest: str | None = None,
+    limits: Limits = limits_.DEFAULT,
 ) -> FreDData:
     """`load`, or the data themselves, compared with the expected digest all the same."""
     if not isinstance(file, FreDData):
-        return load(file, verify=verify, expected_digest=expected_digest, limits=limits)
+        return load(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
     check_spelling(expected_digest)
     _check_expected(file, expected_digest)
-    return file
+    return file if classes is None else of_classes(file, classes)
 
 
 def load_metadata(file: File, *, limits: Limits = limits_.DEFAULT) -> Metadata:
@@ -162,6 +185,31 @@ def fetch_verified(
         same = there.mark() == mark  # if it was replaced meanwhile, nobody knows which of the two was fetched
         cache.keep(address, content, digest_of_data(data), mark if same else {})
     return content, data
+
+
+def _fetch_classes(address: str, classes: Classes, limits: Limits) -> FreDData | None:
+    """The instances of some classes from the chunks that hold them; None where the whole file is as quick to have."""
+    kept, there = cache.recall(address), Address(address)
+    mark = there.mark()
+    size = mark.get("size", "")
+    if (kept is not None and unchanged(mark, kept.mark)) or (size.isdecimal() and int(size) < _LARGE):
+        return None
+    try:
+        with there.pieces() as pieces:
+            data = _read_classes(pieces, classes, limits)
+    except NoPiecesError:
+        return None
+    if there.mark() != mark:
+        raise SourceError("the file was replaced while it was read", hint="Try again")
+    return data
+
+
+def _read_classes(pieces: Pieces, classes: Classes, limits: Limits) -> FreDData | None:
+    if pieces.size < _LARGE or pieces.read(0, len(archive.MAGIC)) != archive.MAGIC:
+        return None
+    limits_.check(pieces.size, limits.file_bytes, "the size of the file", name="file_bytes")
+    entries = archive.Parts(pieces.read, pieces.size, limits=limits)
+    return unpack_classes(hierarchy.decode(entries, pieces.size, limits=limits), classes, limits=limits)
 
 
 def _check_expected(data: FreDData, expected: str | None) -> None:

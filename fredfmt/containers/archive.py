@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from fredfmt import limits as limits_
-from fredfmt.containers.names import check_name
+from fredfmt.containers.names import LONGEST, check_name
 from fredfmt.errors import FormatError, IntegrityError, LimitError, check, located
 
 MAGIC = b"PK\x03\x04"
+_END_MAGIC = b"PK\x05\x06"
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
@@ -67,19 +68,70 @@ def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[
                 rule="FRED-401",
             )
         with check():
-            if zlib.crc32(body) != checksum:
-                raise IntegrityError(
-                    "the entry's CRC-32 does not match: it is damaged",
-                    where=name,
-                    hint="Get the file again from where you had it",
-                    rule="FRED-405",
-                )
+            _check_checksum(body, checksum, name)
         entries[name] = body
         sizes.append((name, size, checksum))
         at += size
     with check():
         _check_directory(content[at:], sizes, at)
     return entries
+
+
+class Parts(Mapping[str, bytes]):
+    """The entries of an archive of ``size`` bytes of which only those that are asked for are read and verified.
+
+    ``read(first, last)`` gives the bytes in between. The directory is read at once, and stands for what lies before it.
+    Raises what `unpack` raises.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int, *, limits: limits_.Limits = limits_.DEFAULT):
+        self._read = read
+        end = read(max(0, size - _END.size), size)
+        if len(end) < _END.size or end[:4] != _END_MAGIC:
+            raise FormatError("not an archive, or cut short", expected="the end of a directory", rule="FRED-401")
+        count, length, start = _END.unpack(end)[4:7]
+        limits_.check(count, limits.entries, "the number of entries", name="entries")
+        if start + length + _END.size != size or length > count * (_CENTRAL.size + LONGEST):
+            raise FormatError("the archive's end contradicts its size", found=size, rule="FRED-401")
+        directory = read(start, size)
+        sizes, at = [], 0
+        for _ in range(count):
+            fields = directory[at : at + _CENTRAL.size]
+            if len(fields) < _CENTRAL.size:
+                break
+            checksum, _, stored, name_length = _CENTRAL.unpack(fields)[7:11]
+            at += _CENTRAL.size
+            sizes.append((check_name(directory[at : at + name_length]), stored, checksum))
+            at += name_length
+        _check_directory(directory, sizes, start)
+        names = [name for name, _, _ in sizes]
+        if names != sorted(set(names), key=_key):
+            raise FormatError("entries repeat or are out of order", rule="FRED-402")
+        self._places: dict[str, tuple[int, int, int]] = {}
+        offset = 0
+        for name, stored, checksum in sizes:
+            self._places[name] = offset, stored, checksum
+            offset += _LOCAL.size + len(name) + stored
+
+    def __getitem__(self, name: str) -> bytes:
+        offset, size, checksum = self._places[name]
+        header = _local_header(name, size, checksum)
+        content = self._read(offset, offset + len(header) + size)
+        with located(name):
+            if content[: len(header)] != header:
+                raise FormatError("the entry's header contradicts the directory", rule="FRED-404")
+            body = content[len(header) :]
+            _check_checksum(body, checksum)
+        return body
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def first(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> memoryview | int | None:
@@ -95,6 +147,11 @@ def first(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> memory
     body = memoryview(content)[at : at + size]
     if len(body) < size:
         return at + size
+    _check_checksum(body, checksum, name)
+    return body
+
+
+def _check_checksum(body: bytes | memoryview, checksum: int, name: str = "") -> None:
     if zlib.crc32(body) != checksum:
         raise IntegrityError(
             "the entry's CRC-32 does not match: it is damaged",
@@ -102,7 +159,6 @@ def first(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> memory
             hint="Get the file again from where you had it",
             rule="FRED-405",
         )
-    return body
 
 
 def _check_directory(found: bytes, sizes: list[tuple[str, int, int]], at: int) -> None:
@@ -146,7 +202,7 @@ def _directory(sizes: list[tuple[str, int, int]]) -> bytes:
     directory = b"".join(parts)
     if offset > _LARGEST:
         raise LimitError("too large for a .fred file", expected="below 4 GiB", found=offset)
-    return directory + _END.pack(b"PK\x05\x06", 0, 0, len(sizes), len(sizes), len(directory), offset, 0)
+    return directory + _END.pack(_END_MAGIC, 0, 0, len(sizes), len(sizes), len(directory), offset, 0)
 
 
 def _read_local(content: bytes, at: int) -> tuple[str, int, int, int]:

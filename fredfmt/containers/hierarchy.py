@@ -6,10 +6,8 @@ decodes every chunk into memory of the declared size, and takes an absent chunk 
 
 from __future__ import annotations
 
-import itertools
-import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -129,9 +127,9 @@ def _stored_array(name: str, entries: Mapping[str, Any], limits: limits_.Limits)
         dtype, shape = _declared(name, document)
         check_size(dtype, shape, limits)
     chunk_shape = chunk_shape_of(dtype, shape)
-    grid = tuple(-(-length // chunk) for length, chunk in zip(shape, chunk_shape, strict=True))
-    limits_.check(math.prod(grid), limits.entries, "the number of chunks", name="entries")
-    keys = ["/".join(("c", *map(str, place))) for place in itertools.product(*map(range, grid))]
+    chunks = -(-shape[0] // chunk_shape[0])  # along the first axis alone
+    limits_.check(chunks, limits.entries, "the number of chunks", name="entries")
+    keys = ["/".join(("c", str(number), *("0" for _ in shape[1:]))) for number in range(chunks)]
     present = {key.split("/", 1)[1] for key in entries if key.startswith(f"{name}/")} - {ROOT}
     with check():
         if unknown := sorted(present - set(keys)):
@@ -145,17 +143,27 @@ def _stored_array(name: str, entries: Mapping[str, Any], limits: limits_.Limits)
             rule="FRED-503",
         )
 
+    order = (2, 1, 0) if len(shape) == 3 else tuple(range(len(shape)))
+
+    def chunk(number: int) -> NDArray[Any]:
+        with located(keys[number]):
+            content = entries[f"{name}/{keys[number]}"]
+            return _decode_chunk(content, dtype, [chunk_shape[axis] for axis in order]).transpose(order)
+
     def read() -> NDArray[Any]:
         result = np.empty(shape, dtype)
-        order = (2, 1, 0) if len(shape) == 3 else tuple(range(len(shape)))
-        for key, place in zip(keys, _places(grid, chunk_shape), strict=True):
-            with located(key):
-                stored = _decode_chunk(entries[f"{name}/{key}"], dtype, [chunk_shape[axis] for axis in order])
-            target = result[place]
-            target[...] = stored.transpose(order)[tuple(slice(length) for length in target.shape)]
+        for number in range(len(keys)):
+            target = result[number * chunk_shape[0] : (number + 1) * chunk_shape[0]]
+            target[...] = chunk(number)[: len(target)]
         return result
 
-    return StoredArray(dtype, shape, read)
+    def some(rows: NDArray[np.intp]) -> NDArray[Any]:
+        holders = rows // chunk_shape[0]
+        return np.concatenate(
+            [chunk(int(number))[rows[holders == number] - number * chunk_shape[0]] for number in np.unique(holders)]
+        )
+
+    return StoredArray(dtype, shape, read, some)
 
 
 def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
@@ -187,11 +195,6 @@ def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...]]
             rule="FRED-502",
         )
     return dtype, shape
-
-
-def _places(grid: tuple[int, ...], chunk_shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
-    for place in itertools.product(*map(range, grid)):
-        yield tuple(slice(at * chunk, (at + 1) * chunk) for at, chunk in zip(place, chunk_shape, strict=True))
 
 
 def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: list[int]) -> NDArray[Any]:

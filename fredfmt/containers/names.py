@@ -7,13 +7,13 @@ import re
 from fredfmt.errors import FormatError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
-_LONGEST = 255
+LONGEST = 255
 
 
 def check_name(name: bytes | str) -> str:
     """The name as text. Raises `FormatError` for one that a format-abiding writer cannot have made."""
     text = name.decode("latin-1") if isinstance(name, bytes) else name
-    if len(text) > _LONGEST or not _NAME.fullmatch(text):
+    if len(text) > LONGEST or not _NAME.fullmatch(text):
         raise FormatError(
             "an entry has an unusable name", expected=_NAME.pattern, found=repr(text[:80]), rule="FRED-403"
         )

@@ -16,6 +16,7 @@ from fredfmt.digest import digest_of_data, digest_of_document
 from fredfmt.errors import AbandonedError, FormatError, IntegrityError, check, located, together
 from fredfmt.metadata import Metadata
 from fredfmt.model import ARRAYS, FreDData
+from fredfmt.selection import PER_INSTANCE, Classes, class_numbers, rows_of
 
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "coefficients": ("instance", "channel", "frequency"),
@@ -50,10 +51,16 @@ class StoredArray:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]]
+    some: Callable[[NDArray[np.intp]], NDArray[Any]] | None = None
+    """The same of some rows, where a container has them apart."""
 
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
+
+    def read_rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Some rows of the first axis, given in ascending order."""
+        return self.read()[rows] if self.some is None else self.some(rows)
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,32 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
     if verify:
         _check_digest(data, package.document["integrity"]["content"])
     return data
+
+
+def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits = limits_.DEFAULT) -> FreDData | None:
+    """The instances of some classes, as `fredfmt.selection.of_classes` gives them, from the chunks that hold them.
+
+    None where these are all chunks of the coefficients, or arrays contradict each other: `unpack` says how. What is
+    declared is checked as there. The content digest is of the whole and cannot be verified.
+    """
+    metadata = read_metadata(package.document)
+    limits_.check(math.prod(metadata.spatial_shape), limits.spatial_size, "the size of an image", name="spatial_size")
+    _check_limits(package, limits)
+    _soundly_declared(package)
+    with located("labels"):
+        labels = package.arrays["labels"].read()
+    rows = rows_of(labels, class_numbers(which, metadata.classes))
+    lengths = {package.arrays[name].shape[0] for name in PER_INSTANCE if name in package.arrays}
+    coefficients = package.arrays["coefficients"]
+    chunk = chunk_shape_of(coefficients.dtype, coefficients.shape)[0]
+    if lengths != {len(labels)} or len(np.unique(rows // chunk)) * chunk >= len(labels):
+        return None
+    arrays = {}
+    for name, stored in package.arrays.items():
+        with located(name):
+            array = stored.read() if name not in PER_INSTANCE else stored.read_rows(rows)
+        arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
+    return FreDData(metadata=metadata, **arrays)
 
 
 def read_metadata(document: Any) -> Metadata:

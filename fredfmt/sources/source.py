@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import ArgumentError, SourceError
+from fredfmt.errors import SourceError
 from fredfmt.metadata import Normalization
+from fredfmt.selection import class_numbers
 from fredfmt.sources import splits
 from fredfmt.sources.views import Images, Normalized, Selected
 from fredfmt.sources.whitening import ZCA, Whitened
@@ -106,17 +107,7 @@ class Source:
 
         The normalisation stays that of all classes. Raises `ArgumentError` for a class that is not there, or one twice.
         """
-        numbers = []
-        for one in which:
-            if str(one) in self.classes:
-                numbers.append(self.classes.index(str(one)))
-            elif str(one).isdecimal() and int(one) < len(self.classes):
-                numbers.append(int(one))
-            else:
-                known = ", ".join(self.classes[:12]) + (" ..." if len(self.classes) > 12 else "")
-                raise ArgumentError("no such class", where=self.name, expected=known, found=repr(one))
-        if not numbers or len(set(numbers)) < len(numbers):
-            raise ArgumentError("classes must be there and differ", where=self.name, found=list(which))
+        numbers = class_numbers(which, self.classes, where=self.name)
         if numbers == list(range(len(self.classes))):
             return self
         renumbered = np.full(len(self.classes), -1, np.int64)
