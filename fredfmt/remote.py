@@ -117,9 +117,9 @@ class Pieces:
 
     def read(self, first: int, last: int) -> bytes:
         """The bytes from ``first`` up to ``last``, or fewer at the end of the file."""
-        for start, content in self._kept:
-            if start <= first and last <= start + len(content):
-                return content[first - start : last - start]
+        for start, kept in self._kept:
+            if start <= first and last <= start + len(kept):
+                return kept[first - start : last - start]
         start = min(first, max(0, self.size - _PIECE))
         wanted = min(max(last, start + _PIECE), self.size) - start
         with _explained(self._address):
