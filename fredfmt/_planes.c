@@ -1,8 +1,9 @@
 /* Images of one and two axes from kept coefficients: the decoder's inner loops. fredfmt/planes.py builds the tables.
 
    A plane is one channel of one instance:  out[i][j] = sum over kept (row, column) of value * rows[row][i] * basis[column][j].
-   A block of COLUMNS columns is made at a time: first every used row's sum over its own columns, which stays in the first
-   level of cache, then the product with the row factors. Cosines are even or odd about the middle of the image, so with
+   A block of COLUMNS columns is made at a time, in two vectors: first every used row's sum over its own columns, which stays
+   in the first level of cache, then the product with the row factors. At the right edge vectors overlap, so that every one
+   is written whole. Cosines are even or odd about the middle of the image, so with
    `mirrored` each pair of opposite rows shares its multiplications: even rows come first, odd ones after. */
 
 #include <stddef.h>
@@ -35,7 +36,7 @@ typedef struct {
     const int32_t *end;     /* (mask, row): where each row's frequencies end */
     const int32_t *used;    /* (mask, 2): number of rows, and how many of them are even */
     const float *factors;   /* (mask, row, padded_height) */
-    const float *basis;     /* (block of COLUMNS, column of frequencies, COLUMNS) */
+    const float *basis;     /* (block of COLUMNS, column of frequencies, COLUMNS), each vector where place() puts it */
 } Tables;
 
 INLINE lanes load(const float *from) { return *(const lanes *)from; }
@@ -83,16 +84,18 @@ INLINE void sum_rows(const float *factors, int64_t stride, const float *sums, in
     }
 }
 
-INLINE void write(float *out, int64_t columns, lanes left, lanes right)
+/* Where the vector of columns j .. j + LANES is written: the last ones of a row end with it */
+INLINE int64_t place(const Tables *t, int64_t j) { return j + LANES <= t->width || t->width < LANES ? j : t->width - LANES; }
+
+INLINE void write(const Tables *t, float *row, int64_t j, lanes left, lanes right)
 {
-    if (columns >= COLUMNS) {
-        store(out, left);
-        store(out + LANES, right);
+    if (t->width >= LANES) {
+        store(row + place(t, j), left);
+        store(row + place(t, j + LANES), right);
     } else {
-        float row[COLUMNS];
-        store(row, left);
-        store(row + LANES, right);
-        memcpy(out, row, columns * sizeof(float));
+        float whole[LANES];
+        store(whole, left);
+        memcpy(row, whole, t->width * sizeof(float));
     }
 }
 
@@ -112,14 +115,14 @@ INLINE void make_plane(const Tables *t, int64_t mask, const float *values, float
             sum_rows(factors + i, t->padded_height, sums, 0, even, evens);
             if (!t->mirrored) {
                 for (int64_t s = 0; s < count; s++)
-                    write(out + (i + s) * t->width + j, t->width - j, evens[2 * s], evens[2 * s + 1]);
+                    write(t, out + (i + s) * t->width, j, evens[2 * s], evens[2 * s + 1]);
                 continue;
             }
             sum_rows(factors + i, t->padded_height, sums, even, rows, odds);
             for (int64_t s = 0; s < count; s++) {
-                float *top = out + (i + s) * t->width + j, *bottom = out + (t->height - 1 - i - s) * t->width + j;
-                write(top, t->width - j, evens[2 * s] + odds[2 * s], evens[2 * s + 1] + odds[2 * s + 1]);
-                write(bottom, t->width - j, evens[2 * s] - odds[2 * s], evens[2 * s + 1] - odds[2 * s + 1]);
+                float *top = out + (i + s) * t->width, *bottom = out + (t->height - 1 - i - s) * t->width;
+                write(t, top, j, evens[2 * s] + odds[2 * s], evens[2 * s + 1] + odds[2 * s + 1]);
+                write(t, bottom, j, evens[2 * s] - odds[2 * s], evens[2 * s + 1] - odds[2 * s + 1]);
             }
         }
     }

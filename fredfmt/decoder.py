@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
 from functools import cached_property
@@ -168,7 +169,7 @@ class Decoder:
         """Images a block."""
         floats = 2 * self.k + (0 if self._planes else self._synthesis.scratch)
         if self.dtype != self._work_dtype:
-            floats += int(np.prod(self.size))
+            floats += math.prod(self.size)
         return max(1, _SCRATCH_BYTES // (channels * floats * self._work_dtype.itemsize))
 
     def _values(self, coefficients: Tensor, base: Tensor | None) -> Tensor:
@@ -329,7 +330,7 @@ def _decoder_of(
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Uninitialised memory from NumPy, which asks the system for huge pages: a third of the time to fill."""
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if size == 0:
         return torch.empty(shape, dtype=dtype)
     return torch.from_numpy(np.empty(size, np.uint8)).view(dtype).view(shape)

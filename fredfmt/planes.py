@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fredfmt.errors import ArgumentError
 
-_COLUMNS, _TOGETHER = 32, 4
+_LANES, _COLUMNS, _TOGETHER = 16, 32, 4
 _STACK = 512 << 10
 """Bytes of its stack that a thread may use."""
 _PIXELS_A_THREAD = 8192
@@ -88,9 +88,11 @@ class Planes:
             end[mask, : len(places)] = np.searchsorted(sorted_places, places, side="right")
             factors[mask, : len(places), :height] = rows_of[:, ranks[places]].T
             counts[mask] = len(places), (parity[ranks[places]] == 1).sum() if mirrored else len(places)
-        basis = np.zeros((columns_of.shape[1], -(-width // _COLUMNS) * _COLUMNS), np.float32)
+        basis = np.zeros((columns_of.shape[1], max(width, _LANES)), np.float32)
         basis[:, :width] = columns_of.T
-        blocks = basis.reshape(len(basis), -1, _COLUMNS).swapaxes(0, 1)
+        starts = np.minimum(np.arange(0, -(-width // _COLUMNS) * _COLUMNS, _LANES), basis.shape[1] - _LANES)
+        vectors = np.stack([basis[:, start : start + _LANES] for start in starts])
+        blocks = vectors.reshape(-1, 2, len(basis), _LANES).swapaxes(1, 2)
         self._arrays = {
             "order": order.astype(np.int32),
             "column": np.ascontiguousarray(np.take_along_axis(column, order, 1), np.int32),
