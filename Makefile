@@ -54,8 +54,8 @@ dist: $(VENV)/.developers
 
 # 200,000 mutated files against the reader, then the same with HDF5's checksum put right: five minutes.
 fuzz: $(VENV)/.developers
-	$(BIN)/python -W ignore tests/fuzz/fuzz.py --files 200000
-	$(BIN)/python -W ignore tests/fuzz/fuzz.py --files 20000 --reseal-hdf5 --first 1000000
+	$(BIN)/python -W ignore tests/storage/fuzz/fuzz.py --files 200000
+	$(BIN)/python -W ignore tests/storage/fuzz/fuzz.py --files 20000 --reseal-hdf5 --first 1000000
 
 bench: $(VENV)/.developers
 	$(BIN)/python benchmarks/decode.py

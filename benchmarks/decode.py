@@ -27,8 +27,8 @@ import torch_dct
 from sklearn.datasets import load_sample_images
 
 from fredfmt import Decoder
-from fredfmt.masks import ClassStatistics, choose_frequencies
-from fredfmt.sources import open_source
+from fredfmt.codec.masks import ClassStatistics, choose_frequencies
+from fredfmt.data.sources import open_source
 from fredfmt.transforms import analyse, synthesis_matrix
 
 CLASSES = 10

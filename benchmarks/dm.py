@@ -18,9 +18,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, FrequencySynset, Row, compare, distill, evaluate
-from fredfmt.sources import open_source
-from fredfmt.storage import packed_size
+from fredfmt.storage.files import packed_size
 
 DIGITS = "color_crop_cutout_scale_rotate"
 SETTINGS: dict[str, tuple[DistillConfig, EvaluationConfig]] = {

@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 import fredfmt
-from fredfmt.sources import open_source
-from fredfmt.storage import SUFFIXES, packed_size
+from fredfmt.data.sources import open_source
+from fredfmt.storage.files import SUFFIXES, packed_size
 
 K, INSTANCES = 49, 16
 
@@ -46,7 +46,7 @@ def budget_files() -> list[dict[str, object]]:
     return rows
 
 
-def encode(source: fredfmt.sources.Source, step: object) -> fredfmt.FreDData:
+def encode(source: fredfmt.data.sources.Source, step: object) -> fredfmt.FreDData:
     """The images of ``source`` with their provenance."""
     return fredfmt.encode(
         source.normalized,

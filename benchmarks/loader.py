@@ -25,9 +25,9 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import ToTensor
 
 import fredfmt
+from fredfmt.data.sources import open_source
 from fredfmt.distill.networks.convnet import ConvNet
-from fredfmt.exporters import export
-from fredfmt.sources import open_source
+from fredfmt.exchange.exporters import export
 
 BATCH = 256
 K = 49

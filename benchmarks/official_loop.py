@@ -30,10 +30,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fredfmt.codec.masks import ClassStatistics, choose_frequencies
+from fredfmt.data.sources import Source, open_source
 from fredfmt.distill import DistillConfig, NetworkConfig
 from fredfmt.distill.run import _Run
-from fredfmt.masks import ClassStatistics, choose_frequencies
-from fredfmt.sources import Source, open_source
 from fredfmt.transforms import analyse
 
 CLASSES, INSTANCES, K, SIDE = 10, 16, 49, 28

@@ -16,8 +16,8 @@ import math
 import statistics
 import time
 
+from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, distill, evaluate
-from fredfmt.sources import open_source
 
 ARMS = {
     "frequencies": {"transform": "dct", "mask": "evr", "k": 49},

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fredfmt import encode, load, save
-from fredfmt.storage import load_metadata
+from fredfmt.storage.files import load_metadata
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "sharing"))
 import web

@@ -56,8 +56,8 @@ def distill_and_measure(name: str) -> None:
     """In a process of its own: prints the bytes that distilling needed over what importing did."""
     import torch
 
+    from fredfmt.data.sources import open_source
     from fredfmt.distill import DistillConfig, NetworkConfig, distill
-    from fredfmt.sources import open_source
 
     torch.set_num_threads(1)
     warm = open_source("digits")
@@ -78,10 +78,10 @@ def memory(kind: str, count: int) -> dict[str, Any]:
 
 
 def seconds_a_step(objective: str, classes: int, instances: int, repeats: int) -> float:
+    from fredfmt.data.sources import Source
     from fredfmt.distill import DistillConfig, NetworkConfig
     from fredfmt.distill.run import _Run
-    from fredfmt.metadata import Normalization
-    from fredfmt.sources import Source
+    from fredfmt.model.metadata import Normalization
 
     labels = np.arange(classes * 40) % classes
     source = Source(

@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
+from fredfmt.data.sources import open_source
 from fredfmt.distill import (
     DistillConfig,
     EvaluationConfig,
@@ -42,9 +43,8 @@ from fredfmt.distill import (
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.objectives.tm import Step, trajectory_distance
-from fredfmt.distill.randomness import generator
-from fredfmt.sources import open_source
-from fredfmt.storage import packed_size
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.storage.files import packed_size
 
 DIGITS = "color_crop_cutout_scale_rotate"
 

@@ -21,7 +21,7 @@ for name, (command, panel) in COMMANDS.items():
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from fredfmt.version import __version__
+        from fredfmt.model.version import __version__
 
         typer.echo(f"fredfmt {__version__}")
         raise typer.Exit

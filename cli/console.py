@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from fredfmt.distill.progress import Progress
+    from fredfmt.distill.runtime.progress import Progress
 
 
 def speak_any_language() -> None:
@@ -137,7 +137,8 @@ def refuse_existing(path: Path, force: bool) -> None:
 
 def check_output(path: Path, force: bool) -> None:
     """Raise the error that saving data to ``path`` would end in, before any work: suffix, folder, what is there."""
-    from fredfmt.storage import beside, container_of
+    from fredfmt.storage.files import container_of
+    from fredfmt.storage.writing import beside
 
     container_of(path)
     beside(path)

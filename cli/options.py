@@ -37,7 +37,7 @@ def complete_network(incomplete: str) -> list[str]:
     return [name for name in NETWORKS if name.startswith(incomplete)]
 
 
-complete_source = completing("fredfmt.sources", "SOURCES")
+complete_source = completing("fredfmt.data.sources", "SOURCES")
 File = Annotated[str, typer.Argument(metavar="FILE", help="A .fred, .fred.zarr or .fred.h5 file, or a URL of one.")]
 Source = Annotated[
     str,
@@ -93,7 +93,7 @@ Mask = Annotated[
     str,
     typer.Option(
         help="evr, fisher, amplitude, low, high or random; distill: gradient, too.",
-        autocompletion=completing("fredfmt.masks", "MASKS"),
+        autocompletion=completing("fredfmt.codec.masks", "MASKS"),
     ),
 ]
 Objective = Annotated[

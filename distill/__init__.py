@@ -10,19 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fredfmt.distill.config import CorruptionConfig, DistillConfig, EvaluationConfig, ExpertConfig, NetworkConfig
-from fredfmt.distill.progress import Progress
+from fredfmt.distill.runtime.progress import Progress
 
 if TYPE_CHECKING:
-    from fredfmt.distill.baselines import coded_images, own_start
-    from fredfmt.distill.comparison import Row, compare
-    from fredfmt.distill.evaluation import evaluate
-    from fredfmt.distill.expert_training import ExpertsStopped, train_experts
-    from fredfmt.distill.experts import Experts
+    from fredfmt.distill.evaluation.baselines import coded_images, own_start
+    from fredfmt.distill.evaluation.comparison import Row, compare
+    from fredfmt.distill.evaluation.protocol import evaluate
+    from fredfmt.distill.evaluation.results import Evaluation, Robustness
+    from fredfmt.distill.evaluation.scores import Scores, score
+    from fredfmt.distill.experts.store import Experts
+    from fredfmt.distill.experts.training import ExpertsStopped, train_experts
     from fredfmt.distill.networks.saved import TrainedNetwork, load_network
     from fredfmt.distill.planning import Choice, plan
-    from fredfmt.distill.results import Evaluation, Robustness
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
-    from fredfmt.distill.scores import Scores, score
     from fredfmt.distill.synset import FrequencySynset
 
 __all__ = [
@@ -58,23 +58,23 @@ _NEEDS_TORCH = {
     "Choice": "planning",
     "DistillationStopped": "run",
     "DivergenceError": "run",
-    "Evaluation": "results",
-    "Experts": "experts",
-    "ExpertsStopped": "expert_training",
+    "Evaluation": "evaluation.results",
+    "Experts": "experts.store",
+    "ExpertsStopped": "experts.training",
     "FrequencySynset": "synset",
-    "Robustness": "results",
-    "Row": "comparison",
-    "Scores": "scores",
+    "Robustness": "evaluation.results",
+    "Row": "evaluation.comparison",
+    "Scores": "evaluation.scores",
     "TrainedNetwork": "networks.saved",
-    "coded_images": "baselines",
-    "compare": "comparison",
+    "coded_images": "evaluation.baselines",
+    "compare": "evaluation.comparison",
     "distill": "run",
-    "evaluate": "evaluation",
+    "evaluate": "evaluation.protocol",
     "load_network": "networks.saved",
-    "own_start": "baselines",
+    "own_start": "evaluation.baselines",
     "plan": "planning",
-    "score": "scores",
-    "train_experts": "expert_training",
+    "score": "evaluation.scores",
+    "train_experts": "experts.training",
 }
 
 

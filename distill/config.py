@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast, get_args
 
+from fredfmt.codec.masks import MASKS
+from fredfmt.codec.quantizer import Step
 from fredfmt.errors import ArgumentError, located
-from fredfmt.masks import MASKS
-from fredfmt.quantizer import Step
 from fredfmt.transforms import TRANSFORMS, spatial_size
 
 Optimizer = Literal["sgd", "adam"]
@@ -167,8 +167,8 @@ class DistillConfig(_Config):
     """Frequencies kept of each instance."""
     transform: str = "dct"
     mask: str = "evr"
-    """A name in `fredfmt.masks.MASKS`, or ``gradient``: the frequencies in which the objective, at the start, has the
-    largest gradients."""
+    """A name in `fredfmt.codec.masks.MASKS`, or ``gradient``: the frequencies in which the objective, at the start, has
+    the largest gradients."""
     mask_scope: MaskScope = "class"
     """What masks are chosen by: ``class``, all images of the class, or ``start``, the images that the instances start
     from, as FreD's official code does."""
@@ -239,7 +239,7 @@ class DistillConfig(_Config):
     without."""
     zca: bool = False
     """Whiten the images by the statistics of the train split, and learn in that space: the file holds whitened images
-    and says so. See `fredfmt.sources.ZCA`."""
+    and says so. See `fredfmt.data.sources.ZCA`."""
     zca_epsilon: float = 0.1
     """Added to the variances when whitening; of pixels in 0..1."""
     precision: Precision = "float32"
@@ -441,12 +441,12 @@ class EvaluationConfig(_Config):
 
 @dataclass(frozen=True)
 class CorruptionConfig(_Config):
-    """Which corruptions trained networks are tested on as well; see `fredfmt.distill.corruptions`."""
+    """Which corruptions trained networks are tested on as well; see `fredfmt.distill.evaluation.corruptions`."""
 
     where: ClassVar[str] = "corruptions"
 
     names: tuple[str, ...] = ()
-    """Names in `fredfmt.distill.corruptions.CORRUPTIONS`; all if there are none."""
+    """Names in `fredfmt.distill.evaluation.corruptions.CORRUPTIONS`; all if there are none."""
     severities: tuple[int, ...] = (1, 3, 5)
     """Of 1 to 5."""
     seed: int = 0

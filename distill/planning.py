@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from fredfmt.distill.baselines import largest_count
+from fredfmt.codec.masks import choose_frequencies
+from fredfmt.codec.quantizer import Step
+from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.baselines import largest_count
 from fredfmt.distill.start import encoded, gather_statistics
 from fredfmt.errors import ArgumentError
-from fredfmt.masks import choose_frequencies
-from fredfmt.model import FreDData
-from fredfmt.quantizer import Step
-from fredfmt.sources import Source
-from fredfmt.storage import packed_size
+from fredfmt.model.data import FreDData
+from fredfmt.storage.files import packed_size
 from fredfmt.transforms import live_frequencies, spatial_size
 
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)

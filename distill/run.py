@@ -16,24 +16,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fredfmt.codec.masks import best_frequencies
+from fredfmt.data.sources import Source
 from fredfmt.distill.augment import operations
-from fredfmt.distill.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.config import DistillConfig, NetworkConfig
-from fredfmt.distill.distributed import Ranks
-from fredfmt.distill.interruption import noting_interrupts
 from fredfmt.distill.networks import NetworkFactory, embedding, factory_name, make_network, seeded
 from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Remembering, make_objective
-from fredfmt.distill.progress import Callback, Progress
-from fredfmt.distill.randomness import generator
-from fredfmt.distill.real import RealImages
-from fredfmt.distill.start import in_space, initial_data
+from fredfmt.distill.objectives.real import RealImages
+from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
+from fredfmt.distill.runtime.distributed import Ranks
+from fredfmt.distill.runtime.interruption import noting_interrupts
+from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
-from fredfmt.masks import best_frequencies
-from fredfmt.model import FreDData
-from fredfmt.sources import Source
-from fredfmt.storage import beside
+from fredfmt.model.data import FreDData
+from fredfmt.storage.writing import beside
 from fredfmt.transforms import live_frequencies, spatial_size
 
 _log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def distill(
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None:
         beside(path)  # refuses a folder that is not there
-    run = _Run(in_space(source, config), config, device, objective, network)
+    run = _Run(source.in_space(config.zca_epsilon if config.zca else None), config, device, objective, network)
     if path is not None and resume:
         run.restore(path)
     run.announce(device)

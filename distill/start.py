@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.distill.config import DistillConfig, ExpertConfig
-from fredfmt.encoder import encode
-from fredfmt.errors import ArgumentError
-from fredfmt.masks import ClassStatistics, choose_frequencies
-from fredfmt.model import FreDData
-from fredfmt.sources import ZCA, Source
+from fredfmt.codec.encoder import encode
+from fredfmt.codec.masks import ClassStatistics, choose_frequencies
+from fredfmt.data.sources import Source
+from fredfmt.distill.config import DistillConfig
+from fredfmt.model.data import FreDData
 from fredfmt.transforms import analyse, spatial_size
 
 _log = logging.getLogger(__name__)
@@ -48,24 +47,6 @@ def _counts(source: Source, config: DistillConfig) -> int | list[int]:
         *(len(few), len(there), wanted, ", ".join(source.classes[label] for label in few[:_NAMED])),
     )
     return [int(count) for count in np.minimum(there, wanted)]
-
-
-def in_space(source: Source, config: DistillConfig | ExpertConfig) -> Source:
-    """The source in the space to learn in: whitened by its own images where the configuration says so.
-
-    Raises `ArgumentError` for a source that is whitened otherwise.
-    """
-    if config.zca and source.whitening is None:
-        return source.whitened(ZCA.fit(source, config.zca_epsilon))
-    found = source.whitening.record.epsilon if source.whitening else None
-    if found != (config.zca_epsilon if config.zca else None):
-        raise ArgumentError(
-            "the source is whitened otherwise than the settings say",
-            where=f"{config.where}.zca",
-            expected=f"zca {config.zca}, zca_epsilon {config.zca_epsilon:g}",
-            found=f"a source whitened with epsilon {found:g}",
-        )
-    return source
 
 
 def encoded(source: Source, **how: Any) -> FreDData:

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fredfmt.decoder import Decoder
-from fredfmt.encoder import step_for_bytes, store
+from fredfmt.codec.decoder import Decoder
+from fredfmt.codec.encoder import step_for_bytes, store
+from fredfmt.codec.quantizer import Step
 from fredfmt.errors import ArgumentError
-from fredfmt.metadata import Quantization
-from fredfmt.model import FreDData
-from fredfmt.quantizer import Step
+from fredfmt.model.data import FreDData
+from fredfmt.model.metadata import Quantization
 
 START_SHARE = 0.86
 """Of the probability on the hard label that a learnt one starts from."""

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from fredfmt import encode
-from fredfmt.pictures import pictures, pixels
-from fredfmt.preview import preview
-from fredfmt.sources import Source, open_source
+from fredfmt.data.sources import Source, open_source
 from fredfmt.transforms import synthesis_matrix
+from fredfmt.view.pictures import pictures, pixels
+from fredfmt.view.preview import preview
 
 BACKGROUND, INK = (250, 250, 250), (70, 70, 70)
 

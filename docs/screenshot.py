@@ -13,8 +13,8 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from fredfmt import encode
-from fredfmt.report import report
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
+from fredfmt.view.report import report
 
 
 def main(target: Path) -> None:

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from fredfmt import encode
+from fredfmt.data.sources import open_source
 from fredfmt.distill import FrequencySynset
-from fredfmt.sources import open_source
 
 
 def network() -> torch.nn.Module:

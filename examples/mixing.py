@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, WeightedRandomSampler
 
 from fredfmt import FreDDataset
-from fredfmt.sources import Source, open_source
+from fredfmt.data.sources import Source, open_source
 
 
 class Real(Dataset[tuple[Tensor, int]]):

@@ -2,9 +2,10 @@
 
     python examples/numpy_batches.py FILE SOURCE [epochs]
 
-`fredfmt.pictures` decodes with NumPy alone. The loop is written as JAX, TensorFlow or MLX would have it: parameters are
-a tree of arrays, `update` is a pure function, and a batch is a pair of float32 images (B, C, H, W) and int64 labels. To
-use it there, put your framework's `value_and_grad` in the place of `gradients`, and `jnp.asarray` around each batch.
+`fredfmt.view.pictures` decodes with NumPy alone. The loop is written as JAX, TensorFlow or MLX would have it:
+parameters are a tree of arrays, `update` is a pure function, and a batch is a pair of float32 images (B, C, H, W) and
+int64 labels. To use it there, put your framework's `value_and_grad` in the place of `gradients`, and `jnp.asarray`
+around each batch.
 """
 
 import sys
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fredfmt
-from fredfmt.pictures import classes_of, pictures
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
+from fredfmt.view.pictures import classes_of, pictures
 
 Array = NDArray[np.float32]
 Parameters = dict[str, Array]

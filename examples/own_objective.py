@@ -9,8 +9,8 @@ import sys
 
 import torch
 
+from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, compare, distill
-from fredfmt.sources import open_source
 
 
 class GramMatching:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fredfmt import FreDLoader
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
 
 
 class Classifier(lightning.LightningModule):

@@ -9,8 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fredfmt.digest import digest
-from fredfmt.encoder import encode
+from fredfmt.codec.encoder import encode
 from fredfmt.errors import (
     ArgumentError,
     FormatError,
@@ -20,18 +19,18 @@ from fredfmt.errors import (
     SourceError,
     VersionError,
 )
-from fredfmt.ledger import Ledger, ledger
-from fredfmt.limits import Limits
-from fredfmt.metadata import Metadata, Normalization, Quantization, Whitening
-from fredfmt.model import FreDData
-from fredfmt.storage import convert, load, save
-from fredfmt.validation import Report, validate
-from fredfmt.version import __version__
+from fredfmt.model.data import FreDData
+from fredfmt.model.limits import Limits
+from fredfmt.model.metadata import Metadata, Normalization, Quantization, Whitening
+from fredfmt.model.version import __version__
+from fredfmt.storage.files import convert, digest, load, save
+from fredfmt.storage.ledger import Ledger, ledger
+from fredfmt.storage.validation import Report, validate
 
 if TYPE_CHECKING:
-    from fredfmt.dataset import FreDDataset
-    from fredfmt.decoder import Decoder, decode
-    from fredfmt.loader import FreDLoader
+    from fredfmt.codec.decoder import Decoder, decode
+    from fredfmt.data.dataset import FreDDataset
+    from fredfmt.data.loader import FreDLoader
 
 __all__ = [
     "ArgumentError",
@@ -64,10 +63,10 @@ __all__ = [
 ]
 
 _NEEDS_TORCH = {
-    "Decoder": "fredfmt.decoder",
-    "FreDDataset": "fredfmt.dataset",
-    "FreDLoader": "fredfmt.loader",
-    "decode": "fredfmt.decoder",
+    "Decoder": "fredfmt.codec.decoder",
+    "FreDDataset": "fredfmt.data.dataset",
+    "FreDLoader": "fredfmt.data.loader",
+    "decode": "fredfmt.codec.decoder",
 }
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from fredfmt import decode, digest, encode, load, save
 from fredfmt.cli.app import app
 from fredfmt.cli.commands import COMMANDS
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
 
 runner = CliRunner()
 

@@ -23,9 +23,9 @@ from web import Site
 
 from fredfmt import digest, save
 from fredfmt.cli.app import app
-from fredfmt.containers.package import with_metadata
+from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, Evaluation, EvaluationConfig, distill
-from fredfmt.sources import open_source
+from fredfmt.storage.containers.package import with_metadata
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fredfmt import encode, save
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -32,7 +32,7 @@ except SystemExit as stop:
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     from fredfmt import encode, save
-    from fredfmt.sources import open_source
+    from fredfmt.data.sources import open_source
 
     source = open_source("digits")
     path = tmp_path_factory.mktemp("imports") / "digits.fred"
@@ -41,7 +41,7 @@ def digits(tmp_path_factory):
 
 
 def test_the_package_itself_is_light():
-    assert not modules_after("import fredfmt, fredfmt.sources") & HEAVY
+    assert not modules_after("import fredfmt, fredfmt.data.sources") & HEAVY
 
 
 def test_quick_commands_import_nothing_heavy(digits, tmp_path):

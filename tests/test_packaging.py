@@ -16,9 +16,9 @@ from fredfmt.cli import options
 from fredfmt.cli.app import app
 from fredfmt.cli.commands import COMMANDS
 from fredfmt.cli.examples import EXAMPLES
+from fredfmt.codec.masks import MASKS
 from fredfmt.distill.networks import NETWORKS
 from fredfmt.distill.objectives import OBJECTIVES
-from fredfmt.masks import MASKS
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 import fredfmt
 
-FOLDER = Path(fredfmt.__file__).parent / "sources" / "data"
+FOLDER = Path(fredfmt.__file__).parent / "data" / "sources" / "data"
 TEST_IMAGES = 50
 CITATION = "E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits. UCI Machine Learning Repository, 1998."
 

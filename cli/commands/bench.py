@@ -18,10 +18,10 @@ def bench(
     json: options.Json = False,
 ) -> None:
     """Time loading and decoding on this machine, beside a dense decoder and a plain copy of the images."""
-    from fredfmt.benchmark import measure
-    from fredfmt.planes import LIBRARY
-    from fredfmt.remote import shown
-    from fredfmt.storage import load
+    from fredfmt.codec.benchmark import measure
+    from fredfmt.codec.planes import LIBRARY
+    from fredfmt.storage.addresses import shown
+    from fredfmt.storage.files import load
 
     start = time.perf_counter()
     data = load(file)

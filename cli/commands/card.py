@@ -27,7 +27,7 @@ def card(
     force: options.Force = False,
 ) -> None:
     """Write README.md (Hugging Face), croissant.json, CITATION.cff and preview.png from what a file says of itself."""
-    from fredfmt.card import card as make
+    from fredfmt.exchange.card import card as make
 
     made = make(
         file,

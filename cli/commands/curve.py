@@ -13,7 +13,7 @@ from fredfmt.cli.console import plain, print_json, refuse_existing, say, show
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fredfmt.curve import Point
+    from fredfmt.view.curve import Point
 
 
 def curve(
@@ -32,11 +32,12 @@ def curve(
     """
     from dataclasses import asdict
 
-    from fredfmt.anchors import anchors_of
-    from fredfmt.curve import draw, points_of, sources_of, to_csv
     from fredfmt.errors import ArgumentError
-    from fredfmt.remote import shown
-    from fredfmt.storage import load, replacing
+    from fredfmt.storage.addresses import shown
+    from fredfmt.storage.files import load
+    from fredfmt.storage.writing import replacing
+    from fredfmt.view.anchors import anchors_of
+    from fredfmt.view.curve import draw, points_of, sources_of, to_csv
 
     *sources, last = files
     out = Path(last)

@@ -12,7 +12,7 @@ from fredfmt.cli.console import kilobytes, plain, print_json, printable, say, sh
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fredfmt.difference import Difference
+    from fredfmt.view.difference import Difference
 
 _SHOWN = 40
 
@@ -26,9 +26,9 @@ def diff(
 
     Exit status 0: the same content digest (notes and results may still differ); 1: other data; 3: one is unreadable.
     """
-    from fredfmt.difference import difference
     from fredfmt.errors import FredError
-    from fredfmt.storage import load
+    from fredfmt.storage.files import load
+    from fredfmt.view.difference import difference
 
     try:
         first, second = load(a), load(b)

@@ -13,9 +13,9 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
 from fredfmt.distill.config import DistillConfig, MaskScope, Optimizer, Precision
-from fredfmt.distill.progress import Callback
+from fredfmt.distill.runtime.progress import Callback
 from fredfmt.errors import ArgumentError
-from fredfmt.metadata import thawed
+from fredfmt.model.metadata import thawed
 
 _DEFAULT = DistillConfig()
 
@@ -139,12 +139,12 @@ def distill(
     With --from or --config, only options that are given change the settings. Several devices or machines:
     torchrun --nproc-per-node 4 -m fredfmt distill ... --device cuda
     """
-    from fredfmt.distill.distributed import process_group
+    from fredfmt.data.sources import open_source
     from fredfmt.distill.run import DistillationStopped, DivergenceError
     from fredfmt.distill.run import distill as run
-    from fredfmt.distill.tensorboard import TensorBoard
-    from fredfmt.sources import open_source
-    from fredfmt.storage import packed_size, save
+    from fredfmt.distill.runtime.distributed import process_group
+    from fredfmt.distill.runtime.tensorboard import TensorBoard
+    from fredfmt.storage.files import packed_size, save
 
     before = DistillConfig()
     names: tuple[str, ...] = ()
@@ -202,7 +202,7 @@ def distill(
 
 def _run_of(file: str) -> tuple[DistillConfig, str, tuple[str, ...]]:
     """The settings, the source and the classes of the run that made a file."""
-    from fredfmt.storage import load
+    from fredfmt.storage.files import load
 
     meta = load(file).metadata
     if not meta.distillation or "name" not in meta.source:

@@ -35,9 +35,9 @@ def encode(
     force: options.Force = False,
 ) -> None:
     """Encode real images: keep the best K frequencies of each and quantise them."""
-    from fredfmt.encoder import encode as make
-    from fredfmt.sources import ZCA, Source, open_source
-    from fredfmt.storage import packed_size, save
+    from fredfmt.codec.encoder import encode as make
+    from fredfmt.data.sources import ZCA, Source, open_source
+    from fredfmt.storage.files import packed_size, save
 
     check_output(out, force)
     wanted = options.parse_classes(classes)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from torch.nn import Module
 
-    from fredfmt.distill.comparison import Row
+    from fredfmt.distill.evaluation.comparison import Row
 
 _DEFAULT = EvaluationConfig()
 
@@ -91,11 +91,12 @@ def evaluate(
     json: options.Json = False,
 ) -> None:
     """Train fresh networks on a file and test them on real images, beside random real images in the same bytes."""
-    from fredfmt.containers.package import with_metadata
-    from fredfmt.distill.comparison import compare
-    from fredfmt.remote import is_address, shown
-    from fredfmt.sources import open_source
-    from fredfmt.storage import load, replacing, save
+    from fredfmt.data.sources import open_source
+    from fredfmt.distill.evaluation.comparison import compare
+    from fredfmt.storage.addresses import is_address, shown
+    from fredfmt.storage.containers.package import with_metadata
+    from fredfmt.storage.files import load, save
+    from fredfmt.storage.writing import replacing
 
     if record and is_address(file):
         raise ArgumentError("results are recorded in local files", where=shown(file), hint="fredfmt pull it first")

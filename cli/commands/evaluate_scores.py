@@ -9,9 +9,9 @@ from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
 from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from fredfmt.data.sources import Source
     from fredfmt.distill.config import EvaluationConfig
-    from fredfmt.model import FreDData
-    from fredfmt.sources import Source
+    from fredfmt.model.data import FreDData
 
 METRICS = {"lrs": "label-robust score", "ars": "augmentation-robust score"}
 _PARTS = {
@@ -32,7 +32,7 @@ def show_scores(
     json: bool,
 ) -> None:
     """Compute and print the scores that ``metric`` names, joined by commas, for each configuration."""
-    from fredfmt.distill.scores import score
+    from fredfmt.distill.evaluation.scores import score
 
     names = [name.strip() for name in metric.split(",")]
     if unknown := [name for name in names if name not in METRICS]:

@@ -45,8 +45,8 @@ def experts(
     data_root: options.DataRoot = None,
 ) -> None:
     """Train experts for trajectory matching. Ctrl-C stops cleanly; the same command trains those that are missing."""
-    from fredfmt.distill.expert_training import train_experts
-    from fredfmt.sources import open_source
+    from fredfmt.data.sources import open_source
+    from fredfmt.distill.experts.training import train_experts
 
     own = options.parse_network(network)
     real = open_source(source, split="train", size=size, data_root=data_root)

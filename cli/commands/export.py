@@ -20,7 +20,7 @@ def export(
         str | None,
         typer.Option(
             help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out.",
-            autocompletion=options.completing("fredfmt.exporters", "EXPORTERS"),
+            autocompletion=options.completing("fredfmt.exchange.exporters", "EXPORTERS"),
         ),
     ] = None,
     force: options.Force = False,
@@ -32,8 +32,8 @@ def export(
     files of these projects, in the space that the file is trained in. A folder is filled with PNG images unless --to
     says otherwise.
     """
-    from fredfmt.exporters import export as write
-    from fredfmt.storage import load
+    from fredfmt.exchange.exporters import export as write
+    from fredfmt.storage.files import load
 
     data = load(file, expected_digest=expected_digest)
     space = write(data, out, to=to, force=force)

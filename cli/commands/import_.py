@@ -75,8 +75,8 @@ def import_(
 
     What a file does not say (how images were normalised, whitening, class names) has to be given and is never guessed.
     """
-    from fredfmt.importers import NOTES, Facts, import_file
-    from fredfmt.storage import packed_size, save
+    from fredfmt.exchange.importers import NOTES, Facts, import_file
+    from fredfmt.storage.files import packed_size, save
 
     check_output(out, force)
     if no_zca and zca is not None:

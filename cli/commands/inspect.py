@@ -13,7 +13,7 @@ from fredfmt.cli.console import kilobytes, plain, print_json, printable, show, s
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fredfmt.model import FreDData
+    from fredfmt.model.data import FreDData
 
 
 _BETWEEN_KEPT = 0.7
@@ -33,10 +33,9 @@ def inspect(
     """Show what is in a file: shapes, masks, where its bytes go, where it came from, and that it is whole."""
     from rich.markup import escape
 
-    from fredfmt.digest import digest
-    from fredfmt.remote import shown
-    from fredfmt.storage import load
-    from fredfmt.thumbnails import thumbnails
+    from fredfmt.storage.addresses import shown
+    from fredfmt.storage.files import digest, load
+    from fredfmt.view.thumbnails import thumbnails
 
     if metadata:
         _show_metadata(file, expected_digest, json)
@@ -59,8 +58,8 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
     from rich.markup import escape
 
     from fredfmt.errors import ArgumentError
-    from fredfmt.remote import shown
-    from fredfmt.storage import load_metadata
+    from fredfmt.storage.addresses import shown
+    from fredfmt.storage.files import load_metadata
 
     if expected_digest is not None:
         raise ArgumentError("the metadata alone have no content digest", hint="Leave out --metadata")
@@ -102,8 +101,8 @@ def describe(data: FreDData) -> dict[str, Any]:
 
     import numpy as np
 
-    from fredfmt.ledger import ledger
-    from fredfmt.model import ARRAYS
+    from fredfmt.model.data import ARRAYS
+    from fredfmt.storage.ledger import ledger
 
     account, meta = ledger(data), data.metadata
     arrays = {name: getattr(data, name) for name in ARRAYS}

@@ -33,9 +33,9 @@ def plan(
     """
     from rich.table import Table
 
+    from fredfmt.data.sources import open_source
     from fredfmt.distill.planning import STEPS
     from fredfmt.distill.planning import plan as choices_of
-    from fredfmt.sources import open_source
 
     real = open_source(source, split="train", size=size, data_root=data_root)
     if wanted := options.parse_classes(classes):

@@ -33,9 +33,10 @@ def preview(
     force: options.Force = False,
 ) -> None:
     """Draw a picture: a contact sheet of every class and its mask, or another view of the frequencies."""
-    from fredfmt.preview import preview as draw
-    from fredfmt.sources import ZCA, open_source
-    from fredfmt.storage import load, replacing
+    from fredfmt.data.sources import ZCA, open_source
+    from fredfmt.storage.files import load
+    from fredfmt.storage.writing import replacing
+    from fredfmt.view.preview import preview as draw
 
     refuse_existing(out, force)
     data, whitening = load(file), None

@@ -19,6 +19,6 @@ def pull(
     force: options.Force = False,
 ) -> None:
     """Copy a file from an address, byte for byte, and verify it first. Prints its content digest."""
-    from fredfmt.hub import pull as get
+    from fredfmt.exchange.hub import pull as get
 
     typer.echo(get(address, out, expected_digest=expected_digest, replace=force))

@@ -18,7 +18,7 @@ def push(
     pull_request: Annotated[bool, typer.Option("--pull-request", help="Let the owner decide.")] = False,
 ) -> None:
     """Put a sound file into a data set repository of the Hugging Face Hub, with its card, as one commit."""
-    from fredfmt.hub import push as send
+    from fredfmt.exchange.hub import push as send
 
     page = send(file, address, card=card, message=message, create=create, private=private, pull_request=pull_request)
     typer.echo(page)

@@ -17,8 +17,8 @@ def report(
     force: options.Force = False,
 ) -> None:
     """Write one page that carries the file and decodes it in the browser: nothing else is needed, no network either."""
-    from fredfmt.report import report as make
-    from fredfmt.storage import replacing
+    from fredfmt.storage.writing import replacing
+    from fredfmt.view.report import report as make
 
     refuse_existing(out, force)
     content = make(file).encode()

@@ -21,7 +21,7 @@ def validate(
     """
     from rich.markup import escape
 
-    from fredfmt.validation import validate as check
+    from fredfmt.storage.validation import validate as check
 
     reports = [check(file, expected_digest=expected_digest) for file in files]
     if json:

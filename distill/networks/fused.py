@@ -27,7 +27,7 @@ class _Block(ctypes.Structure):
 
 def _library() -> ctypes.CDLL | None:
     """The compiled loops; None where installation could not build them."""
-    found = importlib.util.find_spec("fredfmt.distill._block")
+    found = importlib.util.find_spec("fredfmt.distill.networks._block")
     if found is None or found.origin is None:
         return None
     library, pointer = ctypes.CDLL(found.origin), ctypes.c_void_p

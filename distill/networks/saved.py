@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fredfmt.distill.config import NetworkConfig
 from fredfmt.distill.networks import NetworkFactory, make_network
 from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError
-from fredfmt.metadata import Metadata
+from fredfmt.model.metadata import Metadata
 
 _KIND = "fredfmt network 1"
 

@@ -12,7 +12,7 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks.convolving import matching_gradients
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.parts import rows_of, summed
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 
 _BATCH = 256
 """Synthetic images a step of the network's training, as in the published code."""

@@ -14,7 +14,7 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.remembering import Remembering
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 
 _RIDGE = 1e-3
 """Of the regression, in units of the kernel's mean diagonal."""

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.config import NetworkConfig, Precision
-from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.networks import NetworkFactory, make_network
 from fredfmt.distill.networks.prepared import prepared
-from fredfmt.distill.randomness import generator
-from fredfmt.distill.real import RealImages
+from fredfmt.distill.objectives.real import RealImages
+from fredfmt.distill.runtime.distributed import Ranks
+from fredfmt.distill.runtime.randomness import generator
 
 T = TypeVar("T")
 

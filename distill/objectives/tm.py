@@ -17,11 +17,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.config import DistillConfig
-from fredfmt.distill.experts import Experts
+from fredfmt.distill.experts.store import Experts
 from fredfmt.distill.networks.own import seeded
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.remembering import Remembering
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError, located
 
 

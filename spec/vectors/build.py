@@ -25,12 +25,12 @@ import h5py
 import numpy as np
 
 import fredfmt
-from fredfmt.containers import archive, hdf5, hierarchy
-from fredfmt.containers.package import Package, StoredArray, chunk_shape_of, pack
-from fredfmt.digest import digest_of_document
-from fredfmt.documents import canonical
-from fredfmt.metadata import Whitening
-from fredfmt.model import FreDData
+from fredfmt.model.data import FreDData
+from fredfmt.model.digest import digest_of_document
+from fredfmt.model.documents import canonical
+from fredfmt.model.metadata import Whitening
+from fredfmt.storage.containers import archive, hdf5, hierarchy
+from fredfmt.storage.containers.package import Package, StoredArray, chunk_shape_of, pack
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "reference"))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fredfmt.metadata import Normalization
-from fredfmt.sources import Source, open_source
+from fredfmt.data.sources import Source, open_source
+from fredfmt.model.metadata import Normalization
 
 
 @pytest.fixture(scope="package", autouse=True)

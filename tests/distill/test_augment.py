@@ -7,7 +7,7 @@ import torch
 
 from fredfmt import ArgumentError
 from fredfmt.distill.augment import OPERATIONS, Augmentation, draw_augmentation, operations
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 
 
 def batch(count=5, channels=3, height=13, width=17, dtype=torch.float64):

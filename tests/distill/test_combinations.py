@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, Normalization, decode, load, save, validate
 from fredfmt.cli.app import app
+from fredfmt.codec.masks import MASKS
+from fredfmt.data.sources import Source
 from fredfmt.distill import (
     DistillConfig,
     DivergenceError,
@@ -25,8 +27,6 @@ from fredfmt.distill import (
     train_experts,
 )
 from fredfmt.distill.objectives import OBJECTIVES
-from fredfmt.masks import MASKS
-from fredfmt.sources import Source
 from fredfmt.transforms import TRANSFORMS
 
 NETWORK = NetworkConfig(width=4, depth=2)

@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from fredfmt import ArgumentError
+from fredfmt.codec.views import Normalized
 from fredfmt.distill.config import CorruptionConfig
-from fredfmt.distill.corruptions import CORRUPTIONS, Corrupted, corrupt, corruption_names
-from fredfmt.metadata import Normalization
-from fredfmt.sources.views import Normalized
+from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, Corrupted, corrupt, corruption_names
+from fredfmt.model.metadata import Normalization
 
 
 def coloured(count, height, width, channels=3):

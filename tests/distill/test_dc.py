@@ -12,7 +12,7 @@ from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig, disti
 from fredfmt.distill.augment import operations
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.dc import gradient_distance
-from fredfmt.distill.real import RealImages
+from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.start import initial_data
 
 CONFIG = DistillConfig(

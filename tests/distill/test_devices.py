@@ -17,8 +17,8 @@ from fredfmt.distill.augment import OPERATIONS, Augmentation
 from fredfmt.distill.networks import ConvNet
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.dm import class_means
-from fredfmt.distill.randomness import generator
 from fredfmt.distill.run import _Run
+from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.start import initial_data
 
 CONFIG = DistillConfig(objective="dm", ipc=0.4, k=29, batch_real=5, step=0.5, network=NetworkConfig(width=4, depth=2))

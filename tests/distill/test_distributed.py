@@ -15,7 +15,7 @@ import pytest
 import fredfmt
 from fredfmt import ArgumentError
 from fredfmt.distill import DistillConfig, NetworkConfig, distill
-from fredfmt.distill.distributed import Ranks
+from fredfmt.distill.runtime.distributed import Ranks
 
 CONFIG = DistillConfig(
     objective="dm",
@@ -34,7 +34,7 @@ import torch, torch.distributed as dist
 from fredfmt import save
 from fredfmt.distill import DistillConfig, distill
 from fredfmt.errors import FredError
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
 
 torch.set_num_threads(1)
 dist.init_process_group("gloo", init_method=sys.argv[1], rank=int(sys.argv[2]), world_size=int(sys.argv[3]))

@@ -8,7 +8,7 @@ from fredfmt import ArgumentError
 from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig
 from fredfmt.distill.augment import operations
 from fredfmt.distill.objectives import Iteration, make_objective
-from fredfmt.distill.real import RealImages
+from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.start import initial_data
 
 CONFIG = DistillConfig(

@@ -14,12 +14,12 @@ from fredfmt.distill import (
     evaluate,
     own_start,
 )
-from fredfmt.distill.baselines import equal_budget, equal_instances
-from fredfmt.distill.corruptions import CORRUPTIONS, corrupt
-from fredfmt.distill.evaluation import _epochs
-from fredfmt.ledger import ledger
-from fredfmt.metadata import Normalization
-from fredfmt.storage import packed_size
+from fredfmt.distill.evaluation.baselines import equal_budget, equal_instances
+from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, corrupt
+from fredfmt.distill.evaluation.protocol import _epochs
+from fredfmt.model.metadata import Normalization
+from fredfmt.storage.files import packed_size
+from fredfmt.storage.ledger import ledger
 
 QUICK = EvaluationConfig(steps=60, batch=32, network=NetworkConfig(width=16), augmentation="scale_rotate", seeds=2)
 

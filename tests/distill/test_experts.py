@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from fredfmt import ArgumentError, FormatError
 from fredfmt.cli.app import app
 from fredfmt.distill import DistillConfig, ExpertConfig, Experts, ExpertsStopped, NetworkConfig, train_experts
-from fredfmt.distill.expert_training import ExpertError
+from fredfmt.distill.experts.training import ExpertError
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.objectives import make_objective
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import FredFileNotFoundError, IntegrityError
 
 NETWORK = NetworkConfig(width=4, depth=2)

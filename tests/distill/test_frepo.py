@@ -12,7 +12,7 @@ from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig, disti
 from fredfmt.distill.objectives import make_objective
 from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import START_SHARE, sixteenths
-from fredfmt.storage import packed_size
+from fredfmt.storage.files import packed_size
 
 CONFIG = DistillConfig(
     objective="frepo",
@@ -32,7 +32,7 @@ def first_loss(source, synset, config):
     iteration = iteration_of(source, synset, config, 0)
     objective = make_objective(config)
     loss = next(objective.losses(iteration))
-    chance = fredfmt.distill.randomness.generator(config.seed, "member", 0)
+    chance = fredfmt.distill.runtime.randomness.generator(config.seed, "member", 0)
     place = int(torch.randint(config.pool, (), generator=chance))
     return loss, iteration.network(place), iteration
 

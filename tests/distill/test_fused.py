@@ -9,7 +9,7 @@ from fredfmt.distill import NetworkConfig
 from fredfmt.distill.networks import fused, make_network
 from fredfmt.distill.networks.convolving import convolve, matching_gradients
 from fredfmt.distill.networks.fused import norm_relu_pool
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 
 SHAPES = [(3, 5, 13, 17), (2, 4, 8, 8), (7, 3, 2, 31), (2, 70, 32, 36), (1, 1, 2, 3)]
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, encode, load, save, validate
 from fredfmt.cli.app import app
+from fredfmt.data.sources import ZCA, open_source
 from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig, compare, distill, evaluate
-from fredfmt.sources import ZCA, open_source
 
 NETWORK = NetworkConfig(width=8)
 CONFIG = DistillConfig(

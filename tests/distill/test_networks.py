@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from fredfmt import ArgumentError
 from fredfmt.distill import NetworkConfig
 from fredfmt.distill.networks import ConvNet, make_network
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 
 
 def make(channels, shape, classes=7, *, width=5, depth=3, seed=0):

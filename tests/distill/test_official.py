@@ -5,10 +5,10 @@ import pytest
 import scipy.fft
 import torch
 
+from fredfmt.data.sources import Source
 from fredfmt.distill import DistillConfig, FrequencySynset
 from fredfmt.distill.start import initial_data
-from fredfmt.metadata import Normalization
-from fredfmt.sources import Source
+from fredfmt.model.metadata import Normalization
 
 
 @pytest.fixture(scope="module", params=[(12, 12), (13, 17), (6, 6, 6)], ids=str)

@@ -14,13 +14,13 @@ import fredfmt
 from fredfmt import ArgumentError
 from fredfmt.cli.app import app
 from fredfmt.distill import DistillConfig, DivergenceError, NetworkConfig, distill
-from fredfmt.distill.checkpoint import read_checkpoint
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.parts import summed
-from fredfmt.distill.randomness import generator
 from fredfmt.distill.run import _Run
-from fredfmt.distill.tensorboard import TensorBoard
+from fredfmt.distill.runtime.checkpoint import read_checkpoint
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.runtime.tensorboard import TensorBoard
 
 CONFIG = DistillConfig(
     objective="dm",

@@ -14,7 +14,7 @@ from fredfmt import ArgumentError, encode, load
 from fredfmt.cli.app import app
 from fredfmt.distill import DistillationStopped, DistillConfig, EvaluationConfig, NetworkConfig, distill, evaluate
 from fredfmt.distill.networks import factory_name, load_factory, make_network
-from fredfmt.distill.randomness import generator
+from fredfmt.distill.runtime.randomness import generator
 
 QUICK = EvaluationConfig(steps=40, batch=32, augmentation="none", seeds=2, lr=0.1)
 HERE = f"{__name__}:Perceptron"

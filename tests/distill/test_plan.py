@@ -2,8 +2,8 @@ import pytest
 
 from fredfmt import ArgumentError, encode
 from fredfmt.distill import DistillConfig, NetworkConfig, distill, plan
-from fredfmt.distill.baselines import largest_count
-from fredfmt.storage import packed_size
+from fredfmt.distill.evaluation.baselines import largest_count
+from fredfmt.storage.files import packed_size
 
 
 def test_choices_fit_and_one_instance_more_would_not(digits):

@@ -11,6 +11,7 @@ import torch
 
 import fredfmt
 from fredfmt import ArgumentError, FormatError
+from fredfmt.codec.masks import ClassStatistics, choose_frequencies
 from fredfmt.distill import (
     DistillationStopped,
     DistillConfig,
@@ -22,10 +23,9 @@ from fredfmt.distill import (
     own_start,
 )
 from fredfmt.distill.objectives import Iteration, make_objective
-from fredfmt.distill.real import RealImages
+from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.start import initial_data
-from fredfmt.masks import ClassStatistics, choose_frequencies
-from fredfmt.ordering import coarseness
+from fredfmt.model.ordering import coarseness
 
 CONFIG = DistillConfig(
     objective="dm",
@@ -135,7 +135,7 @@ import os, signal, sys
 import torch
 from fredfmt import save
 from fredfmt.distill import DistillConfig, NetworkConfig, distill
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
 
 def killed(progress):
     if progress.done == int(sys.argv[3]):

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, FormatError, encode, save
 from fredfmt.cli.app import app
+from fredfmt.data.sources import open_source
 from fredfmt.distill import NetworkConfig, load_network
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.networks.saved import save_network
-from fredfmt.sources import open_source
 
 
 @pytest.fixture

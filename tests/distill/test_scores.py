@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from fredfmt import ArgumentError, encode, save
 from fredfmt.cli.app import app
 from fredfmt.distill import EvaluationConfig, NetworkConfig, Scores, score
-from fredfmt.distill.scores import Accuracies, _drawn, augmentation_robust_score, label_robust_score
+from fredfmt.distill.evaluation.scores import Accuracies, _drawn, augmentation_robust_score, label_robust_score
 
 QUICK = EvaluationConfig(
     steps=80, batch=32, network=NetworkConfig(width=16, depth=2), augmentation="scale_rotate", seeds=2

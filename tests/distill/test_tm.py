@@ -28,13 +28,13 @@ from fredfmt.distill import (
     train_experts,
 )
 from fredfmt.distill.augment import draw_augmentation
-from fredfmt.distill.distributed import Ranks
 from fredfmt.distill.networks import NETWORKS, make_network
 from fredfmt.distill.objectives import Iteration, make_objective
+from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.objectives.tm import Step, trajectory_distance
-from fredfmt.distill.randomness import generator
-from fredfmt.distill.real import RealImages
 from fredfmt.distill.run import _Run
+from fredfmt.distill.runtime.distributed import Ranks
+from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.start import initial_data
 
 NETWORK = NetworkConfig(width=4, depth=2)
@@ -346,7 +346,7 @@ def test_experts_of_other_images_are_refused(patches, digits, config):
     with pytest.raises(ArgumentError, match="trained on images of other classes"):
         distill(digits, replace(config, ipc=1, k=8))
     with pytest.raises(ArgumentError, match="trained on images of other normalization"):
-        distill(replace(patches, normalization=fredfmt.metadata.Normalization((0, 0), (1, 1))), config)
+        distill(replace(patches, normalization=fredfmt.model.metadata.Normalization((0, 0), (1, 1))), config)
 
 
 def test_networks_of_ones_own_and_several_segments(patches, config, tmp_path):

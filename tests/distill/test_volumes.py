@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fredfmt import decode, load, save
+from fredfmt.data.sources import Source
 from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, distill, evaluate
-from fredfmt.metadata import Normalization
-from fredfmt.sources import Source
+from fredfmt.model.metadata import Normalization
 
 NETWORK = NetworkConfig(width=8, depth=2)
 

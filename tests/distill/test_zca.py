@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, FreDDataset, FreDLoader, Normalization, Whitening, decode, digest, encode, load, save
 from fredfmt.cli.app import app
+from fredfmt.codec.views import blocks
+from fredfmt.codec.whitening import LARGEST
+from fredfmt.data.sources import ZCA, open_source
 from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig, compare, distill, evaluate
-from fredfmt.sources import ZCA, open_source
-from fredfmt.sources.views import blocks
-from fredfmt.sources.whitening import LARGEST
 
 QUICK = EvaluationConfig(steps=60, batch=32, network=NetworkConfig(width=16), augmentation="scale_rotate", seeds=2)
 

@@ -11,12 +11,12 @@ import yaml
 from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, digest, encode, load, save
-from fredfmt.card import card
-from fredfmt.card.text import markdown
-from fredfmt.card.text import yaml as written
 from fredfmt.cli.app import app
-from fredfmt.containers.package import with_metadata
-from fredfmt.metadata import Whitening
+from fredfmt.exchange.card import card
+from fredfmt.exchange.card.text import markdown
+from fredfmt.exchange.card.text import yaml as written
+from fredfmt.model.metadata import Whitening
+from fredfmt.storage.containers.package import with_metadata
 
 ADDRESS = "hf://datasets/team/tiny@v1/x.fred"
 SAID = {"address": ADDRESS, "creators": ["Doe, Jane", "The Lab"], "version": "1.2.0", "date": "2026-11-23"}

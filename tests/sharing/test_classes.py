@@ -34,9 +34,9 @@ def sorted_by_class():
 @pytest.fixture
 def small_chunks(monkeypatch):
     """A chunk a class, and requests to match."""
-    monkeypatch.setattr("fredfmt.containers.package.CHUNK_BYTES", PER_CLASS * 40 * 2)
-    monkeypatch.setattr("fredfmt.storage._LARGE", 0)
-    monkeypatch.setattr("fredfmt.remote._PIECE", 300)
+    monkeypatch.setattr("fredfmt.storage.containers.package.CHUNK_BYTES", PER_CLASS * 40 * 2)
+    monkeypatch.setattr("fredfmt.storage.files._LARGE", 0)
+    monkeypatch.setattr("fredfmt.storage.addresses._PIECE", 300)
 
 
 @pytest.fixture
@@ -168,6 +168,6 @@ def test_a_server_that_fails(site, file, manner):
 def test_a_file_that_is_replaced_while_it_is_read(site, file, monkeypatch):
     address = site.put("x.fred", file.read_bytes(), "ranges")
     marks = iter([{"ETag": "a"}, {"ETag": "b"}])
-    monkeypatch.setattr("fredfmt.remote.Address.mark", lambda self: next(marks))
+    monkeypatch.setattr("fredfmt.storage.addresses.Address.mark", lambda self: next(marks))
     with pytest.raises(SourceError, match="replaced while it was read"):
         load(address, classes=["bee"])

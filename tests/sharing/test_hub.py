@@ -8,9 +8,9 @@ from small import make
 from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, FormatError, IntegrityError, SourceError, digest, load, save
-from fredfmt.card import card
 from fredfmt.cli.app import app
-from fredfmt.hub import Place, pull, push
+from fredfmt.exchange.card import card
+from fredfmt.exchange.hub import Place, pull, push
 
 ADDRESS = "hf://datasets/team/tiny/x.fred"
 

@@ -26,8 +26,8 @@ from fredfmt import (
     validate,
 )
 from fredfmt.cli.app import app
-from fredfmt.report import report
-from fredfmt.storage import load_metadata
+from fredfmt.storage.files import load_metadata
+from fredfmt.view.report import report
 
 OTHER = "sha256:" + "0" * 64
 
@@ -287,7 +287,7 @@ def test_the_cache_can_be_off_and_says_when_it_cannot_be_written(site, data, con
 
 
 def test_the_default_cache_is_the_users(monkeypatch, tmp_path):
-    from fredfmt import cache
+    from fredfmt.storage import cache
 
     monkeypatch.delenv("FREDFMT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -5,7 +5,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from fredfmt import FreDDataset, FreDLoader, digest, encode, save
-from fredfmt.sources import open_source
+from fredfmt.data.sources import open_source
 
 
 def trained(batches):

@@ -10,11 +10,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import fredfmt
-from fredfmt.containers.hierarchy import array_document
-from fredfmt.containers.package import CHUNK_BYTES, DIMENSIONS, DTYPES
-from fredfmt.limits import DEFAULT
-from fredfmt.metadata import Metadata, Quantization, Whitening
-from fredfmt.rules import RULES
+from fredfmt.model.limits import DEFAULT
+from fredfmt.model.metadata import Metadata, Quantization, Whitening
+from fredfmt.storage.containers.hierarchy import array_document
+from fredfmt.storage.containers.package import CHUNK_BYTES, DIMENSIONS, DTYPES
+from fredfmt.storage.validation import RULES
 from fredfmt.transforms import TRANSFORMS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -85,7 +85,7 @@ def test_cases_follow_their_schema(folder, case):
     assert (case["findings"] == []) == (folder.parent.name == "valid")
     assert ("decoded" in case) == case["valid"] == (folder.parent.name != "invalid")
     if case["valid"] and case["file"].endswith(".fred"):
-        schema("metadata").validate(fredfmt.storage.read_package(folder / case["file"]).document)
+        schema("metadata").validate(fredfmt.storage.files.read_package(folder / case["file"]).document)
 
 
 def test_json_in_the_text_follows_the_schemas():

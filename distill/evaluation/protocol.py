@@ -1,0 +1,269 @@
+"""What a data set is good for: data in, the accuracy of fresh networks trained on it out.
+
+The test images serve to count right answers and for nothing else: which step, which network and which setting is
+decided without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fredfmt.codec.decoder import decode
+from fredfmt.codec.views import Images
+from fredfmt.data.sources import ZCA, Source
+from fredfmt.distill.augment import draw_augmentation, operations
+from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, NetworkConfig
+from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corruption_names
+from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
+from fredfmt.distill.networks import NetworkFactory, factory_name, make_network, seeded
+from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+from fredfmt.model.metadata import Normalization
+
+_MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
+_TEST_BATCH = 500
+
+__all__ = ["Evaluation", "evaluate", "evaluate_sets", "train"]
+
+
+def evaluate(
+    data: FreDData | Source,
+    test: Source,
+    config: EvaluationConfig | None = None,
+    *,
+    corruptions: CorruptionConfig | None = None,
+    network: NetworkFactory | None = None,
+    whitening: ZCA | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callback | None = None,
+) -> Evaluation:
+    """Train networks on ``data`` and nothing else, and test them on the real images of ``test``.
+
+    Networks differ by their seed: first parameters, order and augmentation; ``data`` stay the same, so the spread says
+    nothing about how another distillation would have come out. Test images are normalised as ``data`` are.
+
+    Parameters
+    ----------
+    data
+        A distilled or encoded set; or a `Source` of real images, read batch by batch.
+    corruptions
+        Test the same networks on corrupted test images too, made batch by batch.
+    network
+        A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names;
+        the result says ``module:name`` of it. Torch's global generators are seeded for it and put back.
+    whitening
+        What ``data`` were whitened by, for the test images; needed where they were.
+
+    Raises
+    ------
+    ArgumentError
+        If classes or shapes of the two differ, the network does not fit them, or the whitening is not that of the data.
+    """
+    config = config or EvaluationConfig()
+
+    def report(what: str, done: int, total: int) -> None:
+        if progress is not None:
+            progress(Progress(what, done, total))
+
+    return evaluate_sets(
+        lambda seed: data,
+        test,
+        config,
+        corruptions=corruptions,
+        network=network,
+        whitening=whitening,
+        device=device,
+        report=report,
+    )
+
+
+def evaluate_sets(
+    make: Callable[[int], FreDData | Source],
+    test: Source,
+    config: EvaluationConfig,
+    *,
+    corruptions: CorruptionConfig | None = None,
+    network: NetworkFactory | None = None,
+    whitening: ZCA | None = None,
+    device: torch.device | str = "cpu",
+    report: Callable[[str, int, int], None],
+    keep: Callable[[nn.Module], None] | None = None,
+) -> Evaluation:
+    """`evaluate` with a data set for each seed: the network of a seed is trained on ``make(seed)``.
+
+    All sets are normalised and whitened alike. ``report`` is told what is being done, how much of it is done and how
+    much there is; ``keep`` is given the first network when it is trained.
+    """
+    names = corruption_names(corruptions) if corruptions is not None else ()
+    if names:
+        check_images(test.images.shape)
+    if network is not None:
+        config = replace(config, network=NetworkConfig(factory_name(network)))
+    networks: list[nn.Module] = []
+    normalization: Normalization | None = None
+    for seed in range(config.seeds):
+        report("evaluating", seed, config.seeds)
+        data = make(seed)
+        check_alike(data, test)
+        _check_whitening(data, whitening)
+        normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
+        networks.append(_trained(data, config, network, seed, device))
+        if keep is not None and seed == 0:
+            keep(networks[0])
+
+    def accuracies(images: Images) -> tuple[float, ...]:
+        unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
+        prepared = replace(test, images=images, normalization=normalization or unit, whitening=whitening)
+        return _shares_correct(networks, prepared, device)
+
+    clean = accuracies(test.images)
+    robustness = None
+    if corruptions is not None:
+        each = []
+        pairs = [(name, severity) for name in names for severity in corruptions.severities]
+        for done, (name, severity) in enumerate(pairs):
+            report(f"testing {name}", done, len(pairs))
+            corrupted = Corrupted(test.images, name, severity, seed=corruptions.seed)
+            each.append(CorruptedAccuracy(name, severity, accuracies(corrupted)))
+        robustness = Robustness(corruptions, tuple(each), clean)
+    parameters = sum(parameter.numel() for parameter in networks[0].parameters())
+    return Evaluation(config, f"{test.name} {test.split}", len(test), clean, robustness, parameters)
+
+
+def check_alike(data: FreDData | Source, test: Source) -> None:
+    """Raise `ArgumentError` if ``test`` has other classes, channels or lengths than the data."""
+    mine = data if isinstance(data, Source) else data.metadata
+    for what, left, right in (
+        ("classes", mine.classes, test.classes),
+        ("channels", mine.channels, test.channels),
+        ("spatial shape", mine.spatial_shape, test.spatial_shape),
+    ):
+        if left != right:
+            raise ArgumentError(f"the test images have other {what} than the data", expected=left, found=right)
+
+
+def _check_whitening(data: FreDData | Source, whitening: ZCA | None) -> None:
+    recorded = data.metadata.whitening if isinstance(data, FreDData) else data.whitening
+    if recorded is not None and whitening is None:
+        raise ArgumentError(
+            "the data are whitened, so test images have to be whitened alike",
+            hint="Pass whitening=fredfmt.data.sources.ZCA.of(data.metadata, train), of the real train split",
+        )
+    if isinstance(data, Source):
+        same = whitening is data.whitening
+    else:
+        same = whitening is None or whitening.fits(data.metadata)
+    if not same:
+        found = whitening.record if whitening is not None else None
+        raise ArgumentError("the whitening is not that of the data", expected=recorded or "none", found=found)
+
+
+def _trained(
+    data: FreDData | Source,
+    config: EvaluationConfig,
+    factory: NetworkFactory | None,
+    seed: int,
+    device: torch.device | str,
+) -> nn.Module:
+    """A network trained on ``data``."""
+    meta = data if isinstance(data, Source) else data.metadata
+    network: nn.Module = make_network(
+        config.network,
+        channels=meta.channels,
+        spatial_shape=meta.spatial_shape,
+        classes=len(meta.classes),
+        generator=generator(seed, "evaluation network"),
+        device=device,
+        factory=factory,
+    )
+    soft = isinstance(data, FreDData) and data.soft
+    labels = torch.tensor(data.labels, dtype=torch.float32 if soft else torch.int64, device=device)
+    images = data if isinstance(data, Source) else decode(data, device=device)
+    drawing: AbstractContextManager[None] = nullcontext()
+    if factory is not None:  # which may draw while it computes, for dropout say
+        drawing = seeded(generator(seed, "evaluation own network"), device)
+    with drawing:
+        train(network, images, labels, config, seed=seed)
+    return network
+
+
+def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
+    """Train ``network`` in place by the protocol of ``config``.
+
+    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which
+    are on the network's device.
+    """
+    paper = config.protocol == "paper"
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=not paper
+    )
+    shape = images.shape[2:] if isinstance(images, Tensor) else images.spatial_shape
+    names = operations(config.augmentation, len(shape))
+    network.train()
+    for step, (rows, factor) in enumerate((_epochs if paper else _steps)(len(images), config, seed)):
+        augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
+        there = rows.to(labels.device, non_blocking=True)
+        if isinstance(images, Tensor):
+            batch = images.index_select(0, there)
+        else:
+            batch = torch.from_numpy(images.batch(rows.numpy())).to(labels.device, non_blocking=True)
+        loss = F.cross_entropy(network(augmentation(batch)), labels.index_select(0, there))
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr * factor
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
+    """Indices of each step and the factor of its learning rate: up linearly over a tenth of the steps, then down to
+    zero."""
+    peak = max(1, config.steps // 10)
+    batches = _batches(count, config.batch, seed)
+    for step in range(config.steps):
+        yield next(batches), min((step + 1) / peak, (config.steps - step) / max(1, config.steps - peak))
+
+
+def _epochs(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
+    """Indices of each step and the factor of its learning rate: 1, and a tenth after half of the epochs."""
+    for epoch in range(config.epochs):
+        for rows in torch.split(_order(count, seed, epoch), config.batch):
+            yield rows, 1.0 if epoch < config.epochs // 2 + 1 else 0.1
+
+
+def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
+    """Indices on the CPU, (size,) int64, for ever: all images in one random order after another."""
+    epoch, left = 0, torch.empty(0, dtype=torch.int64, device="cpu")
+    while True:
+        while len(left) < size:
+            left = torch.cat([left, _order(count, seed, epoch)])
+            epoch += 1
+        yield left[:size]
+        left = left[size:]
+
+
+def _order(count: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(count, generator=generator(seed, "evaluation order", epoch), device="cpu")
+
+
+def _shares_correct(networks: Sequence[nn.Module], test: Source, device: torch.device | str) -> tuple[float, ...]:
+    """The accuracy of each network; every test image is read, normalised and sent to the device once."""
+    labels = torch.from_numpy(test.labels)
+    correct = torch.zeros(len(networks), dtype=torch.int64, device=device)
+    for network in networks:
+        network.eval()
+    with torch.no_grad():
+        for first in range(0, len(test), _TEST_BATCH):
+            rows = slice(first, min(first + _TEST_BATCH, len(test)))
+            images = torch.from_numpy(test.normalized[rows]).to(device)
+            wanted = labels[rows].to(device)
+            correct += torch.stack([network(images).argmax(1).eq(wanted).sum() for network in networks])
+    return tuple(count / len(test) for count in correct.tolist())

@@ -1,0 +1,280 @@
+"""DD-Ranking's scores: data and the real set they stand for in, what the images themselves are worth out.
+
+After Li et al. (DD-Ranking, 2025): an accuracy alone credits soft labels and augmentation to the images. The
+label-robust score asks what is left with hard labels and against random images under the same labels; the
+augmentation-robust score, what is left without augmentation. Accuracies enter the exponential as shares in 0..1.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fredfmt.codec.decoder import decode
+from fredfmt.codec.views import Normalized
+from fredfmt.data.sources import Source
+from fredfmt.distill.config import EvaluationConfig
+from fredfmt.distill.evaluation.baselines import coded_images
+from fredfmt.distill.evaluation.protocol import train as train_network
+from fredfmt.distill.networks import make_network
+from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+from fredfmt.model.metadata import Normalization
+from fredfmt.storage.files import packed_size
+
+_BATCH = 500
+
+
+def label_robust_score(recovery: float, improvement: float, *, weight: float = 0.5) -> float:
+    """LRS, 0..1 where both are shares: ``(e^a - e^-1) / (e - e^-1)`` with ``a = w improvement - (1 - w) recovery``.
+
+    ``recovery`` is the accuracy of the whole real set less that of the images with hard labels, ``improvement`` the
+    accuracy of the images less that of as many random real ones trained on in the same way.
+    """
+    return _scaled(weight * improvement - (1 - weight) * recovery)
+
+
+def augmentation_robust_score(augmented: float, plain: float, *, weight: float = 0.5) -> float:
+    """ARS: as LRS, of ``weight augmented + (1 - weight) plain``, improvements over random with and without
+    augmentation."""
+    return _scaled(weight * augmented + (1 - weight) * plain)
+
+
+def _scaled(exponent: float) -> float:
+    return (math.exp(exponent) - math.exp(-1)) / (math.e - math.exp(-1))
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Shares of correct answers of networks of one seed, each trained on another set."""
+
+    whole: float
+    """The whole real train split with its hard labels."""
+    own: float
+    """The data as they are."""
+    hard: float
+    """The data's images with hard labels."""
+    random: float
+    """As many random real images of each class; where the data have soft labels, labelled by the network of
+    ``whole``."""
+    coded: float
+    """Random real images coded into the bytes of the data, with hard labels."""
+    own_plain: float
+    """``own`` without augmentation."""
+    random_plain: float
+    """``random`` without augmentation."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of each seed from its accuracies."""
+
+    config: EvaluationConfig
+    weight: float
+    accuracies: tuple[Accuracies, ...]
+    bytes: int
+    """Of the ``.fred`` file, which the coded images do not exceed."""
+
+    @property
+    def hard_label_recovery(self) -> tuple[float, ...]:
+        """HLR: what the images with hard labels lack to the whole real set; less is better."""
+        return tuple(one.whole - one.hard for one in self.accuracies)
+
+    @property
+    def improvement_over_random(self) -> tuple[float, ...]:
+        """IOR: against as many random real images."""
+        return tuple(one.own - one.random for one in self.accuracies)
+
+    @property
+    def bit_matched_improvement(self) -> tuple[float, ...]:
+        """The same against as many random real images as the bytes of the file hold."""
+        return tuple(one.own - one.coded for one in self.accuracies)
+
+    @property
+    def lrs(self) -> tuple[float, ...]:
+        """Label-robust scores."""
+        pairs = zip(self.hard_label_recovery, self.improvement_over_random, strict=True)
+        return tuple(label_robust_score(*pair, weight=self.weight) for pair in pairs)
+
+    @property
+    def ars(self) -> tuple[float, ...]:
+        """Augmentation-robust scores."""
+        return tuple(
+            augmentation_robust_score(one.own - one.random, one.own_plain - one.random_plain, weight=self.weight)
+            for one in self.accuracies
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: each figure's mean, spread and values by seed."""
+        names = ("lrs", "ars", "hard_label_recovery", "improvement_over_random", "bit_matched_improvement")
+        figures = {name: _summary(getattr(self, name)) for name in names}
+        each = {
+            entry.name: _summary([getattr(one, entry.name) for one in self.accuracies]) for entry in fields(Accuracies)
+        }
+        return {
+            **figures,
+            "accuracies": each,
+            "weight": self.weight,
+            "bytes": self.bytes,
+            "protocol": self.config.to_json(),
+        }
+
+
+def score(
+    data: FreDData,
+    train: Source,
+    test: Source,
+    config: EvaluationConfig | None = None,
+    *,
+    weight: float = 0.5,
+    device: torch.device | str = "cpu",
+    progress: Callback | None = None,
+) -> Scores:
+    """Train up to seven networks a seed by one protocol, all alike but for the set, and score ``data`` with them.
+
+    Networks of a seed have the same first parameters; random images are drawn anew for every seed. The whole train
+    split is held in memory as float32. Raises `ArgumentError` where classes or shapes differ, or images are whitened.
+    """
+    config = config or EvaluationConfig()
+    meta = data.metadata
+    if getattr(meta, "whitening", None) is not None:
+        raise ArgumentError("whitened data cannot be scored yet", hint="Use evaluate")
+    for source in (train, test):
+        if (meta.classes, meta.channels, meta.spatial_shape) != (source.classes, source.channels, source.spatial_shape):
+            raise ArgumentError(
+                "the real images have other classes or another shape than the data",
+                where=source.name,
+                expected=f"{len(meta.classes)} classes of {(meta.channels, *meta.spatial_shape)}",
+                found=f"{len(source.classes)} classes of {(source.channels, *source.spatial_shape)}",
+            )
+    scorer = _Scorer(data, train, test, config, torch.device(device))
+    accuracies = []
+    for seed in range(config.seeds):
+        if progress is not None:
+            progress(Progress("scoring", seed, config.seeds))
+        accuracies.append(scorer.accuracies(seed))
+    return Scores(config, weight, tuple(accuracies), packed_size(data))
+
+
+class _Scorer:
+    """Data and real images on a device, for the networks of every seed."""
+
+    def __init__(
+        self, data: FreDData, train: Source, test: Source, config: EvaluationConfig, device: torch.device
+    ) -> None:
+        self.data, self.train, self.test, self.config, self.device = data, train, test, config, device
+        self.images = decode(data, device=device)
+        self.hard = torch.from_numpy(_hard(data)).to(device)
+        self.labels = torch.tensor(data.labels, dtype=torch.float32, device=device) if data.soft else self.hard
+
+    def accuracies(self, seed: int) -> Accuracies:
+        """All that the scores of a seed need."""
+        plain = replace(self.config, augmentation="none")
+        real, real_labels = self._real(self.train), torch.from_numpy(self.train.labels).to(self.device)
+        teacher = self._network(real, real_labels, self.config, seed)
+        del real
+        rows = _drawn(self.train.labels, _hard(self.data), seed)
+        drawn = self._real(self.train.subset(rows))
+        drawn_labels = _probabilities(teacher, drawn) if self.data.soft else real_labels[torch.from_numpy(rows)]
+        coded = coded_images(self.train, packed_size(self.data), seed=seed, transform=self.data.metadata.transform)
+        coded_pixels = self._renormalized(coded)
+        coded_labels = torch.from_numpy(_hard(coded)).to(self.device)
+
+        def share(images: Tensor, labels: Tensor, config: EvaluationConfig) -> float:
+            return self._share(self._network(images, labels, config, seed))
+
+        own = share(self.images, self.labels, self.config)
+        return Accuracies(
+            whole=self._share(teacher),
+            own=own,
+            hard=share(self.images, self.hard, self.config) if self.data.soft else own,
+            random=share(drawn, drawn_labels, self.config),
+            coded=share(coded_pixels, coded_labels, self.config),
+            own_plain=share(self.images, self.labels, plain),
+            random_plain=share(drawn, drawn_labels, plain),
+        )
+
+    def _real(self, source: Source) -> Tensor:
+        """All images of a source in the space of the data."""
+        images = Normalized(source.images, self._space())
+        return torch.from_numpy(images[np.arange(len(source))]).to(self.device)
+
+    def _space(self) -> Normalization:
+        channels = self.data.metadata.channels
+        return self.data.metadata.normalization or Normalization((0.0,) * channels, (1.0,) * channels)
+
+    def _renormalized(self, coded: FreDData) -> Tensor:
+        """Images coded in the space of the source, in that of the data."""
+        shape = (-1,) + (1,) * len(coded.metadata.spatial_shape)
+        space = self._space()
+        mean, std = (torch.tensor(values, device=self.device).view(shape) for values in (space.mean, space.std))
+        return (decode(coded, normalized=False, device=self.device) - mean) / std
+
+    def _network(self, images: Tensor, labels: Tensor, config: EvaluationConfig, seed: int) -> nn.Module:
+        meta = self.data.metadata
+        network: nn.Module = make_network(
+            config.network,
+            channels=meta.channels,
+            spatial_shape=meta.spatial_shape,
+            classes=len(meta.classes),
+            generator=generator(seed, "evaluation network"),
+            device=self.device,
+        )
+        train_network(network, images, labels, config, seed=seed)
+        return network
+
+    def _share(self, network: nn.Module) -> float:
+        images = Normalized(self.test.images, self._space())
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        network.eval()
+        with torch.no_grad():
+            for first in range(0, len(self.test), _BATCH):
+                rows = slice(first, min(first + _BATCH, len(self.test)))
+                answers = network(torch.from_numpy(images[rows]).to(self.device)).argmax(1)
+                correct += answers.eq(torch.from_numpy(self.test.labels[rows]).to(self.device)).sum()
+        return int(correct) / len(self.test)
+
+
+def _hard(data: FreDData) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return (data.labels.argmax(axis=1) if data.soft else data.labels).astype(np.int64)
+
+
+def _drawn(real: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+    """Rows of random real images of the classes ``wanted``, one for each."""
+    rows = np.empty(len(wanted), np.int64)
+    for label in np.unique(wanted):
+        places, candidates = np.flatnonzero(wanted == label), np.flatnonzero(real == label)
+        if len(candidates) < len(places):
+            raise ArgumentError(
+                "fewer real images than the data have instances",
+                where=f"class {label}",
+                expected=f"at least {len(places)}",
+                found=len(candidates),
+            )
+        order = torch.randperm(len(candidates), generator=generator(seed, "scores random images", int(label)))
+        rows[places] = candidates[order[: len(places)].numpy()]
+    return rows
+
+
+def _probabilities(network: nn.Module, images: Tensor) -> Tensor:
+    network.eval()
+    with torch.no_grad():
+        return torch.cat([network(part).softmax(1) for part in torch.split(images, _BATCH)])
+
+
+def _summary(values: Any) -> dict[str, Any]:
+    values = [float(value) for value in values]
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return {
+        "mean": round(statistics.fmean(values), 6),
+        "std": None if spread is None else round(spread, 6),
+        "each": [round(value, 6) for value in values],
+    }

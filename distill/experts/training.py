@@ -1,0 +1,270 @@
+"""`train_experts`: a source of real images in, a folder of trajectories of networks trained on them out."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from fredfmt.data.sources import Source
+from fredfmt.distill.augment import draw_augmentation, operations
+from fredfmt.distill.config import ExpertConfig, NetworkConfig
+from fredfmt.distill.experts.store import Experts, ExpertSettings, begin, finished, write_expert
+from fredfmt.distill.networks import NetworkFactory, factory_name, make_network, seeded
+from fredfmt.distill.runtime.interruption import noting_interrupts
+from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.errors import ArgumentError, FredError
+
+_LARGEST_LOSS = 1e4
+"""Of an epoch's mean cross-entropy."""
+_WAIT = 0.2
+"""Seconds between two looks at whether the processes are alive."""
+
+Stop = Callable[[], bool]
+Report = Callable[[float], None]
+
+
+class ExpertsStopped(FredError):
+    """Ctrl-C; the experts that were finished by then are in the folder."""
+
+
+class ExpertError(FredError):
+    """An expert could not be trained."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """All that a process needs to train an expert."""
+
+    source: Source
+    settings: ExpertSettings
+    folder: Path
+    device: str
+    factory: NetworkFactory | None = None
+
+
+def train_experts(
+    source: Source,
+    folder: str | os.PathLike[str],
+    config: ExpertConfig | None = None,
+    *,
+    count: int = 10,
+    first: int = 0,
+    workers: int = 1,
+    network: NetworkFactory | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callback | None = None,
+) -> Experts:
+    """Train networks on real images and keep their parameters after every epoch, for trajectory matching.
+
+    Experts that are in ``folder`` already stay as they are, so that the same call goes on after an interruption; an
+    expert that was not finished begins anew. What an expert becomes is decided by ``config`` and its number alone: bit
+    for bit on a CPU, with the same number of threads.
+
+    Parameters
+    ----------
+    source
+        Real images, a train split. Read batch by batch.
+    folder
+        Made if it is not there. Experts of other settings in it are refused.
+    config
+        All settings; they are kept in the folder. With ``zca`` images are whitened by the statistics of ``source``.
+    count, first
+        The numbers of the experts: ``first`` and those after it. Several machines can share the work by number.
+    workers
+        Processes to train in, with the threads of torch shared out among them.
+    network
+        A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names,
+        for one worker only.
+    device
+        Where to compute.
+    progress
+        Called after every epoch of an expert.
+
+    Raises
+    ------
+    ArgumentError
+        For unusable numbers, or a folder with experts of other settings.
+    ExpertError
+        If the parameters become NaN or infinite, or a process dies.
+    ExpertsStopped
+        After Ctrl-C; the experts finished by then are kept.
+    """
+    config = config or ExpertConfig()
+    for name, value, least in (("count", count, 1), ("first", first, 0), ("workers", workers, 1)):
+        if value < least:
+            raise ArgumentError(f"unusable {name}", expected=f"at least {least}", found=value)
+    if network is not None:
+        config = replace(config, network=NetworkConfig(factory_name(network)))
+        if workers > 1:
+            raise ArgumentError("a network of your own is trained in this process", expected="1 worker", found=workers)
+    operations(config.augmentation, len(source.spatial_shape))  # refuses what does not fit
+    source = source.in_space(config.zca_epsilon if config.zca else None)
+    task = _Task(source, _settings(source, config, network), Path(folder), str(device), network)
+    begin(task.folder, task.settings)
+    there = set(finished(task.folder))
+    numbers = [number for number in range(first, first + count) if number not in there]
+    done = 0
+
+    def report(loss: float) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(Progress("training experts", done, len(numbers) * config.epochs, loss))
+
+    with noting_interrupts() as interruption:
+        if workers == 1 or len(numbers) < 2:
+            for number in numbers:
+                _train(task, number, lambda: interruption.wanted, report)
+        else:
+            _train_in_processes(task, numbers, workers, lambda: interruption.wanted, report)
+    if missing := set(numbers) - set(finished(task.folder)):
+        raise ExpertsStopped(f"stopped, {len(missing)} experts are missing", hint="Run the same again to go on")
+    return Experts(task.folder)
+
+
+def _train(task: _Task, number: int, stop: Stop, report: Report) -> None:
+    """Train one expert and store it. If it is stopped, nothing of it is left."""
+    with suppress(_Stopped):
+        write_expert(task.folder, task.settings, number, _trajectory(task, number, stop, report))
+
+
+class _Stopped(Exception):
+    """In the middle of a trajectory."""
+
+
+def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterator[NDArray[np.float32]]:
+    """The parameters of one expert before training and after each epoch."""
+    source, config = task.source, task.settings.config
+    network = _network(source, config, number, task.factory, task.device)
+    optimizer = torch.optim.SGD(network.parameters(), lr=config.lr, momentum=config.momentum)
+    labels = torch.from_numpy(source.labels)
+    names = operations(config.augmentation, len(source.spatial_shape))
+    yield _row(network)
+    for epoch in range(config.epochs):
+        order = torch.randperm(len(source), generator=generator(config.seed, "expert order", number, epoch))
+        losses = []
+        for step, rows in enumerate(torch.split(order, config.batch)):
+            if stop():
+                raise _Stopped
+            chance = generator(config.seed, "expert augmentation", number, epoch, step)
+            augmentation = draw_augmentation(names, chance, images=len(rows))
+            images = torch.from_numpy(source.batch(rows.numpy())).to(task.device, non_blocking=True)
+            drawing = seeded(chance, task.device) if task.factory is not None else nullcontext()
+            with drawing:  # a user's network may draw while it computes, for dropout say
+                loss = F.cross_entropy(network(augmentation(images)), labels[rows].to(task.device, non_blocking=True))
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses.append(loss.detach())
+        row, mean = _row(network), float(torch.stack(losses).mean())
+        finite = np.isfinite(row).all()
+        if not finite or mean > _LARGEST_LOSS:
+            raise ExpertError(
+                "the loss is that of no network that learns" if finite else "the parameters are not finite any more",
+                where=f"expert {number}, epoch {epoch + 1}",
+                found=f"a loss of {mean:.3g}",
+                hint=f"A learning rate of {config.lr:g} is likely too large",
+            )
+        yield row
+        report(mean)
+
+
+def _settings(source: Source, config: ExpertConfig, factory: NetworkFactory | None) -> ExpertSettings:
+    named = _network(source, config, 0, factory).named_parameters()
+    return ExpertSettings(
+        config,
+        source.provenance(),
+        source.classes,
+        source.channels,
+        source.spatial_shape,
+        source.normalization,
+        tuple((name, tuple(parameter.shape)) for name, parameter in named),
+    )
+
+
+def _network(
+    source: Source, config: ExpertConfig, number: int, factory: NetworkFactory | None, device: str = "cpu"
+) -> Any:
+    return make_network(
+        config.network,
+        channels=source.channels,
+        spatial_shape=source.spatial_shape,
+        classes=len(source.classes),
+        generator=generator(config.seed, "expert network", number),
+        device=device,
+        factory=factory,
+    )
+
+
+def _row(network: nn.Module) -> NDArray[np.float32]:
+    row: NDArray[np.float32] = nn.utils.parameters_to_vector(network.parameters()).detach().cpu().numpy()
+    return row
+
+
+def _train_in_processes(task: _Task, numbers: Sequence[int], workers: int, stop: Stop, report: Report) -> None:
+    """Train experts in processes of their own, which end by themselves if this one is no more."""
+    context = multiprocessing.get_context("spawn")
+    news: Any = context.Queue()
+    stopping = context.Event()
+    workers = min(workers, len(numbers))
+    threads = max(1, torch.get_num_threads() // workers)
+    processes: list[BaseProcess] = [
+        context.Process(target=_work, args=(task, numbers[worker::workers], threads, news, stopping), daemon=True)
+        for worker in range(workers)
+    ]
+    try:
+        for process in processes:
+            process.start()
+        ended = 0
+        while ended < workers:
+            if stop():
+                stopping.set()
+            try:
+                what = news.get(timeout=_WAIT)
+            except queue.Empty:
+                if any(process.exitcode for process in processes):
+                    raise ExpertError("a process died", hint="Was there enough memory? Use fewer workers") from None
+                continue
+            if isinstance(what, Exception):
+                raise what
+            if what is None:
+                ended += 1
+            else:
+                report(what)
+    finally:
+        stopping.set()
+        for process in processes:
+            if process.pid is not None:
+                process.join()
+
+
+def _work(task: _Task, numbers: Sequence[int], threads: int, news: Any, stopping: Any) -> None:
+    """What a process does: train, report the loss of each epoch, and at the end None or what went wrong."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+
+    def stop() -> bool:
+        return stopping.is_set() or (parent is not None and not parent.is_alive())
+
+    try:
+        for number in numbers:
+            _train(task, number, stop, news.put)
+        news.put(None)
+    except Exception as error:
+        news.put(error)

@@ -1,0 +1,53 @@
+"""Real images while distilling: a `Source` in, batches with the same number of images of every class out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fredfmt.data.sources import Source
+from fredfmt.errors import SourceError
+
+
+class RealImages:
+    """The images of a source by class, read as they are asked for; memory holds their indices only.
+
+    Raises `SourceError` if a class has no image.
+    """
+
+    def __init__(self, source: Source, device: torch.device | str = "cpu") -> None:
+        self.source = source
+        """In the space that networks see."""
+        self._device = torch.device(device)
+        self._of_class = [np.flatnonzero(source.labels == label) for label in range(len(source.classes))]
+        for name, members in zip(source.classes, self._of_class, strict=True):
+            if not len(members):
+                raise SourceError("a class has no image", where=f"{source.name}: class {name}")
+
+    def batch(
+        self, per_class: int, generator: torch.Generator, classes: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """``per_class`` random images of each class, or all where it has fewer, class by class, without repeats.
+
+        (B, C, *spatial) float32 in the source's normalised space and (B,) int64 labels, on the device. Of some
+        ``classes`` only these are read; they are the images that a batch of all classes has.
+        """
+        drawn = [members[_permutation(len(members), generator)[:per_class]] for members in self._of_class]
+        wanted = range(len(drawn)) if classes is None else classes
+        chosen = [drawn[label] for label in wanted]
+        labels = np.repeat(np.array(wanted), [len(members) for members in chosen])
+        images = torch.from_numpy(self.source.batch(np.concatenate(chosen)))
+        return images.to(self._device, non_blocking=True), torch.from_numpy(labels).to(self._device, non_blocking=True)
+
+    def counts(self, per_class: int, classes: Sequence[int]) -> list[int]:
+        """How many images of each of ``classes`` a batch has."""
+        return [min(per_class, len(self._of_class[label])) for label in classes]
+
+
+def _permutation(count: int, generator: torch.Generator) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = torch.randperm(count, generator=generator, device="cpu").numpy()
+    return order

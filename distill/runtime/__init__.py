@@ -1,0 +1,1 @@
+"""What long work needs: seeds, progress, interruption, checkpoints, several processes."""

@@ -1,0 +1,46 @@
+"""A run's state in a file: named arrays and one JSON document, no pickle; it appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import FormatError
+from fredfmt.storage.writing import replacing
+
+_FORMAT = "fredfmt checkpoint 1"
+_DOCUMENT = "document"
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any]
+) -> None:
+    """Put ``arrays`` and ``document`` into an ``.npz`` file in place of what was there."""
+    text = json.dumps({"format": _FORMAT, **document}).encode()
+    with replacing(Path(path)) as stream:
+        np.savez(stream, **{_DOCUMENT: np.frombuffer(text, np.uint8)}, **arrays)  # type: ignore[arg-type]
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """What `write_checkpoint` wrote. Raises `FormatError` for anything else; nothing in the file is executed."""
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        document = json.loads(arrays.pop(_DOCUMENT).tobytes())
+        if document["format"] != _FORMAT:
+            raise ValueError(document["format"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise FormatError(
+            "not a checkpoint of this version",
+            where=os.fspath(path),
+            found=f"{type(error).__name__}: {error}",
+            hint="Delete it to begin anew",
+        ) from None
+    return arrays, document

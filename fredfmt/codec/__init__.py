@@ -1,0 +1,1 @@
+"""Between images and coefficients: masks, quantisation, encoding, decoding, whitening."""

@@ -1,0 +1,84 @@
+"""How fast a data set loads and decodes on this machine, beside a dense decoder and a plain copy in the same run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from fredfmt.codec.decoder import Decoder
+from fredfmt.model.data import FreDData
+from fredfmt.transforms import synthesis_matrix
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second, medians of interleaved repeats, in batches that mix classes."""
+
+    batch_size: int
+    device: str
+    decode: float
+    dense: float
+    """A dense array of all frequencies through one full matrix product an axis, as FreD's own code decodes."""
+    copy: float
+    """Copying decoded images: no decoder can be faster."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The rates as JSON values, with the two ratios."""
+        return asdict(self) | {"times_dense": self.decode / self.dense, "share_of_copy": self.decode / self.copy}
+
+
+def measure(data: FreDData, *, batch_size: int = 256, device: str = "cpu", repeats: int = 20) -> Rates:
+    """Time decoding of batches drawn from ``data``; only ratios of one run are worth quoting."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randint(len(data), (batch_size,), generator=generator)
+    coefficients = torch.from_numpy(data.coefficients[chosen.numpy()]).to(device)
+    masks = torch.from_numpy(data.mask_of[chosen.numpy()].astype("int64"))
+    decoder = Decoder.of(data, device=device)
+    images = decoder(coefficients, masks)
+    spectra = _dense_spectra(data, coefficients, masks.to(device))
+    matrices = [
+        torch.from_numpy(synthesis_matrix(data.metadata.transform, length).astype("float32")).to(device)
+        for length in data.metadata.spatial_shape
+    ]
+    target = torch.empty_like(images)
+    jobs: dict[str, Callable[[], Any]] = {
+        "decode": lambda: decoder(coefficients, masks),
+        "dense": lambda: _synthesise(spectra, matrices),
+        "copy": lambda: target.copy_(images),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in jobs}
+    for repeat in range(repeats + 2):
+        for name, job in jobs.items():
+            _synchronise(device)
+            start = time.perf_counter()
+            job()
+            _synchronise(device)
+            if repeat >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    rates = {name: batch_size / statistics.median(spent) for name, spent in seconds.items()}
+    return Rates(batch_size, device, **rates)
+
+
+def _dense_spectra(data: FreDData, coefficients: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    meta = data.metadata
+    spectra = torch.zeros(len(coefficients), meta.channels, int(torch.Size(meta.spatial_shape).numel()))
+    frequencies = torch.from_numpy(data.frequencies.astype("int64")).to(masks.device)[masks]
+    index = frequencies[:, None].expand(-1, meta.channels, -1)
+    spectra = spectra.to(masks.device).scatter(2, index, coefficients.float() * data.step)
+    return spectra.reshape(len(coefficients), meta.channels, *meta.spatial_shape)
+
+
+def _synthesise(spectra: torch.Tensor, matrices: list[torch.Tensor]) -> torch.Tensor:
+    for axis, matrix in enumerate(matrices, start=2):
+        spectra = (spectra.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
+    return spectra
+
+
+def _synchronise(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)

@@ -1,0 +1,337 @@
+"""Kept coefficients in, images out: `Decoder` for tensors, `decode` for a whole data set.
+
+``x = sum over kept frequencies of (coefficient + base) * step * basis image``, the inverse of an orthonormal transform.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fredfmt.codec.planes import Planes
+from fredfmt.codec.synthesis import Synthesis, fastest
+from fredfmt.codec.whitening import check_unit
+from fredfmt.errors import ArgumentError, FredIndexError
+from fredfmt.model.data import FreDData
+from fredfmt.model.metadata import Metadata, Normalization
+from fredfmt.transforms import synthesis_matrix
+
+if TYPE_CHECKING:
+    from fredfmt.codec.whitening import ZCA
+
+_SCRATCH_BYTES = 4 << 20
+"""Numbers on the way to the images of one block; they stay in the processor's cache."""
+
+
+class Decoder:
+    """Decodes coefficients of a fixed set of masks; the basis is computed once, here.
+
+    Parameters
+    ----------
+    frequencies
+        (mask, frequency) flat indices into ``spatial_shape``, as in `FreDData`.
+    spatial_shape, transform
+        Lengths of the 1, 2 or 3 axes and a name in `fredfmt.transforms.TRANSFORMS`.
+    step
+        What the coefficients are multiplied by; it is folded into the basis.
+    base
+        (mask, channel, frequency) in the coefficients' units, added to every instance of a mask.
+    size
+        Decode on a grid of these lengths (a number: of this length on every axis) instead: the same picture, finer or
+        coarser (``dct`` only).
+    k
+        Use only this many frequencies, the coarsest of each mask.
+    device, dtype
+        Where and in what floating point type images are made. Half precision is computed in float32 and rounded.
+
+    Raises
+    ------
+    ArgumentError
+        For a size or k that the masks and the transform do not have.
+    """
+
+    def __init__(
+        self,
+        frequencies: NDArray[Any],
+        spatial_shape: Sequence[int],
+        transform: str,
+        *,
+        step: float = 1.0,
+        base: NDArray[Any] | None = None,
+        size: Sequence[int] | int | None = None,
+        k: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        shape = tuple(spatial_shape)
+        self.size = _lengths(size, shape)
+        self.k = frequencies.shape[1] if k is None else k
+        if not 1 <= self.k <= frequencies.shape[1]:
+            raise ArgumentError("k is out of range", expected=f"1 to {frequencies.shape[1]}", found=k)
+        if not dtype.is_floating_point:
+            raise ArgumentError("images are floating point", expected="float32, float64 ...", found=dtype)
+        self.dtype = dtype
+        self.device = torch.device("cpu" if device is None else device)
+        self._work_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+        matrices = [synthesis_matrix(transform, n, m) for n, m in zip(shape, self.size, strict=True)]
+        self._matrices = [*matrices[:-1], matrices[-1] * step]
+        self._frequencies = frequencies[:, : self.k]
+        self._shape = shape
+        self._base = (
+            None if base is None else torch.tensor(base[:, :, : self.k], dtype=self._work_dtype, device=self.device)
+        )
+        self._of_one_mask: dict[int, Synthesis] = {}
+        self._planes: Planes | None = None
+        if self.device.type == "cpu" and Planes.can_make(self.k, shape, self._work_dtype):
+            self._planes = Planes(self._frequencies, shape, self._matrices)
+
+    @classmethod
+    def of(
+        cls,
+        data: FreDData,
+        *,
+        size: Sequence[int] | int | None = None,
+        k: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """The decoder of a data set's stored numbers."""
+        meta = data.metadata
+        return cls(
+            data.frequencies,
+            meta.spatial_shape,
+            meta.transform,
+            step=data.step,
+            base=data.base,
+            size=size,
+            k=k,
+            device=device,
+            dtype=dtype,
+        )
+
+    def __call__(self, coefficients: Tensor, masks: Tensor | int) -> Tensor:
+        """Images (B, C, *size) of ``coefficients`` (B, C, K) of any dtype, stored integers included.
+
+        ``masks`` says which mask each instance uses: (B,) integers on any device, or one for all, which is faster.
+        Differentiable in floating point coefficients, any number of times. Waits for no device.
+        """
+        if coefficients.ndim != 3 or coefficients.shape[2] < self.k:
+            raise ArgumentError(
+                "wrong shape", where="coefficients", expected=f"(B, C, {self.k})", found=coefficients.shape
+            )
+        coefficients = coefficients.to(self.device, non_blocking=True)[:, :, : self.k]
+        if isinstance(masks, int):
+            if not 0 <= masks < len(self._frequencies):
+                raise ArgumentError("no such mask", expected=f"0 to {len(self._frequencies) - 1}", found=masks)
+            base = None if self._base is None else self._base[masks].expand(coefficients.shape)
+        else:
+            if masks.shape != coefficients.shape[:1]:
+                raise ArgumentError("not one mask an instance", expected=coefficients.shape[:1], found=masks.shape)
+            masks = masks.to(self.device, torch.int64, non_blocking=True)
+            base = None if self._base is None else self._base.index_select(0, masks)
+        if not self._can_write_into(coefficients):
+            return self._make(self._values(coefficients, base), masks).to(self.dtype)
+        images = _empty((*coefficients.shape[:2], *self.size), self.dtype)
+        self._fill(images, coefficients.detach(), masks, base)
+        return images
+
+    def _can_write_into(self, coefficients: Tensor) -> bool:
+        """Whether these are real numbers on the CPU that nobody takes a gradient of."""
+        return (
+            self.device.type == "cpu"
+            and not (coefficients.requires_grad and torch.is_grad_enabled())
+            and type(coefficients) in (Tensor, torch.nn.Parameter)
+            and not torch.compiler.is_compiling()
+            and not torch._C._functorch.is_functorch_wrapped_tensor(coefficients)
+        )
+
+    def _fill(self, images: Tensor, coefficients: Tensor, masks: Tensor | int, base: Tensor | None) -> None:
+        """Make ``images`` block by block, so that only the images themselves pass through memory."""
+        rows = self._block_rows(coefficients.shape[1])
+        for start in range(0, len(images), rows):
+            block = slice(start, start + rows)
+            values = self._values(coefficients[block], None if base is None else base[block])
+            masks_here = masks if isinstance(masks, int) else masks[block]
+            if self.dtype == self._work_dtype:
+                self._make(values, masks_here, images[block])
+            else:
+                made = torch.empty(images[block].shape, dtype=self._work_dtype)
+                images[block].copy_(self._make(values, masks_here, made))
+
+    def _block_rows(self, channels: int) -> int:
+        """Images a block."""
+        floats = 2 * self.k + (0 if self._planes else self._synthesis.scratch)
+        if self.dtype != self._work_dtype:
+            floats += math.prod(self.size)
+        return max(1, _SCRATCH_BYTES // (channels * floats * self._work_dtype.itemsize))
+
+    def _values(self, coefficients: Tensor, base: Tensor | None) -> Tensor:
+        values = coefficients.to(self._work_dtype)
+        return values if base is None else values + base
+
+    def _make(self, values: Tensor, masks: Tensor | int, out: Tensor | None = None) -> Tensor:
+        """Images of ``values`` (B, C, K), in ``out`` where that is given."""
+        if out is not None and self._planes:
+            self._planes(values, masks, out)
+            return out
+        if isinstance(masks, int):
+            return self._single(masks)(values, torch.zeros(1, dtype=torch.int64), out)
+        return self._synthesis(values, masks, out)
+
+    @cached_property
+    def _synthesis(self) -> Synthesis:
+        """Of any of the masks."""
+        return self._fastest(self._frequencies)
+
+    def _single(self, mask: int) -> Synthesis:
+        """Of one mask."""
+        if len(self._frequencies) == 1:
+            return self._synthesis
+        if mask not in self._of_one_mask:
+            self._of_one_mask[mask] = self._fastest(self._frequencies[mask : mask + 1])
+        return self._of_one_mask[mask]
+
+    def _fastest(self, frequencies: NDArray[Any]) -> Synthesis:
+        return fastest(frequencies, self._shape, self._matrices, device=self.device, dtype=self._work_dtype)
+
+
+def decode(
+    data: FreDData,
+    indices: Sequence[SupportsIndex] | NDArray[np.integer] | Tensor | SupportsIndex | None = None,
+    *,
+    size: Sequence[int] | int | None = None,
+    k: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    normalized: bool = True,
+    coefficients: Tensor | None = None,
+    whitening: ZCA | None = None,
+) -> Tensor:
+    """The images of a data set, (B, C, *size) in the order asked.
+
+    Parameters
+    ----------
+    indices
+        Instances in any order and as often as wanted, negative ones counted from the end; all by default. A single
+        number gives a single image (C, *size).
+    size
+        Spatial lengths to decode at, the file's own by default. Other sizes evaluate the cosines on a finer or coarser
+        grid (``dct`` only).
+    k
+        Use only the ``k`` coarsest frequencies of each instance.
+    device, dtype
+        Where the images are made, and their floating point type.
+    normalized
+        True gives the space the data were encoded in; False gives 0..1 through the recorded normalisation. Values are
+        not clipped: rounding and the frequencies left out can lead a little outside.
+    coefficients
+        A tensor (N, C, K) to use in place of the stored coefficients, in the same units; the images are differentiable
+        in it.
+    whitening
+        What whitened images were whitened by, for ``normalized=False``; see `fredfmt.data.sources.ZCA.of`.
+
+    Raises
+    ------
+    FredIndexError
+        For an index outside the data set.
+    ArgumentError
+        For a size or a k that the data do not have, coefficients of another shape, or ``normalized=False`` of whitened
+        images without their whitening or at another size.
+    """
+    if coefficients is not None and coefficients.shape != data.coefficients.shape:
+        raise ArgumentError(
+            "wrong shape", where="coefficients", expected=data.coefficients.shape, found=tuple(coefficients.shape)
+        )
+    if not normalized:
+        check_unit(data.metadata, whitening)
+    rows, single = _rows(indices, len(data))
+    decoder = _decoder_of(data, size, k, device, dtype)
+    masks = data.mask_of if rows is None else data.mask_of[rows]
+    if coefficients is None:
+        stored = data.coefficients if rows is None else data.coefficients[rows]
+        coefficients = torch.from_numpy(stored.copy() if rows is None else stored)
+    elif rows is not None:
+        coefficients = coefficients.index_select(0, torch.from_numpy(rows).to(coefficients.device))
+    same = masks.size > 0 and (masks == masks[0]).all()
+    images = decoder(coefficients, int(masks[0]) if same else torch.from_numpy(masks.astype(np.int64)))
+    if not normalized:
+        if whitening is not None and data.metadata.whitening is not None:
+            images = _unwhitened(images, data.metadata, whitening)
+        images = to_unit(images, data.metadata.normalization)
+    return images[0] if single else images
+
+
+def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
+    """Whitened images (B, C, *spatial) brought back."""
+    if images.shape[2:] != metadata.spatial_shape:
+        raise ArgumentError(
+            "whitening can be undone at the size it was done at",
+            where="size",
+            expected=metadata.spatial_shape,
+            found=tuple(images.shape[2:]),
+        )
+    inverse, mean = (torch.from_numpy(part).to(images.device) for part in (whitening.inverse, whitening.mean))
+    return (images.flatten(1).to(inverse.dtype) @ inverse + mean).view(images.shape).to(images.dtype)
+
+
+def to_unit(images: Tensor, normalization: Normalization | None) -> Tensor:
+    """Images (B, C, *spatial) brought from the space of ``normalization`` to 0..1; None says they are there."""
+    if normalization is None:
+        return images
+    shape = (-1, *(1,) * (images.ndim - 2))
+    mean, std = (images.new_tensor(values).view(shape) for values in (normalization.mean, normalization.std))
+    return images * std + mean
+
+
+def _lengths(size: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The lengths to decode at."""
+    lengths = shape if size is None else (size,) * len(shape) if isinstance(size, int) else tuple(size)
+    if len(lengths) != len(shape):
+        raise ArgumentError("size has the wrong number of axes", expected=f"{len(shape)} lengths", found=lengths)
+    return lengths
+
+
+def _rows(indices: Any, count: int) -> tuple[NDArray[np.int64] | None, bool]:
+    """Indices as non-negative numbers, None for all, and whether one number was asked for."""
+    if indices is None:
+        return None, False
+    array = np.asarray(indices.detach().cpu() if isinstance(indices, Tensor) else indices)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.ndim > 1 or array.dtype.kind not in "iu":
+        raise ArgumentError("unusable indices", expected="whole numbers", found=f"{array.dtype} {array.shape}")
+    rows = np.atleast_1d(array).astype(np.int64)
+    outside = rows[(rows < -count) | (rows >= count)]
+    if outside.size:
+        raise FredIndexError("no such instance", expected=f"{-count} to {count - 1}", found=int(outside[0]))
+    return np.where(rows < 0, rows + count, rows), array.ndim == 0
+
+
+_decoders: dict[tuple[Any, ...], Decoder] = {}
+
+
+def _decoder_of(
+    data: FreDData, size: Sequence[int] | int | None, k: int | None, device: Any, dtype: torch.dtype
+) -> Decoder:
+    """The decoder of ``data`` with these options, made once and dropped with the data."""
+    key = (id(data), _lengths(size, data.metadata.spatial_shape), k, str(device), dtype)
+    if key not in _decoders:
+        _decoders[key] = Decoder.of(data, size=size, k=k, device=device, dtype=dtype)
+        weakref.finalize(data, _decoders.pop, key, None)
+    return _decoders[key]
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Uninitialised memory from NumPy, which asks the system for huge pages: a third of the time to fill."""
+    size = math.prod(shape) * dtype.itemsize
+    if size == 0:
+        return torch.empty(shape, dtype=dtype)
+    return torch.from_numpy(np.empty(size, np.uint8)).view(dtype).view(shape)

@@ -1,0 +1,294 @@
+"""`encode`: images and labels in, `FreDData` out, without distillation. Images are read in blocks, twice at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
+from fredfmt.codec.quantizer import Step, largest_step, quantize
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+from fredfmt.model.metadata import Metadata, Normalization, Quantization
+from fredfmt.model.version import __version__
+from fredfmt.storage.files import packed_size
+from fredfmt.transforms import analyse, live_frequencies, spatial_size, synthesis_matrix
+
+_BLOCK_BYTES = 32 << 20
+_FINEST_BITS = 20
+"""A step search goes no further below the typical coefficient than float32 resolves."""
+
+
+class Rows(Protocol):
+    """Anything with a shape that gives its rows by slice: a numpy array, a memory map, a torch tensor, a lazy view."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+def encode(
+    images: Rows,
+    labels: Any,
+    *,
+    k: int,
+    transform: str = "dct",
+    mask: str | NDArray[Any] = "evr",
+    step: Step = 0.5,
+    target_rmse: float | None = None,
+    max_bytes: int | None = None,
+    normalization: tuple[Sequence[float], Sequence[float]] | Normalization | None = None,
+    classes: Sequence[str] | None = None,
+    base: bool = False,
+    seed: int = 0,
+    **metadata: Any,
+) -> FreDData:
+    """Keep the ``k`` best frequencies of every image and quantise their coefficients.
+
+    Parameters
+    ----------
+    images
+        (N, C, *spatial) floats with 1, 2 or 3 spatial axes, in the space the caller trains in (normalised, say), as
+        numpy, torch or anything that gives its rows by slice. Read in blocks: 60,000 images or a memory map larger than
+        memory are fine.
+    labels
+        (N,) whole numbers, or (N, classes) probabilities, which then also choose each image's mask by their largest.
+    k
+        Frequencies kept of each image, 1 to all.
+    transform, mask
+        Names in `fredfmt.transforms.TRANSFORMS` and `fredfmt.codec.masks.MASKS`, or for ``mask`` an array (class, k) of
+        flat frequency indices. Masks are chosen a class, over all of its images.
+    step
+        The quantisation step, in units of an orthonormal coefficient; None stores exact float32, ``"float16"`` halves.
+    target_rmse, max_bytes
+        Search the step instead: the largest with at most this root mean square error of the kept coefficients, or the
+        smallest for which the ``.fred`` file has at most this many bytes.
+    normalization
+        ``(mean, std)``, a value a channel: how the space of the images came from 0..1. None says it is 0..1 itself.
+    classes
+        Class names; by default the numbers.
+    base
+        Store each class's mean spectrum once and only the differences from it in the instances.
+    seed
+        For the mask strategy ``random``.
+    metadata
+        Further fields of `Metadata`, such as ``source``, ``license`` or ``ext``.
+
+    Raises
+    ------
+    ArgumentError
+        For shapes that contradict each other, NaN, a k out of range, or a mask that cannot be computed (see
+        `fredfmt.codec.masks`).
+    """
+    shape = tuple(int(length) for length in images.shape)
+    if not 3 <= len(shape) <= 5 or min(shape) < 1:
+        raise ArgumentError(
+            "images have an unusable shape", expected="(N, C, *spatial), 1 to 3 spatial axes", found=shape
+        )
+    count, channels, spatial_shape = shape[0], shape[1], shape[2:]
+    for length in spatial_shape:
+        synthesis_matrix(transform, length)
+    labels = _as_numpy(labels)
+    hard, names = _class_labels(labels, count, classes)
+    if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
+        raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
+
+    blocks = _Blocks(images, shape, transform)
+    frequencies, statistics = _frequencies(blocks, hard, len(names), k, mask, seed)
+    kept = np.empty((count, channels, frequencies.shape[1]), np.float32)
+    missed = np.empty(count)
+    for rows, spectra, beyond in blocks:
+        chosen = np.broadcast_to(frequencies[hard[rows]][:, None].astype(np.intp), (*spectra.shape[:2], k))
+        kept[rows] = np.take_along_axis(spectra, chosen, axis=2)
+        np.put_along_axis(spectra, chosen, 0, axis=2)
+        missed[rows] = np.square(spectra, dtype=np.float64).sum(axis=(1, 2)) + beyond
+    left_out = float(missed.sum())
+
+    description = Metadata(
+        spatial_shape=spatial_shape,
+        channels=channels,
+        classes=names,
+        transform=transform,
+        quantization=Quantization("float32"),
+        normalization=_normalization(normalization),
+        mask=_describe_mask(mask, statistics, frequencies, seed),
+        **{"writer": {"name": "fredfmt", "version": __version__}, **metadata},
+    )
+    spectrum = _class_means(kept, hard, len(names)) if base else None
+
+    def at(chosen: Step) -> FreDData:
+        data = store(kept, frequencies, labels, description, step=chosen, mask_of=hard, base=spectrum)
+        error = data.metadata.quantization.error_rms or 0.0
+        rmse = float(np.sqrt((left_out + error**2 * kept.size) / np.prod(shape)))
+        return replace(data, metadata=replace(data.metadata, reconstruction={"rmse": rmse}))
+
+    return at(_search_step(at, kept, step, target_rmse, max_bytes))
+
+
+def store(
+    coefficients: NDArray[Any],
+    frequencies: NDArray[Any],
+    labels: NDArray[Any],
+    metadata: Metadata,
+    *,
+    step: Step,
+    mask_of: NDArray[Any] | None = None,
+    base: NDArray[Any] | None = None,
+) -> FreDData:
+    """Real coefficients (instance, channel, frequency) as a `FreDData` with the given step, the error recorded.
+
+    ``base`` is a real spectrum (mask, channel, frequency) that every instance is stored relative to.
+    """
+    if base is None or mask_of is None:
+        stored, quantization = quantize(coefficients, step)
+        stored_base = None
+    else:
+        stored_base, coarse = quantize(base, step)
+        restored = stored_base.astype(np.float64) * (coarse.step or 1.0)
+        stored, quantization = quantize(coefficients - restored[mask_of], step)
+        wide = np.promote_types(stored.dtype, stored_base.dtype)
+        stored, stored_base = stored.astype(wide), stored_base.astype(wide)
+    metadata = replace(metadata, quantization=quantization)
+    return FreDData(stored, frequencies, labels, metadata, mask_of=mask_of, base=stored_base)  # type: ignore[arg-type]
+
+
+class _Blocks:
+    """The spectra of the images, (instance, channel, frequency) float32, and the (instance,) energies that they have
+    outside the range of the transform, block by block, as often as asked."""
+
+    def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
+        self.images, self.shape, self.transform = images, shape, transform
+        self.bijective = bool(live_frequencies(transform, shape[2:]).all())
+        self.rows = max(1, _BLOCK_BYTES // (4 * spatial_size(shape[1:])))
+
+    def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
+        for start in range(0, self.shape[0], self.rows):
+            rows = slice(start, min(start + self.rows, self.shape[0]))
+            block = _as_numpy(self.images[rows])
+            if block.dtype.kind != "f":
+                raise ArgumentError("images are not floats", expected="the space you train in", found=block.dtype)
+            block = block.astype(np.float32, copy=False)
+            if not np.isfinite(block).all():
+                raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
+            spectra = analyse(block, self.transform, len(self.shape) - 2)
+            beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
+            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), beyond.clip(0)
+
+
+def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N, ...) to the (N,) sums of squares."""
+    energy: NDArray[np.float64] = np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
+    return energy
+
+
+def _frequencies(
+    blocks: _Blocks, hard: NDArray[Any], classes: int, k: int, mask: str | NDArray[Any], seed: int
+) -> tuple[NDArray[Any], ClassStatistics | None]:
+    if not isinstance(mask, str):
+        given = np.asarray(mask)
+        if given.shape != (classes, k):
+            raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)
+        return given, None
+    spatial_shape = blocks.shape[2:]
+    statistics = ClassStatistics(classes, blocks.shape[1], spatial_size(spatial_shape))
+    if k < spatial_size(spatial_shape) and mask not in WITHOUT_STATISTICS:
+        for rows, spectra, _ in blocks:
+            statistics.update(spectra, hard[rows])
+        if (absent := np.flatnonzero(statistics.count == 0)).size:
+            raise ArgumentError("a class has no image, so no mask", where=f"class {absent[0]}")
+    frequencies = choose_frequencies(statistics, spatial_shape, k, mask=mask, transform=blocks.transform, seed=seed)
+    return frequencies, statistics
+
+
+def _describe_mask(
+    mask: str | NDArray[Any], statistics: ClassStatistics | None, frequencies: NDArray[Any], seed: int
+) -> dict[str, Any]:
+    if not isinstance(mask, str):
+        return {"strategy": "given"}
+    described: dict[str, Any] = {"strategy": mask}
+    if mask == "random":
+        described["seed"] = seed
+    if statistics is not None and statistics.count.any():
+        described |= {"scope": "class", **statistics.describe(frequencies)}
+    return described
+
+
+def _class_means(kept: NDArray[Any], hard: NDArray[Any], classes: int) -> NDArray[np.float64]:
+    means = np.zeros((classes, *kept.shape[1:]))
+    for label in np.unique(hard):
+        means[label] = kept[hard == label].mean(axis=0, dtype=np.float64)
+    return means
+
+
+def _search_step(at: Any, kept: NDArray[Any], step: Step, target_rmse: float | None, max_bytes: int | None) -> Step:
+    if target_rmse is not None:
+        if target_rmse <= 0:
+            raise ArgumentError("unusable target_rmse", expected="above 0; step=None is exact", found=target_rmse)
+        return largest_step(lambda size: at(size).metadata.quantization.error_rms <= target_rmse, _typical(kept))
+    return step if max_bytes is None else step_for_bytes(at, kept, max_bytes)
+
+
+def step_for_bytes(at: Callable[[float], FreDData], coefficients: NDArray[Any], max_bytes: int) -> float:
+    """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
+
+    Raises `ArgumentError` if even the coarsest step is too large a file.
+    """
+    start = _typical(coefficients)
+    least = packed_size(at(1e6 * start))
+    if least > max_bytes:
+        raise ArgumentError(
+            "max_bytes is less than the file takes without any coefficients",
+            expected=f"at least {least}",
+            found=max_bytes,
+            hint="Use fewer images, a smaller k or more bytes",
+        )
+    finest = 2**_FINEST_BITS / start
+    return 1 / largest_step(
+        lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes, 1 / start
+    )
+
+
+def _typical(coefficients: NDArray[Any]) -> float:
+    return float(np.sqrt(np.square(coefficients, dtype=np.float64).mean())) or 1.0
+
+
+def _class_labels(
+    labels: NDArray[Any], count: int, classes: Sequence[str] | None
+) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """The class of each image and the class names."""
+    if (
+        labels.ndim not in (1, 2)
+        or len(labels) != count
+        or labels.dtype.kind not in ("iu" if labels.ndim == 1 else "f")
+    ):
+        raise ArgumentError(
+            "labels do not fit the images",
+            expected=f"({count},) whole numbers or ({count}, classes) probabilities",
+            found=f"{labels.shape} {labels.dtype}",
+        )
+    hard = labels.astype(np.intp) if labels.ndim == 1 else labels.argmax(axis=1)
+    if hard.min() < 0:
+        raise ArgumentError("a label is negative", found=int(hard.min()))
+    number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
+    names = tuple(map(str, range(number))) if classes is None else tuple(classes)
+    if len(names) < number or (labels.ndim == 2 and len(names) != number):
+        raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))
+    return hard, names
+
+
+def _normalization(given: tuple[Sequence[float], Sequence[float]] | Normalization | None) -> Normalization | None:
+    if given is None or isinstance(given, Normalization):
+        return given
+    mean, std = ([float(value) for value in np.atleast_1d(_as_numpy(part))] for part in given)
+    return Normalization(tuple(mean), tuple(std))
+
+
+def _as_numpy(array: Any) -> NDArray[Any]:
+    """Numpy from numpy, a list, or a torch tensor wherever it lives, without importing torch."""
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+    return np.asarray(array)

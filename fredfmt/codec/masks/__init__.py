@@ -1,0 +1,72 @@
+"""Which k frequencies to keep: statistics of a class's spectra in, a score for every frequency out.
+
+A strategy is a function ``(statistics, spatial_shape, generator) -> score``, (mask, frequency) finite float64.
+The k frequencies of the highest score are kept, of equal scores the coarser. Adding a strategy is adding a file beside
+these and a line in `MASKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.masks.amplitude import amplitude
+from fredfmt.codec.masks.evr import evr
+from fredfmt.codec.masks.fisher import fisher
+from fredfmt.codec.masks.high import high
+from fredfmt.codec.masks.low import low
+from fredfmt.codec.masks.random import random
+from fredfmt.codec.masks.statistics import ClassStatistics
+from fredfmt.errors import ArgumentError
+from fredfmt.model.ordering import in_order, ranks
+from fredfmt.transforms import live_frequencies, spatial_size
+
+Strategy: TypeAlias = Callable[[ClassStatistics, tuple[int, ...], np.random.Generator], NDArray[np.float64]]
+
+MASKS: Mapping[str, Strategy] = MappingProxyType(
+    {"amplitude": amplitude, "evr": evr, "fisher": fisher, "high": high, "low": low, "random": random}
+)
+WITHOUT_STATISTICS = ("high", "low", "random")
+"""Strategies that look at no image."""
+
+__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies", "choose_frequencies"]
+
+
+def choose_frequencies(
+    statistics: ClassStatistics,
+    spatial_shape: tuple[int, ...],
+    k: int,
+    *,
+    mask: str = "evr",
+    transform: str = "dct",
+    seed: int = 0,
+) -> NDArray[Any]:
+    """The k frequencies a class, (mask, frequency) uint16 or uint32 flat indices in canonical order.
+
+    Raises `ArgumentError` for a strategy that is not in `MASKS`, a k outside 1 to all frequencies, or statistics that
+    the strategy can make nothing of (a class of one image has no variance, say). With k equal to all frequencies there
+    is nothing to choose and nothing to refuse.
+    """
+    live = live_frequencies(transform, spatial_shape)
+    size = int(live.sum())
+    if mask not in MASKS:
+        raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
+    if not 1 <= k <= size:
+        raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
+    if k == size:
+        score = np.zeros((len(statistics), len(live)))
+    else:
+        score = MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed))
+    return best_frequencies(np.where(live, score, -np.inf), spatial_shape, k)
+
+
+def best_frequencies(score: NDArray[np.floating[Any]], spatial_shape: tuple[int, ...], k: int) -> NDArray[Any]:
+    """The k frequencies of the highest score (mask, frequency), of equal ones the coarser, in canonical order."""
+    wide = np.uint16 if spatial_size(spatial_shape) <= 2**16 else np.uint32
+    coarseness = np.broadcast_to(ranks(spatial_shape), score.shape)
+    chosen: NDArray[Any] = np.lexsort((coarseness, -score), axis=-1)[:, :k].astype(wide)
+    return in_order(chosen, spatial_shape)

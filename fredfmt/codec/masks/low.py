@@ -1,0 +1,16 @@
+"""The coarsest frequencies."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.masks.statistics import ClassStatistics
+from fredfmt.model.ordering import ranks
+
+
+def low(
+    statistics: ClassStatistics, spatial_shape: tuple[int, ...], generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Canonical order itself, the same for every class."""
+    return np.tile(-ranks(spatial_shape).astype(np.float64), (len(statistics), 1))

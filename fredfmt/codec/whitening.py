@@ -1,0 +1,187 @@
+"""ZCA whitening: a train split in, the matrix that takes correlations out of its images, and the way back.
+
+A file of whitened images records how its matrix came about (`fredfmt.model.metadata.Whitening`), not the matrix, which
+is many times its size; who has the same images has the same matrix. See docs/decisions/zca.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.views import Images, RowIndex, View, blocks, unit
+from fredfmt.errors import ArgumentError
+from fredfmt.model.metadata import Metadata, Whitening
+
+_log = logging.getLogger(__name__)
+
+EPSILON = 0.1
+"""Of Kornia's and Matching Training Trajectories' ZCA, for pixels in 0..1."""
+LARGEST = 8192
+"""Numbers of an image, beyond which the matrix takes more than half a gigabyte."""
+
+
+class RealImages(Protocol):
+    """What whitening needs of real images; `fredfmt.data.sources.Source` is such."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def images(self) -> Images: ...
+    def provenance(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ZCA:
+    """``z = W (y - m)`` of images y in 0..1, all channels and places as one vector of D numbers: m and S are the mean
+    and the covariance (divisor n - 1) of n images, and ``W = (S + epsilon I) ** -1/2``, symmetric."""
+
+    mean: NDArray[np.float32]
+    """(D,)."""
+    matrix: NDArray[np.float32]
+    """(D, D): W."""
+    inverse: NDArray[np.float32]
+    """(D, D)."""
+    record: Whitening
+    """What files say of it."""
+
+    @classmethod
+    def fit(cls, source: RealImages, epsilon: float = EPSILON) -> Self:
+        """The whitening by all images of ``source``, a train split, read block by block.
+
+        Raises `ArgumentError` for fewer than two images, images of more than `LARGEST` numbers, or an unusable epsilon.
+        """
+        size = int(np.prod(source.images.shape[1:]))
+        if size > LARGEST:
+            raise ArgumentError(
+                "images are too large to be whitened",
+                where=source.name,
+                expected=f"at most {LARGEST} numbers",
+                found=size,
+            )
+        if len(source.images) < 2:
+            raise ArgumentError(
+                "whitening needs images", where=source.name, expected="at least 2", found=len(source.images)
+            )
+        record = Whitening("zca", epsilon, images=_digest(source.images), source=source.provenance())
+        mean, covariance = _moments(source.images)
+        variances, directions = np.linalg.eigh(covariance)
+        deviations = np.sqrt(np.maximum(variances, 0) + epsilon)
+        matrix, inverse = ((directions * scale) @ directions.T for scale in (1 / deviations, deviations))
+        return cls(mean.astype(np.float32), matrix.astype(np.float32), inverse.astype(np.float32), record)
+
+    @classmethod
+    def of(cls, metadata: Metadata, source: RealImages) -> Self:
+        """The whitening that a file's metadata record, made anew from the train split it names.
+
+        Raises `ArgumentError` if the file's images are not whitened, if they were whitened after a normalisation (which
+        fredfmt does not do), or if ``source`` has other images than the file's matrix was made of.
+        """
+        record, normalization = metadata.whitening, metadata.normalization
+        if record is None:
+            raise ArgumentError("the images are not whitened, so there is nothing to make anew")
+        if normalization is not None and (any(normalization.mean) or any(std != 1 for std in normalization.std)):
+            raise ArgumentError(
+                "the images were normalised before they were whitened",
+                expected="whitening of images in 0..1",
+                found=normalization,
+            )
+        if record.images is not None and (found := _digest(source.images)) != record.images:
+            raise ArgumentError(
+                "the data are whitened by other images than these",
+                where=f"{source.name} {source.split}",
+                expected=f"{record.images} ({_words(record)})",
+                found=found,
+            )
+        return cls.fit(source, record.epsilon)
+
+    def fits(self, metadata: Metadata) -> bool:
+        """Whether this is the whitening that a file's metadata record; one by unknown images fits if epsilon does."""
+        record = metadata.whitening
+        same = record is not None and record.epsilon == self.record.epsilon
+        return same and record is not None and record.images in (None, self.record.images)
+
+    def whiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """(N, C, *spatial) images in 0..1 to whitened ones."""
+        flat = images.reshape(len(images), -1).astype(np.float32, copy=False) - self.mean
+        return _shaped(flat @ self.matrix, images)
+
+    def unwhiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """The reverse of `whiten`: whitened (N, C, *spatial) images to 0..1, not clipped."""
+        flat = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False) @ self.inverse
+        return _shaped(flat + self.mean, images)
+
+
+class Whitened(View):
+    """Images in 0..1 as whitened ones."""
+
+    def __init__(self, images: Images, whitening: ZCA) -> None:
+        super().__init__(images)
+        self._whitening = whitening
+
+    def __getitem__(self, rows: RowIndex, /) -> NDArray[np.float32]:
+        return self._whitening.whiten(self._images[rows])
+
+
+def warn_if_whitened(metadata: Metadata) -> None:
+    """Warn in the log that images are whitened, where there are such: what trains on them knows no others."""
+    if metadata.whitening is not None:
+        _log.warning(
+            "the images are whitened (ZCA): networks trained on them know whitened images only; whiten what they are to"
+            " judge by the same matrix, fredfmt.data.sources.ZCA.of(data.metadata, train)"
+        )
+
+
+def check_unit(metadata: Metadata, whitening: ZCA | None = None) -> None:
+    """Raise `ArgumentError` for whitened images, which only their own whitening brings back to 0..1."""
+    if metadata.whitening is None:
+        return
+    if whitening is None:
+        raise ArgumentError(
+            "the images are whitened (ZCA), and the file does not hold the matrix that brings them back to 0..1",
+            where="normalized=False",
+            hint="Take them as they are (normalized=True), or decode them with the matrix made anew from the real train"
+            " split: whitening=fredfmt.data.sources.ZCA.of(data.metadata, train); the command: preview --on SOURCE",
+        )
+    if not whitening.fits(metadata):
+        raise ArgumentError(
+            "the whitening is not that of the data", expected=metadata.whitening, found=whitening.record
+        )
+
+
+def _shaped(flat: NDArray[Any], images: NDArray[Any]) -> NDArray[np.float32]:
+    return flat.reshape(images.shape)
+
+
+def _moments(images: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(D,) mean and (D, D) covariance of images in 0..1. Sums of 8-bit pixels are exact in any order."""
+    size = int(np.prod(images.shape[1:]))
+    total, square = np.zeros(size), np.zeros((size, size))
+    for block in blocks(images):
+        flat = block.reshape(len(block), -1).astype(np.float64)
+        total += flat.sum(axis=0)
+        square += flat.T @ flat
+    count, scale = len(images), unit(images.dtype)
+    mean = total / (count * scale)
+    covariance = (square / scale**2 - count * np.outer(mean, mean)) / (count - 1)
+    return mean, (covariance + covariance.T) / 2
+
+
+def _digest(images: Images) -> str:
+    """sha256 of all pixels, row-major: bytes, or little-endian float32 where they are not bytes."""
+    state = hashlib.sha256()
+    for block in blocks(images):
+        state.update(np.ascontiguousarray(block, np.uint8 if images.dtype == np.uint8 else "<f4").data)
+    return f"sha256:{state.hexdigest()}"
+
+
+def _words(record: Whitening) -> str:
+    known = [str(record.source[key]) for key in ("name", "split", "selection") if key in record.source]
+    return ", ".join(known) or "not named"

@@ -1,0 +1,1 @@
+"""Images for training: sources of real ones; `FreDDataset` and `FreDLoader` of decoded ones."""

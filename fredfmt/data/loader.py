@@ -1,0 +1,229 @@
+"""`FreDLoader`: a file in, shuffled training batches out, decoded on the device that trains."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fredfmt.codec.decoder import Decoder
+from fredfmt.codec.whitening import check_unit, warn_if_whitened
+from fredfmt.errors import ArgumentError
+from fredfmt.model import limits as limits_
+from fredfmt.model.data import FreDData
+from fredfmt.model.limits import Limits
+from fredfmt.model.selection import Classes
+from fredfmt.storage.files import File, loaded
+
+
+class FreDLoader:
+    """Batches of images (B, C, *size) and labels, (B,) int64 or for soft ones (B, class) float32, on ``device``.
+
+    The coefficients lie on the device as they are stored, some hundred times smaller than the images; a batch is
+    gathered and decoded there, without workers and without waiting for the host. Every iteration over the loader is the
+    next epoch, in an order that depends on the seed and the number of the epoch alone.
+
+    Parameters
+    ----------
+    file
+        What `fredfmt.load` reads, or a loaded `FreDData`.
+    batch_size
+        Images a batch, of each rank.
+    shuffle, seed
+        Whether every epoch has a random order of its own, and what it is drawn from.
+    device
+        Where coefficients, images and labels live; torch's default device if left out.
+    drop_last
+        Leave out what does not fill a batch, and what does not divide among the ranks.
+    transform
+        Called on every batch of images as a whole; random ones must draw for each image by themselves.
+    normalized
+        False gives images in 0..1 instead of the space that they were stored in.
+    size, k, dtype
+        As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
+    rank, world_size
+        In distributed training, which of how many equal shares of each epoch this process gets. All ranks get the same
+        number of batches: where the instances do not divide, the first ones of the epoch's order come twice, or with
+        ``drop_last`` its last ones not at all. Otherwise shares are disjoint.
+    classes, verify, expected_digest, limits
+        As for `fredfmt.load`: a part of the classes, whose labels keep their numbers, and what is checked.
+
+    Raises
+    ------
+    FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError, SourceError
+        From `fredfmt.load`.
+    ArgumentError
+        For a size or a k that the data do not have, a rank that is not in the world, settings that leave no batch, or
+        ``normalized=False`` of whitened images.
+    """
+
+    def __init__(
+        self,
+        file: File | FreDData,
+        *,
+        batch_size: int = 256,
+        shuffle: bool = False,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+        drop_last: bool = False,
+        transform: Callable[[Tensor], Any] | None = None,
+        normalized: bool = True,
+        size: Sequence[int] | None = None,
+        k: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        rank: int = 0,
+        world_size: int = 1,
+        classes: Classes | None = None,
+        verify: bool = True,
+        expected_digest: str | None = None,
+        limits: Limits = limits_.DEFAULT,
+    ) -> None:
+        if batch_size < 1:
+            raise ArgumentError("unusable batch_size", expected="at least 1", found=batch_size)
+        if not 0 <= rank < world_size:
+            raise ArgumentError("the rank is not in the world", expected=f"0 to {world_size - 1}", found=rank)
+        self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.device = torch.get_default_device() if device is None else torch.device(device)
+        self.drop_last = drop_last
+        self.transform = transform
+        self.rank = rank
+        self.world_size = world_size
+        if len(self) == 0:
+            raise ArgumentError(
+                "no batch is left after drop_last",
+                expected=f"at least {batch_size * world_size} instances",
+                found=len(self.data),
+                hint="Use a smaller batch_size or keep the last batch",
+            )
+        self._decoder = Decoder.of(self.data, size=size, k=k, device=self.device, dtype=dtype)
+        self._coefficients = torch.tensor(self.data.coefficients, device=self.device)
+        self._masks = torch.tensor(self.data.mask_of, dtype=torch.int64, device=self.device)
+        labels = torch.float32 if self.data.soft else torch.int64
+        self._labels = torch.tensor(self.data.labels, dtype=labels, device=self.device)
+        if normalized:
+            warn_if_whitened(self.data.metadata)
+        self._unit = None if normalized else _moments(self.data, dtype, self.device)
+        self._step = 0
+        self._resumed = False
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names; their order is the meaning of the labels."""
+        return self.data.metadata.classes
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next batch belongs to, counted from 0."""
+        return self._step // len(self)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make ``epoch`` the next one.
+
+        Right after `load_state_dict` with the epoch that was interrupted, it goes on where it was.
+        """
+        if epoch < 0:
+            raise ArgumentError("unusable epoch", expected="at least 0", found=epoch)
+        if not (self._resumed and epoch == self.epoch):
+            self._step = epoch * len(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream of batches stands after the last one handed out, and the settings that its order needs.
+
+        Numbers and strings only. It is the same on every rank.
+        """
+        epoch, position = divmod(self._step, len(self))
+        return {"epoch": epoch, "position": position, **self._settings()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next iteration give the batches that would have come after those handed out before ``state``.
+
+        Raises `ArgumentError` if it comes from a loader with other settings or data, or is not such a state.
+        """
+        settings = self._settings()
+        if set(state) != {"epoch", "position", *settings}:
+            raise ArgumentError("not the state of a FreDLoader", found=sorted(map(str, state)))
+        for name, value in settings.items():
+            if state[name] != value:
+                raise ArgumentError(
+                    "the state is of a loader with other settings", where=name, expected=value, found=state[name]
+                )
+        epoch, position = state["epoch"], state["position"]
+        if not (isinstance(epoch, int) and isinstance(position, int) and epoch >= 0 and 0 <= position < len(self)):
+            raise ArgumentError("the state stands nowhere", expected=f"a position below {len(self)}", found=dict(state))
+        self._step = epoch * len(self) + position
+        self._resumed = True
+
+    def __len__(self) -> int:
+        """Batches an epoch, the same on every rank."""
+        whole = self._share // self.batch_size
+        return whole if self.drop_last else -(-self._share // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+        if not self._resumed:
+            self._step = -(-self._step // len(self)) * len(self)
+        self._resumed = False
+        epoch, position = divmod(self._step, len(self))
+        order = self._order(epoch)
+        rows = order.to(self.device)
+        for batch in range(position, len(self)):
+            self._step = epoch * len(self) + batch + 1
+            yield self._batch(rows[batch * self.batch_size : (batch + 1) * self.batch_size])
+
+    @property
+    def _share(self) -> int:
+        """Instances an epoch of one rank."""
+        whole = len(self.data) // self.world_size
+        return whole if self.drop_last else -(-len(self.data) // self.world_size)
+
+    def _order(self, epoch: int) -> Tensor:
+        """This rank's instances in the order of an epoch, (share,) int64 on the CPU."""
+        count = len(self.data)
+        if self.shuffle:
+            key = hashlib.sha256(f"{self.seed}/order/{epoch}".encode()).digest()
+            generator = torch.Generator("cpu").manual_seed(int.from_bytes(key[:8], "little") >> 1)
+            order = torch.randperm(count, generator=generator, device="cpu")
+        else:
+            order = torch.arange(count, device="cpu")
+        places = torch.arange(self.rank, self._share * self.world_size, self.world_size, device="cpu") % count
+        return order[places]
+
+    def _batch(self, rows: Tensor) -> tuple[Any, Tensor]:
+        """Images and labels of instances, (B,) int64 on the device."""
+        images: Any = self._decoder(self._coefficients.index_select(0, rows), self._masks.index_select(0, rows))
+        if self._unit is not None:
+            mean, std = self._unit
+            images = torch.addcmul(mean, images, std)
+        if self.transform is not None:
+            images = self.transform(images)
+        return images, self._labels.index_select(0, rows)
+
+    def _settings(self) -> dict[str, Any]:
+        """What the order of batches depends on besides the epoch."""
+        return {
+            "seed": self.seed,
+            "shuffle": self.shuffle,
+            "batch_size": self.batch_size,
+            "drop_last": self.drop_last,
+            "world_size": self.world_size,
+            "instances": len(self.data),
+        }
+
+    def __repr__(self) -> str:
+        return f"FreDLoader of {self.data!r}\n  {len(self)} batches of {self.batch_size} on {self.device}"
+
+
+def _moments(data: FreDData, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor] | None:
+    """Mean and standard deviation (C, 1, ...) that lead from the stored space to 0..1, on the device once for all."""
+    check_unit(data.metadata)
+    normalization = data.metadata.normalization
+    if normalization is None:
+        return None
+    shape = (-1, *(1,) * len(data.metadata.spatial_shape))
+    mean = torch.tensor(normalization.mean, dtype=dtype, device=device)
+    return mean.view(shape), torch.tensor(normalization.std, dtype=dtype, device=device).view(shape)

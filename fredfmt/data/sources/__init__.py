@@ -1,0 +1,86 @@
+"""Real images: a name or a path in, a `Source` out.
+
+A kind of source is a function ``(request) -> Source`` that finds its files, downloads them where that is possible and
+allowed, and otherwise says in one line what to do. Adding one is adding a file beside these and a line in `SOURCES`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from fredfmt.codec.whitening import ZCA
+from fredfmt.data.sources.digits import open_digits
+from fredfmt.data.sources.folder import open_folder
+from fredfmt.data.sources.idx import open_idx
+from fredfmt.data.sources.imagenette import open_imagenette
+from fredfmt.data.sources.npz import open_npz
+from fredfmt.data.sources.request import Request
+from fredfmt.data.sources.source import Source
+from fredfmt.data.sources.tiny_imagenet import open_tiny_imagenet
+from fredfmt.data.sources.torchvision_sets import open_torchvision
+from fredfmt.errors import ArgumentError
+
+SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
+    {
+        "digits": open_digits,
+        "mnist": open_idx,
+        "fashion-mnist": open_idx,
+        "kmnist": open_idx,
+        "svhn": open_torchvision,
+        "cifar10": open_torchvision,
+        "cifar100": open_torchvision,
+        "tiny-imagenet": open_tiny_imagenet,
+        "imagenette": open_imagenette,
+        "folder": open_folder,
+        "npz": open_npz,
+    }
+)
+_WITH_PATH = ("folder", "npz")
+
+__all__ = ["SOURCES", "ZCA", "Source", "open_source"]
+
+
+def open_source(
+    spec: str,
+    *,
+    split: str = "train",
+    data_root: str | os.PathLike[str] | None = None,
+    download: bool = True,
+    size: int | tuple[int, int] | None = None,
+) -> Source:
+    """Open one split of a data set of real images.
+
+    Parameters
+    ----------
+    spec
+        A name in `SOURCES`, or ``folder:PATH`` or ``npz:PATH``. ``digits`` is part of the package.
+    split
+        ``train`` or ``test``; where a data set calls its second labelled split val, that is its test split.
+    data_root
+        Folder that holds downloaded data sets, or to download them to; by default one in the user's cache.
+    download
+        Whether a data set that is not found may be downloaded (through torchvision).
+    size
+        For image files: a height and width to resize to, cropped centrally; a whole number is a square.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be had, with what to do; or if it is damaged, naming the file.
+    ArgumentError
+        For a name, split or size that makes no sense.
+    """
+    name, _, argument = spec.partition(":")
+    if name not in SOURCES or (argument and name not in _WITH_PATH):
+        names = [f"{known}:PATH" if known in _WITH_PATH else known for known in SOURCES]
+        raise ArgumentError("no such source", expected=f"one of {', '.join(names)}", found=repr(spec))
+    if split not in ("train", "test"):
+        raise ArgumentError("no such split", where=spec, expected="train or test", found=repr(split))
+    sides = (size, size) if isinstance(size, int) else size
+    if sides is not None and (len(sides) != 2 or min(sides) < 1):
+        raise ArgumentError("unusable size", where=spec, expected="height and width of at least 1", found=size)
+    root = None if data_root is None else Path(data_root).expanduser()
+    return SOURCES[name](Request(name, argument, split, root, download, sides))

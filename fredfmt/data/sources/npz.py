@@ -1,0 +1,178 @@
+"""``npz:PATH``: arrays in one NumPy archive."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.views import Images, Selected, blocks, channel_normalization
+from fredfmt.data.sources.request import Request
+from fredfmt.data.sources.source import Source
+from fredfmt.data.sources.splits import own_split
+from fredfmt.data.sources.stored import StoredArray
+from fredfmt.errors import SourceError, located
+
+_SPELLINGS = (
+    ("images", "labels", "test_images", "test_labels"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+    ("x_train", "y_train", "x_test", "y_test"),
+)
+_PLAUSIBLE = (-1.0, 2.0)
+_LARGE = 32 << 20
+"""Bytes from which the images of an uncompressed archive stay in the file."""
+
+
+def open_npz(request: Request) -> Source:
+    """Arrays ``images`` and ``labels``, with ``test_images``, ``test_labels`` and ``class_names`` where there are such.
+
+    The spellings ``x_train``, ``y_train``, ``x_test``, ``y_test`` and ``train_images``, ``train_labels`` are understood
+    too. Without test arrays a fifth of every class, drawn at random, is the test split.
+
+    Images are uint8, or floats in 0..1 (a little beyond, as decoded images are, is let through). Labels are whole
+    numbers, or probabilities of which the largest counts. Which axis holds the channels: (N, length) and (N, height,
+    width) have one channel; otherwise it is axis 1 or the last one, whichever has length 1 or 3; where that does not
+    decide, an array ``channel_axis`` in the archive must. Objects are never unpickled. Large arrays that are not
+    compressed (``np.savez``) are read as rows are asked for; memory does not grow with them.
+    """
+    path = request.path
+    with located(path):
+        arrays = _load(path)
+        spelling = next((names for names in _SPELLINGS if names[0] in arrays), None)
+        if spelling is None or spelling[1] not in arrays:
+            expected = " or ".join(f"{names[0]} and {names[1]}" for names in _SPELLINGS)
+            raise SourceError("arrays are missing", expected=expected, found=sorted(arrays))
+        axis = arrays.get("channel_axis")
+        images, labels = _images(arrays, spelling[0], axis), _labels(arrays, spelling[1])
+        if len(images) != len(labels):
+            raise SourceError("not one label an image", expected=len(images), found=len(labels))
+        names = arrays.get("class_names")
+        selection: str | None = None
+        if spelling[2] in arrays and spelling[3] in arrays:
+            train = images
+            test, test_labels = _images(arrays, spelling[2], axis), _labels(arrays, spelling[3])
+            if test.shape[1:] != images.shape[1:]:
+                raise SourceError("test images differ in shape", expected=images.shape[1:], found=test.shape[1:])
+            most = max(labels.max(), test_labels.max())
+            chosen = (images, labels) if request.split == "train" else (test, test_labels)
+        else:
+            rest, rows, selection = own_split(labels, request.split)
+            train, most = Selected(images, rest), labels.max()
+            chosen = (train if request.split == "train" else Selected(images, rows), labels[rows])
+        request.check_size(images.shape[2:])
+        return Source(
+            name=f"npz:{path.name}",
+            split=request.split,
+            images=chosen[0],
+            labels=chosen[1],
+            classes=tuple(map(str, range(most + 1) if names is None else names.ravel().tolist())),
+            normalization=channel_normalization(train),
+            selection=selection,
+        )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise SourceError("no such file", hint="Check the path")
+    try:
+        large = _left_in_the_file(path)
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return {name: large[name] if name in large else archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise SourceError("not a readable NumPy archive of plain arrays", found=str(error)) from None
+
+
+def _left_in_the_file(path: Path) -> dict[str, StoredArray]:
+    """Large arrays of images whose rows can be read one by one."""
+    names = {f"{name}.npy" for spelling in _SPELLINGS for name in spelling[::2]}
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.filename in names and member.file_size >= _LARGE:
+                stored = StoredArray.of(archive, member, path)
+                if stored is not None and stored.dtype in (np.uint8, np.float32):
+                    found[member.filename.removesuffix(".npy")] = stored
+    return found
+
+
+def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None) -> Images:
+    """(N, C, *spatial) uint8 or float32."""
+    images = arrays[name]
+    if 0 in images.shape or not 2 <= images.ndim <= 5:
+        raise SourceError("images have an unusable shape", where=name, found=images.shape)
+    if images.dtype != np.uint8:
+        if images.dtype.kind != "f":
+            raise SourceError("wrong dtype", where=name, expected="uint8, or float in 0..1", found=images.dtype)
+        parts = [(block.min(), block.max()) for block in blocks(images)]
+        low, high = float(min(part[0] for part in parts)), float(max(part[1] for part in parts))
+        if not (_PLAUSIBLE[0] <= low and high <= _PLAUSIBLE[1]):
+            raise SourceError(
+                "floats are not in 0..1",
+                where=name,
+                expected="0 black, 1 white",
+                found=f"{low:g} to {high:g}",
+                hint="Undo the normalisation, or store uint8",
+            )
+        if isinstance(images, np.ndarray):
+            images = images.astype(np.float32, copy=False)
+    axis = _channel_axis(images.shape, name) if channel_axis is None else _given_axis(images.shape, name, channel_axis)
+    if isinstance(images, StoredArray):
+        return images.with_channels(axis)
+    return images[:, None] if axis is None else np.ascontiguousarray(np.moveaxis(images, axis, 1))
+
+
+def _given_axis(shape: tuple[int, ...], name: str, channel_axis: NDArray[Any]) -> int:
+    if (
+        channel_axis.size != 1
+        or channel_axis.dtype.kind not in "iu"
+        or int(channel_axis.item())
+        not in (
+            *range(1, len(shape)),
+            -1,
+        )
+    ):
+        raise SourceError(
+            "channel_axis does not fit",
+            where=name,
+            expected=f"a whole number, 1 to {len(shape) - 1} or -1",
+            found=channel_axis.tolist(),
+        )
+    return int(channel_axis.item())
+
+
+def _channel_axis(shape: tuple[int, ...], name: str) -> int | None:
+    """The axis of the channels by the rule of `open_npz`, or None if there is none."""
+    candidates = {axis for axis in (1, len(shape) - 1) if shape[axis] in (1, 3) and len(shape) > 2}
+    if len(candidates) == 1:
+        return candidates.pop()
+    if len(shape) <= 3 and not candidates:
+        return None
+    raise SourceError(
+        "which axis holds the channels is ambiguous",
+        where=name,
+        expected="either axis 1 or the last of length 1 or 3",
+        found=shape,
+        hint="Add an array channel_axis to the archive, np.array(1) for (N, C, ...); volumes of one channel are"
+        " (N, 1, depth, height, width)",
+    )
+
+
+def _labels(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.int64]:
+    labels = arrays[name]
+    if labels.dtype.kind == "f" and labels.ndim == 2 and labels.shape[1] > 1:
+        labels = labels.argmax(axis=1)
+    elif labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0 or labels.min() < 0:
+        raise SourceError(
+            "unusable labels",
+            where=name,
+            expected="(N,) whole numbers or (N, class) probabilities",
+            found=f"{labels.shape} {labels.dtype}",
+        )
+    whole: NDArray[np.int64] = labels.astype(np.int64)
+    return whole

@@ -1,0 +1,178 @@
+"""`Source`: one split of a data set of real images, with all that a file later says about where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.views import Images, Normalized, Selected
+from fredfmt.codec.whitening import ZCA, Whitened
+from fredfmt.data.sources import splits
+from fredfmt.errors import ArgumentError, SourceError
+from fredfmt.model.metadata import Normalization
+from fredfmt.model.selection import class_numbers
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Source:
+    """N real images with hard labels. Images may be decoded lazily; nothing is changed in place.
+
+    Raises `SourceError` for parts that contradict each other.
+    """
+
+    name: str
+    split: str
+    """``train`` or ``test``."""
+    images: Images
+    """(N, C, *spatial), uint8 or float in 0..1, rows by slice or integer array."""
+    labels: NDArray[np.int64]
+    """(N,) int64, below the number of classes."""
+    classes: tuple[str, ...]
+    normalization: Normalization
+    """Mean and standard deviation a channel of the *train* split, whichever split this is."""
+    license: str | None = None
+    """SPDX identifier, or words where there is none."""
+    url: str | None = None
+    citation: str | None = None
+    selection: str | None = None
+    """How these images were chosen, where they are not the whole published split."""
+    whitening: ZCA | None = None
+    """Whitens the images after that; see `whitened`."""
+    normalized: Images = field(init=False)
+    """The images as float32 in the space of `normalization`, computed as rows are asked for (slice or integer array),
+    so that ``fredfmt.encode(source.normalized, source.labels, ...)`` streams."""
+
+    def __post_init__(self) -> None:
+        labels = np.asarray(self.labels)
+        if labels.shape != (len(self.images),) or labels.dtype.kind not in "iu":
+            raise SourceError(
+                "labels do not fit the images",
+                where=self.name,
+                expected=f"({len(self.images)},) whole numbers",
+                found=f"{labels.shape} {labels.dtype}",
+            )
+        if not 3 <= len(self.images.shape) <= 5 or min(self.images.shape) < 1:
+            raise SourceError(
+                "images have an unusable shape",
+                where=self.name,
+                expected="(N, C, *spatial), 1 to 3 spatial axes",
+                found=self.images.shape,
+            )
+        if labels.min() < 0 or labels.max() >= len(self.classes):
+            raise SourceError(
+                "a label has no class",
+                where=self.name,
+                expected=f"0 to {len(self.classes) - 1}",
+                found=int(labels.min() if labels.min() < 0 else labels.max()),
+            )
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
+        object.__setattr__(self, "classes", tuple(self.classes))
+        normalized = Normalized(self.images, self.normalization)
+        whitened = Whitened(normalized, self.whitening) if self.whitening else normalized
+        object.__setattr__(self, "normalized", whitened)
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return int(self.images.shape[1])
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """Lengths of the spatial axes, for images (height, width)."""
+        return tuple(int(length) for length in self.images.shape[2:])
+
+    def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """The images at ``indices``, (B, C, *spatial) float32, normalised."""
+        return self.normalized[np.asarray(indices, dtype=np.intp)]
+
+    def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]], *, selection: str = "chosen images") -> Source:
+        """The images at ``indices`` as a source of its own, with the same normalisation; nothing is copied.
+
+        ``selection`` says in words how they were chosen, for `provenance`.
+        """
+        chosen = np.asarray(indices, dtype=np.intp)
+        return replace(
+            self,
+            images=Selected(self.images, chosen),
+            labels=self.labels[chosen],
+            selection=f"{self.selection}; {selection}" if self.selection else selection,
+        )
+
+    def of_classes(self, which: Sequence[str | int]) -> Source:
+        """The images of some classes, by name or number (a name wins); they are numbered anew in the order given.
+
+        The normalisation stays that of all classes. Raises `ArgumentError` for a class that is not there, or one twice.
+        """
+        numbers = class_numbers(which, self.classes, where=self.name)
+        if numbers == list(range(len(self.classes))):
+            return self
+        renumbered = np.full(len(self.classes), -1, np.int64)
+        renumbered[numbers] = np.arange(len(numbers))
+        rows = np.flatnonzero(renumbered[self.labels] >= 0)
+        chosen = self.subset(rows, selection=f"{len(numbers)} of {len(self.classes)} classes")
+        classes = tuple(self.classes[number] for number in numbers)
+        return replace(chosen, labels=renumbered[chosen.labels], classes=classes)
+
+    def whitened(self, whitening: ZCA) -> Source:
+        """The same images in the space of a whitening, which takes the place of the normalisation."""
+        plain = Normalization((0.0,) * self.channels, (1.0,) * self.channels)
+        return replace(self, normalization=plain, whitening=whitening)
+
+    def in_space(self, zca_epsilon: float | None) -> Source:
+        """The source in the space to learn in: whitened by its own images with ``zca_epsilon``; None: not whitened.
+
+        Raises `ArgumentError` for a source that is whitened otherwise already.
+        """
+        if zca_epsilon is not None and self.whitening is None:
+            return self.whitened(ZCA.fit(self, zca_epsilon))
+        found = self.whitening.record.epsilon if self.whitening else None
+        if found != zca_epsilon:
+            raise ArgumentError(
+                "the source is whitened otherwise than the settings say",
+                where="zca_epsilon",
+                expected="no whitening" if zca_epsilon is None else f"{zca_epsilon:g}",
+                found=f"{found:g}",
+            )
+        return self
+
+    def split_off(self, fraction: float, seed: int = 0) -> tuple[Source, Source]:
+        """(rest, held out), for validation: ``fraction`` of every class, drawn by ``seed``, both in their old order."""
+        rest, held_out = splits.hold_out(self.labels, fraction, seed)
+        left, held = splits.words(fraction, seed)
+        return self.subset(rest, selection=left), self.subset(held_out, selection=held)
+
+    def sample(self, per_class: int | Sequence[int], *, seed: int = 0) -> Source:
+        """``per_class`` random images of every class, drawn by ``seed``, class by class; a sequence has a number for
+        each class.
+
+        Raises `ArgumentError` for a class with fewer images.
+        """
+        chosen = splits.draw(self.labels, per_class, seed)
+        counts = sorted({min(per_class), max(per_class)}) if isinstance(per_class, Sequence) else (per_class,)
+        count = " to ".join(map(str, counts))
+        return self.subset(chosen, selection=f"{count} random images a class, seed {seed}")
+
+    def provenance(self) -> dict[str, Any]:
+        """What a file says about its source: JSON values for ``Metadata.source``."""
+        entries = {
+            "name": self.name,
+            "split": self.split,
+            "count": len(self),
+            "selection": self.selection,
+            "license": self.license,
+            "url": self.url,
+        }
+        return {key: value for key, value in entries.items() if value is not None}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, (self.channels, *self.spatial_shape)))
+        text = f"Source {self.name}, {self.split}: {len(self)} images of {shape} {self.images.dtype}"
+        text += f", {len(self.classes)} classes"
+        return f"{text} ({self.selection})" if self.selection else text

@@ -1,0 +1,110 @@
+"""Taking a data set out of the format: a `FreDData` in, files that other programs read out.
+
+An exporter is a function ``(data, path) -> None`` that writes decoded images and labels to a path that does not exist:
+in 0..1, or, in the forms of other projects, in the space that the images are trained in. Adding one is adding a file
+beside these and a line in `EXPORTERS`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from fredfmt.errors import ArgumentError
+from fredfmt.exchange.exporters.dc import dc
+from fredfmt.exchange.exporters.ddranking import ddranking
+from fredfmt.exchange.exporters.mtt import mtt
+from fredfmt.exchange.exporters.npz import npz
+from fredfmt.exchange.exporters.parquet import parquet
+from fredfmt.exchange.exporters.png import png
+from fredfmt.exchange.exporters.safetensors import safetensors
+from fredfmt.exchange.exporters.webdataset import webdataset
+from fredfmt.model.data import FreDData
+from fredfmt.storage.writing import beside
+
+Exporter: TypeAlias = Callable[[FreDData, Path], None]
+
+EXPORTERS: Mapping[str, Exporter] = MappingProxyType(
+    {
+        "npz": npz,
+        "png": png,
+        "safetensors": safetensors,
+        "parquet": parquet,
+        "webdataset": webdataset,
+        "dc": dc,
+        "mtt": mtt,
+        "ddranking": ddranking,
+    }
+)
+BY_SUFFIX: Mapping[str, str] = MappingProxyType(
+    {
+        "": "png",
+        ".npz": "npz",
+        ".safetensors": "safetensors",
+        ".parquet": "parquet",
+        ".tar": "webdataset",
+        ".pt": "dc",
+    }
+)
+"""The form that the name of the target stands for, where it stands for one."""
+IN_TRAINING = ("dc", "mtt", "ddranking")
+"""Forms whose images are in the space that the data are trained in; those of the others are in 0..1."""
+WHITENED = ("mtt", "ddranking")
+"""Forms of projects that whiten, so that whitened images are at home in them."""
+
+__all__ = ["BY_SUFFIX", "EXPORTERS", "IN_TRAINING", "WHITENED", "export"]
+
+
+def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = None, force: bool = False) -> str:
+    """Write the decoded images and labels of ``data`` to ``path``; returns in words in which space the images are.
+
+    ``to`` names the form in `EXPORTERS`; left out, the suffix of ``path`` tells (`BY_SUFFIX`), and a path without one
+    is a folder of ``png`` images. The target appears whole or not at all. Raises `ArgumentError` if it exists and is
+    not a file that ``force`` lets replace, or if the form cannot hold the data.
+    """
+    path = Path(path)
+    chosen = to or BY_SUFFIX.get(path.suffix, path.suffix)
+    if chosen not in EXPORTERS:
+        raise ArgumentError(
+            "no such form of export",
+            where=str(path),
+            expected=f"one of {sorted(EXPORTERS)}",
+            found=repr(to or path.suffix),
+        )
+    if path.is_dir():
+        raise ArgumentError("exists already, as a folder", where=str(path), hint="Choose another name or remove it")
+    if path.exists() and not force:
+        raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it (force=True)")
+    if data.metadata.whitening is not None and chosen not in WHITENED:
+        raise ArgumentError(
+            "the images are ZCA-whitened, and this form has no word for that",
+            expected=" or ".join(f"--to {name}" for name in WHITENED),
+            found=chosen,
+            hint="These hold them as they are; the program that reads them has to whiten its test images alike (--zca)",
+        )
+    temporary = beside(path)
+    try:
+        EXPORTERS[chosen](data, temporary)
+        os.replace(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+    return _space(data, chosen)
+
+
+def _space(data: FreDData, to: str) -> str:
+    meta = data.metadata
+    if meta.whitening is not None:
+        return f"ZCA-whitened (epsilon {meta.whitening.epsilon:g}): what they are to judge must be whitened alike"
+    if to not in IN_TRAINING or meta.normalization is None:
+        return "in 0..1"
+    mean, std = (
+        ", ".join(f"{value:g}" for value in part) for part in (meta.normalization.mean, meta.normalization.std)
+    )
+    return f"normalised by mean {mean} and std {std}"

@@ -1,0 +1,37 @@
+"""What DD-Ranking's ``compute_metrics`` takes: ``image_tensor``, labels and ``syn_lr``, in three files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fredfmt.errors import ArgumentError
+from fredfmt.exchange.exporters.torch_files import hard_labels, images_of, learning_rate, logits, save_torch
+from fredfmt.model.data import FreDData
+
+
+def ddranking(data: FreDData, path: Path) -> None:
+    """``images.pt`` class by class in the space of training, ``labels.pt``, and ``lr.pt`` where there is one.
+
+    DD-Ranking takes hard labels from the order, so every class must have equally many instances; soft labels are
+    logits, the ones that its losses turn back at temperature 1. It has to normalise the real data as this file was.
+    Raises `ArgumentError` for classes of unequal size.
+    """
+    import torch
+
+    hard = data.labels.argmax(axis=1) if data.soft else data.labels
+    counts = np.bincount(hard, minlength=len(data.metadata.classes))
+    if counts.min() != counts.max():
+        raise ArgumentError(
+            "DD-Ranking wants equally many images of each class",
+            expected=int(counts.max()),
+            found=f"{int(counts.min())} of class {int(counts.argmin())}",
+        )
+    order = torch.from_numpy(np.argsort(hard, kind="stable"))
+    labels = logits(data) if data.soft else hard_labels(data, instead="ddranking")
+    path.mkdir()
+    save_torch(images_of(data)[order].contiguous(), path / "images.pt")
+    save_torch(labels[order].contiguous(), path / "labels.pt")
+    if (rate := learning_rate(data)) is not None:
+        save_torch(torch.tensor(rate), path / "lr.pt")

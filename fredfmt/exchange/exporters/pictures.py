@@ -1,0 +1,46 @@
+"""What the exporters of image files share: 8-bit pictures of a data set."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+
+
+def pictures(data: FreDData) -> Iterator[NDArray[np.uint8]]:
+    """(height, width) or (height, width, 3) of each instance, clipped to 0..1 and rounded to 8 bits.
+
+    Raises `ArgumentError` for data that are not images of 1 or 3 channels.
+    """
+    from fredfmt.codec.decoder import decode
+
+    meta = data.metadata
+    if len(meta.spatial_shape) != 2 or meta.channels not in (1, 3):
+        raise ArgumentError(
+            "only images of 1 or 3 channels can become PNG",
+            expected="(1 or 3, height, width)",
+            found=(meta.channels, *meta.spatial_shape),
+            hint="Export to npz",
+        )
+    pixels = (decode(data, normalized=False).clamp(0, 1) * 255).round().byte().numpy()
+    return (np.ascontiguousarray(image[0] if meta.channels == 1 else np.moveaxis(image, 0, -1)) for image in pixels)
+
+
+def png_bytes(picture: NDArray[np.uint8]) -> bytes:
+    """The PNG file of a picture."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def hard(data: FreDData) -> NDArray[np.intp]:
+    """The class of each instance; of soft labels, the largest."""
+    labels: NDArray[np.intp] = data.labels.argmax(axis=1) if data.soft else data.labels.astype(np.intp)
+    return labels

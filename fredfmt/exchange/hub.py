@@ -1,0 +1,165 @@
+"""The Hugging Face Hub and other places: a file goes there in one commit, and comes from any address once verified."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fredfmt.errors import ArgumentError, FredError, FredFileNotFoundError, SourceError, located
+from fredfmt.exchange.card import CARD
+from fredfmt.model import limits as limits_
+from fredfmt.model.digest import check_spelling, digest_of_data
+from fredfmt.model.limits import Limits
+from fredfmt.storage.addresses import is_address, shown
+from fredfmt.storage.files import fetch_verified, load
+from fredfmt.storage.writing import replacing
+
+_ADDRESS = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@([^/@\s]+))?/([^\s@]*)")
+_NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[\w-][\w.+ -]*(?<![. ])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file in a data set repository of the Hub."""
+
+    repository: str
+    """``owner/name``."""
+    revision: str | None
+    """A branch, where one is pushed to; None: the main one."""
+    path: str
+
+    @classmethod
+    def of(cls, address: str, name: str) -> Place:
+        """The place of ``hf://datasets/OWNER/NAME[@REVISION]/[FILE]``; the file is ``name`` if it is left out."""
+        found = _ADDRESS.fullmatch(address)
+        parts = (found[3] or name).split("/") if found else [""]
+        if found is None or not all(parts) or {".", ".."} & set(parts):
+            expected = "hf://datasets/OWNER/NAME[@BRANCH]/FILE.fred"
+            raise ArgumentError("no address to push to", expected=expected, found=address)
+        return cls(found[1], found[2], "/".join(parts))
+
+
+def push(
+    file: Path,
+    address: str,
+    *,
+    card: Path | None = None,
+    message: str | None = None,
+    create: bool = False,
+    private: bool = False,
+    pull_request: bool = False,
+) -> str:
+    """Put a file into a data set repository, with its card if there is one, as one commit; returns the commit's page.
+
+    Parameters
+    ----------
+    file
+        A sound ``.fred`` or ``.fred.h5``.
+    address
+        ``hf://datasets/OWNER/NAME[@BRANCH]/[FILE]``.
+    card
+        The folder that `fredfmt.exchange.card.card` filled; its files go beside README.md, to the top of the
+        repository.
+    message
+        Of the commit; names the file and its digest if left out.
+    create, private
+        Whether the repository is made if it is not there, and for its owner alone.
+    pull_request
+        Whether the commit waits for the owner's yes.
+
+    Raises
+    ------
+    ArgumentError, FredFileNotFoundError, FormatError
+        Before anything is sent.
+    SourceError
+        If huggingface_hub is not installed, or the Hub refuses; then nothing was changed but a repository made.
+    """
+    place = Place.of(address, file.name)
+    if not file.is_file():
+        raise FredFileNotFoundError("no such file, or a folder", where=str(file), hint="Push a .fred file")
+    data = load(file)
+    with _answers(address):
+        from huggingface_hub import CommitOperationAdd, HfApi
+
+        files = {place.path: file}
+        if card is not None:
+            files |= {name: card / name for name in CARD if (card / name).is_file()}
+        if card is not None and "README.md" not in files:
+            raise FredFileNotFoundError("no card there", where=str(card), hint="fredfmt card FILE DIR makes one")
+        hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="fredfmt")
+        if create:
+            hub.create_repo(place.repository, repo_type="dataset", private=private, exist_ok=True)
+        commit = hub.create_commit(
+            place.repository,
+            [CommitOperationAdd(name, str(path)) for name, path in files.items()],
+            commit_message=message or f"{place.path}: {digest_of_data(data)}",
+            repo_type="dataset",
+            revision=place.revision,
+            create_pr=pull_request,
+        )
+        return str(commit.pr_url or commit.commit_url)
+
+
+def pull(
+    address: str,
+    path: Path,
+    *,
+    expected_digest: str | None = None,
+    replace: bool = False,
+    limits: Limits = limits_.DEFAULT,
+) -> str:
+    """Copy the file at any address that `fredfmt.load` reads to ``path``, byte for byte; returns its digest.
+
+    It is verified first, and appears whole or not at all. Raises what `fredfmt.load` raises, and `ArgumentError` if
+    there is a file already that must not be replaced.
+    """
+    check_spelling(expected_digest)
+    if not is_address(address):
+        raise ArgumentError("no address", expected="hf://, https://, s3:// ...", found=address)
+    if path.is_dir():
+        path = path / _name(address)
+    if path.exists() and not replace:
+        raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it")
+    with located(shown(address)):
+        content, data = fetch_verified(address, expected_digest=expected_digest, limits=limits)
+        with replacing(path) as target:
+            target.write(content)
+    return digest_of_data(data)
+
+
+def _name(address: str) -> str:
+    """What the file at an address is called, if any system can have a file of that name."""
+    name = shown(address).rpartition("/")[2]
+    if not _NAME.fullmatch(name):
+        raise ArgumentError("the address does not end in a plain file name", where=shown(address), hint="Name OUT")
+    return name
+
+
+@contextmanager
+def _answers(address: str) -> Iterator[None]:
+    """Turn what huggingface_hub raises into one error that says what to do."""
+    try:
+        yield
+    except FredError:
+        raise
+    except ImportError as error:
+        hint = "pip install 'fredfmt[hub]'"
+        raise SourceError("sharing on the Hub needs huggingface_hub", found=str(error), hint=hint) from None
+    except Exception as error:
+        raise _refusal(address, error) from None
+
+
+def _refusal(address: str, error: Any) -> SourceError:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    found = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    hints = {
+        401: "Log in with hf auth login, or set HF_TOKEN",
+        403: "The token must be allowed to write there",
+        404: "Use --create if the repository is not there yet; a private one needs a token",
+    }
+    return SourceError("not pushed", where=address, found=found, hint=hints.get(status or 0, "Try again"))

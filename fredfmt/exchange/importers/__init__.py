@@ -1,0 +1,186 @@
+"""Bringing in what other projects store: a path and the facts its file leaves out in, a `FreDData` out.
+
+An importer is a function ``(content, facts) -> Found``, or None where the values of a file are not of its kind: kinds
+are told by structure alone. Adding one is adding a file beside these and a line in `IMPORTERS`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fredfmt.codec.encoder import encode
+from fredfmt.codec.quantizer import Step
+from fredfmt.errors import ArgumentError, SourceError, located
+from fredfmt.exchange.importers.arrays import arrays
+from fredfmt.exchange.importers.content import Content, open_content
+from fredfmt.exchange.importers.dc import dc
+from fredfmt.exchange.importers.facts import KNOWN, Facts, asking_together, missing
+from fredfmt.exchange.importers.fields import fields
+from fredfmt.exchange.importers.flax import flax
+from fredfmt.exchange.importers.folder import folder
+from fredfmt.exchange.importers.found import Found
+from fredfmt.exchange.importers.labels import class_labels
+from fredfmt.exchange.importers.masked import mask_of_classes
+from fredfmt.exchange.importers.packed import packed
+from fredfmt.exchange.importers.pair import pair
+from fredfmt.exchange.importers.space import in_space
+from fredfmt.exchange.importers.tensor import tensor
+from fredfmt.exchange.importers.triple import triple
+from fredfmt.model import limits as limits_
+from fredfmt.model.data import FreDData
+from fredfmt.model.limits import Limits
+from fredfmt.transforms import spatial_size
+
+Importer: TypeAlias = Callable[[Content, Facts], Found | None]
+
+IMPORTERS: Mapping[str, Importer] = MappingProxyType(
+    {
+        "dc": dc,
+        "fields": fields,
+        "flax": flax,
+        "packed": packed,
+        "triple": triple,
+        "pair": pair,
+        "arrays": arrays,
+        "tensor": tensor,
+        "folder": folder,
+    }
+)
+"""From the most particular structure to the least; the first that recognises a file has it."""
+
+NOTES = "fredfmt.import"
+"""Where in ``Metadata.ext`` an imported file says what it came from."""
+
+__all__ = ["IMPORTERS", "KNOWN", "NOTES", "Facts", "import_file"]
+
+
+def import_file(
+    path: str | os.PathLike[str],
+    facts: Facts | None = None,
+    *,
+    kind: str | None = None,
+    transform: str | None = None,
+    k: int | None = None,
+    mask: str = "evr",
+    step: Step = None,
+    seed: int = 0,
+    limits: Limits = limits_.DEFAULT,
+) -> FreDData:
+    """The images and labels of somebody's file, exactly, or transformed.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder that holds one such file or image files in a folder a class.
+    facts
+        What the file does not say. Nothing is guessed: what is needed and not there is asked for in the error.
+    kind
+        A name in `IMPORTERS`, to take the file for that and nothing else.
+    transform
+        None stores pixels as they are (``identity``, float32), or, where FreD's mask lies beside the images, the kept
+        coefficients of their DCT. Other transforms take ``k``, ``mask``, ``step`` as `encode` does and record the
+        error in ``metadata.reconstruction``.
+    limits
+        What the file may ask of its reader.
+
+    Raises
+    ------
+    SourceError, LimitError
+        For a file that is not recognised, damaged, hostile or over the limits. Nothing in a file is ever executed.
+    ArgumentError
+        For a fact that is missing or contradicts the file, naming the option.
+    """
+    facts = facts or Facts()
+    if facts.dataset is not None and facts.dataset not in KNOWN:
+        raise ArgumentError(
+            "no such data set is known",
+            expected=", ".join(KNOWN),
+            found=facts.dataset,
+            hint="Give --mean, --std and --classes",
+        )
+    path = Path(path)
+    content = open_content(path, labels_file=facts.labels_file, limits=limits)
+    with located(path):
+        kind, found = _recognised(content, facts, kind)
+        if not 3 <= found.images.ndim <= 5 or min(found.images.shape) < 1:
+            raise SourceError("not images", expected="(N, C, *spatial)", found=found.images.shape)
+        placed, (labels, classes, words), recipe = asking_together(
+            lambda: in_space(found, kind, facts),
+            lambda: class_labels(found, facts, len(found.images)),
+            lambda: _recipe(found, facts),
+        )
+        images = placed.images
+        size = spatial_size(images.shape[2:])
+        described: dict[str, Any] = {
+            "kind": kind,
+            "files": list(content.files),
+            "labels": words,
+            **placed.notes,
+            **found.notes,
+        }
+        shared: dict[str, Any] = {
+            "normalization": placed.normalization,
+            "whitening": placed.whitening,
+            "classes": classes,
+            "recipe": recipe,
+            "source": {} if facts.dataset is None else {"name": facts.dataset},
+            "ext": {NOTES: described},
+            "seed": seed,
+        }
+        if transform is None and found.mask is not None:
+            given = mask_of_classes(found.mask, images, labels, len(classes))
+            return encode(images, labels, k=given.shape[1], mask=given, step=step, **shared)
+        if transform in (None, "identity") and k is None:
+            return encode(images, labels, k=size, transform="identity", mask="low", step=step, **shared)
+        return encode(images, labels, k=k or size, transform=transform or "dct", mask=mask, step=step, **shared)
+
+
+def _recognised(content: Content, facts: Facts, kind: str | None) -> tuple[str, Found]:
+    if kind is not None and kind not in IMPORTERS:
+        raise ArgumentError("no such kind of file", expected=f"one of {', '.join(IMPORTERS)}", found=kind)
+    for name in IMPORTERS if kind is None else (kind,):
+        found = IMPORTERS[name](content, facts)
+        if found is not None:
+            return name, found
+    raise SourceError(
+        f"not of the kind {kind}" if kind else "images and labels are not recognised",
+        expected="a structure that one of these has: " + ", ".join(IMPORTERS),
+        found=_described(content.value),
+        hint="Save images and labels as arrays of these names in one .npz",
+    )
+
+
+def _described(value: Any) -> str:
+    """The outline of a value, for errors."""
+    if isinstance(value, np.ndarray):
+        return f"an array {value.dtype} {value.shape}"
+    if isinstance(value, dict):
+        return "a dict with " + (", ".join(str(key)[:32] for key in list(value)[:8]) or "nothing")
+    if isinstance(value, list | tuple):
+        return (
+            f"a {type(value).__name__} of {len(value)}, the first {_described(value[0])[:80] if value else 'missing'}"
+        )
+    return type(value).__name__
+
+
+def _recipe(found: Found, facts: Facts) -> dict[str, Any]:
+    if facts.lr == "unknown":
+        return {}
+    rate = facts.lr if facts.lr is not None else found.lr
+    if rate is None:
+        if found.lr_learned:
+            raise missing(
+                "the learning rate that was learned with its images",
+                "--lr RATE, or --lr unknown",
+                "These projects only log it (syn_lr, Synthetic_LR in log.txt or wandb)",
+            )
+        return {}
+    if not 0 < rate < 1e6:
+        raise ArgumentError("unusable learning rate", expected="a number above 0", found=rate)
+    return {"lr": rate}

@@ -1,0 +1,78 @@
+"""``DDiF_..._synset_best.pt``: a small network of sines for each image, which is drawn by evaluating it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import SourceError, located
+from fredfmt.exchange.importers.content import Content
+from fredfmt.exchange.importers.facts import Facts, missing
+from fredfmt.exchange.importers.found import Found, as_number, is_labels
+from fredfmt.model import limits as limits_
+
+
+def fields(content: Content, facts: Facts) -> Found | None:
+    """``{"nf": [state, ...], "label": labels}``, with ``syn_lr`` where trajectories were matched.
+
+    A state holds ``net.0.linear.weight`` and so on to ``last_layer.linear.bias``. The frequencies of the sines and the
+    size of the image are settings of DDiF that its files leave out.
+    """
+    value = content.value
+    if not isinstance(value, dict) or not isinstance(value.get("nf"), list) or not is_labels(value.get("label")):
+        return None
+    if facts.w0 is None or facts.w0_initial is None:
+        raise missing(
+            "the frequencies of its sines",
+            "--w0 and --w0-initial",
+            "They are W0 and W0_INITIAL in DDiF's hyper_params.py: 10 and 30 for CIFAR, 40 and 30 for ImageNet",
+        )
+    if facts.size is None:
+        raise missing("the size of its images", "--size HEIGHT,WIDTH", "A field has no size of its own")
+    height, width = facts.size
+    limits = limits_.DEFAULT
+    limits_.check(height * width, limits.spatial_size, "the size of an image", name="spatial_size")
+    limits_.check(len(value["nf"]) * height * width * 12, limits.decoded_bytes, "all images", name="decoded_bytes")
+    images = []
+    for number, state in enumerate(value["nf"]):
+        with located(f"nf[{number}]"):
+            images.append(draw(state, (height, width), facts.w0, facts.w0_initial))
+    if not images or len({image.shape for image in images}) > 1:
+        raise SourceError("fields of different kinds, or none", found=sorted({image.shape for image in images}))
+    lr = as_number(value.get("syn_lr"))
+    return Found(
+        np.stack(images),
+        value["label"],
+        whitens_pixels=True,
+        lr=lr,
+        lr_learned=lr is not None,
+        notes={"w0": facts.w0, "w0_initial": facts.w0_initial},
+    )
+
+
+def draw(state: Any, size: tuple[int, int], w0: float, w0_initial: float) -> NDArray[np.float32]:
+    """(C, height, width) of one field. Both coordinates run from -1 in steps of ``2 / (height - 1)``, as DDiF's do."""
+    if not isinstance(state, dict):
+        raise SourceError("not the state of a field", found=type(state).__name__)
+    height, width = size
+    places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), axis=-1).reshape(-1, 2)
+    values = (places / max(height - 1, 1) - 0.5) * 2
+    layers = len([key for key in state if isinstance(key, str) and key.endswith("linear.weight")]) - 1
+    names = [f"net.{layer}" for layer in range(layers)] + ["last_layer"]
+    for number, name in enumerate(names):
+        weight, bias = (_parameter(state, f"{name}.linear.{part}") for part in ("weight", "bias"))
+        if weight.ndim != 2 or weight.shape[1] != values.shape[1] or bias.shape != weight.shape[:1]:
+            raise SourceError("layers do not fit", where=name, expected=f"(any, {values.shape[1]})", found=weight.shape)
+        values = values @ weight.T + bias
+        if name != "last_layer":
+            values = np.sin((w0_initial if number == 0 else w0) * values)
+    return np.moveaxis(values.reshape(height, width, -1), -1, 0).astype(np.float32)
+
+
+def _parameter(state: dict[Any, Any], name: str) -> NDArray[np.float64]:
+    array = state.get(name)
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        raise SourceError("a layer is missing", expected=name, found=", ".join(map(str, state)) or "nothing")
+    return array.astype(np.float64)

@@ -1,0 +1,37 @@
+"""A folder of image files, a folder a class: SRe2L, RDED, D4M and anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from fredfmt.data.sources.image_files import ImageFiles
+from fredfmt.data.sources.listing import class_folders, list_classes
+from fredfmt.errors import SourceError
+from fredfmt.exchange.importers.content import Content
+from fredfmt.exchange.importers.facts import Facts
+from fredfmt.exchange.importers.found import Found
+from fredfmt.model import limits as limits_
+
+
+def _refuse_links(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_symlink():
+            raise SourceError("a link to elsewhere", where=str(path), hint="Copy the folder with its files (cp -rL)")
+
+
+def folder(content: Content, facts: Facts) -> Found | None:
+    """All images of ``PATH/<class>/``, grey or RGB, with the folders' names as classes. Links are refused: a folder
+    from a stranger has no business with files outside of it."""
+    if content.form != "folder":
+        return None
+    _refuse_links(class_folders(content.path))
+    listing = list_classes(content.path)
+    _refuse_links(listing.paths)
+    first = [listing.paths[index] for index in np.unique(listing.labels, return_index=True)[1]]
+    files = ImageFiles(listing.paths, size=facts.size, samples=first)
+    size = int(np.prod(files.shape)) * 4
+    limits_.check(size, limits_.DEFAULT.decoded_bytes, "all images", name="decoded_bytes")
+    return Found(files[np.arange(len(files))], listing.labels, unit=True, whitened=False, classes=listing.classes)

@@ -1,0 +1,53 @@
+"""Reading strangers' files: bytes in, plain values out (dicts, lists, numbers, numpy arrays), nothing executed.
+
+A reader is a function ``(content, limits) -> value``. What a file declares is checked before anything is allocated for
+it. Adding one is adding a file beside these and a line in `READERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from fredfmt.errors import SourceError
+from fredfmt.exchange.importers.readers.flax_file import read_flax
+from fredfmt.exchange.importers.readers.hdf5_file import read_hdf5
+from fredfmt.exchange.importers.readers.numpy_file import read_npy, read_npz
+from fredfmt.exchange.importers.readers.safetensors_file import read_safetensors
+from fredfmt.exchange.importers.readers.torch_file import read_torch
+from fredfmt.model.limits import Limits
+
+READERS: Mapping[str, Callable[[bytes, Limits], Any]] = MappingProxyType(
+    {
+        "torch": read_torch,
+        "npz": read_npz,
+        "npy": read_npy,
+        "hdf5": read_hdf5,
+        "safetensors": read_safetensors,
+        "flax": read_flax,
+    }
+)
+
+__all__ = ["READERS", "form_of"]
+
+
+def form_of(content: bytes, name: str) -> str:
+    """The key in `READERS` for a file, by its first bytes; raises `SourceError` for bytes that are none of them."""
+    if content[:4] == b"PK\x03\x04":
+        return "npz" if name.endswith(".npz") else "torch"
+    if content[:6] == b"\x93NUMPY":
+        return "npy"
+    if content[:8] == b"\x89HDF\r\n\x1a\n":
+        return "hdf5"
+    if content[:3] == b"\x80\x02\x8a":  # a pickle of protocol 2 that begins with torch's magic number
+        return "torch"
+    if content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8:
+        return "safetensors"
+    if content[:1] and (0x80 <= content[0] <= 0x8F or content[0] in (0xDE, 0xDF)):  # a msgpack map
+        return "flax"
+    raise SourceError(
+        "not a kind of file that can be imported",
+        expected="a .pt, .npz, .npy, .h5, .safetensors or flax checkpoint file, or a folder of images",
+        found=f"{len(content)} bytes beginning {content[:8]!r}",
+    )

@@ -1,0 +1,146 @@
+"""``torch.save`` files, zip archives and the older bare pickles, through ``torch.load(weights_only=True)`` alone."""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import warnings
+import zipfile
+from typing import IO, Any
+
+from fredfmt.errors import LimitError, SourceError, located
+from fredfmt.exchange.importers.readers import pickles
+from fredfmt.model import limits as limits_
+from fredfmt.model.limits import Limits
+
+_PICKLE_BYTES = 64 << 20
+_BESIDE = ("version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id")
+_MAGIC = 0x1950A86A20F9469CFC6C
+
+
+def read_torch(content: bytes, limits: Limits) -> Any:
+    """Dicts, lists, numbers and numpy arrays of a file; bfloat16 becomes float32.
+
+    Before torch sees the file, `pickles` reads what it declares: every tensor must lie inside numbers that are really
+    there, and all of them within the limits. Raises `SourceError` or `LimitError`; nothing of the file is ever run.
+    """
+    declared = _zipped(content) if content[:2] == b"PK" else _legacy(content)
+    shown = sum(tensor.nbytes for tensor in declared.tensors())
+    stored = sum(storage.nbytes for storage in declared.storages)
+    limits_.check(max(shown, stored), limits.decoded_bytes, "all tensors", name="decoded_bytes")
+    return _plain(_loaded(content))
+
+
+def _loaded(content: bytes) -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise SourceError("reading .pt files needs torch", hint="pip install torch") from None
+    import numpy as np
+
+    scalar = np.float64(0).__reduce__()[0]  # lives in another module in every numpy
+    allowed: list[Any] = [np.dtype, *{type(np.dtype(name)) for name in pickles.DTYPES}]
+    allowed += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
+            warnings.simplefilter("ignore")  # about old storages, which are read all the same
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever torch's reader raises about a file that is not whole
+        words = str(error).rpartition("WeightsUnpickler error: ")[2]  # what stands before it advises to run the file
+        raise SourceError(
+            "torch cannot read it", found=f"{type(error).__name__}: {words.partition(chr(10))[0]}"
+        ) from None
+
+
+def _zipped(content: bytes) -> pickles.Pickle:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            folder = names[0].partition("/")[0] + "/" if names else ""
+            _check_entries(entries, folder)
+            if f"{folder}data.pkl" not in names:
+                raise SourceError("not a file of torch.save", expected="data.pkl", found=", ".join(names[:4]))
+            limits_.check(
+                archive.getinfo(f"{folder}data.pkl").file_size, _PICKLE_BYTES, "the pickle", name="json_bytes"
+            )
+            with located("data.pkl"):
+                declared = pickles.read(io.BytesIO(archive.read(f"{folder}data.pkl")))
+            sizes = {entry.filename: entry.file_size for entry in entries}
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, SourceError | LimitError):
+            raise
+        raise SourceError("not a whole zip archive", found=f"{type(error).__name__}: {error}") from None
+    for storage in declared.storages:
+        there = sizes.get(f"{folder}data/{storage.key}", 0)
+        if storage.nbytes > there:
+            raise SourceError(
+                "a tensor's numbers are not all there", expected=f"{storage.nbytes} bytes", found=f"{there}"
+            )
+    return declared
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], folder: str) -> None:
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise SourceError("the archive names an entry twice")
+    for entry in entries:
+        name = entry.filename.removeprefix(folder)
+        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+            raise SourceError("the archive is compressed or encrypted", where=entry.filename, expected="as torch saves")
+        if not (name == "data.pkl" or name in _BESIDE or name.startswith("data/")):
+            raise SourceError(
+                "the archive holds something else than tensors",
+                where=entry.filename,
+                hint="A TorchScript module holds code and is not read",
+            )
+
+
+def _legacy(content: bytes) -> pickles.Pickle:
+    stream = io.BytesIO(content)
+    with located("a file of torch.save before 1.6"):
+        if _first(stream) != _MAGIC:
+            raise SourceError("not a file of torch.save", expected="its magic number")
+        pickles.read(stream), pickles.read(stream)  # the protocol's version and the system it was written on
+        declared = pickles.read(stream)
+        keys = pickles.read(stream).tree
+        needed = sum(8 + storage.nbytes for storage in declared.storages)
+        left = len(content) - stream.tell()
+        if not isinstance(keys, list) or {storage.key for storage in declared.storages} - {
+            key for key in keys if isinstance(key, str)
+        }:
+            raise SourceError("a tensor's numbers are not listed")
+        if needed > left:
+            raise SourceError("a tensor's numbers are not all there", expected=f"{needed} bytes", found=left)
+    return declared
+
+
+def _first(stream: IO[bytes]) -> Any:
+    number = None
+    try:
+        for opcode, argument, _ in pickletools.genops(stream):
+            number = argument if opcode.name == "LONG1" else number
+            if opcode.name not in ("PROTO", "LONG1", "STOP"):
+                return None
+    except ValueError:
+        return None
+    return number
+
+
+def _plain(value: Any) -> Any:
+    """The same tree with numpy arrays for tensors."""
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+            raise SourceError("a tensor that is not dense", found=f"{value.layout} on {value.device}")
+        dense = value.detach().resolve_conj().resolve_neg()
+        array = (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
+        return np.ascontiguousarray(array) if array.ndim else array
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, tuple):
+        return tuple(_plain(part) for part in value)
+    return value.item() if isinstance(value, np.generic) else value

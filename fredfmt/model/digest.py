@@ -1,0 +1,67 @@
+"""Digests: what a data set *is* in 32 bytes, the same in every container and whatever the compressor did."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import ARRAYS, FreDData
+from fredfmt.model.documents import canonical
+
+_SPELLING = re.compile("sha256:[0-9a-f]{64}")
+
+
+def digest_of_data(data: FreDData) -> str:
+    """The content digest: sha256 over a line ``name dtype shape`` and the little-endian bytes of each part, in order.
+
+    Integers are widened to 32 bits and floats to float32 (metadata: float64), which changes no value.
+    """
+    meta = data.metadata
+    parts: list[tuple[str, NDArray[Any]]] = [(name, _widened(getattr(data, name))) for name in ARRAYS]
+    parts.append(("spatial_shape", np.array(meta.spatial_shape, "<u4")))
+    parts.append(("transform", _text(meta.transform)))
+    parts.append(("quantization.mode", _text(meta.quantization.mode)))
+    parts.append(("quantization.step", np.array([data.step], "<f8")))
+    if meta.normalization is not None:
+        parts.append(("normalization.mean", np.array(meta.normalization.mean, "<f8")))
+        parts.append(("normalization.std", np.array(meta.normalization.std, "<f8")))
+    if meta.whitening is not None:
+        parts.append(("whitening.method", _text(meta.whitening.method)))
+        parts.append(("whitening.epsilon", np.array([meta.whitening.epsilon], "<f8")))
+        parts.append(("whitening.images", _text(meta.whitening.images or "")))
+    parts += [("class", _text(name)) for name in meta.classes]
+    state = hashlib.sha256()
+    for name, array in parts:
+        if array.size:
+            shape = "x".join(map(str, array.shape))
+            state.update(f"{name} {array.dtype.str[1:]} {shape}\n".encode())
+            state.update(np.ascontiguousarray(array).data)
+    return f"sha256:{state.hexdigest()}"
+
+
+def check_spelling(expected: str | None) -> None:
+    """Raise `ArgumentError` for an expected digest that no data could have."""
+    if expected is not None and not _SPELLING.fullmatch(expected):
+        rule = "sha256: and 64 lower-case hexadecimal digits"
+        raise ArgumentError("not a digest", where="expected_digest", expected=rule, found=expected)
+
+
+def digest_of_document(document: dict[str, Any]) -> str:
+    """The metadata digest: sha256 over the canonical JSON of the document without ``integrity.metadata`` itself."""
+    integrity = {key: value for key, value in document["integrity"].items() if key != "metadata"}
+    return f"sha256:{hashlib.sha256(canonical({**document, 'integrity': integrity})).hexdigest()}"
+
+
+def _widened(array: NDArray[Any] | None) -> NDArray[Any]:
+    if array is None:
+        return np.empty(0, "<u4")
+    return array.astype({"i": "<i4", "u": "<u4", "f": "<f4"}[array.dtype.kind])
+
+
+def _text(value: str) -> NDArray[Any]:
+    return np.frombuffer(value.encode(), "<u1")

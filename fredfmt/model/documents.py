@@ -1,0 +1,106 @@
+"""JSON documents in their one canonical spelling (RFC 8785, JCS): values in, bytes out, and back, strictly."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from fredfmt.errors import FormatError, LimitError
+from fredfmt.model import limits as limits_
+
+LARGEST_INTEGER = 2**53 - 1
+_ESCAPE, _STRING = re.compile(rb"\\.", re.DOTALL), re.compile(rb'"[^"]*"')
+_NESTING = np.zeros(256, np.int64)
+_NESTING[list(b"[{")], _NESTING[list(b"]}")] = 1, -1
+
+
+def canonical(value: Any) -> bytes:
+    """Serialise ``value`` as RFC 8785 does: sorted keys, no blanks, the shortest numbers, UTF-8.
+
+    Raises `FormatError` for what JSON cannot hold: NaN, infinities, whole numbers beyond 2**53 - 1, half a surrogate
+    pair, other types.
+    """
+    try:
+        return _text(value).encode()
+    except UnicodeEncodeError as error:
+        raise FormatError("a string that UTF-8 cannot spell", found=repr(error.object[error.start])) from None
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            raise FormatError("a whole number is too large for JSON", expected="at most 2**53 - 1", found=value)
+        return str(value)
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_text, value)) + "]"
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise FormatError("an object has a key that is not a string", found=list(value))
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{_text(key)}:{_text(value[key])}" for key in keys) + "}"
+    raise FormatError("metadata can only hold JSON values", found=type(value).__name__)
+
+
+def _number(value: float) -> str:
+    """The shortest text that reads back as ``value``, written as ECMAScript writes numbers (RFC 8785, 3.2.2.3)."""
+    if not math.isfinite(value):
+        raise FormatError("JSON has no NaN and no infinity", found=value)
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = repr(float(abs(value))).partition("e")  # numpy.float64 spells itself otherwise
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    if 0 < point <= 21:
+        body = digits.ljust(point, "0")
+        return sign + (f"{body[:point]}.{body[point:]}" if len(body) > point else body)
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    tail = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{sign}{digits[0]}{tail}e{point - 1:+d}"
+
+
+def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
+    """Read one canonical JSON document.
+
+    Raises `LimitError` for one that is too long or too deep and `FormatError` for one that is not valid JSON, repeats a
+    key, holds NaN or an infinity, or is not in its canonical spelling.
+    """
+    limits_.check(len(content), limits.json_bytes, "a JSON document", name="json_bytes")
+    limits_.check(_depth(content), limits.json_depth, "the nesting of a JSON document", name="json_depth")
+    try:
+        value = json.loads(content.decode("utf-8"), parse_int=_integer)
+        same = canonical(value) == content
+    except LimitError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FormatError("not a valid JSON document", found=str(error), rule="FRED-101") from None
+    if not same:
+        raise FormatError(
+            "a JSON document is not in its canonical spelling",
+            expected="RFC 8785: sorted keys, no blanks, no repeated keys, the shortest numbers",
+            rule="FRED-101",
+        )
+    return value
+
+
+def _integer(text: str) -> int | float:
+    """A whole number, or the float that JSON means where a float cannot count that far."""
+    value = int(text)
+    return value if abs(value) <= LARGEST_INTEGER else float(text)
+
+
+def _depth(content: bytes) -> int:
+    """The deepest nesting of brackets outside strings, in time linear in the document."""
+    outside = _STRING.sub(b"", _ESCAPE.sub(b"", content))
+    return int(np.cumsum(_NESTING[np.frombuffer(outside, np.uint8)]).max(initial=0))

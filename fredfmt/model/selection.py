@@ -1,0 +1,58 @@
+"""Some of the classes of a data set: names or numbers in, the instances that belong to them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+
+Classes = Sequence[str | int]
+_NAMED = 12
+"""Classes that a message names."""
+
+
+def class_numbers(which: Classes, classes: Sequence[str], *, where: str = "classes") -> list[int]:
+    """The numbers of classes given by name or number (a name wins), in the order given.
+
+    Raises `ArgumentError` for a class that is not there, one twice, or none at all.
+    """
+    numbers = []
+    for one in [which] if isinstance(which, str) else which:
+        if str(one) in classes:
+            numbers.append(list(classes).index(str(one)))
+        elif str(one).isdecimal() and int(one) < len(classes):
+            numbers.append(int(one))
+        else:
+            known = ", ".join(classes[:_NAMED]) + (" ..." if len(classes) > _NAMED else "")
+            raise ArgumentError("no such class", where=where, expected=known, found=repr(one))
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ArgumentError("classes must be there and differ", where=where, found=list(which))
+    return numbers
+
+
+def rows_of(labels: NDArray[Any], numbers: Sequence[int]) -> NDArray[np.intp]:
+    """The instances of some classes, ascending; where labels are soft, those whose likeliest class it is.
+
+    Raises `ArgumentError` if there are none.
+    """
+    rows = np.flatnonzero(np.isin(labels if labels.ndim == 1 else labels.argmax(axis=1), numbers))
+    if not len(rows):
+        raise ArgumentError("no instance is of these classes", where="classes", found=list(numbers))
+    return rows
+
+
+def of_classes(data: FreDData, which: Classes) -> FreDData:
+    """The instances of some classes alone. Labels keep their numbers, and classes and masks stay as they are."""
+    rows = rows_of(data.labels, class_numbers(which, data.metadata.classes))
+    per_instance = {name: getattr(data, name)[rows] for name in PER_INSTANCE}
+    return replace(data, **per_instance)
+
+
+PER_INSTANCE = ("coefficients", "labels", "mask_of")
+"""The arrays with a row an instance."""

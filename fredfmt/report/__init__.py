@@ -1,5 +1,0 @@
-"""The report page: a data set as one HTML file that carries the `.fred` file itself and decodes it in the browser."""
-
-from fredfmt.report.report import report
-
-__all__ = ["report"]

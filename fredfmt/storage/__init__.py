@@ -1,0 +1,1 @@
+"""Between files and `FreDData`: containers, reading and writing, addresses and their cache, validation, bytes."""

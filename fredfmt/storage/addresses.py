@@ -1,0 +1,259 @@
+"""Addresses: ``https://``, ``s3://``, ``hf://`` and whatever else fsspec knows in, bytes out, whole or not at all.
+
+A file is fetched in one request: its arrays are single chunks up to 16 MiB, each under one checksum, so no part of
+them can be verified alone (docs/decisions/remote.md). The metadata can, and lie in front; so can the chunks of larger
+arrays.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fredfmt.errors import ArgumentError, FredError, FredFileNotFoundError, SourceError
+from fredfmt.model import limits as limits_
+from fredfmt.model.limits import Limits
+
+_MARKS = ("ETag", "Content-MD5", "Digest", "blob_id", "VersionId")
+_TIMEOUT = 30.0
+_PIECE = 64 << 10
+"""Bytes of the smallest part that is asked for."""
+_SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
+"""User and password before the host; query and fragment."""
+_URL = re.compile(r"[a-zA-Z][\w+.-]*://[^\s'\"]+")
+_PACKAGES = {
+    "http": "fredfmt[remote]",
+    "https": "fredfmt[remote]",
+    "hf": "fredfmt[hub]",
+    "s3": "fredfmt[s3]",
+    "s3a": "fredfmt[s3]",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+}
+
+
+def is_address(file: object) -> bool:
+    """Whether ``file`` is an address rather than a path or a file object."""
+    return isinstance(file, str) and "://" in file
+
+
+def shown(address: str) -> str:
+    """An address as messages may show it: without user, password and query, which can be secrets; a path as it is."""
+    return _SECRETS.sub("", address) if is_address(address) else address
+
+
+class Address:
+    """One file somewhere else. Every failure is one `SourceError`, or `FredFileNotFoundError`, in words."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        with _explained(address):
+            self._system, self._path = _open(address)
+
+    def mark(self) -> dict[str, str]:
+        """What the server calls the version of the file that is there now; empty if it says nothing of the kind."""
+        with _explained(self.address):
+            info = self._system.info(self._path)
+        if info.get("type") == "directory":
+            raise SourceError("a folder", expected="a file", hint="Share the .fred: a .fred.zarr is read locally only")
+        marks = {name: str(info[name]) for name in _MARKS if info.get(name)}
+        return {**marks, "size": str(info.get("size"))} if marks else {}
+
+    def fetch(self, limits: Limits) -> bytes:
+        """The whole file."""
+        guard = _guard(limits.file_bytes)
+        with tempfile.TemporaryDirectory(prefix="fredfmt-") as folder:
+            path = Path(folder) / "fetched"
+            try:
+                with _explained(self.address):
+                    self._system.get_file(self._path, str(path), callback=guard)
+                content = path.read_bytes()
+            except _TooMuch:
+                content = b""
+        limits_.check(max(guard.most, len(content)), limits.file_bytes, "the size of the file", name="file_bytes")
+        return content
+
+    def begin(self, size: int) -> bytes:
+        """The first ``size`` bytes, or all if there are fewer; a server that knows ranges sends no more."""
+        with _explained(self.address):
+            options = {"block_size": size, "cache_type": "none"}
+            with self._system.open(self._path, "rb", **options) as stream:
+                content: bytes = stream.read(size)
+        return content
+
+    @contextmanager
+    def pieces(self) -> Iterator[Pieces]:
+        """The file in pieces. Raises `NoPiecesError` where it can only be had from its beginning."""
+        with _explained(self.address):
+            stream = self._system.open(self._path, "rb", block_size=_PIECE, cache_type="none")
+        with stream:
+            if not stream.size:
+                raise NoPiecesError
+            yield Pieces(stream, self.address)
+
+
+class NoPiecesError(Exception):
+    """A server that does not know ranges."""
+
+
+class Pieces:
+    """A file at an address of which some bytes are fetched, a little more than asked for, as requests take time.
+
+    Raises `NoPiecesError` or `SourceError`.
+    """
+
+    def __init__(self, stream: Any, address: str) -> None:
+        self._stream = stream
+        self._address = address
+        self.size: int = stream.size
+        self._kept: list[tuple[int, bytes]] = []
+
+    def read(self, first: int, last: int) -> bytes:
+        """The bytes from ``first`` up to ``last``, or fewer at the end of the file."""
+        for start, kept in self._kept:
+            if start <= first and last <= start + len(kept):
+                return kept[first - start : last - start]
+        start = min(first, max(0, self.size - _PIECE))
+        wanted = min(max(last, start + _PIECE), self.size) - start
+        with _explained(self._address):
+            try:
+                self._stream.seek(start)
+                content: bytes = self._stream.read(wanted)
+            except ValueError as error:  # of fsspec, and io.UnsupportedOperation
+                raise NoPiecesError from error
+        if len(content) != wanted:
+            raise SourceError(
+                "the server sent something else than asked for", expected=f"{wanted} bytes", found=len(content)
+            )
+        if wanted <= _PIECE:
+            self._kept.append((start, content))
+        return content[first - start : last - start]
+
+
+def _open(address: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError:
+        raise SourceError("reading from a URL needs fsspec", hint="pip install 'fredfmt[remote]'") from None
+    protocol = address.split("://", 1)[0].lower()
+    options: dict[str, Any] = {}
+    if protocol in ("http", "https"):
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_timeout(), sock_read=_timeout())
+        options = {
+            "client_kwargs": {"timeout": timeout, "trust_env": True},
+            "headers": {"Accept-Encoding": "identity"},
+        }
+    elif protocol == "hf" and (endpoint := os.environ.get("HF_ENDPOINT")):
+        options = {"endpoint": endpoint}
+    elif protocol in ("s3", "s3a"):
+        options = {"config_kwargs": {"connect_timeout": _timeout(), "read_timeout": _timeout()}}
+    system, path = fsspec.core.url_to_fs(address, skip_instance_cache=True, **options)
+    return system, path
+
+
+def _timeout() -> float:
+    """Seconds of silence after which a server is given up: ``FREDFMT_TIMEOUT``, else 30."""
+    said = os.environ.get("FREDFMT_TIMEOUT", "")
+    try:
+        seconds = float(said or _TIMEOUT)
+        if not 0 < seconds < float("inf"):
+            raise ValueError
+    except ValueError:
+        raise ArgumentError("unusable", where="FREDFMT_TIMEOUT", expected="seconds above 0", found=said) from None
+    return seconds
+
+
+class _TooMuch(Exception):
+    """More is coming than the limits allow."""
+
+
+def _guard(most: int) -> Any:
+    """A callback of fsspec that stops a transfer beyond ``most`` bytes; its ``most`` is what was announced or came."""
+    from fsspec.callbacks import Callback
+
+    class Guard(Callback):  # type: ignore[misc,unused-ignore]  # fsspec is not typed
+        most = 0
+
+        def set_size(self, size: int | None) -> None:
+            self.most = max(self.most, size or 0)
+            super().set_size(size)
+            self._check()
+
+        def relative_update(self, inc: int = 1) -> None:
+            super().relative_update(inc)
+            self.most = max(self.most, self.value)
+            self._check()
+
+        def _check(self) -> None:
+            if self.most > most:
+                raise _TooMuch
+
+    return Guard()
+
+
+@contextmanager
+def _explained(address: str) -> Iterator[None]:
+    """Turn whatever a file system raises into one error that says what to do."""
+    try:
+        yield
+    except (FredError, NoPiecesError, _TooMuch):
+        raise
+    except Exception as error:
+        raise _explanation(address, error) from None
+
+
+def _explanation(address: str, error: BaseException) -> FredError:
+    protocol = address.split("://", 1)[0].lower()
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()).replace(address, shown(address))
+    text = _URL.sub(lambda found: shown(found[0]), text) or "no more words"  # where it was redirected to, say
+    found = f"{type(error).__name__}: {text}"
+    status = _status(error)
+    if isinstance(error, ImportError):
+        package = _PACKAGES.get(protocol)
+        hint = f"pip install '{package}'" if package else "Install the package that fsspec asks for"
+        return SourceError(f"reading {protocol}:// needs another package", found=found, hint=hint)
+    if isinstance(error, FileNotFoundError) or status in (404, 410):
+        return FredFileNotFoundError("no such file there", hint="Check the address, and that it may be read by all")
+    if isinstance(error, PermissionError) or status in (401, 403) or type(error).__name__ == "NoCredentialsError":
+        hint = "Log in, or ask who published it"
+        hint += "; what is public in S3 has an https:// address" if protocol.startswith("s3") else ""
+        return SourceError("the server does not give it to you", found=found, hint=hint)
+    if isinstance(status, int):
+        return SourceError("the server answered with an error", found=found, hint="Try again later")
+    if isinstance(error, TimeoutError):
+        return SourceError(
+            "the server went silent",
+            expected=f"something within {_timeout():g} s",
+            hint="Try again, or set FREDFMT_TIMEOUT to more seconds",
+        )
+    if isinstance(error, ValueError) and "rotocol" in text:
+        return SourceError("no such kind of address", found=found, hint="https://, s3:// and hf:// are known")
+    return SourceError(
+        "cannot be read, or the connection broke off; nothing was kept", found=found, hint="Try again, or check it"
+    )
+
+
+def _status(error: Any) -> int | None:
+    """The HTTP status behind an error of aiohttp, huggingface_hub or botocore."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    else:
+        status = getattr(error, "status", None) or getattr(response, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def unchanged(found: Mapping[str, str], kept: Mapping[str, str]) -> bool:
+    """Whether two marks of an address say that it holds the same version; nothing said is not the same."""
+    return bool(found) and dict(found) == dict(kept)

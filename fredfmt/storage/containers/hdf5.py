@@ -1,0 +1,207 @@
+"""A package as one HDF5 file, `.fred.h5`: flat datasets, built-in filters, and a sha256 of it all in the user block."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import FormatError, FredError, IntegrityError, check, located
+from fredfmt.model import limits as limits_
+from fredfmt.model.documents import canonical, parse
+from fredfmt.storage.containers.package import Package, StoredArray, check_size, chunk_shape_of
+
+MAGIC = b"fredfmt 1.0 sha256:"
+_BLOCK = 512
+_DOCUMENT = "metadata"
+_FILTERS = (2, 1, 3)
+"""HDF5's numbers of shuffle, deflate and fletcher32, in the order of writing."""
+
+
+def encode(package: Package) -> bytes:
+    """The HDF5 file of a package."""
+    import h5py
+
+    target = io.BytesIO()
+    with h5py.File(target, "w", userblock_size=_BLOCK, libver=("v110", "v110")) as file:
+        _write(file, _DOCUMENT, np.frombuffer(canonical(package.document), np.uint8))
+        for name, stored in package.arrays.items():
+            _write(file, name, stored.read())
+    content = target.getvalue()[_BLOCK:]
+    return _user_block(content) + content
+
+
+def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
+    """The package in an HDF5 file; arrays are read when they are asked for.
+
+    The user block's checksum over all other bytes is verified before the HDF5 library sees any of them, so accidental
+    damage never reaches it. The library only says where the chunks are; they are decoded here, into memory of the
+    declared size. Links other than hard ones, groups, external and virtual storage, attributes, types that are not
+    plain numbers and other filters are refused.
+    """
+    import h5py
+
+    if content[:_BLOCK] != _user_block(content[_BLOCK:]):
+        raise IntegrityError(
+            "the checksum in the user block does not match: the file is damaged, cut short or was edited",
+            where="user block",
+            hint="Get the file again, or change it with fredfmt",
+            rule="FRED-601",
+        )
+    with _translated("FRED-602"):
+        file = h5py.File(io.BytesIO(content), "r")
+        names = sorted(file)
+    with file:
+        limits_.check(len(names), limits.entries, "the number of objects", name="entries")
+        with check(), _translated("FRED-602"):
+            if len(file.attrs):
+                raise FormatError("attributes do not belong here", where="/", rule="FRED-602")
+        arrays = {}
+        for name in names:
+            with check(), located(name), _translated("FRED-602"):
+                arrays[name] = _stored_array(content, name, _dataset(file, name, limits))
+    document = None
+    with check():
+        document = _document(arrays, limits)
+    broken = frozenset(names) - set(arrays) - {_DOCUMENT}
+    return Package(document, {name: array for name, array in arrays.items() if name != _DOCUMENT}, len(content), broken)
+
+
+def _document(arrays: dict[str, StoredArray], limits: limits_.Limits) -> Any:
+    """The metadata document among the arrays."""
+    if _DOCUMENT not in arrays:
+        raise FormatError(
+            "the metadata are missing", expected=f"a dataset {_DOCUMENT}", found=sorted(arrays), rule="FRED-602"
+        )
+    stored = arrays[_DOCUMENT]
+    with located(_DOCUMENT):
+        limits_.check(stored.nbytes, limits.json_bytes, "the JSON document", name="json_bytes")
+        if stored.dtype != np.uint8 or len(stored.shape) != 1:
+            raise FormatError(
+                "wrong dtype or shape", expected="bytes", found=(stored.shape, stored.dtype.name), rule="FRED-605"
+            )
+        return parse(stored.read().tobytes(), limits=limits)
+
+
+@contextmanager
+def _translated(rule: str) -> Iterator[None]:
+    """Whatever h5py raises about the file, as a `FormatError`."""
+    try:
+        yield
+    except FredError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise FormatError("HDF5 cannot read it", found=f"{type(error).__name__}: {error}", rule=rule) from None
+
+
+def _user_block(content: bytes) -> bytes:
+    return (MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n").ljust(_BLOCK, b"\0")
+
+
+def _write(file: Any, name: str, array: NDArray[Any]) -> None:
+    file.create_dataset(
+        name,
+        data=array.astype(array.dtype.newbyteorder("<"), copy=False),
+        chunks=chunk_shape_of(array.dtype, array.shape),
+        compression="gzip",
+        compression_opts=9,
+        shuffle=True,
+        fletcher32=True,
+        track_times=False,
+    )
+
+
+def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
+    """The dataset of that name, if it is one that `encode` could have made."""
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise FormatError("a soft or external link", expected="hard links only", rule="FRED-602")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or len(dataset.attrs):
+        raise FormatError("not a dataset, or one with attributes", found=type(dataset).__name__, rule="FRED-602")
+    plain = isinstance(dataset.id.get_type(), h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
+    if not plain or not dataset.shape or min(dataset.shape) < 1 or dataset.dtype.byteorder == ">":
+        raise FormatError(
+            "not an array of plain little-endian numbers", found=f"{dataset.dtype} {dataset.shape}", rule="FRED-605"
+        )
+    check_size(dataset.dtype, dataset.shape, limits)
+    properties = dataset.id.get_create_plist()
+    if properties.get_layout() != h5py.h5d.CHUNKED or properties.get_external_count():
+        raise FormatError(
+            "external, virtual or unchunked storage", expected="chunks in the file itself", rule="FRED-603"
+        )
+    filters = tuple(properties.get_filter(i)[0] for i in range(properties.get_nfilters()))
+    if filters != _FILTERS:
+        raise FormatError(
+            "other filters", expected="shuffle, deflate and fletcher32", found=f"numbers {filters}", rule="FRED-604"
+        )
+    expected = chunk_shape_of(dataset.dtype, dataset.shape)
+    if dataset.chunks != expected or dataset.maxshape != dataset.shape:
+        raise FormatError("cut into other chunks", expected=expected, found=dataset.chunks, rule="FRED-603")
+    rows = -(-dataset.shape[0] // expected[0])
+    if dataset.id.get_num_chunks() != rows:
+        raise FormatError(
+            "a chunk is missing", expected=f"{rows} chunks", found=dataset.id.get_num_chunks(), rule="FRED-603"
+        )
+    return dataset
+
+
+def _stored_array(content: bytes, name: str, dataset: Any) -> StoredArray:
+    dtype, shape = dataset.dtype.newbyteorder("="), dataset.shape
+
+    def read() -> NDArray[Any]:
+        import h5py
+
+        result = np.empty(shape, dtype)
+        chunk_shape = chunk_shape_of(dtype, shape)
+        with _translated("FRED-603"), h5py.File(io.BytesIO(content), "r") as file:
+            for start in range(0, shape[0], chunk_shape[0]):
+                offset = (start, *(0,) * (len(shape) - 1))
+                mask, stored = file[name].id.read_direct_chunk(offset)
+                with located(f"chunk at {start}"):
+                    rows = result[start : start + chunk_shape[0]]
+                    rows[...] = _decode_chunk(stored, mask, dtype, chunk_shape)[: len(rows)]
+        return result
+
+    return StoredArray(dtype, shape, read)
+
+
+def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Undo fletcher32, deflate and shuffle, never beyond the declared size."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    body = stored[:-4]
+    if mask or len(stored) < 4 or _fletcher32(body) != int.from_bytes(stored[-4:], "little"):
+        raise IntegrityError("the chunk's fletcher32 does not match: it is damaged", rule="FRED-604")
+    inflater = zlib.decompressobj()
+    try:
+        shuffled = inflater.decompress(body, size)
+        more = inflater.decompress(inflater.unconsumed_tail, 1)
+    except zlib.error as error:
+        raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-604") from None
+    if len(shuffled) != size or more or inflater.unused_data or not inflater.eof:
+        raise FormatError("the chunk is not of the declared size", expected=f"{size} bytes", rule="FRED-604")
+    planes = np.frombuffer(shuffled, np.uint8).reshape(dtype.itemsize, -1)
+    return np.ascontiguousarray(planes.T).view(dtype.newbyteorder("<")).reshape(shape)
+
+
+def _fletcher32(data: bytes) -> int:
+    """HDF5's variant of Fletcher's checksum: two sums over big-endian 16-bit words, modulo 65535."""
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2").astype(np.uint64)
+    first = second = 0
+    for start in range(0, len(words), 1 << 20):
+        block = words[start : start + (1 << 20)]
+        second = (
+            second + len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())
+        ) % 65535
+        first = (first + int(block.sum())) % 65535
+    # HDF5 folds its sums by carries and so never gives 0 for a sum that is not 0
+    if len(words) and words.any():
+        first, second = first or 65535, second or 65535
+    return second << 16 | first

@@ -1,0 +1,134 @@
+"""`validate`: is a file what the specification says? A report of every broken rule rather than the first exception."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from fredfmt.errors import FormatError, FredError, LimitError, collecting
+from fredfmt.model import limits as limits_
+from fredfmt.model.data import FreDData
+from fredfmt.model.digest import check_spelling, digest_of_data
+from fredfmt.model.limits import Limits
+from fredfmt.storage.addresses import shown
+from fredfmt.storage.files import File, load
+
+Level: TypeAlias = Literal["metadata", "structure", "integrity", "values"]
+Severity: TypeAlias = Literal["error", "warning"]
+
+_LEVELS: Mapping[Level, str] = {
+    "metadata": "101 110 111 112 113 114 115 116 117 118 119 120 121",
+    "structure": "201 202 203 204 205 206 207 208 209 210 211 303 400 401 402 403 404 410 501 502 503 505"
+    " 602 603 604 605",
+    "integrity": "405 504 601 701 702 703",
+    "values": "301",
+}
+_WARNINGS: Mapping[Level, str] = {"metadata": "901 902 903 904", "structure": "905 906"}
+
+RULES: Mapping[str, tuple[Level, Severity]] = MappingProxyType(
+    {f"FRED-{number}": (level, "error") for level, numbers in _LEVELS.items() for number in numbers.split()}
+    | {f"FRED-{number}": (level, "warning") for level, numbers in _WARNINGS.items() for number in numbers.split()}
+)
+"""Each rule of the specification (``spec/fred-1.0.md``, against which a test holds this) with the level that it belongs
+to, and whether breaking it is an error."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule that a file breaks, or one piece of advice that it does not follow."""
+
+    rule: str
+    """``FRED-nnn``; empty where the file could not be had at all."""
+    severity: Severity
+    level: Level | None
+    kind: str
+    """The name of the error: FormatError, IntegrityError, LimitError, VersionError ... or Advice."""
+    where: str
+    what: str
+    expected: str | None
+    found: str | None
+    hint: str
+    text: str
+    """All of it in one line."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `validate` found."""
+
+    file: str
+    findings: tuple[Finding, ...] = ()
+    readable: bool = True
+    """False where the file could not be read at all, or asks for more than the limits allow."""
+    digest: str | None = None
+    """The content digest of a valid file."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether no rule is broken; warnings do not count."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that make a file invalid."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values (spec/schemas/1.0/report.schema.json)."""
+        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings], "valid": self.valid}
+
+
+def validate(file: File, *, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT) -> Report:
+    """Read a file with every check on and report all that is wrong with it. Never raises for the file's content.
+
+    Not having the expected digest is wrong, too.
+    """
+    check_spelling(expected_digest)
+    data = None
+    with collecting() as errors:
+        data = load(file, expected_digest=expected_digest, limits=limits)
+    findings = tuple(_finding(error) for error in errors)
+    if errors or data is None:
+        readable = all(isinstance(error, FormatError) and not isinstance(error, LimitError) for error in errors)
+        return Report(shown(str(file)), findings, readable)
+    return Report(shown(str(file)), tuple(_finding(advice) for advice in _advice(data)), digest=digest_of_data(data))
+
+
+class _Advice(FredError):
+    """Something that a writer should do and did not."""
+
+
+def _advice(data: FreDData) -> Iterator[_Advice]:
+    meta = data.metadata
+    for rule, name, hint in (
+        ("FRED-901", "writer", "Say which program wrote the file"),
+        ("FRED-902", "source", "Say which real images the data come from"),
+        ("FRED-903", "license", "Nobody may share data without a licence"),
+    ):
+        if not getattr(meta, name):
+            yield _Advice("missing", where=f"metadata: {name}", hint=hint, rule=rule)
+    if meta.distillation and not meta.recipe:
+        yield _Advice(
+            "missing", where="metadata: recipe", hint="Say how to train on the distilled data", rule="FRED-904"
+        )
+    if not data.soft:
+        counts = np.bincount(data.labels, minlength=len(meta.classes))
+        if (empty := np.flatnonzero(counts == 0)).size:
+            names = [meta.classes[label] for label in empty[:5]]
+            yield _Advice("classes without an instance", where="labels", found=", ".join(names), rule="FRED-905")
+    used = np.bincount(data.mask_of, minlength=len(data.frequencies))
+    if data.mask_of is not data.labels and (unused := np.flatnonzero(used == 0)).size and not data.masks_are_labels:
+        yield _Advice("masks that no instance uses", where="mask_of", found=unused[:5].tolist(), rule="FRED-906")
+
+
+def _finding(error: FredError) -> Finding:
+    level: Level | None
+    severity: Severity
+    level, severity = RULES[error.rule] if error.rule else (None, "error")
+    expected, found = (None if part is None else str(part) for part in (error.expected, error.found))
+    kind = type(error).__name__.removeprefix("_")
+    return Finding(error.rule, severity, level, kind, error.where, error.what, expected, found, error.hint, str(error))

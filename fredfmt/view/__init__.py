@@ -1,0 +1,1 @@
+"""Data sets to look at: pictures, report pages, curves, differences."""

@@ -1,0 +1,80 @@
+"""`pictures`: coefficients in, a few images in 0..1 out, with NumPy alone; for looking, comparing and drawing.
+
+`fredfmt.decode` makes the same images faster and on any device, and needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.whitening import check_unit
+from fredfmt.model.data import FreDData
+from fredfmt.transforms import Matrix, spatial_size, synthesis_matrix
+
+if TYPE_CHECKING:
+    from fredfmt.codec.whitening import ZCA
+
+
+def pictures(
+    data: FreDData,
+    indices: Sequence[int] | NDArray[np.integer],
+    *,
+    normalized: bool = False,
+    k: int | None = None,
+    within: int | None = None,
+    whitening: ZCA | None = None,
+) -> NDArray[np.float64]:
+    """Images (B, C, *spatial) of the instances ``indices``, in 0..1 through the recorded normalisation, not clipped.
+
+    ``normalized`` leaves them in the space that they are stored in. ``k`` uses a prefix of the frequencies. ``within``
+    makes no axis longer than that, by averaging. Raises `ArgumentError` for whitened images whose ``whitening`` is not
+    given, or is another one.
+    """
+    if not normalized:
+        check_unit(data.metadata, whitening)
+    meta, chosen = data.metadata, np.asarray(indices, np.int64)
+    shape, used = meta.spatial_shape, data.k if k is None else k
+    values = data.coefficients[chosen, :, :used].astype(np.float64)
+    masks = data.mask_of[chosen]
+    if data.base is not None:
+        values += data.base[masks, :, :used]
+    images = np.zeros((len(chosen), meta.channels, spatial_size(shape)))
+    places = np.broadcast_to(data.frequencies[masks, None, :used].astype(np.int64), values.shape)
+    np.put_along_axis(images, places, values * data.step, axis=-1)
+    images = images.reshape(*images.shape[:2], *shape)
+    shrink = 1.0 if within is None else min(1.0, within / max(shape))
+    for axis, length in enumerate(shape, start=2):
+        matrix = _averages(length, max(1, round(length * shrink))) @ synthesis_matrix(meta.transform, length)
+        images = np.moveaxis(np.moveaxis(images, axis, -1) @ matrix.T, -1, axis)
+    if meta.whitening is not None and whitening is not None:
+        images = whitening.unwhiten(images).astype(np.float64)
+    if meta.normalization is not None and not normalized:
+        mean, std = (
+            np.reshape(part, (-1, *(1,) * len(shape))) for part in (meta.normalization.mean, meta.normalization.std)
+        )
+        images = images * std + mean
+    return images
+
+
+def pixels(images: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(B, height, width, 3) of images (B, C, height, width) in 0..1, clipped; unless RGB, the first channel in grey."""
+    colours = images if images.shape[1] == 3 else np.repeat(images[:, :1], 3, axis=1)
+    return np.ascontiguousarray(np.moveaxis((colours.clip(0, 1) * 255).round(), 1, -1)).astype(np.uint8)
+
+
+def classes_of(data: FreDData) -> NDArray[np.int64]:
+    """The class of each instance, of soft labels the most probable one."""
+    return (data.labels.argmax(axis=1) if data.soft else data.labels).astype(np.int64)
+
+
+def _averages(length: int, size: int) -> Matrix:
+    """(size, length): each row averages the ``length / size`` positions that fall to it, parts of positions in part."""
+    edges = np.linspace(0, length, size + 1)
+    positions = np.arange(length)
+    overlap = np.minimum(edges[1:, None], positions + 1) - np.maximum(edges[:-1, None], positions)
+    weights: Matrix = overlap.clip(0) * size / length
+    return weights

@@ -1,0 +1,43 @@
+"""How strong the coefficients of masks are: what `masks`, `energy` and `spectra` draw."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.model.data import FreDData
+
+
+def strengths(data: FreDData) -> NDArray[np.float64]:
+    """(mask, frequency): root mean square of the coefficients, base included, over a mask's instances and channels."""
+    found = np.zeros(data.frequencies.shape)
+    for mask in range(len(found)):
+        values = data.coefficients[data.mask_of == mask].astype(np.float64)
+        if len(values):
+            values += 0 if data.base is None else data.base[mask]
+            found[mask] = np.sqrt(np.square(values * data.step).mean(axis=(0, 1)))
+    return found
+
+
+def names_of_masks(data: FreDData) -> list[str]:
+    """The class where masks and classes are the same thing, else the mask's number."""
+    by_class = len(data.frequencies) == len(data.metadata.classes) and (data.soft or data.masks_are_labels)
+    return list(data.metadata.classes) if by_class else [f"mask {i}" for i in range(len(data.frequencies))]
+
+
+def shortened(name: str, room: float = 98) -> str:
+    """A name that fits into ``room`` pixels: one line, without what cannot be printed."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(12)
+    line = "".join(letter for letter in " ".join(name.split()) if letter.isprintable())
+    if font.getlength(line) <= room:
+        return line
+    while line and font.getlength(f"{line}…") > room:
+        line = line[:-1]
+    return f"{line}…"
+
+
+def first_of(shown: int, count: int, what: str) -> str:
+    """What to add where a picture leaves some out; nothing if it does not."""
+    return f", the first {shown} of {count} {what}" if shown < count else ""

@@ -1,0 +1,198 @@
+"""Encoding real images against SciPy; searched steps; streaming; what is refused."""
+
+import numpy as np
+import pytest
+import scipy.fft
+import torch
+
+from fredfmt import ArgumentError, FormatError, Normalization, encode, load, save
+from fredfmt.data.sources import open_source
+from fredfmt.model.ordering import ranks
+from fredfmt.storage.files import packed_size
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Real images, two channels and non-square, with labels."""
+    source = open_source("digits")
+    images = source.batch(np.arange(300))[:, :, :7]
+    return np.concatenate([images, images[:, :, ::-1] * 0.5], axis=1), source.labels[:300]
+
+
+def dense(data):
+    """The spectra (instance, channel, height, width) that ``data`` stands for, scattered by plain numpy."""
+    meta = data.metadata
+    spectra = np.zeros((len(data), meta.channels, np.prod(meta.spatial_shape)))
+    values = data.coefficients.astype(np.float64)
+    if data.base is not None:
+        values = values + data.base[data.mask_of]
+    for instance, mask in enumerate(data.mask_of):
+        spectra[instance][:, data.frequencies[mask]] = values[instance] * data.step
+    return spectra.reshape(len(data), meta.channels, *meta.spatial_shape)
+
+
+def decoded(data):
+    axes = tuple(range(2, 2 + len(data.metadata.spatial_shape)))
+    return scipy.fft.idctn(dense(data), axes=axes, norm="ortho")
+
+
+@pytest.mark.parametrize("base", [False, True])
+def test_all_frequencies_unquantised_give_the_images_back(digits, base):
+    images, labels = digits
+    data = encode(images, labels, k=56, step=None, base=base)
+    np.testing.assert_allclose(decoded(data), images, atol=2e-6)
+    assert data.metadata.reconstruction["rmse"] < 1e-4
+
+
+def test_kept_coefficients_are_the_dct_rounded_to_the_step(digits):
+    images, labels = digits
+    data = encode(images, labels, k=20, step=0.25)
+    spectra = scipy.fft.dctn(images.astype(np.float64), axes=(2, 3), norm="ortho")
+    kept = dense(data)
+    assert np.abs(np.where(kept != 0, kept - spectra, 0)).max() <= 0.125 + 1e-5
+    assert data.coefficients.shape == (300, 2, 20)
+    assert (np.diff(ranks((7, 8))[data.frequencies], axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("step", [0.5, None, "float16"])
+@pytest.mark.parametrize("base", [False, True])
+def test_the_recorded_errors_are_the_achieved_ones(digits, step, base):
+    images, labels = digits
+    data = encode(images, labels, k=20, step=step, base=base)
+    rmse = np.sqrt(np.square(decoded(data) - images).mean())
+    assert data.metadata.reconstruction["rmse"] == pytest.approx(rmse, rel=1e-4)
+
+
+def test_a_base_takes_the_class_mean_out_of_the_instances(digits):
+    images, labels = digits
+    plain, based = (encode(images, labels, k=20, step=0.1, base=base) for base in (False, True))
+    assert np.abs(based.coefficients).mean() < np.abs(plain.coefficients).mean()
+    np.testing.assert_allclose(decoded(based), decoded(plain), atol=0.4)
+
+
+class Rows:
+    """Images that can be had in short slices only, as from a disk."""
+
+    def __init__(self, images):
+        self.images, self.shape, self.read = images, images.shape, 0
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        self.read = max(self.read, rows.stop - rows.start)
+        return self.images[rows]
+
+
+def test_rows_are_read_in_blocks_and_give_the_same_data(digits, monkeypatch):
+    images, labels = digits
+    monkeypatch.setattr("fredfmt.codec.encoder._BLOCK_BYTES", 40 * 2 * 56 * 4)
+    rows = Rows(images)
+    streamed = encode(rows, labels, k=11)
+    assert rows.read == 40
+    monkeypatch.undo()
+    assert streamed == encode(images, labels, k=11)
+
+
+def test_torch_tensors_are_taken(digits):
+    images, labels = digits
+    from_torch = encode(torch.from_numpy(images), torch.from_numpy(labels), k=11)
+    assert from_torch == encode(images, labels, k=11)
+
+
+@pytest.mark.parametrize("shape", [(19,), (13, 17), (4, 5, 6)])
+@pytest.mark.parametrize("transform", ["dct", "hartley", "haar", "identity"])
+def test_any_dimension_and_transform(shape, transform):
+    images = np.random.default_rng(0).standard_normal((9, 2, *shape)).astype(np.float32)
+    labels = np.arange(9) % 3
+    size = int(np.prod(shape))
+    data = encode(images, labels, k=size, transform=transform, step=None)
+    assert data.metadata.reconstruction["rmse"] < 1e-3
+    assert np.square(data.coefficients).sum() == pytest.approx(np.square(images).sum(), rel=1e-5)
+    half = encode(images, labels, k=size // 2, transform=transform)
+    left_out = np.square(images).sum() - np.square(half.coefficients * 0.5).sum()
+    assert left_out > 0
+
+
+@pytest.mark.parametrize("base", [False, True])
+def test_a_byte_budget_is_met_closely_from_below(digits, base):
+    data = encode(*digits, k=20, step=None, max_bytes=9000, base=base)
+    assert 8900 <= packed_size(data) <= 9000
+    assert data.metadata.quantization.mode == "uniform"
+
+
+def test_a_target_error_is_met_closely_from_below(digits):
+    data = encode(*digits, k=20, target_rmse=0.02)
+    assert 0.0195 < data.metadata.quantization.error_rms <= 0.02
+
+
+def test_searches_that_cannot_end_well_are_refused(digits):
+    with pytest.raises(ArgumentError, match="max_bytes is less"):
+        encode(*digits, k=20, max_bytes=1000)
+    with pytest.raises(ArgumentError, match="one of them"):
+        encode(*digits, k=20, max_bytes=9000, target_rmse=0.1)
+    with pytest.raises(ArgumentError, match="target_rmse"):
+        encode(*digits, k=20, target_rmse=0)
+
+
+def test_soft_labels_choose_the_mask_by_their_largest(digits, tmp_path):
+    images, labels = digits
+    soft = np.full((300, 10), 0.05, np.float32)
+    soft[np.arange(300), labels] = 0.55
+    data = encode(images, soft, k=11)
+    np.testing.assert_array_equal(data.mask_of, labels)
+    np.testing.assert_array_equal(data.coefficients, encode(images, labels, k=11).coefficients)
+    save(data, tmp_path / "soft.fred")
+    assert load(tmp_path / "soft.fred") == data
+
+
+def test_a_given_mask_and_metadata_are_used(digits):
+    images, labels = digits
+    mask = np.tile(np.array([0, 1, 8], np.uint16), (10, 1))
+    data = encode(
+        images,
+        labels,
+        k=3,
+        mask=mask,
+        classes=[f"digit {i}" for i in range(10)],
+        normalization=([0.1, 0.2], [0.3, 0.4]),
+        license="CC-BY-4.0",
+        ext={"mine": [1, 2]},
+    )
+    np.testing.assert_array_equal(data.frequencies, mask)
+    assert data.metadata.normalization == Normalization((0.1, 0.2), (0.3, 0.4))
+    assert data.metadata.classes[3] == "digit 3"
+    assert data.metadata.ext["mine"] == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": np.zeros((300, 7, 8), np.float32)[:, 0]}, "unusable shape"),
+        ({"images": np.zeros((300, 1, 7, 8), np.uint8)}, "images are not floats"),
+        ({"images": np.full((300, 1, 7, 8), np.nan, np.float32)}, "NaN or infinity; images 0 to 299|images 0 to 299"),
+        ({"labels": np.zeros(299, int)}, "labels do not fit"),
+        ({"labels": np.zeros(300)}, "labels do not fit"),
+        ({"labels": np.full(300, -1)}, "negative"),
+        ({"k": 57}, "k is out of range"),
+        ({"transform": "fft"}, "no such transform"),
+        ({"mask": "best"}, "no such mask"),
+        ({"mask": np.zeros((10, 5), np.uint16)}, "given mask has the wrong shape"),
+        ({"classes": ["a", "b"]}, "too few class names"),
+        ({"labels": np.arange(300) % 2 * 2}, "class 1"),
+    ],
+)
+def test_unusable_arguments_are_refused(digits, changes, message):
+    arguments = {"images": digits[0], "labels": digits[1], "k": 11} | changes
+    with pytest.raises(ArgumentError, match=message):
+        encode(**arguments)
+
+
+def test_a_given_mask_is_held_to_the_format(digits):
+    with pytest.raises(FormatError, match="canonical order"):
+        encode(*digits, k=2, mask=np.tile(np.array([8, 0], np.uint16), (10, 1)))
+
+
+def test_more_bytes_than_any_step_can_use_give_a_fine_step_and_no_error():
+    images = np.random.default_rng(3).normal(size=(6, 2, 13, 17)).astype(np.float32)
+    data = encode(images, [0, 1, 2, 0, 1, 2], k=5, mask="low", max_bytes=100_000)
+    assert 0 < data.step < 1e-5
+    assert data.metadata.quantization.error_rms < 1e-5

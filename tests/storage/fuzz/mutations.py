@@ -1,0 +1,235 @@
+"""Sound files made unsound: a number in, a mutated file out, always the same one."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+
+from fredfmt.errors import FredError
+from fredfmt.model.digest import digest_of_data, digest_of_document
+from fredfmt.model.documents import canonical
+from fredfmt.storage.containers import archive, hdf5, hierarchy
+from fredfmt.storage.containers.package import unpack
+
+SPEC = Path(__file__).parents[3] / "spec"
+sys.path.insert(0, str(SPEC / "vectors"))
+
+Entries = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mutated file."""
+
+    content: bytes | Entries
+    """Bytes of a `.fred` or `.fred.h5` file, or the files of a directory."""
+    digest: str
+    """The content digest of the sound file."""
+    mutations: tuple[str, ...]
+    resealed: bool
+    """Whether checksums were put right after the mutation, so that it may be a valid file of other data."""
+
+
+def _sound() -> list[tuple[bytes | Entries, str]]:
+    found: list[tuple[bytes | Entries, str]] = []
+    for path in sorted((SPEC / "vectors/1.0/valid").glob("*/case.json")):
+        case = json.loads(path.read_text())
+        file = path.parent / case["file"]
+        if file.is_dir():
+            continue
+        content = file.read_bytes()
+        found.append((content, case["digest"]))
+        if file.suffix == ".fred":
+            found.append(({name: bytes(body) for name, body in archive.unpack(content).items()}, case["digest"]))
+        else:
+            found += [(content, case["digest"])] * 20
+    return found
+
+
+SOUND = _sound()
+FRED = [content for content, _ in SOUND if isinstance(content, bytes) and content[:2] == b"PK"]
+
+
+def mutant(number: int, *, reseal_hdf5: bool = False) -> Mutant:
+    """The mutant of that number. HDF5 files are only resealed where that is asked for (see SECURITY.md)."""
+    chance = random.Random(number)
+    content, digest = chance.choice(SOUND)
+    names, resealed = [], False
+    for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
+        if isinstance(content, dict):
+            mutate = chance.choice((_entry_bytes, _entry_gone, _entry_added, _json, _chunk))
+            changed = mutate(chance, dict(content))
+            content = _sealed(chance, changed)
+            resealed |= mutate in (_json, _chunk) or content is not changed
+        elif content[:2] == b"PK" and chance.random() < 0.6:
+            mutate = chance.choice((_entry_bytes, _entry_gone, _entry_added, _json, _chunk))
+            resealed = True
+            try:
+                entries = {name: bytes(body) for name, body in archive.unpack(content).items()}
+            except FredError:  # mutated before
+                continue
+            content = archive.pack(_sealed(chance, mutate(chance, entries)))
+        else:
+            mutate = chance.choice((_bits, _bytes, _cut, _splice, _insert, _repeat))
+            content = mutate(chance, content or b"PK")
+        names.append(mutate.__name__.lstrip("_"))
+    if reseal_hdf5 and isinstance(content, bytes) and content.startswith(hdf5.MAGIC):
+        content, resealed = hdf5._user_block(content[512:]) + content[512:], True
+    return Mutant(content, digest, tuple(names), resealed)
+
+
+def _place(chance: random.Random, content: bytes) -> int:
+    return chance.randrange(len(content) or 1)
+
+
+def _bits(chance: random.Random, content: bytes) -> bytes:
+    changed = bytearray(content)
+    for _ in range(chance.choice((1, 1, 4, 32))):
+        changed[_place(chance, content)] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def _bytes(chance: random.Random, content: bytes) -> bytes:
+    at, length = _place(chance, content), chance.choice((1, 2, 4, 8))
+    value = chance.choice((b"\0", b"\xff", b"\x7f", b"\x80", bytes([chance.randrange(256)])))
+    return content[:at] + (value * length)[: len(content) - at] + content[at + length :]
+
+
+def _cut(chance: random.Random, content: bytes) -> bytes:
+    at = _place(chance, content)
+    return content[:at] if chance.random() < 0.5 else content[at:]
+
+
+def _splice(chance: random.Random, content: bytes) -> bytes:
+    other = chance.choice([sound for sound, _ in SOUND if isinstance(sound, bytes)])
+    return content[: _place(chance, content)] + other[_place(chance, other) :]
+
+
+def _insert(chance: random.Random, content: bytes) -> bytes:
+    at = _place(chance, content)
+    return content[:at] + chance.randbytes(chance.choice((1, 2, 16, 300))) + content[at:]
+
+
+def _repeat(chance: random.Random, content: bytes) -> bytes:
+    start, end = sorted((_place(chance, content), _place(chance, content)))
+    return content[:end] + content[start:]
+
+
+def _entry_bytes(chance: random.Random, entries: Entries) -> Entries:
+    name = chance.choice(list(entries))
+    change: Callable[[random.Random, bytes], bytes] = chance.choice((_bits, _bytes, _cut, _insert, _repeat))
+    entries[name] = change(chance, entries[name] or b"\0")
+    return entries
+
+
+def _entry_gone(chance: random.Random, entries: Entries) -> Entries:
+    if len(entries) > 1:
+        del entries[chance.choice(list(entries))]
+    return entries
+
+
+def _entry_added(chance: random.Random, entries: Entries) -> Entries:
+    name = chance.choice(("zz", "labels/c/1", "base/zarr.json", "labels/d/0", "a", "mask_of/zarr.json"))
+    entries[name] = chance.choice([*entries.values(), b""])
+    return dict(sorted(entries.items(), key=lambda item: (item[0] != "zarr.json", item[0])))
+
+
+VALUES = (
+    0,
+    1,
+    -1,
+    2,
+    16,
+    2**16,
+    2**31,
+    2**53 - 1,
+    0.5,
+    -0.5,
+    1e30,
+    1e308,
+    True,
+    False,
+    None,
+    "",
+    "dct",
+    "haar",
+    "x" * 999,
+)
+
+
+def _json(chance: random.Random, entries: Entries) -> Entries:
+    """Change one value of one document, and spell and seal it again."""
+    name = chance.choice([name for name in entries if name.endswith("zarr.json")] or list(entries))
+    try:
+        document = json.loads(entries[name])
+    except ValueError:
+        return entries
+    places = list(_places(document))
+    if not places:
+        return entries
+    holder, key = chance.choice(places)
+    action = chance.randrange(4)
+    if action == 0:
+        del holder[key]
+    elif action == 1 and isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
+        holder[key] = chance.choice((holder[key] + 1, holder[key] * 2, -holder[key], holder[key] * 1000))
+    elif action == 2 and isinstance(holder, dict):
+        holder[chance.choice(("step", "mode", "shape", "k", "extra", "normalization", "must_understand"))] = holder[key]
+    else:
+        holder[key] = chance.choice((*VALUES, [], {}, [holder[key]], [1, 2], [[[[1]]]]))
+    try:
+        fred = document["attributes"]["fred"]
+        fred["integrity"]["metadata"] = digest_of_document(fred)
+    except (KeyError, TypeError, AttributeError, FredError):
+        pass
+    try:
+        entries[name] = canonical(document)
+    except FredError:
+        entries[name] = json.dumps(document).encode()
+    return entries
+
+
+def _sealed(chance: random.Random, entries: Entries) -> Entries:
+    """Put both digests right, now and then, where the reader can tell what they should be."""
+    if chance.random() < 0.5:
+        return entries
+    try:
+        document = json.loads(entries["zarr.json"])
+        fred = document["attributes"]["fred"]
+        for content in (fred["integrity"]["content"], None):
+            package = hierarchy.decode(entries, sum(map(len, entries.values())))
+            fred["integrity"]["content"] = content or digest_of_data(unpack(package, verify=False))
+            fred["integrity"]["metadata"] = digest_of_document(fred)
+            entries = {**entries, "zarr.json": canonical(document)}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return entries
+
+
+def _places(value: Any) -> Any:
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list):
+        pairs = list(enumerate(value))
+    else:
+        return
+    for key, part in pairs:
+        yield value, key
+        yield from _places(part)
+
+
+def _chunk(chance: random.Random, entries: Entries) -> Entries:
+    """Change one Blosc frame and put its CRC-32C right."""
+    names = [name for name in entries if "/c/" in name and len(entries[name]) > 20]
+    if names:
+        name = chance.choice(names)
+        frame = chance.choice((_bits, _bytes, _cut, _insert, _repeat))(chance, entries[name][:-4])
+        entries[name] = frame + google_crc32c.value(frame).to_bytes(4, "little")
+    return entries
