@@ -8,12 +8,13 @@ operations do the same.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from fredfmt.storage.compiled import load_compiled
 
 _FLOATS_A_THREAD = 32768
 """Fewer are not worth waking another thread."""
@@ -25,20 +26,13 @@ class _Block(ctypes.Structure):
     _fields_ = [*((name, ctypes.c_int64) for name in _NUMBERS), *((name, ctypes.c_void_p) for name in _POINTERS)]
 
 
-def _library() -> ctypes.CDLL | None:
-    """The compiled loops; None where installation could not build them."""
-    found = importlib.util.find_spec("fredfmt.distill.networks._block")
-    if found is None or found.origin is None:
-        return None
-    library, pointer = ctypes.CDLL(found.origin), ctypes.c_void_p
-    block = ctypes.POINTER(_Block)
-    library.fredfmt_block_forward.argtypes = [block, pointer, ctypes.c_double, pointer, ctypes.c_int]
-    library.fredfmt_block_backward.argtypes = [block, *(pointer,) * 5, ctypes.c_int]
-    library.fredfmt_block_twice.argtypes = [block, *(pointer,) * 8, ctypes.c_int]
-    return library
-
-
-LIBRARY = _library()
+_pointer, _described = ctypes.c_void_p, ctypes.POINTER(_Block)
+_FUNCTIONS = {
+    "fredfmt_block_forward": (None, (_described, _pointer, ctypes.c_double, _pointer, ctypes.c_int)),
+    "fredfmt_block_backward": (None, (_described, *(_pointer,) * 5, ctypes.c_int)),
+    "fredfmt_block_twice": (None, (_described, *(_pointer,) * 8, ctypes.c_int)),
+}
+LIBRARY = load_compiled("fredfmt.distill.networks._block", _FUNCTIONS).library
 
 
 def norm_relu_pool(images: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:

@@ -7,7 +7,6 @@ images of one or two axes; everything else, and every other device, goes through
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.errors import ArgumentError
+from fredfmt.storage.compiled import load_compiled
 
 _LANES, _COLUMNS, _TOGETHER = 16, 32, 4
 _STACK = 512 << 10
@@ -31,23 +31,18 @@ class _Tables(ctypes.Structure):
     _fields_ = [*((name, ctypes.c_int64) for name in _NUMBERS), *((name, ctypes.c_void_p) for name in _POINTERS)]
 
 
-def _library() -> ctypes.CDLL | None:
-    """The compiled loops; None where installation could not build them."""
-    found = importlib.util.find_spec("fredfmt.codec._planes")
-    if found is None or found.origin is None:
-        return None
-    library = ctypes.CDLL(found.origin)
-    library.fredfmt_planes.argtypes = [
-        ctypes.POINTER(_Tables),
-        *(ctypes.c_void_p, ctypes.c_void_p),
-        *(ctypes.c_int64,) * 4,
+_FUNCTIONS = {
+    "fredfmt_planes": (
         ctypes.c_int,
-        ctypes.c_void_p,
-    ]
-    return library
-
-
-LIBRARY = _library()
+        (
+            ctypes.POINTER(_Tables),
+            *(ctypes.c_void_p, ctypes.c_void_p),
+            *(ctypes.c_int64,) * 4,
+            *(ctypes.c_int, ctypes.c_void_p),
+        ),
+    )
+}
+LIBRARY = load_compiled("fredfmt.codec._planes", _FUNCTIONS).library
 
 
 class Planes:
