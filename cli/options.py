@@ -153,9 +153,9 @@ def parse_network(name: str) -> NetworkFactory | None:
     return load_factory(name)
 
 
-def parse_classes(text: str | None) -> list[str]:
-    """What ``--classes`` says; nothing for all."""
-    return [] if text is None else [name.strip() for name in text.split(",")]
+def parse_classes(text: str | None) -> list[str] | None:
+    """The classes that ``--classes`` names; None for all."""
+    return None if text is None else [name.strip() for name in text.split(",")]
 
 
 def bytes_of(bits_per_class: float, classes: int) -> int:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.encoder import encode
 from fredfmt.codec.masks import ClassStatistics, choose_frequencies
+from fredfmt.codec.spectra import Spectra
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.model.data import FreDData
-from fredfmt.transforms import analyse, spatial_size
+from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
-_BLOCK_BYTES = 8 << 20
 _NAMED = 10
 """Classes that a warning names."""
 
@@ -66,14 +66,8 @@ def encoded(source: Source, **how: Any) -> FreDData:
 
 def gather_statistics(source: Source, transform: str) -> ClassStatistics:
     """Moments of the spectra of each class, the images read block by block."""
-    size = spatial_size(source.spatial_shape)
-    statistics = ClassStatistics(len(source.classes), source.channels, size)
-    rows = max(1, _BLOCK_BYTES // (4 * size * source.channels))
-    for first in range(0, len(source), rows):
-        block = slice(first, min(first + rows, len(source)))
-        spectra = analyse(source.normalized[block], transform, len(source.spatial_shape))
-        statistics.update(spectra.reshape(*spectra.shape[:2], -1), source.labels[block])
-    return statistics
+    shape = (len(source), source.channels, *source.spatial_shape)
+    return Spectra(source.normalized, shape, transform).statistics(source.labels, len(source.classes))
 
 
 def _class_masks(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.encoder import step_for_bytes, store
 from fredfmt.codec.quantizer import Step
+from fredfmt.codec.spectra import mean_spectra
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.metadata import Quantization
@@ -69,7 +70,7 @@ class FrequencySynset(nn.Module):
         if learn_labels:
             self.logits = nn.Parameter(_logits(layout).to(coefficients.device))
         self._masks = torch.from_numpy(layout.mask_of.astype(np.int64))
-        self._classes = layout.labels.argmax(axis=1) if layout.soft else layout.labels.astype(np.int64)
+        self._classes = layout.hard_labels
         plain = replace(layout.metadata, quantization=Quantization("float32"))
         self._layout = replace(layout, coefficients=_real(layout), base=None, metadata=plain)
         self._decoder = Decoder.of(self._layout, device=coefficients.device)
@@ -101,7 +102,7 @@ class FrequencySynset(nn.Module):
         labels = layout.labels
         if self.logits is not None:
             labels = sixteenths(self.labels.detach().cpu().numpy())
-        means = _mask_means(learnt, layout) if base else None
+        means = mean_spectra(learnt, layout.mask_of, len(layout.frequencies)) if base else None
 
         def at(chosen: Step) -> FreDData:
             return store(learnt, layout.frequencies, labels, described, step=chosen, mask_of=layout.mask_of, base=means)
@@ -176,10 +177,3 @@ def _logits(layout: FreDData) -> Tensor:
     share = math.log(START_SHARE / (1 - START_SHARE) * max(classes - 1, 1))
     scores[torch.arange(len(layout)), torch.from_numpy(layout.labels.astype(np.int64))] = share
     return scores
-
-
-def _mask_means(learnt: NDArray[Any], layout: FreDData) -> NDArray[np.float64]:
-    means = np.zeros((len(layout.frequencies), *learnt.shape[1:]))
-    for mask in np.unique(layout.mask_of):
-        means[mask] = learnt[layout.mask_of == mask].mean(axis=0, dtype=np.float64)
-    return means

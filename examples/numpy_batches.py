@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import fredfmt
 from fredfmt.data.sources import open_source
-from fredfmt.view.pictures import classes_of, pictures
+from fredfmt.view.pictures import pictures
 
 Array = NDArray[np.float32]
 Parameters = dict[str, Array]
@@ -27,7 +27,7 @@ Batch = tuple[Array, NDArray[np.int64]]
 def batches(data: fredfmt.FreDData, size: int, epochs: int, seed: int = 0) -> Iterator[Batch]:
     """Shuffled batches of decoded images, in the space that the file was made in; a small set is decoded only once."""
     images = pictures(data, np.arange(len(data)), normalized=True).astype(np.float32)
-    labels, draws = classes_of(data), np.random.default_rng(seed)
+    labels, draws = data.hard_labels, np.random.default_rng(seed)
     for _ in range(epochs):
         order = draws.permutation(len(data))
         for first in range(0, len(data), size):

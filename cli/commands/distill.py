@@ -157,9 +157,8 @@ def distill(
         raise typer.BadParameter("OUT is missing", context)
     check_output(out, force)
     own = options.parse_network(network)
-    real = open_source(source, split="train", size=size, data_root=data_root)
-    if wanted := options.parse_classes(classes) or names:
-        real = real.of_classes(wanted)
+    wanted = options.parse_classes(classes) or names or None
+    real = open_source(source, split="train", size=size, data_root=data_root, classes=wanted)
     settings = _with_options(before, context)
     if bits_per_class is not None:
         settings = replace(settings, max_bytes=options.bytes_of(bits_per_class, len(real.classes)))

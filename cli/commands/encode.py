@@ -43,8 +43,7 @@ def encode(
     wanted = options.parse_classes(classes)
 
     def opened(split: str) -> Source:
-        images = open_source(source, split=split, size=size, data_root=data_root)
-        return images.of_classes(wanted) if wanted else images
+        return open_source(source, split=split, size=size, data_root=data_root, classes=wanted)
 
     real = opened(split)
     if zca:

@@ -117,7 +117,7 @@ def evaluate(
     factories = [options.parse_network(name) for name in names]
     configs = [replace(base, network=replace(base.network, name=name, **layers), **shared) for name in names]
     train, test = (
-        open_source(on, split=split, size=size, data_root=data_root).of_classes(data.metadata.classes)
+        open_source(on, split=split, size=size, data_root=data_root, classes=data.metadata.classes)
         for split in ("train", "test")
     )
     if metric is not None:

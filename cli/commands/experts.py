@@ -49,9 +49,7 @@ def experts(
     from fredfmt.distill.experts.training import train_experts
 
     own = options.parse_network(network)
-    real = open_source(source, split="train", size=size, data_root=data_root)
-    if wanted := options.parse_classes(classes):
-        real = real.of_classes(wanted)
+    real = open_source(source, split="train", size=size, data_root=data_root, classes=options.parse_classes(classes))
     said = options.said(context)
     layers = {name: said[name] for name in ("width", "depth", "norm", "pooling") if name in said}
     known = {entry.name for entry in fields(ExpertConfig)} - {"network"}

@@ -88,7 +88,7 @@ def import_(
         unit=unit,
         zca="no" if no_zca else zca,
         zca_epsilon=zca_epsilon,
-        classes="numbers" if classes == "numbers" else tuple(options.parse_classes(classes)) or None,
+        classes="numbers" if classes == "numbers" else tuple(options.parse_classes(classes) or ()) or None,
         labels=labels,
         temperature=temperature,
         lr="unknown" if lr == "unknown" else None if lr is None else _number(lr, "--lr"),

@@ -107,8 +107,7 @@ def describe(data: FreDData) -> dict[str, Any]:
     account, meta = ledger(data), data.metadata
     arrays = {name: getattr(data, name) for name in ARRAYS}
     together = np.unique(data.frequencies)
-    labels = data.labels.argmax(axis=1) if data.soft else data.labels
-    counts = np.bincount(labels, minlength=len(meta.classes))
+    counts = np.bincount(data.hard_labels, minlength=len(meta.classes))
     return {
         "data": {
             "instances": len(data),

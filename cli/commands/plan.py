@@ -37,9 +37,7 @@ def plan(
     from fredfmt.distill.planning import STEPS
     from fredfmt.distill.planning import plan as choices_of
 
-    real = open_source(source, split="train", size=size, data_root=data_root)
-    if wanted := options.parse_classes(classes):
-        real = real.of_classes(wanted)
+    real = open_source(source, split="train", size=size, data_root=data_root, classes=options.parse_classes(classes))
     if bits_per_class is not None:
         max_bytes = options.bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(options.parse_step, step)) if step else STEPS

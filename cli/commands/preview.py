@@ -42,8 +42,9 @@ def preview(
     data, whitening = load(file), None
     if on is not None and data.metadata.whitening is not None:
         shape = data.metadata.spatial_shape
-        train = open_source(on, data_root=data_root, size=(shape[0], shape[-1]) if on.startswith("folder") else None)
-        whitening = ZCA.of(data.metadata, train.of_classes(data.metadata.classes))
+        sides = (shape[0], shape[-1]) if on.startswith("folder") else None
+        train = open_source(on, data_root=data_root, size=sides, classes=data.metadata.classes)
+        whitening = ZCA.of(data.metadata, train)
     sheet = draw(data, kind=kind, instances=instances, size=size, k=k, whitening=whitening)
     with replacing(out) as target:
         sheet.save(target, format="PNG")

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fredfmt.codec.quantizer import Step
 from fredfmt.data.sources import Source
@@ -32,7 +31,7 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     """
     seed = DistillConfig.from_json(data.metadata.distillation).seed if data.metadata.distillation else 0
     masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
-    masks[_classes_of(data)] = data.frequencies[data.mask_of]
+    masks[data.hard_labels] = data.frequencies[data.mask_of]
     mode = data.metadata.quantization.mode
     step: Step = data.step if mode == "uniform" else "float16" if mode == "float16" else None
     real = equal_instances(data, train, seed=seed)
@@ -44,7 +43,7 @@ def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:
 
     Raises `ArgumentError` for a class with fewer images than that.
     """
-    labels = _classes_of(data)
+    labels = data.hard_labels
     chosen = train.sample(np.bincount(labels, minlength=len(train.classes)).tolist(), seed=seed)
     rows = np.empty(len(labels), np.intp)
     for label in np.unique(labels):
@@ -92,11 +91,6 @@ def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str
     tried = _numbers_kept(train, transform) if good == most else [k]
     coded = [encoded(chosen, k=k, mask="low", max_bytes=max_bytes, transform=transform) for k in tried]
     return min(coded, key=lambda data: float(data.metadata.reconstruction["rmse"]))
-
-
-def _classes_of(data: FreDData) -> NDArray[np.intp]:
-    """The class of each instance, the likeliest where labels are soft."""
-    return data.labels.argmax(axis=1) if data.soft else data.labels.astype(np.intp)
 
 
 def largest_count(fits: Callable[[int], bool], most: int) -> int:

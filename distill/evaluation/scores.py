@@ -172,7 +172,7 @@ class _Scorer:
     ) -> None:
         self.data, self.train, self.test, self.config, self.device = data, train, test, config, device
         self.images = decode(data, device=device)
-        self.hard = torch.from_numpy(_hard(data)).to(device)
+        self.hard = torch.from_numpy(data.hard_labels).to(device)
         self.labels = torch.tensor(data.labels, dtype=torch.float32, device=device) if data.soft else self.hard
 
     def accuracies(self, seed: int) -> Accuracies:
@@ -181,12 +181,12 @@ class _Scorer:
         real, real_labels = self._real(self.train), torch.from_numpy(self.train.labels).to(self.device)
         teacher = self._network(real, real_labels, self.config, seed)
         del real
-        rows = _drawn(self.train.labels, _hard(self.data), seed)
+        rows = _drawn(self.train.labels, self.data.hard_labels, seed)
         drawn = self._real(self.train.subset(rows))
         drawn_labels = _probabilities(teacher, drawn) if self.data.soft else real_labels[torch.from_numpy(rows)]
         coded = coded_images(self.train, packed_size(self.data), seed=seed, transform=self.data.metadata.transform)
         coded_pixels = self._renormalized(coded)
-        coded_labels = torch.from_numpy(_hard(coded)).to(self.device)
+        coded_labels = torch.from_numpy(coded.hard_labels).to(self.device)
 
         def share(images: Tensor, labels: Tensor, config: EvaluationConfig) -> float:
             return self._share(self._network(images, labels, config, seed))
@@ -241,10 +241,6 @@ class _Scorer:
                 answers = network(torch.from_numpy(images[rows]).to(self.device)).argmax(1)
                 correct += answers.eq(torch.from_numpy(self.test.labels[rows]).to(self.device)).sum()
         return int(correct) / len(self.test)
-
-
-def _hard(data: FreDData) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return (data.labels.argmax(axis=1) if data.soft else data.labels).astype(np.int64)
 
 
 def _drawn(real: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:

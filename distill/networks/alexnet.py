@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fredfmt.distill.networks.parts import convolution, draw_parameters, first_padding
+from fredfmt.distill.networks.parts import Classifier, convolution, draw_parameters, first_padding
 
 _LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192, 3, True))
 """Channels at the published width of 128, kernel, and whether a max pooling follows."""
 
 
-class AlexNet(nn.Module):
+class AlexNet(Classifier):
     """Five convolutions with ReLU, three max poolings and one linear layer, without norms: the form of Krizhevsky's
     network (2012) that Dataset Condensation tests on. The published width is 128.
     """
@@ -45,8 +45,3 @@ class AlexNet(nn.Module):
         """(N, C, *spatial) images to (N, feature)."""
         features: Tensor = self.features(images)
         return features.flatten(1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, class) scores."""
-        scores: Tensor = self.head(self.embed(images))
-        return scores

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fredfmt.distill.networks.convolving import convolve
 from fredfmt.distill.networks.fused import norm_relu_pool
-from fredfmt.distill.networks.parts import convolution, draw_parameters, first_padding, norm
+from fredfmt.distill.networks.parts import Classifier, convolution, draw_parameters, first_padding, norm
 
 _POOLING = {
     "avg": (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
@@ -15,7 +15,7 @@ _POOLING = {
 }
 
 
-class ConvNet(nn.Module):
+class ConvNet(Classifier):
     """``depth`` blocks of 3-wide convolution, norm, ReLU and pooling by two, then a linear layer, over 1, 2 or 3 axes.
 
     The network of Gidaris and Komodakis (2018) in the form of Zhao, Mopuri and Bilen (Dataset Condensation, 2021); over
@@ -62,8 +62,3 @@ class ConvNet(nn.Module):
             images = convolve(layer, images, first=block == 0)
             images = norm_relu_pool(images, normalize.weight, normalize.bias, normalize.eps)  # type: ignore[arg-type]
         return images.flatten(1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, class) scores."""
-        scores: Tensor = self.head(self.embed(images))
-        return scores

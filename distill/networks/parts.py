@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fredfmt.errors import ArgumentError
 
 _GROUPS = 4
+
+
+class Classifier(nn.Module):
+    """A network that embeds images and has a linear layer, ``head``, on the features."""
+
+    head: nn.Module
+
+    def embed(self, images: Tensor) -> Tensor:
+        """(N, C, *spatial) images to (N, feature)."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, *spatial) images to (N, class) scores."""
+        scores: Tensor = self.head(self.embed(images))
+        return scores
 
 
 def norm(name: str, width: int, axes: int = 2) -> nn.Module:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fredfmt.distill.networks.parts import draw_parameters, norm
+from fredfmt.distill.networks.parts import Classifier, draw_parameters, norm
 from fredfmt.errors import ArgumentError
 
 
-class ResNet18(nn.Module):
+class ResNet18(Classifier):
     """A 3x3 convolution, eight blocks of two, the mean over positions and a linear layer: He et al. (2016) as used
     on images of 32 pixels, without a first pooling. The published width is 64.
     """
@@ -48,11 +48,6 @@ class ResNet18(nn.Module):
         """(N, C, H, W) images to (N, feature)."""
         features: Tensor = self.features(images)
         return features.mean((2, 3))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) images to (N, class) scores."""
-        scores: Tensor = self.head(self.embed(images))
-        return scores
 
 
 class _Block(nn.Module):

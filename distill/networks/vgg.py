@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fredfmt.distill.networks.parts import convolution, draw_parameters, first_padding, norm
+from fredfmt.distill.networks.parts import Classifier, convolution, draw_parameters, first_padding, norm
 
 _BLOCKS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 """Channels of the convolutions between two poolings, in widths."""
 
 
-class VGG11(nn.Module):
+class VGG11(Classifier):
     """Eight 3x3 convolutions, each with a norm and ReLU, five max poolings and one linear layer: Simonyan and Zisserman
     (2015), configuration A, without its hidden linear layers, as in Dataset Condensation. The published width is 64.
     """
@@ -46,8 +46,3 @@ class VGG11(nn.Module):
         """(N, C, *spatial) images to (N, feature)."""
         features: Tensor = self.features(images)
         return features.flatten(1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, class) scores."""
-        scores: Tensor = self.head(self.embed(images))
-        return scores

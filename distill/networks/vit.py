@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fredfmt.distill.networks.parts import draw_parameters
+from fredfmt.distill.networks.parts import Classifier, draw_parameters
 from fredfmt.errors import ArgumentError
 
 _HEADS = 4
 
 
-class ViT(nn.Module):
+class ViT(Classifier):
     """Patches of an eighth of the smaller side (of at most 16 pixels), a class token, learnt positions and ``depth``
     transformer layers of ``4 * width`` features with the norm before each part (Dosovitskiy et al., 2021), then a
     linear layer on the class token.
@@ -55,8 +55,3 @@ class ViT(nn.Module):
             features = layer(features)
         normed: Tensor = self.norm(features[:, 0])
         return normed
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) images to (N, class) scores."""
-        scores: Tensor = self.head(self.embed(images))
-        return scores

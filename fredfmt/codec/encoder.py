@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
 from fredfmt.codec.quantizer import Step, largest_step, quantize
+from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra
 from fredfmt.errors import ArgumentError
-from fredfmt.model.data import FreDData
+from fredfmt.model.data import FreDData, hard_labels
 from fredfmt.model.metadata import Metadata, Normalization, Quantization
 from fredfmt.model.version import __version__
 from fredfmt.storage.files import packed_size
-from fredfmt.transforms import analyse, live_frequencies, spatial_size, synthesis_matrix
+from fredfmt.transforms import spatial_size, synthesis_matrix
 
-_BLOCK_BYTES = 32 << 20
 _FINEST_BITS = 20
 """A step search goes no further below the typical coefficient than float32 resolves."""
-
-
-class Rows(Protocol):
-    """Anything with a shape that gives its rows by slice: a numpy array, a memory map, a torch tensor, a lazy view."""
-
-    @property
-    def shape(self) -> Sequence[int]: ...
-    def __getitem__(self, rows: slice, /) -> Any: ...
 
 
 def encode(
@@ -92,12 +84,12 @@ def encode(
     count, channels, spatial_shape = shape[0], shape[1], shape[2:]
     for length in spatial_shape:
         synthesis_matrix(transform, length)
-    labels = _as_numpy(labels)
+    labels = as_numpy(labels)
     hard, names = _class_labels(labels, count, classes)
     if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
         raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
 
-    blocks = _Blocks(images, shape, transform)
+    blocks = Spectra(images, shape, transform)
     frequencies, statistics = _frequencies(blocks, hard, len(names), k, mask, seed)
     kept = np.empty((count, channels, frequencies.shape[1]), np.float32)
     missed = np.empty(count)
@@ -118,7 +110,7 @@ def encode(
         mask=_describe_mask(mask, statistics, frequencies, seed),
         **{"writer": {"name": "fredfmt", "version": __version__}, **metadata},
     )
-    spectrum = _class_means(kept, hard, len(names)) if base else None
+    spectrum = mean_spectra(kept, hard, len(names)) if base else None
 
     def at(chosen: Step) -> FreDData:
         data = store(kept, frequencies, labels, description, step=chosen, mask_of=hard, base=spectrum)
@@ -156,37 +148,8 @@ def store(
     return FreDData(stored, frequencies, labels, metadata, mask_of=mask_of, base=stored_base)  # type: ignore[arg-type]
 
 
-class _Blocks:
-    """The spectra of the images, (instance, channel, frequency) float32, and the (instance,) energies that they have
-    outside the range of the transform, block by block, as often as asked."""
-
-    def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
-        self.images, self.shape, self.transform = images, shape, transform
-        self.bijective = bool(live_frequencies(transform, shape[2:]).all())
-        self.rows = max(1, _BLOCK_BYTES // (4 * spatial_size(shape[1:])))
-
-    def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
-        for start in range(0, self.shape[0], self.rows):
-            rows = slice(start, min(start + self.rows, self.shape[0]))
-            block = _as_numpy(self.images[rows])
-            if block.dtype.kind != "f":
-                raise ArgumentError("images are not floats", expected="the space you train in", found=block.dtype)
-            block = block.astype(np.float32, copy=False)
-            if not np.isfinite(block).all():
-                raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
-            spectra = analyse(block, self.transform, len(self.shape) - 2)
-            beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
-            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), beyond.clip(0)
-
-
-def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(N, ...) to the (N,) sums of squares."""
-    energy: NDArray[np.float64] = np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
-    return energy
-
-
 def _frequencies(
-    blocks: _Blocks, hard: NDArray[Any], classes: int, k: int, mask: str | NDArray[Any], seed: int
+    blocks: Spectra, hard: NDArray[Any], classes: int, k: int, mask: str | NDArray[Any], seed: int
 ) -> tuple[NDArray[Any], ClassStatistics | None]:
     if not isinstance(mask, str):
         given = np.asarray(mask)
@@ -196,8 +159,7 @@ def _frequencies(
     spatial_shape = blocks.shape[2:]
     statistics = ClassStatistics(classes, blocks.shape[1], spatial_size(spatial_shape))
     if k < spatial_size(spatial_shape) and mask not in WITHOUT_STATISTICS:
-        for rows, spectra, _ in blocks:
-            statistics.update(spectra, hard[rows])
+        statistics = blocks.statistics(hard, classes)
         if (absent := np.flatnonzero(statistics.count == 0)).size:
             raise ArgumentError("a class has no image, so no mask", where=f"class {absent[0]}")
     frequencies = choose_frequencies(statistics, spatial_shape, k, mask=mask, transform=blocks.transform, seed=seed)
@@ -215,13 +177,6 @@ def _describe_mask(
     if statistics is not None and statistics.count.any():
         described |= {"scope": "class", **statistics.describe(frequencies)}
     return described
-
-
-def _class_means(kept: NDArray[Any], hard: NDArray[Any], classes: int) -> NDArray[np.float64]:
-    means = np.zeros((classes, *kept.shape[1:]))
-    for label in np.unique(hard):
-        means[label] = kept[hard == label].mean(axis=0, dtype=np.float64)
-    return means
 
 
 def _search_step(at: Any, kept: NDArray[Any], step: Step, target_rmse: float | None, max_bytes: int | None) -> Step:
@@ -258,7 +213,7 @@ def _typical(coefficients: NDArray[Any]) -> float:
 
 def _class_labels(
     labels: NDArray[Any], count: int, classes: Sequence[str] | None
-) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The class of each image and the class names."""
     if (
         labels.ndim not in (1, 2)
@@ -270,7 +225,7 @@ def _class_labels(
             expected=f"({count},) whole numbers or ({count}, classes) probabilities",
             found=f"{labels.shape} {labels.dtype}",
         )
-    hard = labels.astype(np.intp) if labels.ndim == 1 else labels.argmax(axis=1)
+    hard = hard_labels(labels)
     if hard.min() < 0:
         raise ArgumentError("a label is negative", found=int(hard.min()))
     number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
@@ -283,12 +238,5 @@ def _class_labels(
 def _normalization(given: tuple[Sequence[float], Sequence[float]] | Normalization | None) -> Normalization | None:
     if given is None or isinstance(given, Normalization):
         return given
-    mean, std = ([float(value) for value in np.atleast_1d(_as_numpy(part))] for part in given)
+    mean, std = ([float(value) for value in np.atleast_1d(as_numpy(part))] for part in given)
     return Normalization(tuple(mean), tuple(std))
-
-
-def _as_numpy(array: Any) -> NDArray[Any]:
-    """Numpy from numpy, a list, or a torch tensor wherever it lives, without importing torch."""
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-    return np.asarray(array)

@@ -87,7 +87,7 @@ class FreDDataset(Dataset[Sample]):
     @property
     def targets(self) -> list[int]:
         """The class of every image, the likeliest where labels are soft; what samplers and splitters look at."""
-        classes: list[int] = (self._labels.argmax(axis=1) if self.data.soft else self._labels).tolist()
+        classes: list[int] = self.data.hard_labels.tolist()
         return classes
 
     def decode(self, indices: Sequence[SupportsIndex]) -> tuple[Tensor, Tensor]:

@@ -155,6 +155,11 @@ class FreDData:
         return self.labels.ndim == 2
 
     @property
+    def hard_labels(self) -> NDArray[np.int64]:
+        """(instance,) int64: the class of each instance, of soft labels the most probable one."""
+        return hard_labels(self.labels)
+
+    @property
     def masks_are_labels(self) -> bool:
         """Whether `mask_of` equals the labels, so that a file leaves it out."""
         return (
@@ -201,6 +206,11 @@ class FreDData:
             if (array := getattr(self, name)) is not None:
                 lines.append(f"  {name:<13}{'x'.join(map(str, array.shape)):<16}{array.dtype}")
         return "\n".join(lines)
+
+
+def hard_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """(instance,) int64: the labels, or of (instance, class) probabilities the most probable class."""
+    return (labels if labels.ndim == 1 else labels.argmax(axis=1)).astype(np.int64, copy=False)
 
 
 def _expect(array: NDArray[Any], name: str, shape: tuple[int | None, ...], dtypes: tuple[type, ...]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
-from fredfmt.model.data import FreDData
+from fredfmt.model.data import FreDData, hard_labels
 
 Classes = Sequence[str | int]
 _NAMED = 12
@@ -41,7 +41,7 @@ def rows_of(labels: NDArray[Any], numbers: Sequence[int]) -> NDArray[np.intp]:
 
     Raises `ArgumentError` if there are none.
     """
-    rows = np.flatnonzero(np.isin(labels if labels.ndim == 1 else labels.argmax(axis=1), numbers))
+    rows = np.flatnonzero(np.isin(hard_labels(labels), numbers))
     if not len(rows):
         raise ArgumentError("no instance is of these classes", where="classes", found=list(numbers))
     return rows

@@ -66,11 +66,6 @@ def pixels(images: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.moveaxis((colours.clip(0, 1) * 255).round(), 1, -1)).astype(np.uint8)
 
 
-def classes_of(data: FreDData) -> NDArray[np.int64]:
-    """The class of each instance, of soft labels the most probable one."""
-    return (data.labels.argmax(axis=1) if data.soft else data.labels).astype(np.int64)
-
-
 def _averages(length: int, size: int) -> Matrix:
     """(size, length): each row averages the ``length / size`` positions that fall to it, parts of positions in part."""
     edges = np.linspace(0, length, size + 1)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.model.data import FreDData
-from fredfmt.view.pictures import classes_of, pictures, pixels
+from fredfmt.view.pictures import pictures, pixels
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,7 +27,7 @@ def thumbnails(data: FreDData, *, width: int) -> Text | None:
 
     if len(data.metadata.spatial_shape) == 1 or data.metadata.whitening is not None:
         return None
-    labels = classes_of(data)
+    labels = data.hard_labels
     shown = [label for label in range(len(data.metadata.classes)) if (labels == label).any()]
     across = max(1, (width + 1) // (_SIDE + 1))
     first = shown[: _ROWS * across]

@@ -7,7 +7,7 @@ allowed, and otherwise says in one line what to do. Adding one is adding a file 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -50,6 +50,7 @@ def open_source(
     data_root: str | os.PathLike[str] | None = None,
     download: bool = True,
     size: int | tuple[int, int] | None = None,
+    classes: Sequence[str | int] | None = None,
 ) -> Source:
     """Open one split of a data set of real images.
 
@@ -64,7 +65,9 @@ def open_source(
     download
         Whether a data set that is not found may be downloaded (through torchvision).
     size
-        For image files: a height and width to resize to, cropped centrally; a whole number is a square.
+        For image files: a height and width to resize to, cropped centrally; an integer is a square.
+    classes
+        Names or numbers of classes, of which alone the images are taken; see `Source.of_classes`. None: all.
 
     Raises
     ------
@@ -83,4 +86,5 @@ def open_source(
     if sides is not None and (len(sides) != 2 or min(sides) < 1):
         raise ArgumentError("unusable size", where=spec, expected="height and width of at least 1", found=size)
     root = None if data_root is None else Path(data_root).expanduser()
-    return SOURCES[name](Request(name, argument, split, root, download, sides))
+    source = SOURCES[name](Request(name, argument, split, root, download, sides))
+    return source if classes is None else source.of_classes(classes)

@@ -20,7 +20,7 @@ def ddranking(data: FreDData, path: Path) -> None:
     """
     import torch
 
-    hard = data.labels.argmax(axis=1) if data.soft else data.labels
+    hard = data.hard_labels
     counts = np.bincount(hard, minlength=len(data.metadata.classes))
     if counts.min() != counts.max():
         raise ArgumentError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fredfmt.errors import ArgumentError
-from fredfmt.exchange.exporters.pictures import hard, pictures, png_bytes
+from fredfmt.exchange.exporters.pictures import pictures, png_bytes
 from fredfmt.model.data import FreDData
 
 
@@ -30,7 +30,7 @@ def parquet(data: FreDData, path: Path) -> None:
     }
     columns = {
         "image": arrow.array(files, arrow.struct({"bytes": arrow.binary(), "path": arrow.string()})),
-        "label": arrow.array(hard(data), arrow.int64()),
+        "label": arrow.array(data.hard_labels, arrow.int64()),
     }
     if data.soft:
         features["probabilities"] = {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "Sequence"}

@@ -38,9 +38,3 @@ def png_bytes(picture: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
     return stream.getvalue()
-
-
-def hard(data: FreDData) -> NDArray[np.intp]:
-    """The class of each instance; of soft labels, the largest."""
-    labels: NDArray[np.intp] = data.labels.argmax(axis=1) if data.soft else data.labels.astype(np.intp)
-    return labels

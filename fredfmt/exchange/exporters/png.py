@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fredfmt.exchange.exporters.pictures import hard, pictures, png_bytes
+from fredfmt.exchange.exporters.pictures import pictures, png_bytes
 from fredfmt.model.data import FreDData
 
 
@@ -21,5 +21,5 @@ def png(data: FreDData, path: Path) -> None:
     folders = [path / f"{i:0{digits}}-{re.sub(r'[^A-Za-z0-9]+', '-', name)}" for i, name in enumerate(meta.classes)]
     for folder in folders:
         folder.mkdir(parents=True)
-    for instance, (image, label) in enumerate(zip(images, hard(data), strict=True)):
+    for instance, (image, label) in enumerate(zip(images, data.hard_labels, strict=True)):
         (folders[label] / f"{instance:06}.png").write_bytes(png_bytes(image))

@@ -7,7 +7,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from fredfmt.exchange.exporters.pictures import hard, pictures, png_bytes
+from fredfmt.exchange.exporters.pictures import pictures, png_bytes
 from fredfmt.model.data import FreDData
 
 
@@ -19,7 +19,7 @@ def webdataset(data: FreDData, path: Path) -> None:
     """
     images = pictures(data)
     with tarfile.open(path, "x", format=tarfile.USTAR_FORMAT) as archive:
-        for instance, (image, label) in enumerate(zip(images, hard(data), strict=True)):
+        for instance, (image, label) in enumerate(zip(images, data.hard_labels, strict=True)):
             told: dict[str, object] = {"class": data.metadata.classes[label]}
             if data.soft:
                 told["probabilities"] = [float(share) for share in data.labels[instance]]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import SourceError, located
+from fredfmt.model.data import hard_labels
 from fredfmt.model.ordering import in_order
 from fredfmt.transforms import analyse
 
@@ -30,7 +31,7 @@ def mask_of_classes(mask: Any, images: NDArray[np.float32], labels: NDArray[Any]
                 hint="--transform identity leaves it aside",
             )
         flat = mask.reshape(*mask.shape[:2], -1) != 0
-        hard = labels if labels.ndim == 1 else labels.argmax(axis=1)
+        hard = hard_labels(labels)
         rows = np.array([np.flatnonzero(hard == label)[:1] for label in range(classes) if (hard == label).any()])[:, 0]
         if len(rows) != classes:
             raise SourceError("a class has no image, so no mask", expected=f"{classes} classes", found=len(rows))

@@ -13,6 +13,7 @@ from fredfmt.exchange.importers.content import Content
 from fredfmt.exchange.importers.facts import Facts, missing
 from fredfmt.exchange.importers.found import Found, channels_first, is_images, is_labels
 from fredfmt.exchange.importers.space import HIGHEST, LOWEST
+from fredfmt.model.data import hard_labels
 
 
 def packed(content: Content, facts: Facts) -> Found | None:
@@ -46,8 +47,7 @@ def packed(content: Content, facts: Facts) -> Found | None:
 
 def _class_by_class(labels: NDArray[Any], pictures: int) -> NDArray[np.intp]:
     """Rows of ``pictures`` times all images: class by class, within a class picture by picture."""
-    hard = labels.argmax(axis=1) if labels.ndim == 2 else labels
-    return np.argsort(np.tile(hard, pictures), kind="stable")
+    return np.argsort(np.tile(hard_labels(labels), pictures), kind="stable")
 
 
 def unpack(images: NDArray[Any], factor: int) -> NDArray[Any]:

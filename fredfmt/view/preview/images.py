@@ -9,7 +9,7 @@ import numpy as np
 
 from fredfmt.model.data import FreDData
 from fredfmt.view.drawing import Sheet
-from fredfmt.view.pictures import classes_of, pictures
+from fredfmt.view.pictures import pictures
 from fredfmt.view.preview.cells import cell_size, drawn, heat_map
 from fredfmt.view.preview.statistics import shortened, strengths
 
@@ -32,7 +32,7 @@ def images(data: FreDData, *, instances: int, size: int, k: int | None, whitenin
     """
     classes = data.metadata.classes
     cell = cell_size(data, size)
-    labels, strong = classes_of(data), strengths(data)
+    labels, strong = data.hard_labels, strengths(data)
     rows = [np.flatnonzero(labels == label)[:instances] for label in range(len(classes))]
     across = _NAME_WIDTH + (1 + max(map(len, rows))) * (cell[0] + _GAP)
     down = cell[1] + _GAP

@@ -8,7 +8,7 @@ import numpy as np
 
 from fredfmt.model.data import FreDData
 from fredfmt.view.drawing import QUIET, Sheet
-from fredfmt.view.pictures import classes_of, pictures
+from fredfmt.view.pictures import pictures
 from fredfmt.view.preview.cells import cell_size, drawn
 from fredfmt.view.preview.statistics import first_of, shortened
 
@@ -26,7 +26,7 @@ def reconstruction(data: FreDData, *, instances: int, size: int, k: int | None, 
 
     Under each number is the root mean square difference to all frequencies, over the shown instances, in 0..1.
     """
-    labels = classes_of(data)
+    labels = data.hard_labels
     present = [label for label in range(len(data.metadata.classes)) if (labels == label).any()]
     shown = present[:_MOST]
     chosen = np.array([np.flatnonzero(labels == label)[0] for label in shown])

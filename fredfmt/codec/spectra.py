@@ -1,0 +1,75 @@
+"""Images in, their spectra out, block by block in bounded memory; what is counted over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.masks import ClassStatistics
+from fredfmt.errors import ArgumentError
+from fredfmt.transforms import analyse, live_frequencies, spatial_size
+
+_BLOCK_BYTES = 32 << 20
+
+
+class Rows(Protocol):
+    """Anything with a shape that gives its rows by slice: a numpy array, a memory map, a torch tensor, a lazy view."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+class Spectra:
+    """The spectra of the images, (instance, channel, frequency) float32, and the (instance,) energies that they have
+    outside the range of the transform, block by block, as often as asked."""
+
+    def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
+        self.images, self.shape, self.transform = images, shape, transform
+        self.bijective = bool(live_frequencies(transform, shape[2:]).all())
+        self.rows = max(1, _BLOCK_BYTES // (4 * spatial_size(shape[1:])))
+
+    def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
+        for start in range(0, self.shape[0], self.rows):
+            rows = slice(start, min(start + self.rows, self.shape[0]))
+            block = as_numpy(self.images[rows])
+            if block.dtype.kind != "f":
+                raise ArgumentError("images are not floats", expected="the space you train in", found=block.dtype)
+            block = block.astype(np.float32, copy=False)
+            if not np.isfinite(block).all():
+                raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
+            spectra = analyse(block, self.transform, len(self.shape) - 2)
+            beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
+            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), beyond.clip(0)
+
+    def statistics(self, classes_of: NDArray[Any], classes: int) -> ClassStatistics:
+        """Moments of the spectra of each class; ``classes_of`` is the (instance,) class of each image."""
+        statistics = ClassStatistics(classes, self.shape[1], spatial_size(self.shape[2:]))
+        for rows, spectra, _ in self:
+            statistics.update(spectra, classes_of[rows])
+        return statistics
+
+
+def mean_spectra(coefficients: NDArray[Any], groups: NDArray[Any], count: int) -> NDArray[np.float64]:
+    """(group, channel, frequency): the mean of the coefficients (instance, channel, frequency) of each of ``count``
+    groups, zero where a group is empty; ``groups`` is the (instance,) group of each."""
+    means = np.zeros((count, *coefficients.shape[1:]))
+    for group in np.unique(groups):
+        means[group] = coefficients[groups == group].mean(axis=0, dtype=np.float64)
+    return means
+
+
+def as_numpy(array: Any) -> NDArray[Any]:
+    """Numpy from numpy, a list, or a torch tensor wherever it lives, without importing torch."""
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+    return np.asarray(array)
+
+
+def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N, ...) to the (N,) sums of squares."""
+    energy: NDArray[np.float64] = np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
+    return energy
