@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fredfmt import encode
-from fredfmt.data.sources import Source, open_source
+from fredfmt import Source, encode, open_source
 from fredfmt.transforms import synthesis_matrix
 from fredfmt.view.pictures import pictures, pixels
 from fredfmt.view.preview import preview

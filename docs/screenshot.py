@@ -12,8 +12,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from fredfmt import encode
-from fredfmt.data.sources import open_source
+from fredfmt import encode, open_source
 from fredfmt.view.report import report
 
 

@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fredfmt import FreDData, decode, encode, ledger
-from fredfmt.data.sources import Source, open_source
+from fredfmt import FreDData, Source, decode, encode, ledger, open_source
 
 TASKS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 PER_CLASS, K = 60, 20

@@ -11,8 +11,7 @@ import sys
 import torch
 import torch.nn.functional as F
 
-from fredfmt import encode
-from fredfmt.data.sources import open_source
+from fredfmt import encode, open_source
 from fredfmt.distill import FrequencySynset
 
 

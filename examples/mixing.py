@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, WeightedRandomSampler
 
-from fredfmt import FreDDataset
-from fredfmt.data.sources import Source, open_source
+from fredfmt import FreDDataset, Source, open_source
 
 
 class Real(Dataset[tuple[Tensor, int]]):

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fredfmt
-from fredfmt.data.sources import open_source
 from fredfmt.view.pictures import pictures
 
 Array = NDArray[np.float32]
@@ -78,7 +77,7 @@ def main(file: str, source: str, epochs: int = 200) -> None:
     meta = data.metadata
     if meta.whitening is not None:
         raise SystemExit(f"{file} holds whitened images, and test images must be whitened alike")
-    test = open_source(source, split="test").of_classes(meta.classes)
+    test = fredfmt.open_source(source, split="test").of_classes(meta.classes)
     if meta.normalization is not None:
         test = replace(test, normalization=meta.normalization)
 

@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from fredfmt.data.sources import open_source
+from fredfmt import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, compare, distill
 
 

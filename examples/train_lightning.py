@@ -17,8 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from fredfmt import FreDLoader
-from fredfmt.data.sources import open_source
+from fredfmt import FreDLoader, open_source
 
 
 class Classifier(lightning.LightningModule):

@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fredfmt import FreDLoader
-from fredfmt.data.sources import open_source
+from fredfmt import FreDLoader, open_source
 
 BATCH, PEAK_LR, MOMENTUM, WEIGHT_DECAY, SMOOTHING = 128, 0.05, 0.9, 5e-4, 0.1
 

@@ -1,7 +1,7 @@
 """fredfmt: a compressed format, toolkit and loader for distilled datasets, in the frequency domain.
 
-The format layer is numpy and answers at once; what makes images out of coefficients is torch and is imported when it
-is first asked for.
+The format layer needs NumPy only. What decodes images needs torch, and what reads real images takes a moment to import:
+both are imported when they are first used.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ from fredfmt.storage.validation import Report, validate
 
 if TYPE_CHECKING:
     from fredfmt.codec.decoder import Decoder, decode
+    from fredfmt.codec.whitening import ZCA
     from fredfmt.data.dataset import FreDDataset
     from fredfmt.data.loader import FreDLoader
+    from fredfmt.data.sources import Source, open_source
 
 __all__ = [
+    "ZCA",
     "ArgumentError",
     "Decoder",
     "FormatError",
@@ -48,6 +51,7 @@ __all__ = [
     "Normalization",
     "Quantization",
     "Report",
+    "Source",
     "SourceError",
     "VersionError",
     "Whitening",
@@ -58,25 +62,30 @@ __all__ = [
     "encode",
     "ledger",
     "load",
+    "open_source",
     "save",
     "validate",
 ]
 
-_NEEDS_TORCH = {
+_WHEN_USED = {
     "Decoder": "fredfmt.codec.decoder",
     "FreDDataset": "fredfmt.data.dataset",
     "FreDLoader": "fredfmt.data.loader",
+    "Source": "fredfmt.data.sources",
+    "ZCA": "fredfmt.codec.whitening",
     "decode": "fredfmt.codec.decoder",
+    "open_source": "fredfmt.data.sources",
 }
+"""Names that are imported when they are first used, each with its module."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEEDS_TORCH:
-        value = getattr(import_module(_NEEDS_TORCH[name]), name)
+    if name in _WHEN_USED:
+        value = getattr(import_module(_WHEN_USED[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'fredfmt' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NEEDS_TORCH})
+    return sorted({*globals(), *_WHEN_USED})

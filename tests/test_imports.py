@@ -41,7 +41,16 @@ def digits(tmp_path_factory):
 
 
 def test_the_package_itself_is_light():
-    assert not modules_after("import fredfmt, fredfmt.data.sources") & HEAVY
+    assert not modules_after("import fredfmt; fredfmt.open_source, fredfmt.Source, fredfmt.ZCA") & HEAVY
+
+
+def test_the_front_door_has_every_name_that_it_lists():
+    import fredfmt
+    from fredfmt.data import sources
+
+    assert set(fredfmt.__all__) <= set(dir(fredfmt))
+    assert all(hasattr(fredfmt, name) for name in fredfmt.__all__)
+    assert (fredfmt.open_source, fredfmt.Source, fredfmt.ZCA) == (sources.open_source, sources.Source, sources.ZCA)
 
 
 def test_quick_commands_import_nothing_heavy(digits, tmp_path):
