@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, located
 
 if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkFactory
@@ -59,20 +59,11 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 
 def _usable(device: str) -> str:
     """The device itself. Raises `ArgumentError` for one that is not there."""
-    if device == "cpu":
-        return device
-    import torch
+    if device != "cpu":  # which needs no torch
+        from fredfmt.codec.devices import usable_device
 
-    try:
-        if device == "cuda":
-            torch.cuda.init()  # type: ignore[no-untyped-call]  # takes none of several
-        else:
-            torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        found = f"{device} ({str(error).strip().partition(chr(10))[0]})"
-        raise ArgumentError(
-            "no such device", where="--device", expected="cpu, cuda, cuda:1, mps ...", found=found, hint="Use cpu"
-        ) from None
+        with located("--device"):
+            usable_device(device)
     return device
 
 

@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fredfmt.codec.devices import usable_device
 from fredfmt.codec.planes import Planes
 from fredfmt.codec.synthesis import Synthesis, fastest
 from fredfmt.codec.whitening import check_unit
 from fredfmt.errors import ArgumentError, FredIndexError
-from fredfmt.model.data import FreDData
+from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.metadata import Metadata, Normalization
 from fredfmt.transforms import synthesis_matrix
 
@@ -79,7 +80,7 @@ class Decoder:
         if not dtype.is_floating_point:
             raise ArgumentError("images are floating point", expected="float32, float64 ...", found=dtype)
         self.dtype = dtype
-        self.device = torch.device("cpu" if device is None else device)
+        self.device = usable_device(device)
         self._work_dtype = torch.float64 if dtype == torch.float64 else torch.float32
         matrices = [synthesis_matrix(transform, n, m) for n, m in zip(shape, self.size, strict=True)]
         self._matrices = [*matrices[:-1], matrices[-1] * step]
@@ -246,6 +247,7 @@ def decode(
         For a size or a k that the data do not have, coefficients of another shape, or ``normalized=False`` of whitened
         images without their whitening or at another size.
     """
+    expect_data(data)
     if coefficients is not None and coefficients.shape != data.coefficients.shape:
         raise ArgumentError(
             "wrong shape", where="coefficients", expected=data.coefficients.shape, found=tuple(coefficients.shape)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias, TypeGuard
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from fredfmt.codec.decoder import Decoder, to_unit
 from fredfmt.codec.whitening import check_unit, warn_if_whitened
@@ -21,14 +22,17 @@ from fredfmt.model.selection import Classes
 from fredfmt.storage.files import File, loaded
 
 Sample: TypeAlias = tuple[Any, Any]
+Index: TypeAlias = SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any] | Tensor
 
 
 class FreDDataset(Dataset[Sample]):
     """Images decoded on the CPU when they are asked for; the file is read once, in whole, and not kept open.
 
     ``ds[i]`` is a pair of an image (C, *size) and a label: a Python int, or where labels are soft a float32 tensor
-    (class,). A `torch.utils.data.DataLoader` asks for a whole batch at once and gets it from one decoding, with any
+    (class,). A slice, a list or an array of indices, or a mask of booleans gives a batch: images (B, C, *size) and
+    labels. A `torch.utils.data.DataLoader` asks for a whole batch at once and gets it from one decoding, with any
     number of workers under any start method; `FreDLoader` does without the detour through single images.
+    A subclass may override `__getitem__`: the DataLoader then gets its samples.
 
     Parameters
     ----------
@@ -49,6 +53,19 @@ class FreDDataset(Dataset[Sample]):
         From `fredfmt.load`.
     ArgumentError
         For a size or a k that the data do not have, or ``normalized=False`` of whitened images.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((6, 3, 8, 12), np.float32)
+    >>> data = fredfmt.encode(images, [0, 0, 1, 1, 2, 2], k=20, classes=["cat", "dog", "owl"])
+    >>> ds = fredfmt.FreDDataset(data)
+    >>> image, label = ds[4]
+    >>> image.shape, label, ds.classes[label], ds.class_to_idx
+    (torch.Size([3, 8, 12]), 2, 'owl', {'cat': 0, 'dog': 1, 'owl': 2})
+    >>> images, labels = ds[:3]
+    >>> images.shape, labels
+    (torch.Size([3, 3, 8, 12]), tensor([0, 0, 1]))
     """
 
     def __init__(
@@ -78,6 +95,11 @@ class FreDDataset(Dataset[Sample]):
     def classes(self) -> tuple[str, ...]:
         """Class names; their order is the meaning of the labels."""
         return self.data.metadata.classes
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The number of each class name, as in torchvision."""
+        return {name: number for number, name in enumerate(self.classes)}
 
     @property
     def labels(self) -> Tensor:
@@ -114,11 +136,23 @@ class FreDDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: SupportsIndex) -> Sample:
-        return self.__getitems__([index])[0]
+    def __getitem__(self, index: Index) -> Sample:
+        if _is_single(index):
+            return self._samples([index])[0]
+        rows = self._rows(index)
+        if len(rows) == 0 or (self.transform is None and self.target_transform is None):
+            return self.decode(rows)
+        images, labels = default_collate(self._samples(rows))
+        return images, labels
 
     def __getitems__(self, indices: Sequence[SupportsIndex]) -> list[Sample]:
         """The samples at ``indices``; `torch.utils.data.DataLoader` calls this with the indices of a batch."""
+        if type(self).__getitem__ is not FreDDataset.__getitem__:
+            return [self[index] for index in indices]
+        return self._samples(indices)
+
+    def _samples(self, indices: Sequence[SupportsIndex]) -> list[Sample]:
+        """Images and labels one by one, transformed, from one decoding."""
         images, labels = self.decode(indices)
         inputs: Sequence[Any] = images.unbind()
         targets: Sequence[Any] = labels.unbind() if self.data.soft else labels.tolist()
@@ -128,5 +162,33 @@ class FreDDataset(Dataset[Sample]):
             targets = [self.target_transform(target) for target in targets]
         return list(zip(inputs, targets, strict=True))
 
+    def _rows(self, index: Index) -> list[int]:
+        """The instances that a slice, several indices or a mask of booleans asks for."""
+        wanted = index if isinstance(index, slice) else _integers(index)
+        try:
+            rows: list[int] = np.arange(len(self))[wanted].tolist()
+        except IndexError as error:
+            raise FredIndexError(
+                "an index is out of range",
+                expected=f"{-len(self)} to {len(self) - 1}, or {len(self)} booleans",
+                found=error,
+            ) from None
+        return rows
+
     def __repr__(self) -> str:
         return f"FreDDataset of {self.data!r}"
+
+
+def _is_single(index: Index) -> TypeGuard[SupportsIndex]:
+    """Whether an index asks for one instance; an array of one index asks for a batch."""
+    return hasattr(index, "__index__") and getattr(index, "ndim", 0) == 0
+
+
+def _integers(index: Any) -> NDArray[Any]:
+    """Several indices, or booleans, as an array of one axis. Raises `TypeError` for anything else."""
+    array = np.asarray(index.cpu() if isinstance(index, Tensor) else index)
+    if array.size == 0:
+        array = array.astype(np.intp)
+    if array.ndim != 1 or array.dtype.kind not in "iub":
+        raise TypeError(f"an index is an integer, a slice, or several integers or booleans, not {index!r}")
+    return array

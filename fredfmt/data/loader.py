@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fredfmt.codec.decoder import Decoder
+from fredfmt.codec.devices import usable_device
 from fredfmt.codec.whitening import check_unit, warn_if_whitened
+from fredfmt.data.dataset import FreDDataset
 from fredfmt.errors import ArgumentError
 from fredfmt.model import limits as limits_
 from fredfmt.model.data import FreDData
@@ -89,7 +92,7 @@ class FreDLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.device = torch.get_default_device() if device is None else torch.device(device)
+        self.device = usable_device(torch.get_default_device() if device is None else device)
         self.drop_last = drop_last
         self.transform = transform
         self.rank = rank
@@ -106,6 +109,7 @@ class FreDLoader:
         self._masks = torch.tensor(self.data.mask_of, dtype=torch.int64, device=self.device)
         labels = torch.float32 if self.data.soft else torch.int64
         self._labels = torch.tensor(self.data.labels, dtype=labels, device=self.device)
+        self._normalized = normalized
         if normalized:
             warn_if_whitened(self.data.metadata)
         self._unit = None if normalized else _moments(self.data, dtype, self.device)
@@ -116,6 +120,17 @@ class FreDLoader:
     def classes(self) -> tuple[str, ...]:
         """Class names; their order is the meaning of the labels."""
         return self.data.metadata.classes
+
+    @cached_property
+    def dataset(self) -> FreDDataset:
+        """The same images one by one, decoded on the CPU without ``transform``; ``len(loader.dataset)`` counts them."""
+        return FreDDataset(
+            self.data,
+            normalized=self._normalized,
+            size=self._decoder.size,
+            k=self._decoder.k,
+            dtype=self._decoder.dtype,
+        )
 
     @property
     def epoch(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import FormatError, check
+from fredfmt.errors import ArgumentError, FormatError, check
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.ordering import is_ordered
 from fredfmt.transforms import TRANSFORMS, spatial_size
@@ -211,6 +211,17 @@ class FreDData:
 def hard_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
     """(instance,) int64: the labels, or of (instance, class) probabilities the most probable class."""
     return (labels if labels.ndim == 1 else labels.argmax(axis=1)).astype(np.int64, copy=False)
+
+
+def expect_data(data: object) -> None:
+    """Raise `ArgumentError` for anything but a `FreDData`."""
+    if not isinstance(data, FreDData):
+        raise ArgumentError(
+            "not a data set",
+            expected="a FreDData",
+            found=type(data).__name__,
+            hint="fredfmt.load reads one from a file, fredfmt.encode makes one of images",
+        )
 
 
 def _expect(array: NDArray[Any], name: str, shape: tuple[int | None, ...], dtypes: tuple[type, ...]) -> None:

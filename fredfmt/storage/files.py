@@ -9,7 +9,7 @@ from typing import IO, TypeAlias
 
 from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError, IntegrityError, SourceError, located
 from fredfmt.model import limits as limits_
-from fredfmt.model.data import FreDData
+from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.digest import check_spelling, digest_of_data
 from fredfmt.model.limits import Limits
 from fredfmt.model.metadata import Metadata
@@ -123,6 +123,7 @@ def save(data: FreDData, path: str | os.PathLike[str]) -> None:
     The same data always give the same bytes. The file appears whole or not at all: it is written beside its place,
     synced and renamed; a file that was there before is replaced.
     """
+    expect_data(data)
     path = Path(path)
     container = container_of(path)
     with located(path):

@@ -101,6 +101,66 @@ def test_labels_are_ints_or_tensors_of_probabilities():
         assert len(dataset) == 23
 
 
+@pytest.mark.parametrize("kind", [{}, {"soft": True}], ids=str)
+def test_slices_lists_and_masks_give_batches(kind):
+    dataset = FreDDataset(make(**kind))
+    mask = np.zeros(23, bool)
+    mask[[2, 7, 22]] = True
+    for index, rows in (
+        (slice(3, 20, 5), [3, 8, 13, 18]),
+        (slice(None, None, -1), list(range(22, -1, -1))),
+        ([5, -1, 5], [5, 22, 5]),
+        ((4,), [4]),
+        (range(2, 4), [2, 3]),
+        (np.array([9, 0], np.uint8), [9, 0]),
+        (torch.tensor([6]), [6]),
+        (mask, [2, 7, 22]),
+        (torch.from_numpy(mask), [2, 7, 22]),
+        ([], []),
+        (slice(0), []),
+    ):
+        expected_images, expected_labels = dataset.decode(rows)
+        for found in (dataset, FreDDataset(dataset.data, transform=torch.clone)):
+            images, labels = found[index]
+            torch.testing.assert_close(images, expected_images, rtol=0, atol=0)
+            torch.testing.assert_close(labels, expected_labels, rtol=0, atol=0)
+    for wrong in ([0, 23], [-24], mask[:-1]):
+        with pytest.raises(FredIndexError, match="out of range; expected -23 to 22, or 23 booleans"):
+            dataset[wrong]
+    doubled = FreDDataset(dataset.data, target_transform=lambda label: 2 * label)
+    torch.testing.assert_close(doubled[1:4][1], 2 * dataset[1:4][1])
+
+
+class Inverted(FreDDataset):
+    """As users write it: what the parent gives, changed."""
+
+    def __getitem__(self, index):
+        image, label = super().__getitem__(index)
+        return -image, {"label": label, "index": index}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_overridden_getitem_is_honoured_everywhere(workers):
+    data = make()
+    plain, inverted = FreDDataset(data), Inverted(data)
+    chosen = [7, 3, 21, 3]
+    for dataset, rows in (
+        (inverted, list(range(23))),
+        (Subset(inverted, chosen), chosen),
+        (Subset(Subset(inverted, chosen), [1, 0]), [3, 7]),
+    ):
+        batches = list(DataLoader(dataset, batch_size=4, num_workers=workers))
+        images = torch.cat([images for images, _ in batches])
+        torch.testing.assert_close(images, -plain.decode(rows)[0], rtol=0, atol=0)
+        assert torch.cat([about["index"] for _, about in batches]).tolist() == rows
+    torch.testing.assert_close(ConcatDataset([plain, inverted])[23 + 5][0], -plain[5][0], rtol=0, atol=0)
+
+
+def test_names_have_numbers():
+    data = encode(np.zeros((2, 1, 4, 6), np.float32), [1, 0], k=2, mask="low", classes=["cat", "dog"])
+    assert FreDDataset(data).class_to_idx == {"cat": 0, "dog": 1}
+
+
 def test_indices_are_those_of_a_list():
     dataset = FreDDataset(make())
     torch.testing.assert_close(dataset[-1][0], dataset[22][0], rtol=0, atol=0)
@@ -110,7 +170,7 @@ def test_indices_are_those_of_a_list():
             dataset[wrong]
         with pytest.raises(IndexError):
             dataset.decode([0, wrong])
-    for wrong in (1.0, slice(3), "1", None):
+    for wrong in (1.0, "1", None, [0.5], [[1, 2]], ["1"], {}):
         with pytest.raises(TypeError):
             dataset[wrong]
     assert dataset.decode([])[0].shape == (0, 2, 13, 17)

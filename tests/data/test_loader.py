@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from fredfmt import ArgumentError, FreDDataset, FreDLoader, encode, save
+from fredfmt import ArgumentError, Decoder, FreDDataset, FreDLoader, decode, encode, save
 from fredfmt.errors import FredFileNotFoundError
 
 MEAN, STD = (0.1, 0.2), (0.3, 0.4)
@@ -283,3 +283,25 @@ def test_the_default_device_is_torchs():
     with torch.device("meta"):
         images, labels = next(iter(FreDLoader(make(), shuffle=True)))
     assert images.device.type == labels.device.type == "meta"
+
+
+def test_the_images_of_a_loader_one_by_one():
+    loader = FreDLoader(make(), batch_size=23, normalized=False, size=(7, 9), k=5, transform=lambda images: 1 - images)
+    images, labels = next(iter(loader))
+    assert len(loader.dataset) == 23
+    torch.testing.assert_close(1 - loader.dataset[:][0], images)
+    torch.testing.assert_close(loader.dataset[:][1], labels)
+    assert loader.dataset is loader.dataset
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for what is not there")
+def test_a_device_that_is_not_there_is_one_error():
+    data = make()
+    for make_images in (
+        lambda device: FreDLoader(data, device=device),
+        lambda device: decode(data, device=device),
+        lambda device: Decoder.of(data, device=device),
+    ):
+        for device in ("cuda", "cuda:1", "nonsense"):
+            with pytest.raises(ArgumentError, match=f"device: no such device; expected .*, found {device} .*Use cpu"):
+                make_images(device)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import AbandonedError, FormatError, IntegrityError, check, located, together
 from fredfmt.model import limits as limits_
-from fredfmt.model.data import ARRAYS, FreDData
+from fredfmt.model.data import ARRAYS, FreDData, expect_data
 from fredfmt.model.digest import digest_of_data, digest_of_document
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.selection import PER_INSTANCE, Classes, class_numbers, rows_of
@@ -78,6 +78,7 @@ class Package:
 
 def pack(data: FreDData) -> Package:
     """The package of a data set: integers zigzag-mapped to unsigned, digests filled in."""
+    expect_data(data)
     arrays = {}
     for name in ARRAYS:
         array = getattr(data, name)

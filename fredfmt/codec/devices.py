@@ -1,0 +1,29 @@
+"""Where images are made: a name in, a device that is there out."""
+
+from __future__ import annotations
+
+import torch
+
+from fredfmt.errors import ArgumentError
+
+
+def usable_device(device: torch.device | str | None) -> torch.device:
+    """The device of a name, the CPU for None. Raises `ArgumentError` for one that this machine or this torch lacks.
+
+    >>> usable_device("cpu")
+    device(type='cpu')
+    """
+    if device is None:
+        return torch.device("cpu")
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ArgumentError(
+            "no such device",
+            where="device",
+            expected="cpu, cuda, cuda:1, mps ...",
+            found=f"{device} ({reason})",
+            hint="Use cpu",
+        ) from None
