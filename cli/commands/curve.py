@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 def curve(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE... OUT.png", help="Files or URLs, then the picture to write.")
+        list[str],
+        typer.Argument(
+            metavar="FILE... OUT.png",
+            help="Files or URLs, then the picture to write: .png, .jpg, .webp, .tiff or .bmp.",
+        ),
     ],
     anchors: Annotated[
         bool, typer.Option("--anchors", help="Add published figures for the same real data, marked as such.")
@@ -26,23 +30,25 @@ def curve(
     json: options.Json = False,
     force: options.Force = False,
 ) -> None:
-    """Draw accuracy against bits a class, as OUT.png, and write the same numbers as OUT.csv.
+    """Draw accuracy against bits per class, as OUT.png, and write the same numbers as OUT.csv.
 
-    Results are those that `evaluate --record` writes; the bits are those of the whole file.
+    Results are those that `evaluate --record` writes; the bits are those of the file without its recorded results.
     """
     from dataclasses import asdict
 
     from fredfmt.errors import ArgumentError
     from fredfmt.storage.addresses import shown
-    from fredfmt.storage.files import load
+    from fredfmt.storage.files import SUFFIXES, load
     from fredfmt.storage.writing import replacing
     from fredfmt.view.anchors import anchors_of
     from fredfmt.view.curve import draw, points_of, sources_of, to_csv
+    from fredfmt.view.saving import PICTURES, check_suffix, save_picture
 
     *sources, last = files
     out = Path(last)
-    if not sources or out.suffix != ".png":
+    if not sources or last.endswith(SUFFIXES):
         raise ArgumentError("the last argument is the picture to write", expected="FILE... OUT.png", found=last)
+    check_suffix(out, PICTURES)
     table = out.with_suffix(".csv")
     refuse_existing(out, force)
     refuse_existing(table, force)
@@ -58,8 +64,7 @@ def curve(
     published = anchors_of(sources_of(points)) if anchors else []
     if anchors and not published:
         say(f"no published figures are known here for {', '.join(sources_of(points))}")
-    with replacing(out) as target:
-        draw(points, published).save(target, format="PNG")
+    save_picture(draw(points, published), out)
     with replacing(table) as target:
         target.write(to_csv(points, published).encode())
     if json:
@@ -73,7 +78,7 @@ def _table(points: list[Point]) -> Table:
 
     table = Table(box=None, pad_edge=False)
     table.add_column("file")
-    for name in ("bits a class", "%", "std"):
+    for name in ("bits per class", "%", "std"):
         table.add_column(name, no_wrap=True, justify="right")
     table.add_column("trained and tested")
     for point in points:

@@ -13,7 +13,9 @@ from fredfmt.cli.console import refuse_existing
 
 def preview(
     file: options.File,
-    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT.png", help="The picture to write: .png, .jpg, .webp, .tiff or .bmp.")
+    ],
     kind: Annotated[
         Literal["images", "masks", "energy", "spectra", "k"],
         typer.Option(
@@ -35,9 +37,10 @@ def preview(
     """Draw a picture: a contact sheet of every class and its mask, or another view of the frequencies."""
     from fredfmt.data.sources import ZCA, open_source
     from fredfmt.storage.files import load
-    from fredfmt.storage.writing import replacing
     from fredfmt.view.preview import preview as draw
+    from fredfmt.view.saving import PICTURES, check_suffix, save_picture
 
+    check_suffix(out, PICTURES)
     refuse_existing(out, force)
     data, whitening = load(file), None
     if on is not None and data.metadata.whitening is not None:
@@ -45,6 +48,4 @@ def preview(
         sides = (shape[0], shape[-1]) if on.startswith("folder") else None
         train = open_source(on, data_root=data_root, size=sides, classes=data.metadata.classes)
         whitening = ZCA.of(data.metadata, train)
-    sheet = draw(data, kind=kind, instances=instances, size=size, k=k, whitening=whitening)
-    with replacing(out) as target:
-        sheet.save(target, format="PNG")
+    save_picture(draw(data, kind=kind, instances=instances, size=size, k=k, whitening=whitening), out)

@@ -19,7 +19,9 @@ def report(
     """Write one page that carries the file and decodes it in the browser: nothing else is needed, no network either."""
     from fredfmt.storage.writing import replacing
     from fredfmt.view.report import report as make
+    from fredfmt.view.saving import PAGES, check_suffix
 
+    check_suffix(out, PAGES)
     refuse_existing(out, force)
     content = make(file).encode()
     with replacing(out) as target:

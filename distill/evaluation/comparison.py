@@ -21,6 +21,7 @@ from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
+from fredfmt.storage.ledger import without_results
 
 TrainingSet: TypeAlias = FreDData | Source
 Named: TypeAlias = tuple[str, str, Callable[[int], TrainingSet]]
@@ -60,7 +61,7 @@ def _own_start(data: FreDData, train: Source) -> Named:
 
 
 def _coded(data: FreDData, train: Source) -> Named:
-    size, transform = packed_size(data), data.metadata.transform
+    size, transform = packed_size(without_results(data)), data.metadata.transform
     said = f"random real images coded into at most {size:,} bytes, other ones for each seed"
     return "coded images", said, lambda seed: coded_images(train, size, seed=seed, transform=transform)
 

@@ -29,6 +29,7 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.metadata import Normalization
 from fredfmt.storage.files import packed_size
+from fredfmt.storage.ledger import without_results
 
 _BATCH = 500
 
@@ -161,7 +162,7 @@ def score(
         if progress is not None:
             progress(Progress("scoring", seed, config.seeds))
         accuracies.append(scorer.accuracies(seed))
-    return Scores(config, weight, tuple(accuracies), packed_size(data))
+    return Scores(config, weight, tuple(accuracies), packed_size(without_results(data)))
 
 
 class _Scorer:
@@ -184,7 +185,9 @@ class _Scorer:
         rows = _drawn(self.train.labels, self.data.hard_labels, seed)
         drawn = self._real(self.train.subset(rows))
         drawn_labels = _probabilities(teacher, drawn) if self.data.soft else real_labels[torch.from_numpy(rows)]
-        coded = coded_images(self.train, packed_size(self.data), seed=seed, transform=self.data.metadata.transform)
+        coded = coded_images(
+            self.train, packed_size(without_results(self.data)), seed=seed, transform=self.data.metadata.transform
+        )
         coded_pixels = self._renormalized(coded)
         coded_labels = torch.from_numpy(coded.hard_labels).to(self.device)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fredfmt.model.data import FreDData
 from fredfmt.storage.containers import archive, hierarchy
@@ -78,3 +78,8 @@ def ledger(data: FreDData) -> Ledger:
         instances=len(data),
         memory=data.nbytes,
     )
+
+
+def without_results(data: FreDData) -> FreDData:
+    """The same data without recorded results, whose bytes are no part of what networks are trained on."""
+    return replace(data, metadata=replace(data.metadata, results=()))

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from fredfmt.model.data import FreDData
-from fredfmt.storage.ledger import ledger
+from fredfmt.storage.ledger import ledger, without_results
 from fredfmt.view.anchors import Anchor
 from fredfmt.view.drawing import INK, LINE, QUIET, SERIES, Axes, Colour, Scale, Sheet
 
@@ -25,8 +25,9 @@ class Point:
 
     file: str
     bytes: int
-    """Of the whole file, the result itself included."""
+    """Of the file without its recorded results: recording one moves no point."""
     bits_per_class: float
+    """8 times these bytes over the number of classes."""
     accuracy: float
     """Share of correct answers, 0..1."""
     std: float | None
@@ -48,8 +49,17 @@ class Point:
 
 
 def points_of(data: FreDData, file: str) -> list[Point]:
-    """A point for each recorded result that has an accuracy, in their order."""
-    meta, account = data.metadata, ledger(data)
+    """A point for each recorded result that has an accuracy, in their order.
+
+    >>> import numpy as np
+    >>> from fredfmt import encode
+    >>> from fredfmt.view.curve import points_of
+    >>> images, labels = np.eye(8, dtype=np.float32).reshape(2, 1, 4, 8), np.arange(2)
+    >>> data = encode(images, labels, k=4, mask="low", results=({"accuracy": 0.75, "test": "digits test"},))
+    >>> [(point.accuracy, point.made_by, point.k) for point in points_of(data, "x.fred")]
+    [(0.75, 'real images', 4)]
+    """
+    meta, account = data.metadata, ledger(without_results(data))
     objective = meta.distillation.get("objective")
     quantization = meta.quantization
     found = []
@@ -77,7 +87,7 @@ def points_of(data: FreDData, file: str) -> list[Point]:
 
 
 def to_csv(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> str:
-    """A line a point; published figures follow, with their source in the last column."""
+    """A line per point; published figures follow, with their source in the last column."""
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     names = [entry.name for entry in fields(Point)]
@@ -96,7 +106,7 @@ def to_csv(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> str:
 
 
 def draw(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Image:
-    """Accuracy against bits a class on a logarithmic scale, whiskers of one standard deviation over networks.
+    """Accuracy against bits per class on a logarithmic scale, whiskers of one standard deviation over networks.
 
     Points of one test set, maker, network and protocol are joined. Published figures are rings, never joined with ours:
     their bits are nominal, 32 for each stored number, and their protocols their own.
@@ -118,7 +128,7 @@ def draw(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Image:
         Scale(min(bits) / 1.4, max(bits) * (2.2 if anchors else 1.4), log=True),
         y,
     )
-    axes.draw(x_name="bits a class, the whole file", y_name="test accuracy, %")
+    axes.draw(x_name="bits per class, of the file", y_name="test accuracy, %")
     top = 84 + _PLOT + 50
     rings: dict[str, Colour] = {method: _pale(SERIES[i % len(SERIES)]) for i, method in enumerate(methods)}
     _draw_anchors(axes, anchors, rings)
@@ -137,7 +147,7 @@ def draw(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Image:
     if methods:
         top += _ROW * len(series) + 8
         sheet.line([(60, top), (_WIDTH - 30, top)], LINE, 1)
-        told = "Rings: published elsewhere, other protocols; bits are nominal, 32 a stored number, not file sizes"
+        told = "Rings: published elsewhere, other protocols; bits are nominal, 32 per stored number, not file sizes"
         sheet.words((60, top + 16), told, anchor="lm", colour=QUIET)
         for number, method in enumerate(methods):
             at = (66 + 380 * (number % 2), top + 38 + _ROW * (number // 2))

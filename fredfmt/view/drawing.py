@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fredfmt.view.fonts import font_for
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
@@ -24,6 +26,8 @@ LINE: Colour = (222, 220, 214)
 SERIES: tuple[Colour, ...] = ((47, 85, 151), (183, 94, 36), (31, 122, 90), (140, 62, 130), (120, 110, 30), (70, 72, 80))
 _FINE = 4
 """Shapes are drawn so many times larger and then reduced, for smooth edges."""
+_FEW, _MANY = 3, 8
+"""Ticks on an axis."""
 _HEAT = np.array([[16, 14, 38], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]], np.float64)
 
 
@@ -65,7 +69,7 @@ class Sheet:
 
     def picture(self) -> Image:
         """All of it."""
-        from PIL import Image, ImageDraw, ImageFont
+        from PIL import Image, ImageDraw
 
         if self._shapes is None:
             picture = Image.new("RGB", self._size, PAPER)
@@ -75,7 +79,7 @@ class Sheet:
             picture.paste(Image.fromarray(pixels).resize(box, Image.Resampling.NEAREST), corner)
         pen = ImageDraw.Draw(picture)
         for at, text, size, colour, anchor in self._words:
-            pen.text(at, text, fill=colour, font=ImageFont.load_default(size), anchor=anchor)
+            pen.text(at, text, fill=colour, font=font_for(text, size), anchor=anchor)
         return picture
 
 
@@ -93,19 +97,27 @@ class Scale:
         return (value - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Round numbers to write at the axis."""
+        """Round numbers to write at the axis, three at least; steps are equal where a logarithmic range is narrow.
+
+        >>> Scale(1, 5000, log=True).ticks()
+        [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0]
+        >>> Scale(11_000, 22_000, log=True).ticks()
+        [12000.0, 14000.0, 16000.0, 18000.0, 20000.0, 22000.0]
+        """
         if self.log:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-            factors = (1,) if len(decades) > 4 else (1, 3) if len(decades) > 3 else (1, 2, 5)
-            found = [factor * 10.0**decade for decade in decades for factor in factors]
-        else:
-            rough = (self.high - self.low) / 5
-            unit = 10.0 ** math.floor(math.log10(rough))
-            step = min((f * unit for f in (1, 2, 5, 10)), key=lambda step: abs(step - rough))
-            found = [
-                i * step for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)
-            ]
-        return [tick for tick in found if self.low * (1 - 1e-9) <= tick <= self.high * (1 + 1e-9)]
+            for factors in ((1, 2, 5), (1, 3), (1,)):
+                found = [factor * 10.0**decade for decade in decades for factor in factors]
+                inside = [tick for tick in found if self.low * (1 - 1e-9) <= tick <= self.high * (1 + 1e-9)]
+                if _FEW <= len(inside) <= _MANY:
+                    return inside
+            if len(inside) > _MANY:
+                return inside
+        rough = (self.high - self.low) / 5
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = min((f * unit for f in (1, 2, 5, 10)), key=lambda step: abs(step - rough))
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [i * step for i in range(first, last + 1)]
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,14 @@ def made(k, *results):
     return with_metadata(fredfmt.encode(images, np.arange(20) % 4, k=k, step=0.05), results=results)
 
 
-def test_points_tell_what_the_file_records_and_its_whole_size(tmp_path):
+def test_points_tell_what_the_file_records_and_the_size_that_it_had_before(tmp_path):
+    fredfmt.save(made(30), tmp_path / "bare.fred")
     data = made(30, RESULT, RESULT | {"accuracy": 0.8, "protocol": "paper", "epochs": 1000, "std": None}, {"note": 1})
     fredfmt.save(data, tmp_path / "x.fred")
     first, second = points_of(fredfmt.load(tmp_path / "x.fred"), "x.fred")
-    size = (tmp_path / "x.fred").stat().st_size
+    size = (tmp_path / "bare.fred").stat().st_size
+    assert size < (tmp_path / "x.fred").stat().st_size
+    assert first.bytes == second.bytes
     assert (first.bytes, first.bits_per_class) == (size, 8 * size / 4)
     assert (first.accuracy, first.std, first.networks) == (0.7, 0.02, 2)
     assert (first.network, first.protocol, first.made_by) == ("convnet depth 3 width 32", "steps 300", "real images")

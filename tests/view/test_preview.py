@@ -5,10 +5,14 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
+from typer.testing import CliRunner
 
 import fredfmt
+from fredfmt.cli.app import app
 from fredfmt.data.sources import open_source
 from fredfmt.view.drawing import Axes, Scale, Sheet, written
 from fredfmt.view.pictures import pictures, pixels
@@ -86,12 +90,14 @@ def test_every_kind_draws_signals_and_volumes(shape):
 def test_a_volume_shows_its_middle_slice_and_a_signal_the_line_that_it_is():
     volume = made((1, 5, 7, 6), k=40)
     picture = np.asarray(preview(volume, size=14))
-    assert picture.shape == (3 * 16 + 2, 110 + 9 * 14, 3)
+    assert picture.shape == (90 + 3 * 18 - 4 + 20, 40 + 420, 3)
     expected = pixels(pictures(volume, [0])[:, :, 2])[0].repeat(2, axis=0).repeat(2, axis=1)
-    np.testing.assert_array_equal(picture[2:16, 124:136], expected)
+    left = 20 + 110 + 12 + 12
+    np.testing.assert_array_equal(picture[90 : 90 + 14, left : left + 12], expected)
 
     rising = fredfmt.encode(np.linspace(0, 1, 30, dtype=np.float32)[None, None], [0], k=30, mask="low", step=None)
-    line = np.asarray(preview(rising, size=40))[2:42, 110 + 82 : 110 + 162].mean(axis=2)
+    left = 20 + 110 + 80 + 12
+    line = np.asarray(preview(rising, size=40))[90 : 90 + 40, left : left + 80].mean(axis=2)
     columns = np.arange(8, 72)
     heights = line[4:-4].argmin(axis=0)[columns] + 4
     assert np.abs(heights - (37 - 34 * (columns - 3) / 74)).max() <= 1.5
@@ -104,7 +110,7 @@ def test_many_classes_stand_in_columns_and_names_stay_in_theirs():
     )
     picture = np.asarray(preview(data, size=12))
     assert 0.3 < picture.shape[0] / picture.shape[1] < 3
-    assert (picture[:, 104:110] == 255).all()
+    assert (picture[90:, 20 + 104 : 20 + 110] == 255).all()
     assert shortened("short") == "short"
     assert shortened("a\nb\x1bc") == "a bc"
     assert shortened("W" * 40).endswith("W…")
@@ -120,11 +126,73 @@ def test_ticks_are_round_and_inside():
     assert Scale(0, 100).ticks() == [0, 20, 40, 60, 80, 100]
     assert Scale(61.5, 84.2).ticks() == [65, 70, 75, 80]
     assert Scale(1, 49, log=True).ticks() == [1, 2, 5, 10, 20]
+    assert Scale(1, 1e9, log=True).ticks() == [10.0**decade for decade in range(10)]
     assert Scale(1, 100, log=True).at(10) == pytest.approx(0.5)
     assert [written(value) for value in (0.5, 20, 5000, 25_000, 2e6)] == ["0.5", "20", "5,000", "25k", "2M"]
     axes = Axes(Sheet(10, 10), (2, 1, 8, 9), Scale(0, 3), Scale(10, 20))
     assert axes.place(3, 10) == (8, 9)
     assert axes.place(0, 20) == (2, 1)
+
+
+@given(st.floats(1e-3, 1e9), st.floats(1.9, 1e6), st.booleans())
+def test_an_axis_has_three_to_a_few_ticks_wherever_it_lies(low, ratio, log):
+    scale = Scale(low, low * ratio, log=log)
+    ticks = scale.ticks()
+    assert 3 <= len(ticks) <= 20
+    assert ticks == sorted(set(ticks))
+    assert -1e-6 <= scale.at(ticks[0]) < scale.at(ticks[-1]) <= 1 + 1e-6
+
+
+def words(sheet_of, monkeypatch):
+    """All texts that are written on a sheet."""
+    found = []
+    write = Sheet.words
+    monkeypatch.setattr(
+        Sheet, "words", lambda self, at, text, **how: (found.append(text), write(self, at, text, **how))
+    )
+    sheet_of()
+    return found
+
+
+def test_a_contact_sheet_says_what_it_shows(monkeypatch):
+    few = made(count=24)
+    assert {"24 instances of 3 x 13 x 17, 3 classes", "40 of 221 frequencies each, dct, step 0.05"} < set(
+        found := words(lambda: preview(few), monkeypatch)
+    )
+    assert {"mask", "all instances"} < set(found)
+    assert "the first 5 of 8 instances" in words(lambda: preview(few, instances=5), monkeypatch)
+    images = np.random.default_rng(0).normal(size=(9, 1, 4, 5)).astype(np.float32)
+    uneven = fredfmt.encode(images, [0, 0, 0, 0, 0, 0, 1, 1, 1], k=3)
+    found = words(lambda: preview(uneven, instances=4), monkeypatch)
+    assert {"the first 4 instances", "4 of 6", "3 of 3"} < set(found)
+
+
+def test_cells_of_a_contact_sheet_are_equally_far_apart():
+    data = fredfmt.encode(np.zeros((12, 1, 8, 8), np.float32), np.arange(12) % 3, k=2, mask="low", step=None)
+    dark = (np.asarray(preview(data, size=32))[90:] == 0).all(axis=2)
+    edges = lambda line: np.flatnonzero(np.diff(line.astype(int)))  # noqa: E731
+    starts = edges(dark[:, 300])[1::2]
+    assert (np.diff(starts) == 36).all()
+    columns = edges(dark[10, 170:])
+    assert (np.diff(columns[::2]) == 36).all()
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".png", "PNG"), (".JPG", "JPEG"), (".webp", "WEBP"), (".tiff", "TIFF")])
+def test_a_picture_is_of_the_format_that_its_name_says(suffix, kind, tmp_path):
+    fredfmt.save(made(), tmp_path / "x.fred")
+    out = tmp_path / f"sheet{suffix}"
+    assert CliRunner().invoke(app, ["preview", str(tmp_path / "x.fred"), str(out)]).exit_code == 0
+    with Image.open(out) as picture:
+        assert picture.format == kind
+
+
+@pytest.mark.parametrize("words", [("preview", "a.svg"), ("preview", "a"), ("report", "a.pdf"), ("curve", "a.csv")])
+def test_a_name_that_no_format_belongs_to_is_refused_and_nothing_is_written(words, tmp_path):
+    command, name = words
+    done = CliRunner().invoke(app, [command, str(tmp_path / "x.fred"), str(tmp_path / name)])
+    assert isinstance(done.exception, fredfmt.ArgumentError)
+    assert "no such format" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_thumbnails_are_two_pixels_a_character():

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.model.data import FreDData
+from fredfmt.view.fonts import font_for
 
 
 def strengths(data: FreDData) -> NDArray[np.float64]:
@@ -27,10 +28,8 @@ def names_of_masks(data: FreDData) -> list[str]:
 
 def shortened(name: str, room: float = 98) -> str:
     """A name that fits into ``room`` pixels: one line, without what cannot be printed."""
-    from PIL import ImageFont
-
-    font = ImageFont.load_default(12)
     line = "".join(letter for letter in " ".join(name.split()) if letter.isprintable())
+    font = font_for(line, 12)
     if font.getlength(line) <= room:
         return line
     while line and font.getlength(f"{line}…") > room:
@@ -41,3 +40,8 @@ def shortened(name: str, room: float = 98) -> str:
 def first_of(shown: int, count: int, what: str) -> str:
     """What to add where a picture leaves some out; nothing if it does not."""
     return f", the first {shown} of {count} {what}" if shown < count else ""
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun: 1 instance, 2,000 instances."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
