@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 FREDFMT := $(BIN)/fredfmt
 OUT ?= demo
+# Tests run in as many processes as there are cores, of one thread each.
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 .PHONY: demo demo-fashion test quick lint docs installed dist fuzz bench clean
 
@@ -25,13 +28,13 @@ demo: $(VENV)/.users
 demo-fashion: $(VENV)/.users
 	sh examples/demo.sh $(FREDFMT) fashion-mnist $(OUT)/fashion-mnist
 
-# Everything that continuous integration checks.
+# Everything but the jobs further down: under eight minutes on two cores.
 test: lint docs
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
-# The tests that take less than ten seconds each.
+# All but whole pages, examples, several processes and compilation: under two minutes on two cores.
 quick: $(VENV)/.developers
-	$(BIN)/python -m pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 lint: installed
 	$(BIN)/ruff check .

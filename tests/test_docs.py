@@ -74,6 +74,7 @@ def published(distilled, tmp_path, monkeypatch):
     hub.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run(page, distilled, published, tmp_path, monkeypatch):
     found = [(language, tiny(text)) for language, text, run in blocks(page) if run and language in ("python", "sh")]

@@ -10,6 +10,7 @@ import pytest
 from fredfmt import encode, save
 from fredfmt.data.sources import open_source
 
+pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -59,8 +60,8 @@ def test_the_plain_loop(file):
     assert right(text) > 60
 
 
+@pytest.mark.needs("lightning")
 def test_lightning(file):
-    pytest.importorskip("lightning", reason="Lightning is not installed: pip install lightning")
     text = run("train_lightning.py", file, "digits", "25")
     assert "100 steps in 25 epochs" in text
     assert right(text) > 60

@@ -36,8 +36,6 @@ def load_compiled(module: str, functions: Mapping[str, tuple[Any, Sequence[Any]]
 
     Examples
     --------
-    >>> bool(load_compiled("fredfmt.codec._planes", {}))
-    True
     >>> load_compiled("fredfmt.codec._nowhere", {}).absence
     'fredfmt.codec._nowhere is not installed: no C compiler was found, or it could not build it'
     """

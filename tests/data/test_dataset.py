@@ -3,7 +3,6 @@
 import multiprocessing
 import pickle
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from torchvision.transforms import v2
 from fredfmt import FreDData, FreDDataset, FredError, encode, save
 from fredfmt.errors import FredFileNotFoundError, FredIndexError
 
-FASHION = Path("/usr/share/datasets/fashion-mnist")
 MEAN, STD = (0.1, 0.2), (0.3, 0.4)
 
 
@@ -311,7 +309,7 @@ def test_the_base_class_is_torchs():
     assert repr(dataset).startswith("FreDDataset of FreDData: 23 instances of 2x13x17, 5 classes")
 
 
-@pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is absent")
+@pytest.mark.needs("fashion-mnist")
 def test_real_images_come_back_nearly_as_they_were(tmp_path):
     from fredfmt.data.sources import open_source
 

@@ -2,19 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
 from fredfmt.data.sources import Source, open_source
 from fredfmt.model.metadata import Normalization
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread():
-    """Networks this small are quicker on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ def test_going_on_gives_the_same_bytes(patches, folder, tmp_path):
     assert Experts(tmp_path).digest == Experts(folder).digest
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_bytes(patches, folder, tmp_path):
     reports = []
     train_experts(patches, tmp_path, CONFIG, count=3, workers=2, progress=reports.append)

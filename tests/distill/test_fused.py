@@ -35,6 +35,7 @@ def assert_equal(ours, exact):
         assert (mine - right).norm() <= 1e-6 * right.norm() + 1e-5
 
 
+@pytest.mark.needs("a C compiler")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_norm_relu_and_pooling_and_their_derivatives(shape, threads):

@@ -148,6 +148,7 @@ save(data, sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_bits(digits, tmp_path):
     config = DistillConfig(objective="dm", k=24, iterations=40, batch_real=4, network=NetworkConfig(width=4, depth=2))
     out = tmp_path / "digits.fred"

@@ -57,7 +57,8 @@ def front_matter(text):
 
 def croissant(path, caplog):
     """The document as mlcroissant reads it, and what it finds wrong."""
-    mlcroissant = pytest.importorskip("mlcroissant")
+    import mlcroissant
+
     with caplog.at_level(logging.ERROR, "absl"):
         issues = mlcroissant.Dataset(str(path)).metadata.ctx.issues
     return json.loads(path.read_text()), issues
@@ -83,6 +84,7 @@ def check_citation(found):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.needs("mlcroissant")
 def test_a_whole_card(rich, tmp_path, caplog):
     made = card(rich, tmp_path / "card", **SAID)
     assert [path.name for path in made.files] == [
@@ -123,6 +125,7 @@ def test_the_lines_to_load_it_are_python(rich, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.needs("mlcroissant")
 def test_nothing_is_made_up(tmp_path, caplog):
     save(make(), tmp_path / "x.fred")
     made = card(tmp_path / "x.fred", tmp_path / "card")

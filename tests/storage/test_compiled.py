@@ -1,15 +1,14 @@
 """Loading compiled loops: declared, absent, broken, or from another version."""
 
 import ctypes
-import doctest
 from importlib.machinery import ModuleSpec
 
 import pytest
 
-import fredfmt.storage.compiled
 from fredfmt.storage.compiled import load_compiled
 
 
+@pytest.mark.needs("a C compiler")
 def test_functions_are_declared():
     loaded = load_compiled("fredfmt.codec._planes", {"fredfmt_planes": (ctypes.c_int, [ctypes.c_void_p] * 9)})
     assert loaded
@@ -30,12 +29,8 @@ def test_absent_loops_say_why(origin, words, tmp_path, monkeypatch):
     assert words in loaded.absence
 
 
+@pytest.mark.needs("a C compiler")
 def test_a_library_of_another_version_is_not_used():
     loaded = load_compiled("fredfmt.codec._planes", {"fredfmt_of_tomorrow": (None, [])})
     assert not loaded
     assert "another version" in loaded.absence
-
-
-def test_examples_run():
-    assert doctest.testmod(fredfmt.storage.compiled).attempted == 2
-    assert doctest.testmod(fredfmt.storage.compiled).failed == 0

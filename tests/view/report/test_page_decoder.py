@@ -12,6 +12,7 @@ from numcodecs import blosc
 import fredfmt
 from fredfmt.data.sources import open_source
 
+pytestmark = pytest.mark.needs("node")
 HERE = Path(__file__).parent
 SPEC = HERE.parents[2] / "spec"
 sys.path.append(str(SPEC / "conformance"))

@@ -3,27 +3,25 @@
 import base64
 import io
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from needed import CHROMIUM
 from PIL import Image
 
 import fredfmt
 from fredfmt.data.sources import open_source
 from fredfmt.view.report import report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FASHION = Path("/usr/share/datasets/fashion-mnist")
+pytestmark = pytest.mark.needs("playwright", "chromium")
 
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright: not installed")
-    if CHROMIUM is None:
-        pytest.skip("the page is tested in Chromium, and there is none: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
         yield driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
@@ -61,8 +59,9 @@ def digits(per_class=2, **options):
 
 def colour_photographs():
     """Patches of two photographs, 24x36: sky and buildings, petals and leaves."""
-    datasets = pytest.importorskip("sklearn.datasets", reason="the photographs come with scikit-learn: not installed")
-    photographs = datasets.load_sample_images().images
+    from sklearn.datasets import load_sample_images
+
+    photographs = load_sample_images().images
     patches = [photo[y : y + 24, x : x + 36] for photo in photographs for y, x in ((9, 9), (120, 200), (260, 400))]
     images = np.stack(patches).transpose(0, 3, 1, 2).astype(np.float32) / 255
     mean, std = (0.47, 0.45, 0.42), (0.24, 0.23, 0.25)
@@ -98,12 +97,16 @@ def set_slider(page, name, value):
     slider.fill(str(value))
 
 
-@pytest.mark.parametrize("kind", ["fashion-mnist", "rgb"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("fashion-mnist", marks=pytest.mark.needs("fashion-mnist")),
+        pytest.param("rgb", marks=pytest.mark.needs("sklearn")),
+    ],
+)
 def test_every_instance_is_drawn_as_fredfmt_decodes_it(show, kind):
     if kind == "rgb":
         data, asked = colour_photographs(), {"k": 31, "size": (40, 60)}
-    elif not FASHION.is_dir():
-        pytest.skip("no Fashion-MNIST: apt-get install dataset-fashion-mnist")
     else:
         source = open_source("fashion-mnist").sample(16, seed=0)
         data = fredfmt.encode(source.normalized, source.labels, k=49, step=0.5, normalization=source.normalization)
@@ -319,7 +322,7 @@ def test_on_a_narrow_screen_an_instance_opens_under_its_class(show):
     assert abs(number.bounding_box()["y"] - before) < 1
     assert page.evaluate("document.activeElement.id") == "instance"
     page.set_viewport_size({"width": 1280, "height": 760})
-    page.wait_for_function("document.getElementById('about-chosen').parentElement.id === 'columns'")
+    page.wait_for_selector("#columns > #about-chosen")
 
 
 def test_pixels_are_squares_of_one_size_and_smooth_where_there_are_too_many(show):

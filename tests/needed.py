@@ -1,0 +1,29 @@
+"""Tools and data that some tests need beside fredfmt: a test says so by ``@pytest.mark.needs("node")``.
+
+Names that are not in `TOOLS` are Python modules.
+"""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+COMPILER = shutil.which("cc")
+
+TOOLS = {
+    "chromium": (CHROMIUM, "apt-get install chromium"),
+    "node": (shutil.which("node"), "apt-get install nodejs"),
+    "a C compiler": (COMPILER, "apt-get install gcc"),
+    "fashion-mnist": (FASHION.is_dir(), "apt-get install dataset-fashion-mnist"),
+}
+"""Whether each is here, and how to install it."""
+
+
+def absence(name: str) -> str | None:
+    """Why a test that needs ``name`` cannot run here, None where it can."""
+    if name in TOOLS:
+        found, install = TOOLS[name]
+    else:
+        found, install = importlib.util.find_spec(name), "pip install -e '.[dev]'"
+    return None if found else f"{name} is missing: {install}"

@@ -1,0 +1,34 @@
+"""Every example (``>>>``) in a docstring runs, each module's in an empty folder."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = {"fredfmt": "fredfmt", "distill": "fredfmt.distill", "cli": "fredfmt.cli"}
+"""The package that each folder of the repository is installed as."""
+
+
+def modules_with_examples():
+    """The names of all modules whose text has an example."""
+    for folder, package in PACKAGES.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if ">>> " in path.read_text():
+                parts = path.relative_to(ROOT / folder).with_suffix("").parts
+                yield ".".join((package, *parts)).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("name", list(modules_with_examples()))
+def test_examples_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FREDFMT_CACHE", str(tmp_path / "cache"))
+    found = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(name))
+    examples = [part for part in found if part.examples]
+    assert examples, f"{name} has `>>> ` where no docstring begins"
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    report = []
+    for part in examples:
+        runner.run(part, out=report.append)
+    assert runner.failures == 0, "".join(report)
