@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,19 +28,13 @@ def speak_any_language() -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout; letters that would steer a terminal are spelled as JSON escapes."""
     whole = sys.stdout.encoding.lower().startswith("utf")
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not whole) + "\n")
-
-
-def printable(text: str) -> str:
-    """A text from a file for a terminal: what would steer it, or turn the reading direction, written as escapes."""
-    kept = "\n\u200d"  # the second joins emoji
-    return "".join(letter if letter.isprintable() or letter in kept else _escaped(letter) for letter in text)
-
-
-def _escaped(letter: str) -> str:
-    return letter.encode("unicode_escape").decode()
+    text = json.dumps(value, indent=2, ensure_ascii=not whole)
+    sys.stdout.write(
+        "".join(letter if letter.isprintable() or letter in "\n" else json.dumps(letter)[1:-1] for letter in text)
+        + "\n"
+    )
 
 
 def plain(value: object) -> Text:
@@ -138,10 +132,9 @@ def refuse_existing(path: Path, force: bool) -> None:
 def check_output(path: Path, force: bool) -> None:
     """Raise the error that saving data to ``path`` would end in, before any work: suffix, folder, what is there."""
     from fredfmt.storage.files import container_of
-    from fredfmt.storage.writing import beside
+    from fredfmt.storage.writing import check_target
 
-    container_of(path)
-    beside(path)
+    check_target(path, data_set=container_of(path) == ".fred.zarr")
     refuse_existing(path, force)
 
 

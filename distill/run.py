@@ -33,7 +33,7 @@ from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.model.data import FreDData
-from fredfmt.storage.writing import beside
+from fredfmt.storage.writing import check_target
 from fredfmt.transforms import live_frequencies, spatial_size
 
 _log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ def distill(
         config = replace(config, network=NetworkConfig(factory_name(network)))
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None:
-        beside(path)  # refuses a folder that is not there
+        check_target(path)
     run = _Run(source.in_space(config.zca_epsilon if config.zca else None), config, device, objective, network)
     if path is not None and resume:
         run.restore(path)

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+_HINTS = {
+    errno.ENOSPC: "Make room on the disk",
+    errno.EDQUOT: "Your quota is used up: make room",
+    errno.EACCES: "Check who may read and write there",
+    errno.EPERM: "Check who may read and write there",
+    errno.EROFS: "Choose a place that can be written to",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.ENOENT: "Check the path",
+    errno.ENOTDIR: "Part of the path is a file, not a folder",
+    errno.EISDIR: "A folder is in the way: choose another name",
+    errno.ELOOP: "A symbolic link leads back to itself",
+}
+"""What to do about what the operating system refused, by its number for it."""
 
 _PLACE: ContextVar[tuple[str, ...]] = ContextVar("place", default=())
 _COLLECTED: ContextVar[list[FredError] | None] = ContextVar("collected", default=None)
@@ -47,6 +62,7 @@ class FredError(ValueError):
         self.rule = rule
 
     def __str__(self) -> str:
+        """One line, whatever a file or an address put into it."""
         text = f"{self.where}: {self.what}" if self.where else self.what
         if self.expected is not None:
             text += f"; expected {self.expected}"
@@ -54,7 +70,26 @@ class FredError(ValueError):
             text += f"{',' if self.expected is not None else ';'} found {self.found}"
         if self.rule:
             text += f" [{self.rule}]"
-        return f"{text}. {self.hint}" if self.hint else text
+        return one_line(f"{text}. {self.hint}" if self.hint else text)
+
+
+def printable(text: str) -> str:
+    """A text from a stranger: what would steer a terminal, or turn the reading direction, is written as escapes.
+
+    Line ends stay, and so does the zero-width joiner of emoji.
+
+    >>> printable("caf\u00e9 \x1b[2J \u202e")
+    'caf\u00e9 \\x1b[2J \\u202e'
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\u200d" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def one_line(text: str) -> str:
+    """`printable`, line ends escaped, too."""
+    return printable(text).replace("\n", "\\n")
 
 
 class ArgumentError(FredError):
@@ -67,6 +102,10 @@ class FredIndexError(FredError, IndexError):
 
 class FredFileNotFoundError(FredError, FileNotFoundError):
     """There is no file at that path."""
+
+
+class AccessError(FredError, OSError):
+    """The operating system refused to read or to write a file; ``errno`` is its number for why."""
 
 
 class FormatError(FredError):
@@ -101,6 +140,20 @@ def located(where: object) -> Iterator[None]:
         yield
     finally:
         _PLACE.reset(token)
+
+
+@contextmanager
+def access_explained(what: str, where: object = "") -> Iterator[None]:
+    """Turn an `OSError` of the block into an `AccessError` that says ``what``, where, why and what to do."""
+    try:
+        yield
+    except FredError:
+        raise
+    except OSError as error:
+        found = error.strerror or str(error) or type(error).__name__
+        refused = AccessError(what, where=str(where), found=found, hint=_HINTS.get(error.errno or 0, ""))
+        refused.errno = error.errno
+        raise refused from error
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError, IntegrityError, SourceError, located
+from fredfmt.errors import ArgumentError, FormatError, IntegrityError, SourceError, access_explained, located
 from fredfmt.model import limits as limits_
 from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.digest import check_spelling, digest_of_data
@@ -18,7 +19,8 @@ from fredfmt.storage import cache
 from fredfmt.storage.addresses import Address, NoPiecesError, Pieces, is_address, shown, unchanged
 from fredfmt.storage.containers import archive, directory, hdf5, hierarchy
 from fredfmt.storage.containers.package import Package, pack, unpack, unpack_classes
-from fredfmt.storage.writing import replace_directory, replacing
+from fredfmt.storage.partials import status_of
+from fredfmt.storage.writing import check_target, replace_directory, replacing
 
 File: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
@@ -27,6 +29,8 @@ SUFFIXES = (".fred", ".fred.zarr", ".fred.h5")
 _PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _LARGE = 1 << 20
 """Bytes of the smallest file that is worth more requests than one."""
+_PIECE = 1 << 20
+"""Bytes that are read at once from what does not say how much there is."""
 _FIRST = 64 << 10
 """Bytes asked for first where the metadata alone are wanted; most fit several times."""
 
@@ -121,17 +125,30 @@ def save(data: FreDData, path: str | os.PathLike[str]) -> None:
     """Write a data set to ``path``, in the container that the suffix names: ``.fred``, ``.fred.zarr`` or ``.fred.h5``.
 
     The same data always give the same bytes. The file appears whole or not at all: it is written beside its place,
-    synced and renamed; a file that was there before is replaced.
+    synced and renamed. A data set that was there before is replaced, keeps its mode, and may be read meanwhile: every
+    reader gets the old or the new one. A symbolic link stays and goes on to lead to the data.
+
+    Raises
+    ------
+    ArgumentError
+        For a name without one of the suffixes, or if something else is in the way, such as a folder that is not a
+        data set.
+    AccessError
+        For what the operating system refuses: no room, no permission, too long a name. Nothing was changed.
     """
     expect_data(data)
     path = Path(path)
     container = container_of(path)
-    with located(path):
-        if container == ".fred.zarr":
-            replace_directory(path, hierarchy.encode(pack(data)))
-        else:
-            with replacing(path) as target:
-                target.write(_encode(data, container))
+    check_target(path, data_set=container == ".fred.zarr")
+    if container == ".fred.zarr":
+        with located(path):
+            entries = hierarchy.encode(pack(data))
+        replace_directory(path, entries)
+    else:
+        with located(path):
+            content = _encode(data, container)
+        with replacing(path) as target:
+            target.write(content)
 
 
 def convert(source: File, path: str | os.PathLike[str], *, limits: Limits = limits_.DEFAULT) -> None:
@@ -162,13 +179,11 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
         content = Address(file).fetch(limits)
     elif isinstance(file, str | os.PathLike):
         path = Path(file)
-        if path.is_dir():
-            entries, size = directory.read(path, limits=limits)
-            return hierarchy.decode(entries, size, limits=limits)
-        if not path.exists():
-            raise FredFileNotFoundError("no such file", hint="Check the path")
-        with open(path, "rb") as stream:
-            content = _read(stream, limits)
+        with access_explained("cannot be read"):
+            if stat.S_ISDIR(status_of(path).st_mode):
+                entries, size = directory.read(path, limits=limits)
+                return hierarchy.decode(entries, size, limits=limits)
+            content = _read_file(path, limits)
     else:
         content = _read(file, limits)
     return _decode(content, limits)
@@ -233,17 +248,22 @@ def _check_expected(data: FreDData, expected: str | None) -> None:
 
 def _decode(content: bytes, limits: Limits) -> Package:
     """The package in the bytes of a file."""
-    if content[:4] == archive.MAGIC:
+    _check_beginning(content, len(content))
+    if content[: len(archive.MAGIC)] == archive.MAGIC:
         return hierarchy.decode(archive.unpack(content, limits=limits), len(content), limits=limits)
-    if content[: len(hdf5.MAGIC)] == hdf5.MAGIC:
-        return hdf5.decode(content, limits=limits)
-    raise FormatError(
-        "not a fredfmt file",
-        expected=" or ".join(SUFFIXES),
-        found=f"{len(content)} bytes beginning {content[:8]!r}",
-        hint="This is a web page: take the address of the file itself" if _PAGE.match(content) else "",
-        rule="FRED-400",
-    )
+    return hdf5.decode(content, limits=limits)
+
+
+def _check_beginning(content: bytes, size: int) -> None:
+    """Raise `FormatError` if a file of ``size`` bytes that begins so is no container."""
+    if not content.startswith((archive.MAGIC, hdf5.MAGIC)):
+        raise FormatError(
+            "not a fredfmt file",
+            expected=" or ".join(SUFFIXES),
+            found=f"{size} bytes beginning {content[:8]!r}",
+            hint="This is a web page: take the address of the file itself" if _PAGE.match(content) else "",
+            rule="FRED-400",
+        )
 
 
 def _encode(data: FreDData, container: str) -> bytes:
@@ -259,10 +279,39 @@ def container_of(path: Path) -> str:
     raise ArgumentError("the file name does not say which container", where=str(path), expected=" or ".join(SUFFIXES))
 
 
+def _read_file(path: Path, limits: Limits) -> bytes:
+    """All of a regular file; of what is too large, or not a data set, no more than its beginning is read."""
+    _expect_file(path.stat().st_mode)
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+        status = os.fstat(stream.fileno())
+        _expect_file(status.st_mode)
+        limits_.check(status.st_size, limits.file_bytes, "the size of the file", name="file_bytes")
+        _check_beginning(stream.read(len(hdf5.MAGIC)), status.st_size)
+        stream.seek(0)
+        return stream.read(status.st_size)
+
+
+def _expect_file(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise FormatError(
+            "neither a file nor a folder but a pipe, a socket or a device",
+            expected="a regular file, or the folder of a .fred.zarr",
+            hint="Copy it into a file, or pass a file object",
+            rule="FRED-400",
+        )
+
+
 def _read(stream: IO[bytes], limits: Limits) -> bytes:
-    content = stream.read(limits.file_bytes + 1)
-    limits_.check(len(content), limits.file_bytes, "the size of the file", name="file_bytes")
-    return content
+    """What is left of a file object, in pieces, as nobody knows how much that is."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := stream.read(_PIECE):
+        if not isinstance(piece, bytes):
+            raise ArgumentError("not a file object of bytes", expected="open(path, 'rb')", found=type(piece).__name__)
+        pieces.append(piece)
+        size += len(piece)
+        limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")
+    return b"".join(pieces)
 
 
 def _name(file: File) -> str:

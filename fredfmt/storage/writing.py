@@ -1,54 +1,156 @@
-"""Files and folders that appear whole or not at all: written beside their place, synced and renamed."""
+"""Files and folders that appear whole or not at all: written in a partial beside their place, synced and renamed."""
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from fredfmt.errors import FredFileNotFoundError
+from fredfmt.errors import ArgumentError, FredFileNotFoundError, access_explained
 from fredfmt.storage.containers import directory
+from fredfmt.storage.partials import OLD, partial
+
+_ATTEMPTS = 100
+"""Times that several writers of one folder can come between each other before one of them gives up."""
+_REFUSED = "cannot be written"
+_NAME_BYTES = 255
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of ``path`` when the block ends well, and leaves no trace when not."""
-    temporary = beside(path)
-    try:
-        with open(temporary, "xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+    """A file to write that takes the place of ``path`` when the block ends well, and leaves no trace when not.
+
+    What was there before keeps its mode, and a symbolic link goes on to lead to the file. Raises `ArgumentError` if
+    anything but a file is in the way and `AccessError` for what the operating system refuses.
+    """
+    with replacing_path(path) as new, open(new, "x+b") as stream:
+        target = _target(path)
+        if target.exists():
+            os.chmod(new, stat.S_IMODE(target.stat().st_mode))
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
-def replace_directory(path: Path, entries: dict[str, bytes]) -> None:
-    """A folder of files that takes the place of ``path``."""
-    temporary = beside(path)
-    try:
-        directory.write(temporary / "new", entries)
-        if path.exists() or path.is_symlink():
-            os.replace(path, temporary / "old")
-        os.replace(temporary / "new", path)
-    finally:
-        if not path.exists() and (temporary / "old").exists():
-            os.replace(temporary / "old", path)
-        shutil.rmtree(temporary, ignore_errors=True)
-    _sync(path.parent)
+@contextmanager
+def replacing_path(path: Path) -> Iterator[Path]:
+    """A path to make a file or a folder at, as `replacing`; only a file can be replaced, by either."""
+    check_target(path)
+    target = _target(path)
+    with access_explained(_REFUSED, path):
+        with partial(target) as folder:
+            yield folder / "new"
+            os.replace(folder / "new", target)
+        _sync(target.parent)
 
 
-def beside(path: Path) -> Path:
-    """A fresh hidden name in the folder of ``path``, to write to before renaming."""
-    if not path.parent.is_dir():
-        raise FredFileNotFoundError("no such folder", where=str(path.parent), hint="Make it first")
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
+def replace_directory(path: Path, entries: Mapping[str, bytes]) -> None:
+    """A data set as a folder of files that takes the place of ``path``: another data set, or nothing.
+
+    The two are exchanged in one step, where the system can, so that a reader finds the old or the new data whole.
+    Raises `ArgumentError` for anything else that is in the way; it stays.
+    """
+    check_target(path, data_set=True)
+    target = _target(path)
+    with access_explained(_REFUSED, path):
+        with partial(target) as folder:
+            new = folder / "new"
+            directory.write(new, entries)
+            if target.exists():
+                os.chmod(new, stat.S_IMODE(target.stat().st_mode))
+            _put(new, target, folder / OLD)
+        _sync(target.parent)
+
+
+def check_target(path: Path, *, data_set: bool = False) -> None:
+    """Raise the error that writing to ``path`` would end in, as far as one can tell before.
+
+    Its folder must be there and be writable. What is at ``path`` can be replaced if it is a file, or, by a ``data_set``
+    that is a folder, if it is such a data set.
+    """
+    with access_explained(_REFUSED, path):
+        target = _target(path)
+        if not target.parent.is_dir():
+            raise FredFileNotFoundError("no such folder", where=str(target.parent), hint="Make it first")
+        if len(os.fsencode(target.name)) > _NAME_BYTES:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        try:
+            mode = target.stat().st_mode
+        except FileNotFoundError:
+            mode = None
+        if not os.access(target.parent, os.W_OK):
+            number = errno.EROFS if os.statvfs(target.parent).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(number, os.strerror(number))
+    if mode is None:
+        return
+    if data_set and stat.S_ISDIR(mode):
+        if directory.holds_only_a_data_set(target):
+            return
+        what = "a folder that is not a data set, or holds more than one, is in the way"
+    elif stat.S_ISDIR(mode):
+        what = "a folder is in the way"
+    elif data_set or not stat.S_ISREG(mode):
+        what = "a file is in the way" if stat.S_ISREG(mode) else "neither a file nor a folder"
+    else:
+        return
+    raise ArgumentError(
+        what, where=str(path), hint="Nothing was changed: choose another name, or take it away yourself"
+    )
+
+
+def _target(path: Path) -> Path:
+    """Where a path leads to through symbolic links, which stay."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _put(new: Path, target: Path, old: Path) -> None:
+    """Move a folder to ``target``; a data set that is there ends up in the same partial."""
+    for _ in range(_ATTEMPTS):
+        if target.exists():
+            check_target(target, data_set=True)
+            if _exchange(new, target):
+                return
+        try:
+            os.rename(new, target)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        _move_away(target, old)
+    raise OSError(errno.EBUSY, "others write to it all the time")
+
+
+def _move_away(target: Path, old: Path) -> None:
+    """Where two folders cannot be exchanged: for a moment there is none, which readers wait for."""
+    shutil.rmtree(old, ignore_errors=True)
+    with suppress(FileNotFoundError):  # another writer has just done the same
+        os.rename(target, old)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two folders change places in one step; False where that is not possible, or one is not there any more."""
+    if sys.platform not in ("linux", "darwin"):
+        return False
+    library = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(one), os.fsencode(other)
+    if hasattr(library, "renameat2"):
+        here, exchange = -100, 2
+        status = library.renameat2(here, names[0], here, names[1], exchange)
+    elif hasattr(library, "renamex_np"):
+        status = library.renamex_np(*names, 2)
+    else:
+        return False
+    number = ctypes.get_errno()
+    if status and number not in (errno.ENOENT, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        raise OSError(number, os.strerror(number))
+    return not status
 
 
 def _sync(folder: Path) -> None:

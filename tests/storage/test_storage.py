@@ -3,13 +3,8 @@
 import hashlib
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -368,44 +363,3 @@ def test_saving_replaces_what_was_there(tmp_path):
         save(make(soft=True), tmp_path / f"x{suffix}")
         assert load(tmp_path / f"x{suffix}") == make(soft=True)
     assert {path.name for path in tmp_path.iterdir()} == {f"x{suffix}" for suffix in SUFFIXES}
-
-
-KILLED = """
-import os, signal, sys
-import numpy as np
-from pathlib import Path
-from fredfmt import encode, save
-generator = np.random.default_rng(1)
-data = encode(generator.standard_normal((9, 2, 13, 17)).astype("f4"), np.arange(9) % 3, k=11)
-real, calls = getattr(os, sys.argv[2]), 0
-def killed(*args, **kwargs):
-    global calls
-    calls += 1
-    if calls == int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args, **kwargs)
-setattr(os, sys.argv[2], killed)
-save(data, Path(sys.argv[1]))
-"""
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize(("function", "call"), [("fsync", 1), ("fsync", 2), ("replace", 1)])
-def test_a_killed_writer_leaves_the_old_file(tmp_path, suffix, function, call):
-    path = tmp_path / f"x{suffix}"
-    save(make(), path)
-    run = subprocess.run([sys.executable, "-c", KILLED, path, function, str(call)], check=False, cwd=tmp_path)
-    assert run.returncode == -signal.SIGKILL
-    after_rename = suffix != ".fred.zarr" and (function, call) == ("fsync", 2)
-    assert (load(path) == make()) != after_rename
-
-
-def test_a_failing_writer_leaves_no_trace(tmp_path, monkeypatch):
-    def full(handle):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    for suffix in SUFFIXES:
-        with pytest.raises(OSError, match="No space"):
-            save(make(), tmp_path / f"x{suffix}")
-    assert list(Path(tmp_path).iterdir()) == []

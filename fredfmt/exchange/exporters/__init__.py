@@ -8,7 +8,6 @@ beside these and a line in `EXPORTERS`.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +23,7 @@ from fredfmt.exchange.exporters.png import png
 from fredfmt.exchange.exporters.safetensors import safetensors
 from fredfmt.exchange.exporters.webdataset import webdataset
 from fredfmt.model.data import FreDData
-from fredfmt.storage.writing import beside
+from fredfmt.storage.writing import replacing_path
 
 Exporter: TypeAlias = Callable[[FreDData, Path], None]
 
@@ -86,15 +85,8 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
             found=chosen,
             hint="These hold them as they are; the program that reads them has to whiten its test images alike (--zca)",
         )
-    temporary = beside(path)
-    try:
-        EXPORTERS[chosen](data, temporary)
-        os.replace(temporary, path)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+    with replacing_path(path) as new:
+        EXPORTERS[chosen](data, new)
     return _space(data, chosen)
 
 

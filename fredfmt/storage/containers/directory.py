@@ -3,43 +3,118 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fredfmt.errors import FormatError
+from fredfmt.errors import FormatError, access_explained
 from fredfmt.model import limits as limits_
+from fredfmt.model.data import ARRAYS
 from fredfmt.storage.containers.names import check_name
+from fredfmt.storage.partials import status_of
+
+_ROOT, _BEGINNING = "zarr.json", b'{"attributes":{"fred":'
+_ATTEMPTS = 1000
+"""Times that a directory may be replaced while it is read before that is an error."""
 
 
 def write(path: Path, entries: Mapping[str, bytes]) -> None:
     """Write every entry below ``path``, which must not exist, and sync it to disk."""
+    folders = {path}
     for name, content in entries.items():
         target = path / name
         target.parent.mkdir(parents=True, exist_ok=True)
+        folders |= {folder for folder in target.parents if folder.is_relative_to(path)}
         with open(target, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+    for folder in folders:
+        handle = os.open(folder, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
 
 
 def read(path: Path, *, limits: limits_.Limits = limits_.DEFAULT) -> tuple[dict[str, bytes], int]:
-    """All entries below ``path`` and their total size. Links and anything but plain files are refused."""
-    files: dict[str, os.DirEntry[str]] = {}
-    folders = [("", str(path))]
-    while folders:
-        prefix, folder = folders.pop()
-        with os.scandir(folder) as found:
-            for entry in found:
-                name = check_name(prefix + entry.name)
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append((f"{name}/", entry.path))
-                elif entry.is_file(follow_symlinks=False):
-                    files[name] = entry
-                else:
-                    raise FormatError(
-                        "neither a plain file nor a folder", where=name, hint="Links are not followed", rule="FRED-410"
-                    )
-                limits_.check(len(files) + len(folders), limits.entries, "the number of files", name="entries")
-    size = sum(entry.stat(follow_symlinks=False).st_size for entry in files.values())
-    limits_.check(size, limits.file_bytes, "the size of the files", name="file_bytes")
-    return {name: Path(entry.path).read_bytes() for name, entry in sorted(files.items())}, size
+    """All entries below ``path`` and their total size, of one moment: if it is replaced meanwhile, the old or the new.
+
+    Links, empty folders and anything but plain files are refused.
+    """
+    for _ in range(_ATTEMPTS):
+        with access_explained("cannot be read"):
+            status_of(path)
+            try:
+                handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue
+            try:
+                return _read(handle, path, limits)
+            except (OSError, FormatError):
+                if _is_at(handle, path):
+                    raise
+            finally:
+                os.close(handle)
+    raise FormatError("is replaced again and again while it is read", hint="Try again when the writers have ended")
+
+
+def holds_only_a_data_set(path: Path) -> bool:
+    """Whether a folder is a data set, sound or damaged, and nobody's other files are in it."""
+    try:
+        with open(path / _ROOT, "rb") as file:
+            beginning = file.read(len(_BEGINNING))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+    found = {entry.relative_to(path).parts[0] for entry in path.rglob("*") if not entry.is_dir() or entry.is_symlink()}
+    return beginning == _BEGINNING and found <= {_ROOT, *ARRAYS}
+
+
+def _read(handle: int, path: Path, limits: limits_.Limits) -> tuple[dict[str, bytes], int]:
+    sizes: dict[str, int] = {}
+    for name, size in _files(handle):
+        sizes[name] = size
+        limits_.check(len(sizes), limits.entries, "the number of files", name="entries")
+    if not _is_at(handle, path):  # what is listed now may lack what was deleted already
+        raise FileNotFoundError
+    total = sum(sizes.values())
+    limits_.check(total, limits.file_bytes, "the size of the files", name="file_bytes")
+    return {name: _content(handle, name, size) for name, size in sorted(sizes.items())}, total
+
+
+def _files(handle: int, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """The names and sizes of all files below an open directory."""
+    empty = True
+    with os.scandir(handle) as found:
+        for entry in found:
+            empty, name = False, check_name(prefix + entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                below = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
+                try:
+                    yield from _files(below, f"{name}/")
+                finally:
+                    os.close(below)
+            elif entry.is_file(follow_symlinks=False):
+                yield name, entry.stat(follow_symlinks=False).st_size
+            else:
+                raise FormatError(
+                    "neither a plain file nor a folder", where=name, hint="Links are not followed", rule="FRED-410"
+                )
+    if prefix and empty:
+        raise FormatError("an empty folder", where=prefix.rstrip("/"), expected="files", rule="FRED-410")
+
+
+def _content(handle: int, name: str, size: int) -> bytes:
+    """The file of that name, if it still is one, and of that size."""
+    below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
+    with open(below, "rb") as file:
+        content = file.read(size) if stat.S_ISREG(os.fstat(below).st_mode) else b""
+    if len(content) != size:
+        raise FormatError("changes while it is read", where=name, expected=f"{size} bytes", found=len(content))
+    return content
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether an open directory still is the one at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
