@@ -344,9 +344,25 @@ def named_pipe(path: Path) -> None:
 
 
 @attack_folder(LimitError, "303")
+def files_without_end(path: Path) -> None:
+    for number in range(4200):
+        (path / f"f{number}").touch()
+
+
+@attack_folder(FormatError, "410")
 def folders_without_end(path: Path) -> None:
     for number in range(4200):
         (path / f"d{number}").mkdir()
+
+
+@attack_folder(FormatError, "410")
+def empty_folder(path: Path) -> None:
+    (path / "labels" / "c" / "1").mkdir()
+
+
+@attack_folder(FormatError, "410")
+def pipe_in_a_folder(path: Path) -> None:
+    os.mkfifo(path / "labels" / "c" / "1")
 
 
 # HDF5, its user block always right
