@@ -14,8 +14,8 @@ _PACKAGES = {name: name for name in ("h5py", "numcodecs", "torch", "torchvision"
 def main() -> None:
     """Run the command line. Anything wrong with the input is one line on stderr and exit status 1."""
     from fredfmt.cli.app import app
-    from fredfmt.cli.console import printable, say, speak_any_language
-    from fredfmt.errors import FredError
+    from fredfmt.cli.console import say, speak_any_language
+    from fredfmt.errors import FredError, printable
 
     speak_any_language()
     try:

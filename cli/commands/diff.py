@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, plain, print_json, printable, say, show
+from fredfmt.cli.console import kilobytes, plain, print_json, say, show
+from fredfmt.errors import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

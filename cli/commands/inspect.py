@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, plain, print_json, printable, show, show_in_colour
+from fredfmt.cli.console import kilobytes, plain, print_json, show, show_in_colour
+from fredfmt.errors import printable
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import print_json, printable, show
+from fredfmt.cli.console import print_json, show
+from fredfmt.errors import printable
 
 
 def validate(
