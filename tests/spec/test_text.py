@@ -89,11 +89,11 @@ def test_cases_follow_their_schema(folder, case):
 
 
 def test_json_in_the_text_follows_the_schemas():
-    (metadata,) = blocks("json metadata")
+    (metadata,) = blocks('json title="metadata"')
     schema("metadata").validate(json.loads(metadata))
-    for block in blocks("json group") + blocks("json array"):
+    for block in blocks('json title="group"') + blocks('json title="array"'):
         schema("hierarchy").validate(json.loads(block))
-    (array,) = blocks("json array")
+    (array,) = blocks('json title="array"')
     assert json.loads(array) == array_document("coefficients", np.dtype("uint16"), (160, 1, 49))
 
 
