@@ -1,27 +1,42 @@
-"""Somebody else's distillation loop, and the two lines that bring it into the frequency domain.
+"""Somebody else's distillation loop, and the few lines that bring it into the frequency domain.
 
     python examples/drop_in.py [steps]
 
-The loop is gradient matching at its plainest, on a tensor of pixels: one random network a step, class after class. Run
-with the same number of stored values: one image of 64 pixels a class, and two of 32 frequencies.
+The two loops that people have: distribution matching (DM) and gradient matching (DC), at their plainest, on a tensor of
+pixels. Both run with the same number of stored values: one image of 64 pixels per class, and two of 32 frequencies.
+What changes is marked. Three things are easily got wrong:
+
+- ``encode(..., step=None)``: the default step is for files; it rounds, and would move the pixels that one starts from.
+- ``synset()`` decodes, so it is called wherever the loop needs its images: once for each ``backward``, and again after
+  the optimizer's step, before images are looked at or saved. A tensor kept from before is of the old coefficients.
+- ``normalization=``: a file that says how its images were normalised can be shown, and trained on, by anybody.
 """
 
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 import torch.nn.functional as F
 
-from fredfmt import encode, open_source
+from fredfmt import encode, load, open_source, save
 from fredfmt.distill import FrequencySynset
 
 
-def network() -> torch.nn.Module:
+def network() -> torch.nn.Sequential:
     return torch.nn.Sequential(
         torch.nn.Conv2d(1, 32, 3, padding=1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(32 * 64, 10)
     )
 
 
-def matching_loss(model: torch.nn.Module, real: torch.Tensor, synthetic: torch.Tensor, label: int) -> torch.Tensor:
+def dm_loss(model: torch.nn.Sequential, real: torch.Tensor, synthetic: torch.Tensor, label: int) -> torch.Tensor:
+    """DM: the distance of mean features (Zhao and Bilen, WACV 2023, equation 4)."""
+    features = model[:-1]
+    return (features(real).mean(0) - features(synthetic).mean(0)).square().sum()
+
+
+def dc_loss(model: torch.nn.Sequential, real: torch.Tensor, synthetic: torch.Tensor, label: int) -> torch.Tensor:
+    """DC: the distance of the network's gradients (Zhao, Mopuri and Bilen, ICLR 2021, equation 9)."""
     grads = []
     for images in (real, synthetic):
         loss = F.cross_entropy(model(images), torch.full((len(images),), label))
@@ -31,35 +46,54 @@ def matching_loss(model: torch.nn.Module, real: torch.Tensor, synthetic: torch.T
     )
 
 
-def run(steps: int, frequencies: bool) -> list[float]:
+def run(matching_loss, steps: int, frequencies: bool) -> list[float]:
     torch.manual_seed(0)
     train = open_source("digits")
     images, labels = torch.from_numpy(train.normalized[:]), torch.from_numpy(train.labels)
     chosen = train.sample(2 if frequencies else 1, seed=0)
     targets = torch.from_numpy(chosen.labels)
 
-    # instead of: pixels = torch.from_numpy(chosen.normalized[:]).requires_grad_()
-    synset = FrequencySynset.from_data(
-        encode(chosen.normalized, chosen.labels, k=32 if frequencies else 64, mask="low")
-    )
-    optimizer = torch.optim.Adam(synset.parameters(), lr=0.1)
+    if frequencies:
+        start = encode(
+            chosen.normalized,
+            chosen.labels,
+            k=32,
+            mask="low",
+            step=None,  # exact: the loop begins with these very images, and quantisation comes last
+            normalization=train.normalization,  # so that the file says how pixels came from 0..1
+            classes=train.classes,
+        )
+        synset = FrequencySynset.from_data(start)
+        optimizer = torch.optim.Adam(synset.parameters(), lr=0.1)
+    else:
+        pixels = torch.from_numpy(chosen.normalized[:]).requires_grad_()
+        optimizer = torch.optim.Adam([pixels], lr=0.1)
 
     losses = []
     for _ in range(steps):
         model, total = network(), torch.zeros(())
-        pixels = synset()  # the other line: decode where the pixels were
+        synthetic = synset() if frequencies else pixels  # decode here: once for this backward
         for label in range(10):
             real = images[labels == label][torch.randperm(int((labels == label).sum()))[:32]]
-            total = total + matching_loss(model, real, pixels[targets == label], label)
+            total = total + matching_loss(model, real, synthetic[targets == label], label)
         optimizer.zero_grad()
         total.backward()
-        optimizer.step()
+        optimizer.step()  # `synthetic` is now out of date
         losses.append(total.item())
+
+    if frequencies:
+        final = synset().detach()  # again, after the last step
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "distilled.fred"
+            save(synset.to_data(step=0.5), path)  # now the step that makes the file small
+            assert load(path).metadata.normalization == train.normalization
+        assert final.shape == (20, 1, 8, 8)
     return losses
 
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    for name, frequencies in (("pixels", False), ("frequencies", True)):
-        losses = run(steps, frequencies)
-        print(f"{name:<12} matching loss {losses[0]:.3f} -> {losses[-1]:.3f}")
+    for objective, loss in (("DM", dm_loss), ("DC", dc_loss)):
+        for name, frequencies in (("pixels", False), ("frequencies", True)):
+            losses = run(loss, steps, frequencies)
+            print(f"{objective} on {name:<12} matching loss {losses[0]:.3f} -> {losses[-1]:.3f}")

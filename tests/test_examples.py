@@ -33,7 +33,8 @@ def test_an_objective_of_ones_own():
 
 def test_the_drop_in():
     lines = run("drop_in.py", "12").splitlines()
-    for line, name in zip(lines, ("pixels", "frequencies"), strict=True):
+    names = [f"{objective} on {name}" for objective in ("DM", "DC") for name in ("pixels", "frequencies")]
+    for line, name in zip(lines, names, strict=True):
         first, last = map(float, re.findall(r"\d+\.\d+", line))
         assert line.startswith(name)
         assert last < first

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,6 +12,8 @@ from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, print_json, say
 from fredfmt.errors import ArgumentError
 
+_LARGER = 1.5
+"""Times the bytes of its source that a file has before it is said."""
 _KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
 
 
@@ -65,7 +68,13 @@ def import_(
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Frequencies kept of each image; all if left out.")
     ] = None,
-    mask: options.Mask = "evr",
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            help="evr, fisher, amplitude, low, high or random; chosen by the number of images if left out.",
+            autocompletion=options.completing("fredfmt.codec.masks", "MASKS"),
+        ),
+    ] = None,
     step: options.Step = "float32",
     seed: options.Seed = 0,
     force: options.Force = False,
@@ -121,9 +130,22 @@ def import_(
             }
         )
         return
-    exact = "exact" if rmse == 0 else f"root mean square error {rmse:.3g}"
+    if rmse:
+        exact = f"root mean square error {rmse:.3g}"
+    else:
+        exact = "exact" if meta.transform == "identity" else "exact up to the rounding of float32"
     say(f"{source}: {notes['kind']}, labels {notes['labels']}, images {notes['space']}")
-    say(f"{out}: {len(data):,} instances, {meta.transform} k={data.k}, {exact}, {kilobytes(packed_size(data))}")
+    stored = packed_size(data)
+    say(f"{out}: {len(data):,} instances, {meta.transform} k={data.k}, {exact}, {kilobytes(stored)}")
+    before = sum(entry["bytes"] for entry in notes["files"])
+    if before and stored > _LARGER * before:
+        say(f"that is {stored / before:.1f} times the {kilobytes(before)} of its source{_why(notes)}")
+
+
+def _why(notes: Mapping[str, Any]) -> str:
+    factor = notes.get("factor", 1)
+    packed = f": each image was cut into {factor**2} pictures, enlarged to its size" if factor > 1 else ""
+    return f"{packed}; --transform dct with --k and --step stores less, and says with what error"
 
 
 def _number(text: str, option: str) -> float:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fredfmt.codec.encoder import encode
 from fredfmt.codec.quantizer import Step
@@ -33,7 +34,7 @@ from fredfmt.exchange.importers.space import in_space
 from fredfmt.exchange.importers.tensor import tensor
 from fredfmt.exchange.importers.triple import triple
 from fredfmt.model import limits as limits_
-from fredfmt.model.data import FreDData
+from fredfmt.model.data import FreDData, hard_labels
 from fredfmt.model.limits import Limits
 from fredfmt.transforms import spatial_size
 
@@ -67,7 +68,7 @@ def import_file(
     kind: str | None = None,
     transform: str | None = None,
     k: int | None = None,
-    mask: str = "evr",
+    mask: str | None = None,
     step: Step = None,
     seed: int = 0,
     limits: Limits = limits_.DEFAULT,
@@ -85,7 +86,9 @@ def import_file(
     transform
         None stores pixels as they are (``identity``, float32), or, where FreD's mask lies beside the images, the kept
         coefficients of their DCT. Other transforms take ``k``, ``mask``, ``step`` as `encode` does and record the
-        error in ``metadata.reconstruction``.
+        error in ``metadata.reconstruction``; with FreD's mask beside the images, ``k`` chooses among its frequencies.
+    mask
+        None is ``evr`` where every class has two images or more, ``amplitude`` where every class has one, else ``low``.
     limits
         What the file may ask of its reader.
 
@@ -110,7 +113,8 @@ def import_file(
         kind, found = _recognised(content, facts, kind)
         if not 3 <= found.images.ndim <= 5 or min(found.images.shape) < 1:
             raise SourceError("not images", expected="(N, C, *spatial)", found=found.images.shape)
-        placed, (labels, classes, words), recipe = asking_together(
+        _, placed, (labels, classes, words), recipe = asking_together(
+            found.check_complete,
             lambda: in_space(found, kind, facts),
             lambda: class_labels(found, facts, len(found.images)),
             lambda: _recipe(found, facts),
@@ -133,12 +137,23 @@ def import_file(
             "ext": {NOTES: described},
             "seed": seed,
         }
-        if transform is None and found.mask is not None:
-            given = mask_of_classes(found.mask, images, labels, len(classes))
-            return encode(images, labels, k=given.shape[1], mask=given, step=step, **shared)
+        if transform in (None, "dct") and found.mask is not None:
+            given = mask_of_classes(found.mask, images, labels, len(classes), hint=found.mask_hint)
+            most = given.shape[1]
+            if k is not None and k > most:
+                raise ArgumentError("FreD kept fewer frequencies", where="--k", expected=f"at most {most}", found=k)
+            if k in (None, most):
+                return encode(images, labels, k=most, mask=given, step=step, **shared)
         if transform in (None, "identity") and k is None:
             return encode(images, labels, k=size, transform="identity", mask="low", step=step, **shared)
+        mask = mask or _mask_for(labels, len(classes), size, k or size)
         return encode(images, labels, k=k or size, transform=transform or "dct", mask=mask, step=step, **shared)
+
+
+def _mask_for(labels: NDArray[Any], classes: int, size: int, k: int) -> str:
+    """The mask strategy for so many images of each class: variance needs two, any statistic one."""
+    fewest = int(np.bincount(hard_labels(labels), minlength=classes).min())
+    return "low" if k == size or fewest == 0 else "amplitude" if fewest == 1 else "evr"
 
 
 def _recognised(content: Content, facts: Facts, kind: str | None) -> tuple[str, Found]:

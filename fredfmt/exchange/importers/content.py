@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fredfmt.data.sources.image_files import SUFFIXES
 from fredfmt.data.sources.listing import class_folders
 from fredfmt.errors import FredFileNotFoundError, SourceError, located
-from fredfmt.exchange.importers.readers import READERS, form_of
+from fredfmt.exchange.importers.readers import READERS, form_of, is_stored
 from fredfmt.model import limits as limits_
 from fredfmt.model.limits import Limits
 
-_IMAGES = re.compile(r"(?P<ema>ema_)?images(?P<copy>_zca)?(?P<which>_best|_[0-9]+|)\.pt")
+_IMAGES = re.compile(r"(?P<run>(?:.*[^A-Za-z0-9])?)(?P<ema>ema_)?images(?P<copy>_zca)?(?P<which>_best|_[0-9]+|)\.pt")
+"""With the name of a run in front, as FreD's experiment on corruptions has it: ``FreD_ipc1#images_best.pt``."""
 _PREFERRED = ("images_best.pt", "ema_images_best.pt", "images.pt", "data.pt", "best.npz")
 
 
@@ -62,29 +65,39 @@ def open_content(path: Path, *, labels_file: Path | None = None, limits: Limits 
 
 
 def _inside(folder: Path) -> Path | None:
-    names = [folder / name for name in _PREFERRED if (folder / name).is_file()]
-    names = names[:1] or sorted(folder.glob("res_*.pt"))
+    """The file of a folder that holds the images; None where it is a folder of images per class."""
+    names = [folder / name for name in _PREFERRED if (folder / name).is_file()][:1]
+    names = names or sorted(folder.glob("res_*.pt")) or sorted(folder.glob("*images_best.pt"))
+    there = [place for place in folder.iterdir() if not place.name.startswith(".")]
+    names = names or [place for place in there if place.is_file() and is_stored(place.name)]
     if len(names) == 1:
         return names[0]
-    if not names and class_folders(folder):
+    if not names and any(map(_has_images, class_folders(folder))):
         return None
+    inside = [place for place in there if place.is_dir() and any(map(is_stored, os.listdir(place)))]
     raise SourceError(
         "which file of the folder holds the images is not clear",
         where=str(folder),
-        expected="images_best.pt, images.pt, data.pt, one res_*.pt, or a folder of images a class",
-        found=", ".join(sorted(place.name for place in folder.iterdir())[:8]) or "nothing",
-        hint="Name the file itself",
+        expected="images_best.pt, images.pt, data.pt, one res_*.pt, one file of arrays, or images per class",
+        found=", ".join(sorted(place.name for place in names or there)[:8]) or "nothing",
+        hint=f"Name the folder of one run, such as {min(inside)}" if inside and not names else "Name the file itself",
     )
+
+
+def _has_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
 
 
 def _companions(path: Path, labels_file: Path | None) -> dict[str, Path]:
     wanted: dict[str, Path] = {}
     if match := _IMAGES.fullmatch(path.name):
         ema = match["ema"] or ""
-        if match["copy"] and not path.with_name(f"labels{match['which']}.pt").is_file():
+        if match["copy"] and not path.with_name(f"{match['run']}labels{match['which']}.pt").is_file():
             ema = "ema_"  # FTD calls the copies of its averages as MTT does, their labels not
-        wanted = {role: path.with_name(f"{ema}{role}{match['which']}.pt") for role in ("labels", "lr")}
-    if match or path.name.startswith("res_"):
+        run, which = match["run"], match["which"]
+        wanted = {role: path.with_name(f"{run}{ema}{role}{which}.pt") for role in ("labels", "lr")}
+        wanted["mask"] = path.with_name(f"{run}mask.pt")
+    if path.suffix == ".pt" and path.name != "mask.pt" and not ("mask" in wanted and wanted["mask"].is_file()):
         wanted["mask"] = path.with_name("mask.pt")
     there = {role: place for role, place in wanted.items() if place.is_file()}
     if labels_file is not None:

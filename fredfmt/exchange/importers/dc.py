@@ -9,8 +9,13 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
 from fredfmt.exchange.importers.content import Content
-from fredfmt.exchange.importers.facts import Facts, missing
+from fredfmt.exchange.importers.facts import Asked, Facts
 from fredfmt.exchange.importers.found import STORED, Found, is_images, is_labels, laid_out
+
+_OTHER = (
+    "The file holds {} experiments, and FreD leaves the mask of the last one only: --experiment {} fits it, and"
+    " --transform identity leaves it aside"
+)
 
 
 def dc(content: Content, facts: Facts) -> Found | None:
@@ -25,7 +30,9 @@ def dc(content: Content, facts: Facts) -> Found | None:
     pairs = [single] if single else [_pair(entry) for entry in value["data"]]
     if not pairs or None in pairs:
         return None
-    number = _experiment(len(pairs), facts)
+    number = facts.experiment or 0
+    if not 0 <= number < len(pairs):
+        raise ArgumentError("no such experiment", expected=f"0 to {len(pairs) - 1}", found=number)
     chosen = pairs[number]
     assert chosen is not None
     notes: dict[str, Any] = {"experiment": number, "experiments": len(pairs)}
@@ -38,7 +45,9 @@ def dc(content: Content, facts: Facts) -> Found | None:
         labels,
         whitened=None if single else False,
         mask=content.beside.get("mask"),
+        mask_hint=Found.mask_hint if number == len(pairs) - 1 else _OTHER.format(len(pairs), len(pairs) - 1),
         notes=notes,
+        asked=(_which(len(pairs)),) if facts.experiment is None and len(pairs) > 1 else (),
     )
 
 
@@ -51,17 +60,12 @@ def _pair(entry: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
     return None
 
 
-def _experiment(count: int, facts: Facts) -> int:
-    if facts.experiment is None and count > 1:
-        raise missing(
-            f"which of its {count} experiments to take",
-            f"--experiment 0 to {count - 1}",
-            "DC-bench takes the last; all have their own images",
-        )
-    number = facts.experiment or 0
-    if not 0 <= number < count:
-        raise ArgumentError("no such experiment", expected=f"0 to {count - 1}", found=number)
-    return number
+def _which(count: int) -> Asked:
+    return (
+        f"which of its {count} experiments to take",
+        f"--experiment 0 to {count - 1}",
+        "DC-bench takes the last; all have their own images, and FreD's mask.pt is that of the last",
+    )
 
 
 def _numbers(values: Any) -> list[float]:

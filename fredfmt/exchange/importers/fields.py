@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,16 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import SourceError, located
 from fredfmt.exchange.importers.content import Content
-from fredfmt.exchange.importers.facts import Facts, missing
+from fredfmt.exchange.importers.facts import Asked, Facts
 from fredfmt.exchange.importers.found import Found, as_number, is_labels
 from fredfmt.model import limits as limits_
+
+_SINES: Asked = (
+    "the frequencies of its sines",
+    "--w0 and --w0-initial",
+    "They are W0 and W0_INITIAL in DDiF's hyper_params.py: 10 and 30 for CIFAR, 40 and 30 for ImageNet",
+)
+_SIZE: Asked = ("the size of its images", "--size HEIGHT,WIDTH", "A field has no size of its own")
 
 
 def fields(content: Content, facts: Facts) -> Found | None:
@@ -23,14 +31,20 @@ def fields(content: Content, facts: Facts) -> Found | None:
     value = content.value
     if not isinstance(value, dict) or not isinstance(value.get("nf"), list) or not is_labels(value.get("label")):
         return None
-    if facts.w0 is None or facts.w0_initial is None:
-        raise missing(
-            "the frequencies of its sines",
-            "--w0 and --w0-initial",
-            "They are W0 and W0_INITIAL in DDiF's hyper_params.py: 10 and 30 for CIFAR, 40 and 30 for ImageNet",
+    lr = as_number(value.get("syn_lr"))
+    known = Found(  # without its images
+        np.zeros((len(value["nf"]), 1, 1, 1), np.float32),
+        value["label"],
+        whitens_pixels=True,
+        lr=lr,
+        lr_learned=lr is not None,
+    )
+    if facts.w0 is None or facts.w0_initial is None or facts.size is None:
+        asked = (
+            *([_SINES] if facts.w0 is None or facts.w0_initial is None else []),
+            *([_SIZE] if facts.size is None else []),
         )
-    if facts.size is None:
-        raise missing("the size of its images", "--size HEIGHT,WIDTH", "A field has no size of its own")
+        return replace(known, asked=asked)
     height, width = facts.size
     limits = limits_.DEFAULT
     limits_.check(height * width, limits.spatial_size, "the size of an image", name="spatial_size")
@@ -41,15 +55,7 @@ def fields(content: Content, facts: Facts) -> Found | None:
             images.append(draw(state, (height, width), facts.w0, facts.w0_initial))
     if not images or len({image.shape for image in images}) > 1:
         raise SourceError("fields of different kinds, or none", found=sorted({image.shape for image in images}))
-    lr = as_number(value.get("syn_lr"))
-    return Found(
-        np.stack(images),
-        value["label"],
-        whitens_pixels=True,
-        lr=lr,
-        lr_learned=lr is not None,
-        notes={"w0": facts.w0, "w0_initial": facts.w0_initial},
-    )
+    return replace(known, images=np.stack(images), notes={"w0": facts.w0, "w0_initial": facts.w0_initial})
 
 
 def draw(state: Any, size: tuple[int, int], w0: float, w0_initial: float) -> NDArray[np.float32]:

@@ -8,10 +8,15 @@ import numpy as np
 
 from fredfmt.errors import ArgumentError
 from fredfmt.exchange.importers.content import Content
-from fredfmt.exchange.importers.facts import Facts, missing
+from fredfmt.exchange.importers.facts import Asked, Facts
 from fredfmt.exchange.importers.found import Found, channels_first, is_images, is_labels
 
 _KEYS = ("x_proto", "y_proto")
+_AVERAGE: Asked = (
+    "which of its images to take, the last or their running average",
+    "--average or --no-average",
+    "RCIG's own evaluation takes the average (ema_average)",
+)
 
 
 def flax(content: Content, facts: Facts) -> Found | None:
@@ -27,19 +32,17 @@ def flax(content: Content, facts: Facts) -> Found | None:
     average = content.value.get("ema_average")
     if not _is_proto(params):
         return None
-    notes = {}
+    notes: dict[str, Any] = {}
+    asked: tuple[Asked, ...] = ()
     if _is_proto(average):
         if facts.average is None and not all(np.array_equal(params[key], average[key]) for key in _KEYS):
-            raise missing(
-                "which of its images to take, the last or their running average",
-                "--average or --no-average",
-                "RCIG's own evaluation takes the average (ema_average)",
-            )
+            asked = (_AVERAGE,)
         notes["taken"] = "ema_average" if facts.average else "params"
         params = average if facts.average else params
     elif facts.average:
         raise ArgumentError("no running average of the images is there", expected="ema_average", hint="--no-average")
-    return Found(channels_first(params["x_proto"], facts.channels or "last"), params["y_proto"], notes=notes)
+    images = channels_first(params["x_proto"], facts.channels or "last")
+    return Found(images, params["y_proto"], labels_are="centred", notes=notes, asked=asked)
 
 
 def _is_proto(tree: Any) -> TypeGuard[dict[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import SourceError
-from fredfmt.exchange.importers.facts import LabelKind
+from fredfmt.exchange.importers.facts import Asked, LabelKind, MissingFactError
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Found:
     images: NDArray[Any]
     """(N, C, *spatial)."""
     labels: NDArray[Any] | None
-    """(N,) whole numbers or (N, class) floats; None where the file has none."""
+    """(N,) integers or (N, class) floats; None where the file has none."""
     unit: bool = False
     """The images are known to be in 0..1."""
     whitened: bool | None = None
@@ -34,9 +34,18 @@ class Found:
     """The data were made for a learning rate of their own."""
     mask: NDArray[Any] | None = None
     """FreD's mask, of the shape of the images."""
+    mask_hint: str = "--transform identity leaves it aside"
+    """What to do where it does not fit them."""
     classes: tuple[str, ...] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     """For the file's provenance."""
+    asked: tuple[Asked, ...] = ()
+    """Facts without which the images cannot be made; the images are a placeholder then."""
+
+    def check_complete(self) -> None:
+        """Raise `MissingFactError` for the facts that are missing."""
+        if self.asked:
+            raise MissingFactError(self.asked)
 
 
 def is_images(value: Any, axes: tuple[int, ...] = (4,)) -> bool:

@@ -1,4 +1,4 @@
-"""What labels say: arrays of any kind in, whole numbers or probabilities out."""
+"""What labels say: arrays of any kind in, integers or probabilities out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fredfmt.exchange.importers.found import Found
 
 _SUM = 0.01
 _EXACT = 1e-4
+_LARGEST_CHANGE = 0.5
+"""Of a learnt score on its way to a probability; beyond it nobody would take the one for the other."""
 
 
 def class_labels(found: Found, facts: Facts, count: int) -> tuple[NDArray[Any], tuple[str, ...], str]:
@@ -23,7 +25,7 @@ def class_labels(found: Found, facts: Facts, count: int) -> tuple[NDArray[Any], 
     else:
         labels, words = _read(np.asarray(found.labels), found, facts)
     if len(labels) != count:
-        raise SourceError("not one label an image", where="labels", expected=count, found=len(labels))
+        raise SourceError("not one label per image", where="labels", expected=count, found=len(labels))
     number = labels.shape[1] if labels.ndim == 2 else int(labels.max()) + 1
     if names is None:
         if facts.classes != "numbers":
@@ -71,7 +73,7 @@ def _read(labels: NDArray[Any], found: Found, facts: Facts) -> tuple[NDArray[Any
         raise SourceError("labels hold NaN or infinity", where="labels")
     if labels.ndim == 1:
         if not np.array_equal(labels, np.rint(labels)) or labels.min() < 0 or labels.max() > 1e6:
-            raise SourceError("not classes", where="labels", expected="whole numbers from 0", found=labels[:3].tolist())
+            raise SourceError("not classes", where="labels", expected="integers from 0", found=labels[:3].tolist())
         return labels.astype(np.int64), "numbers"
     return _soft(labels.astype(np.float64), found, facts)
 
@@ -93,11 +95,18 @@ def _soft(labels: NDArray[np.float64], found: Found, facts: Facts) -> tuple[NDAr
         return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32), (
             f"softmax of logits at temperature {facts.temperature:g}"
         )
-    moved = labels + 1 / classes if said == "centred" else labels
-    fits = moved.min() >= -_EXACT and np.abs(moved.sum(axis=1) - 1).max() < _SUM
-    if fits and (said in ("probabilities", "centred") or moved.min() >= 0):
-        return np.maximum(moved, 0).astype(np.float32), said or "probabilities"
-    if said is None:
+    if said == "centred":
+        nearest, change = nearest_probabilities(labels + 1 / classes)
+        if change < _EXACT:
+            return nearest.astype(np.float32), said
+        if change <= _LARGEST_CHANGE:
+            return nearest.astype(np.float32), (
+                "centred scores that were learnt, of which the nearest probabilities are kept"
+                f" (largest change {change:.2g})"
+            )
+    elif labels.min() >= (-_EXACT if said else 0) and np.abs(labels.sum(axis=1) - 1).max() < _SUM:
+        return np.maximum(labels, 0).astype(np.float32), said or "probabilities"
+    if facts.labels is None:
         raise missing(
             "what its float labels are",
             "--labels logits, centred, probabilities or hard",
@@ -110,3 +119,13 @@ def _soft(labels: NDArray[np.float64], found: Found, facts: Facts) -> tuple[NDAr
         found=f"values {labels.min():g} to {labels.max():g}, sums {labels.sum(1).min():g} to {labels.sum(1).max():g}",
         hint="--labels logits takes their softmax, --labels hard only the largest",
     )
+
+
+def nearest_probabilities(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """The nearest rows of probabilities (N, class) in the Euclidean sense, and the largest change of a number: all of a
+    row move by the same amount, and what is below 0 then becomes 0 (Duchi et al., ICML 2008, figure 1)."""
+    falling = -np.sort(-rows, axis=1)
+    shifts = (1 - falling.cumsum(axis=1)) / np.arange(1, rows.shape[1] + 1)
+    last = (falling + shifts > 0).sum(axis=1) - 1
+    nearest = np.maximum(rows + np.take_along_axis(shifts, last[:, None], axis=1), 0)
+    return nearest, float(np.abs(nearest - rows).max())

@@ -20,15 +20,17 @@ _LEFT = 1e-4
 """Share of an image's norm that may lie outside of its mask: rounding, and no more."""
 
 
-def mask_of_classes(mask: Any, images: NDArray[np.float32], labels: NDArray[Any], classes: int) -> NDArray[Any]:
-    """(class, k) flat frequencies. Raises `SourceError` unless the images are of just these frequencies."""
+def mask_of_classes(
+    mask: Any, images: NDArray[np.float32], labels: NDArray[Any], classes: int, *, hint: str
+) -> NDArray[Any]:
+    """(class, k) flat frequencies. Raises `SourceError` with the ``hint`` unless the images are of just these."""
     with located("mask.pt"):
         if not isinstance(mask, np.ndarray) or mask.shape != images.shape or not np.isin(mask, (0, 1)).all():
             raise SourceError(
                 "not the mask of these images",
                 expected=f"zeros and ones {images.shape}",
                 found=f"{getattr(mask, 'dtype', type(mask).__name__)} {np.shape(mask)}",
-                hint="--transform identity leaves it aside",
+                hint=hint,
             )
         flat = mask.reshape(*mask.shape[:2], -1) != 0
         hard = hard_labels(labels)
@@ -39,10 +41,10 @@ def mask_of_classes(mask: Any, images: NDArray[np.float32], labels: NDArray[Any]
         k = chosen.sum(axis=1)
         if not (flat == chosen[hard][:, None]).all() or k.min() != k.max() or k[0] == 0:
             raise SourceError(
-                "not one mask a class with equally many frequencies",
+                "not one mask per class with equally many frequencies",
                 expected="FreD's masks",
                 found=f"{k.min()} to {k.max()} frequencies",
-                hint="--transform identity leaves it aside",
+                hint=hint,
             )
         spectra = analyse(images.astype(np.float64), "dct", images.ndim - 2).reshape(flat.shape)
         outside = np.sqrt(np.square(np.where(flat, 0, spectra)).sum() / max(np.square(spectra).sum(), 1e-30))
@@ -51,7 +53,7 @@ def mask_of_classes(mask: Any, images: NDArray[np.float32], labels: NDArray[Any]
                 "the images hold frequencies outside of the mask",
                 expected=f"at most {_LEFT:g} of their norm",
                 found=f"{outside:.3g}",
-                hint="--transform identity leaves it aside",
+                hint=hint,
             )
         frequencies = np.stack([np.flatnonzero(row) for row in chosen])
         wide = np.uint16 if flat.shape[2] <= 2**16 else np.uint32

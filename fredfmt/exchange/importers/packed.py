@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import SourceError
 from fredfmt.exchange.importers.content import Content
-from fredfmt.exchange.importers.facts import Facts, missing
+from fredfmt.exchange.importers.facts import Asked, Facts
 from fredfmt.exchange.importers.found import Found, channels_first, is_images, is_labels
 from fredfmt.exchange.importers.space import HIGHEST, LOWEST
 from fredfmt.model.data import hard_labels
+
+_FACTOR: Asked = (
+    "how many pictures are packed into an image",
+    "--factor 1, 2 or 3",
+    "It is --factor of IDC and NCFM: 2 for images of 32x32, 3 for ImageNet, and 1 for IDC-I",
+)
 
 
 def packed(content: Content, facts: Facts) -> Found | None:
@@ -26,18 +32,14 @@ def packed(content: Content, facts: Facts) -> Found | None:
     value = content.value
     if not isinstance(value, list | tuple) or len(value) != 2 or not is_images(value[0]) or not is_labels(value[1]):
         return None
-    if facts.factor is None:
-        raise missing(
-            "how many pictures are packed into an image",
-            "--factor 1, 2 or 3",
-            "It is --factor of IDC and NCFM: 2 for images of 32x32, 3 for ImageNet, and 1 for IDC-I",
-        )
     stored, labels = channels_first(value[0], facts.channels), value[1]
     if len(stored) != len(labels):
         raise SourceError("not one label an image", where="labels", expected=len(stored), found=len(labels))
     if stored.dtype == np.uint8:
         stored = (stored / np.float32(255)).astype(np.float32)
     unit = bool(stored.min(initial=0) >= LOWEST and stored.max(initial=0) <= HIGHEST)
+    if facts.factor is None:
+        return Found(stored, labels, unit=unit, whitened=False, asked=(_FACTOR,))
     if facts.factor > 1:
         order = _class_by_class(labels, facts.factor**2)
         stored = unpack(np.asarray(stored, np.float32), facts.factor)[order]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError, SourceError, located
-from fredfmt.exchange.importers.facts import EVERY, KNOWN, Facts, asking_together, missing
+from fredfmt.exchange.importers.facts import KNOWN, Facts, asking_together, missing
 from fredfmt.exchange.importers.found import Found
 from fredfmt.exchange.importers.readers import READERS, form_of
 from fredfmt.model import limits as limits_
@@ -53,7 +53,7 @@ def in_space(found: Found, kind: str, facts: Facts) -> Placed:
         notes["rounding"] = float(np.abs(images - exact).max())
     whitened, normalization, epsilon = asking_together(
         lambda: _whitened(found, facts),
-        lambda: _normalization(found, kind, facts, images.shape[1]),
+        lambda: _normalization(found, kind, facts, None if found.asked else images.shape[1]),
         lambda: _epsilon(facts),
     )
     if whitened and facts.zca == "keep":
@@ -66,7 +66,12 @@ def in_space(found: Found, kind: str, facts: Facts) -> Placed:
     notes["space"] = "0..1" if normalization is None else "normalised"
     low, high = float(exact.min()), float(exact.max())
     if facts.unit and not LOWEST <= low <= high <= HIGHEST:
-        raise ArgumentError("--unit does not fit: images are not in 0..1", found=f"{low:g} to {high:g}")
+        raise ArgumentError(
+            "--unit does not fit: images are not in 0..1",
+            found=f"{low:g} to {high:g}",
+            hint="If they are pixels of a range that the distillation left, say so with --mean 0 --std 1 (a value per"
+            " channel); else give the mean and std that they were normalised by",
+        )
     return Placed(exact, normalization, notes=notes)
 
 
@@ -127,7 +132,7 @@ def _undone(images: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
         return np.ascontiguousarray(np.moveaxis(undone, -1, 1) if last else undone)
 
 
-def _normalization(found: Found, kind: str, facts: Facts, channels: int) -> Normalization | None:
+def _normalization(found: Found, kind: str, facts: Facts, channels: int | None) -> Normalization | None:
     if (facts.mean is None) != (facts.std is None):
         raise ArgumentError("mean and std belong together", expected="--mean and --std")
     if found.unit:
@@ -144,20 +149,13 @@ def _normalization(found: Found, kind: str, facts: Facts, channels: int) -> Norm
     elif whitened and found.whitens_pixels:
         return None
     elif facts.dataset is not None:
-        statistics = KNOWN[facts.dataset].statistics
-        if not {EVERY, kind} & set(statistics):
-            raise ArgumentError(
-                f"projects normalise {facts.dataset} in different ways",
-                expected="--mean and --std",
-                hint="Look for them in the code that made the file, in get_dataset as a rule",
-            )
-        mean, std = statistics.get(kind) or statistics[EVERY]
+        mean, std = KNOWN[facts.dataset].of(facts.dataset, kind)
     else:
         raise missing(
             "how its images came from 0..1" + (" before they were whitened" if whitened else ""),
             "--mean and --std, --dataset, or --unit",
             "Look for Normalize or mean in get_dataset of the code that made it",
         )
-    if len(mean) != channels or len(std) != channels:
-        raise ArgumentError("not one mean and std a channel", expected=f"{channels} values", found=(mean, std))
+    if channels is not None and not len(mean) == len(std) == channels:
+        raise ArgumentError("not one mean and std per channel", expected=f"{channels} values", found=(mean, std))
     return Normalization(tuple(mean), tuple(std))

@@ -18,4 +18,5 @@ def tensor(content: Content, facts: Facts) -> Found | None:
         channels_first(content.value, facts.channels),
         labels if isinstance(labels, np.ndarray) else None,
         whitened=False if content.value.dtype == np.uint8 else None,
+        mask=content.beside.get("mask"),
     )

@@ -1,5 +1,6 @@
 """Every kind of file: recognised by structure, brought in exactly; what it does not say is asked for."""
 
+import pickle
 import re
 
 import fixtures
@@ -110,9 +111,9 @@ def test_soft_labels_of_hdf5_and_of_kernels(tmp_path):
     data = import_file(path, Facts(**NORMALISED, zca="no", labels="logits", temperature=2.0, size=(7, 5)))
     expected = torch.softmax(torch.tensor(fixtures.logits(labels)) / 2, dim=1)
     np.testing.assert_allclose(data.labels, expected, atol=1e-6)
-    path, _, _ = fixtures.kip(tmp_path)
+    torch.save({"images": torch.zeros(2, 3, 8, 8), "labels": torch.full((2, 10), 3.0)}, tmp_path / "x.pt")
     with pytest.raises(ArgumentError, match="does not fit"):
-        import_file(path, Facts(**NORMALISED, **WHITENED, labels="centred"))
+        import_file(tmp_path / "x.pt", Facts(**NORMALISED, zca="no", labels="centred"))
 
 
 def test_old_pickles_and_several_experiments(tmp_path):
@@ -239,6 +240,140 @@ def test_projects_that_normalise_differently_are_told_apart(tmp_path):
     torch.save({"images": torch.tensor(images), "labels": torch.arange(30)}, tmp_path / "x.pt")
     with pytest.raises(ArgumentError, match="in different ways"):
         import_file(tmp_path / "x.pt", facts)
+
+
+MEASURED = (0.2470, 0.2435, 0.2616)
+STATISTICS = {
+    ("dc", "cifar10"): (0.2023, 0.1994, 0.2010),
+    ("mtt", "cifar10"): (0.2023, 0.1994, 0.2010),
+    ("frepo", "cifar10"): MEASURED,
+    ("frepo", "cifar100"): (0.2673, 0.2564, 0.2762),
+    ("frepo", "tiny-imagenet"): (0.2763, 0.2687, 0.2813),
+    ("dc", "tiny-imagenet"): (0.229, 0.224, 0.225),
+    ("rfad", "svhn"): (0.1980, 0.2010, 0.1970),
+    ("frepo", "svhn"): None,
+    ("rfad", "cifar10"): None,
+    ("ddif", "cifar100"): None,
+    ("datm", "svhn"): None,
+}
+"""What the projects' own code divides by; None where it does not say, or where nobody knows whose file it is."""
+
+
+@pytest.mark.parametrize(("project", "dataset"), STATISTICS, ids=map(" ".join, STATISTICS))
+def test_statistics_belong_to_a_project_and_a_data_set(project, dataset, tmp_path):
+    path, _, _ = getattr(fixtures, project)(tmp_path)
+    fields = {"w0": 10.0, "w0_initial": 30.0, "size": (7, 5)} if project == "ddif" else {}
+    zca = None if project == "dc" else "no"
+    facts = Facts(dataset=dataset, classes="numbers", zca=zca, lr="unknown", **fields)
+    std = STATISTICS[project, dataset]
+    if std is not None:
+        assert import_file(path, facts).metadata.normalization.std == std
+        return
+    with pytest.raises(ArgumentError, match="--mean and --std") as caught:
+        import_file(path, facts)
+    assert ("0.247,0.2435,0.2616 (FRePo, RCIG, RFAD, KIP: measured)" in str(caught.value)) == (dataset == "cifar10")
+
+
+def test_learnt_scores_become_the_nearest_probabilities_and_say_how_near(tmp_path):
+    path, _, labels = fixtures.frepo(tmp_path)
+    scores = np.eye(CLASSES)[labels] - 0.1 + np.random.default_rng(0).normal(0, 0.03, (len(labels), CLASSES))
+    assert scores.min() < -0.1
+    params = {"x_proto": np.zeros((len(labels), 7, 5, 3), np.float32), "y_proto": scores.astype(np.float32)}
+    path.write_bytes(fixtures.flax_bytes({"step": 1, "params": params}))
+    data = import_file(path, Facts(**NORMALISED, zca="no"))
+    change = np.abs(data.labels - (scores + 0.1)).max()
+    assert 0.01 < change < 0.1
+    assert f"largest change {change:.2g}" in data.metadata.ext[NOTES]["labels"]
+    for row, score in zip(data.labels, scores + 0.1, strict=True):  # the projection of its conditions
+        shift = (row - score)[row > 0]
+        np.testing.assert_allclose(shift, shift[0], atol=1e-6)
+        assert (score[row == 0] + shift[0] <= 1e-6).all()
+    assert import_file(path, Facts(**NORMALISED, zca="no", labels="hard")).labels.tolist() == labels.tolist()
+
+
+def test_images_of_freds_corruption_experiment_bring_labels_and_mask(tmp_path):
+    _, images, labels = fixtures.fred_tm(tmp_path)
+    for role in ("images", "labels"):
+        (tmp_path / f"{role}_best.pt").rename(tmp_path / f"FreD_ipc1#{role}_best.pt")
+    facts = {**NORMALISED, "zca": "no", "lr": "unknown"}
+    for path in (tmp_path / "FreD_ipc1#images_best.pt", tmp_path):
+        data = import_file(path, Facts(**facts))
+        assert (data.metadata.transform, data.k, data.labels.tolist()) == ("dct", 9, labels.tolist())
+    (tmp_path / "FreD_ipc1#images_best.pt").rename(tmp_path / "mine.pt")
+    labels_file = tmp_path / "FreD_ipc1#labels_best.pt"
+    data = import_file(tmp_path / "mine.pt", Facts(**facts, labels_file=labels_file))
+    assert (data.metadata.transform, data.k) == ("dct", 9)
+    np.testing.assert_allclose(decode(data).numpy(), images, atol=2e-5)
+
+
+def test_k_chooses_among_the_frequencies_of_freds_mask(tmp_path):
+    path, images, _ = fixtures.fred_tm(tmp_path)
+    facts = Facts(**NORMALISED, zca="no", lr="unknown")
+    whole, part = import_file(path, facts, transform="dct"), import_file(path, facts, k=4)
+    assert (whole.k, part.k) == (9, 4)
+    assert all(set(few) < set(all_) for few, all_ in zip(part.frequencies, whole.frequencies, strict=True))
+    assert 0 < part.metadata.reconstruction["rmse"] < images.std()
+    with pytest.raises(ArgumentError, match="at most 9"):
+        import_file(path, facts, k=10)
+
+
+def test_a_mask_of_another_experiment_says_which_it_is_of(tmp_path):
+    path, _, _ = fixtures.fred_dm(tmp_path)
+    images, labels, _ = fixtures.fred_images()
+    other = [torch.tensor(np.swapaxes(images, 2, 3).copy()), torch.tensor(labels)]
+    pair = [torch.tensor(images), torch.tensor(labels)]
+    torch.save({"data": [other, pair], "accs_all_exps": {}}, path)
+    with pytest.raises(ValueError, match="mask of the last one only: --experiment 1 fits it"):
+        import_file(path, Facts(**NORMALISED, experiment=0))
+    assert import_file(path, Facts(**NORMALISED, experiment=1)).k == 9
+
+
+def test_pixels_out_of_range_are_told_how_to_come_in(tmp_path):
+    torch.save({"images": torch.full((2, 1, 4, 4), 7.0), "labels": torch.arange(2)}, tmp_path / "x.pt")
+    with pytest.raises(ArgumentError, match="--mean 0 --std 1"):
+        import_file(tmp_path / "x.pt", Facts(**NUMBERS, unit=True, zca="no"))
+    data = import_file(tmp_path / "x.pt", Facts(**NUMBERS, mean=(0.0,), std=(1.0,), zca="no"))
+    assert decode(data).max() == 7
+
+
+@pytest.mark.parametrize(
+    ("counts", "mask"), [((3, 2), "evr"), ((3, 1), "amplitude"), ((3, 0), "low")], ids=["evr", "amplitude", "low"]
+)
+def test_the_mask_is_one_that_can_be_computed(counts, mask, tmp_path):
+    labels = np.repeat([0, 1], counts)
+    images = np.random.default_rng(0).random((len(labels), 1, 5, 4)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", images=images, labels=labels)
+    facts = Facts(unit=True, zca="no", classes=("a", "b"))
+    data = import_file(tmp_path / "x.npz", facts, transform="dct", k=6)
+    assert data.metadata.mask["strategy"] == mask
+
+
+def test_all_that_a_field_lacks_is_asked_for_at_once(tmp_path):
+    path, _, _ = fixtures.ddif(tmp_path)
+    with pytest.raises(ArgumentError) as caught:
+        import_file(path)
+    for option in ("--w0 and --w0-initial", "--size", "--no-zca", "--mean and --std", "--classes"):
+        assert option in str(caught.value)
+
+
+def test_folders_of_runs_are_not_folders_of_classes(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    fixtures.datm(run)
+    with pytest.raises(ValueError, match=re.escape(f"Name the folder of one run, such as {run}")):
+        import_file(tmp_path, Facts(**NORMALISED, zca="no"))
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    fixtures.ddif(alone)
+    fields = {"w0": 10.0, "w0_initial": 30.0, "size": (7, 5)}
+    assert import_file(alone, Facts(**NORMALISED, zca="no", **fields)).metadata.ext[NOTES]["kind"] == "fields"
+
+
+def test_a_plain_pickle_is_called_that(tmp_path):
+    for protocol in (2, 3, 4, 5):
+        (tmp_path / "x.pt").write_bytes(pickle.dumps({"images": [1]}, protocol=protocol))
+        with pytest.raises(ValueError, match="a plain pickle"):
+            import_file(tmp_path / "x.pt")
 
 
 def test_images_that_stay_whitened_are_never_taken_for_pixels(tmp_path):

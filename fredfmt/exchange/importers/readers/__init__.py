@@ -6,6 +6,7 @@ it. Adding one is adding a file beside these and a line in `READERS`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -29,7 +30,14 @@ READERS: Mapping[str, Callable[[bytes, Limits], Any]] = MappingProxyType(
     }
 )
 
-__all__ = ["READERS", "form_of"]
+_STORED = re.compile(r".*\.(pt|pth|npz|npy|h5|hdf5|safetensors)|checkpoint_[0-9]+")
+
+__all__ = ["READERS", "form_of", "is_stored"]
+
+
+def is_stored(name: str) -> bool:
+    """Whether a file is called as those are that a reader here reads."""
+    return _STORED.fullmatch(name) is not None
 
 
 def form_of(content: bytes, name: str) -> str:
@@ -44,6 +52,12 @@ def form_of(content: bytes, name: str) -> str:
         return "torch"
     if content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8:
         return "safetensors"
+    if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        raise SourceError(
+            "a plain pickle, which could do anything when it is read",
+            expected="tensors saved by torch.save, or arrays in an .npz",
+            hint="Who trusts it loads it and saves its arrays with numpy.savez",
+        )
     if content[:1] and (0x80 <= content[0] <= 0x8F or content[0] in (0xDE, 0xDF)):  # a msgpack map
         return "flax"
     raise SourceError(
