@@ -15,7 +15,7 @@ from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_exis
 from fredfmt.distill.config import DistillConfig, MaskScope, Optimizer, Precision
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.errors import ArgumentError
-from fredfmt.model.metadata import thawed
+from fredfmt.model.typed import thawed
 
 _DEFAULT = DistillConfig()
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, choose_frequencies
-from fredfmt.codec.quantizer import Step, largest_step, quantize
+from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, choose_frequencies
+from fredfmt.codec.quantizer import Step, check_step, largest_step, quantize
 from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData, hard_labels
 from fredfmt.model.metadata import Metadata, Normalization, Quantization
 from fredfmt.model.version import __version__
 from fredfmt.storage.files import packed_size
-from fredfmt.transforms import spatial_size, synthesis_matrix
+from fredfmt.transforms import spatial_size
 
+_DESCRIPTION = frozenset(
+    ("whitening", "source", "distillation", "recipe", "results", "license", "citation", "writer", "ext", "extensions")
+)
+"""The fields of `Metadata` that a caller of `encode` may give."""
 _FINEST_BITS = 20
 """A step search goes no further below the typical coefficient than float32 resolves."""
 
@@ -48,19 +52,21 @@ def encode(
         numpy, torch or anything that gives its rows by slice. Read in blocks: 60,000 images or a memory map larger than
         memory are fine.
     labels
-        (N,) whole numbers, or (N, classes) probabilities, which then also choose each image's mask by their largest.
+        (N,) integers, or (N, classes) probabilities, stored in float32 or as float16; the most probable class decides
+        each image's mask.
     k
         Frequencies kept of each image, 1 to all.
     transform, mask
         Names in `fredfmt.transforms.TRANSFORMS` and `fredfmt.codec.masks.MASKS`, or for ``mask`` an array (class, k) of
-        flat frequency indices. Masks are chosen a class, over all of its images.
+        flat frequency indices. The mask of a class is chosen over all of its images.
     step
         The quantisation step, in units of an orthonormal coefficient; None stores exact float32, ``"float16"`` halves.
     target_rmse, max_bytes
         Search the step instead: the largest with at most this root mean square error of the kept coefficients, or the
         smallest for which the ``.fred`` file has at most this many bytes.
     normalization
-        ``(mean, std)``, a value a channel: how the space of the images came from 0..1. None says it is 0..1 itself.
+        ``(mean, std)``, each a value per channel: how the space of the images came from 0..1. None says that it is
+        0..1 itself.
     classes
         Class names; by default the numbers.
     base
@@ -74,20 +80,53 @@ def encode(
     ------
     ArgumentError
         For shapes that contradict each other, NaN, a k out of range, or a mask that cannot be computed (see
-        `fredfmt.codec.masks`).
+        `fredfmt.codec.masks`). All but NaN and the mask are looked at before any image is read.
+    FormatError
+        For metadata of a kind that no file can hold.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((6, 3, 8, 12), np.float32)
+    >>> fredfmt.encode(images, [0, 0, 1, 1, 2, 2], k=20, step=0.1, license="CC0-1.0")
+    FreDData: 6 instances of 3x8x12, 3 classes, k=20 dct, step 0.1
+      coefficients 6x3x20          int16
+      frequencies  3x20            uint16
+      labels       6               uint8
+      mask_of      6               uint8
     """
+    if not hasattr(images, "shape"):
+        raise ArgumentError(
+            "images are not an array",
+            expected="(N, C, *spatial) of numpy or torch, or anything with a shape that gives its rows by slice",
+            found=type(images).__name__,
+            hint="Of a list of images: numpy.stack, or torch.stack",
+        )
     shape = tuple(int(length) for length in images.shape)
     if not 3 <= len(shape) <= 5 or min(shape) < 1:
         raise ArgumentError(
             "images have an unusable shape", expected="(N, C, *spatial), 1 to 3 spatial axes", found=shape
         )
     count, channels, spatial_shape = shape[0], shape[1], shape[2:]
-    for length in spatial_shape:
-        synthesis_matrix(transform, length)
-    labels = as_numpy(labels)
-    hard, names = _class_labels(labels, count, classes)
+    if isinstance(mask, str):
+        check_choice(mask, k, spatial_shape, transform)
+    labels, hard, names = _class_labels(labels, count, classes)
+    check_step(step)
     if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
         raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
+    if target_rmse is not None and not target_rmse > 0:
+        raise ArgumentError("unusable target_rmse", expected="above 0; step=None is exact", found=target_rmse)
+    if unknown := sorted(set(metadata) - _DESCRIPTION):
+        raise ArgumentError("unknown fields of metadata", expected=", ".join(sorted(_DESCRIPTION)), found=unknown)
+    description = Metadata(
+        spatial_shape=spatial_shape,
+        channels=channels,
+        classes=names,
+        transform=transform,
+        quantization=Quantization("float32"),
+        normalization=_normalization(normalization),
+        **{"writer": {"name": "fredfmt", "version": __version__}, **metadata},
+    )
 
     blocks = Spectra(images, shape, transform)
     frequencies, statistics = _frequencies(blocks, hard, len(names), k, mask, seed)
@@ -100,16 +139,7 @@ def encode(
         missed[rows] = np.square(spectra, dtype=np.float64).sum(axis=(1, 2)) + beyond
     left_out = float(missed.sum())
 
-    description = Metadata(
-        spatial_shape=spatial_shape,
-        channels=channels,
-        classes=names,
-        transform=transform,
-        quantization=Quantization("float32"),
-        normalization=_normalization(normalization),
-        mask=_describe_mask(mask, statistics, frequencies, seed),
-        **{"writer": {"name": "fredfmt", "version": __version__}, **metadata},
-    )
+    description = replace(description, mask=_describe_mask(mask, statistics, frequencies, seed))
     spectrum = mean_spectra(kept, hard, len(names)) if base else None
 
     def at(chosen: Step) -> FreDData:
@@ -181,8 +211,6 @@ def _describe_mask(
 
 def _search_step(at: Any, kept: NDArray[Any], step: Step, target_rmse: float | None, max_bytes: int | None) -> Step:
     if target_rmse is not None:
-        if target_rmse <= 0:
-            raise ArgumentError("unusable target_rmse", expected="above 0; step=None is exact", found=target_rmse)
         return largest_step(lambda size: at(size).metadata.quantization.error_rms <= target_rmse, _typical(kept))
     return step if max_bytes is None else step_for_bytes(at, kept, max_bytes)
 
@@ -212,9 +240,10 @@ def _typical(coefficients: NDArray[Any]) -> float:
 
 
 def _class_labels(
-    labels: NDArray[Any], count: int, classes: Sequence[str] | None
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The class of each image and the class names."""
+    labels: Any, count: int, classes: Sequence[str] | None
+) -> tuple[NDArray[Any], NDArray[np.int64], tuple[str, ...]]:
+    """The labels as they are stored, the class of each image, and the class names."""
+    labels = as_numpy(labels)
     if (
         labels.ndim not in (1, 2)
         or len(labels) != count
@@ -222,21 +251,32 @@ def _class_labels(
     ):
         raise ArgumentError(
             "labels do not fit the images",
-            expected=f"({count},) whole numbers or ({count}, classes) probabilities",
+            expected=f"({count},) integers or ({count}, classes) probabilities",
             found=f"{labels.shape} {labels.dtype}",
         )
+    if labels.ndim == 2 and labels.dtype != np.float16:
+        labels = labels.astype(np.float32, copy=False)
     hard = hard_labels(labels)
     if hard.min() < 0:
         raise ArgumentError("a label is negative", found=int(hard.min()))
     number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
+    if isinstance(classes, str) or not isinstance(classes, Iterable | None):
+        raise ArgumentError(
+            "classes are not a list", expected="the names of all classes, in order", found=repr(classes)
+        )
     names = tuple(map(str, range(number))) if classes is None else tuple(classes)
     if len(names) < number or (labels.ndim == 2 and len(names) != number):
         raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))
-    return hard, names
+    return labels, hard, names
 
 
 def _normalization(given: tuple[Sequence[float], Sequence[float]] | Normalization | None) -> Normalization | None:
     if given is None or isinstance(given, Normalization):
         return given
-    mean, std = ([float(value) for value in np.atleast_1d(as_numpy(part))] for part in given)
-    return Normalization(tuple(mean), tuple(std))
+    try:
+        mean, std = (tuple(np.atleast_1d(as_numpy(part)).astype(float).tolist()) for part in given)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            "unusable normalization", expected="(mean, std), each a number for every channel", found=given
+        ) from None
+    return Normalization(mean, std)

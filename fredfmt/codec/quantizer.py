@@ -23,6 +23,7 @@ def quantize(coefficients: NDArray[np.floating[Any]], step: Step) -> tuple[NDArr
     step for all coefficients of an orthonormal transform is the allocation of least mean square error. Raises
     `ArgumentError` for an unusable step and for values that the chosen kind of number cannot hold.
     """
+    check_step(step)
     if not np.isfinite(coefficients).all():
         raise ArgumentError("coefficients hold NaN or infinity", expected="finite values")
     stored: NDArray[Any]
@@ -32,8 +33,6 @@ def quantize(coefficients: NDArray[np.floating[Any]], step: Step) -> tuple[NDArr
         if coefficients.size and np.abs(coefficients).max() > np.finfo(np.float16).max:
             raise ArgumentError("a coefficient is too large for float16", hint="Use a step or float32")
         stored, restored, mode = coefficients.astype(np.float16), None, "float16"
-    elif not isinstance(step, int | float) or isinstance(step, bool) or not math.isfinite(step) or step <= 0:
-        raise ArgumentError("unusable step", expected="a positive number, None or 'float16'", found=repr(step))
     else:
         integers = np.rint(coefficients / step)
         largest = np.abs(integers).max(initial=0)
@@ -49,6 +48,14 @@ def quantize(coefficients: NDArray[np.floating[Any]], step: Step) -> tuple[NDArr
         error_rms=float(np.sqrt(np.square(error).mean())) if error.size else 0.0,
     )
     return stored, quantization
+
+
+def check_step(step: Step) -> None:
+    """Raise `ArgumentError` for what is no step."""
+    if step is None or step == "float16":
+        return
+    if not isinstance(step, int | float) or isinstance(step, bool) or not math.isfinite(step) or step <= 0:
+        raise ArgumentError("unusable step", expected="a positive number, None or 'float16'", found=repr(step))
 
 
 def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3) -> float:

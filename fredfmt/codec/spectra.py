@@ -37,7 +37,12 @@ class Spectra:
             rows = slice(start, min(start + self.rows, self.shape[0]))
             block = as_numpy(self.images[rows])
             if block.dtype.kind != "f":
-                raise ArgumentError("images are not floats", expected="the space you train in", found=block.dtype)
+                raise ArgumentError(
+                    "images are not floats",
+                    expected="floats in the space you train in",
+                    found=block.dtype,
+                    hint="Divide 8-bit images by 255; where you normalise them, say normalization=(mean, std)",
+                )
             block = block.astype(np.float32, copy=False)
             if not np.isfinite(block).all():
                 raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
@@ -63,10 +68,21 @@ def mean_spectra(coefficients: NDArray[Any], groups: NDArray[Any], count: int) -
 
 
 def as_numpy(array: Any) -> NDArray[Any]:
-    """Numpy from numpy, a list, or a torch tensor wherever it lives, without importing torch."""
+    """NumPy from NumPy, a list, or a torch tensor wherever it lives, without importing torch.
+
+    Floating point types that NumPy lacks, such as bfloat16, become float32. Raises `ArgumentError` for a list of lists
+    of different lengths.
+    """
     if hasattr(array, "detach"):
         array = array.detach().cpu()
-    return np.asarray(array)
+        try:
+            return np.asarray(array)
+        except TypeError:
+            array = array.float()
+    try:
+        return np.asarray(array)
+    except ValueError as error:
+        raise ArgumentError("not an array of numbers", found=error) from None
 
 
 def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, cast, get_args
+from functools import partial
+from typing import Any, Literal, get_args
 
 from fredfmt.errors import FormatError, VersionError, check, located, together
+from fredfmt.model.typed import Json, finite, integer, mapping, number, several, text, thawed
 
 FORMAT = "fred"
 VERSION = "1.0"
 _VERSION = re.compile(r"1\.(0|[1-9][0-9]*)")
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
-Json: TypeAlias = Mapping[str, Any]
 Mode = Literal["uniform", "float16", "float32"]
 MODES: tuple[str, ...] = get_args(Mode)
 
@@ -34,6 +34,12 @@ class Quantization:
     """Root mean square error of the kept coefficients."""
 
     def __post_init__(self) -> None:
+        text(self.mode)
+        for name, read in (("step", number), ("error_max", finite), ("error_rms", finite)):
+            value = getattr(self, name)
+            if value is not None:
+                with located(name):
+                    object.__setattr__(self, name, read(value))
         if self.mode not in MODES:
             raise FormatError(
                 "unknown quantization mode",
@@ -63,6 +69,8 @@ class Normalization:
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", several(number, self.mean))
+        object.__setattr__(self, "std", several(number, self.std))
         if len(self.mean) != len(self.std) or not self.mean:
             raise FormatError(
                 "mean and std must have one value a channel", where="normalization", found=self, rule="FRED-120"
@@ -87,7 +95,11 @@ class Whitening:
     """Which images these are: name, split, number, selection."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "source", _frozen(self.source))
+        text(self.method)
+        object.__setattr__(self, "epsilon", number(self.epsilon))
+        if self.images is not None:
+            text(self.images)
+        object.__setattr__(self, "source", mapping(self.source))
         if self.method != "zca":
             raise FormatError("unknown", where="whitening.method", expected="zca", found=self.method, rule="FRED-121")
         if not (math.isfinite(self.epsilon) and self.epsilon > 0):
@@ -147,10 +159,15 @@ class Metadata:
     """Fields of later versions that a reader may do without (``must_understand`` is false); kept as they are."""
 
     def __post_init__(self) -> None:
-        for name in _JSON_FIELDS:
-            object.__setattr__(self, name, _frozen(getattr(self, name)))
-        object.__setattr__(self, "spatial_shape", tuple(self.spatial_shape))
-        object.__setattr__(self, "classes", tuple(self.classes))
+        with together():
+            for entry in fields(self):
+                value = getattr(self, entry.name)
+                if value is None and entry.default is None:
+                    continue
+                with check(), located(entry.name):
+                    object.__setattr__(self, entry.name, _READERS.get(entry.name, mapping)(value))
+            with check(), located("extensions"):
+                _check_extensions(self.extensions)
         with together():
             with check():
                 if not 1 <= len(self.spatial_shape) <= 3 or min(self.spatial_shape) < 1:
@@ -195,7 +212,7 @@ class Metadata:
             if isinstance(value, Quantization | Normalization | Whitening):
                 value = {key.name: getattr(value, key.name) for key in fields(value)}
                 value = {key: part for key, part in value.items() if part is not None and part != {}}
-            if value or entry.name in _REQUIRED:
+            if entry.name in _REQUIRED or not (value is None or value in ((), {})):
                 document[entry.name] = thawed(value)
         return {**document.pop("extensions", {}), **document}
 
@@ -225,7 +242,7 @@ class Metadata:
             for name in sorted(set(document) - {"format", "version", "integrity"}):
                 with check(), located(name):
                     if name in known:
-                        read[name] = _READERS.get(name, _object)(document[name])
+                        read[name] = _READERS.get(name, mapping)(document[name])
                     else:
                         read["extensions"][name] = _extension(document[name], version)
         with together():
@@ -233,30 +250,20 @@ class Metadata:
 
 
 _REQUIRED = frozenset({"spatial_shape", "channels", "classes", "transform", "quantization"})
-_JSON_FIELDS = ("mask", "reconstruction", "source", "distillation", "recipe", "results", "writer", "ext", "extensions")
 
 
-def _frozen(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return MappingProxyType({key: _frozen(part) for key, part in value.items()})
-    if isinstance(value, list | tuple):
-        return tuple(_frozen(part) for part in value)
-    return value
-
-
-def thawed(value: Any) -> Any:
-    """Plain dicts and lists from the frozen ones of a `Metadata`."""
-    if isinstance(value, Mapping):
-        return {key: thawed(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [thawed(part) for part in value]
-    return value
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise FormatError("not an object", found=type(value).__name__, rule="FRED-113")
-    return value
+def _check_extensions(extensions: Json) -> None:
+    """Raise `FormatError` for what would not be read back as an extension."""
+    taken = {entry.name for entry in fields(Metadata)} | {"format", "version", "integrity"}
+    for name, value in extensions.items():
+        if name in taken or not isinstance(value, Mapping) or value.get("must_understand") is not False:
+            raise FormatError(
+                "not an extension",
+                where=name,
+                expected="a name that the specification does not use, and an object with must_understand false",
+                hint="Notes of your own belong into ext",
+                rule="FRED-114",
+            )
 
 
 def _extension(value: Any, version: str) -> dict[str, Any]:
@@ -271,50 +278,8 @@ def _extension(value: Any, version: str) -> dict[str, Any]:
     return value
 
 
-def _read_objects(value: Any) -> tuple[Json, ...]:
-    if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
-    return tuple(_object(part) for part in value)
-
-
-def _read_string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise FormatError("not a string", found=type(value).__name__, rule="FRED-113")
-    return value
-
-
-def _read_strings(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
-    return tuple(map(_read_string, value))
-
-
-def _read_integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise FormatError("not a whole number", found=value, rule="FRED-113")
-    return value
-
-
-def _read_integers(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
-    return tuple(map(_read_integer, value))
-
-
-def _read_number(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise FormatError("not a number", found=value, rule="FRED-113")
-    return float(value)
-
-
-def _read_numbers(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list):
-        raise FormatError("not a list", found=type(value).__name__, rule="FRED-113")
-    return tuple(map(_read_number, value))
-
-
-def _fields(value: Any, known: set[str], required: set[str]) -> dict[str, Any]:
-    values = _object(value)
+def _fields(value: Any, known: set[str], required: set[str]) -> Json:
+    values = mapping(value)
     if set(values) - known or required - set(values):
         raise FormatError(
             "fields are missing or unknown", expected=sorted(required | known), found=sorted(values), rule="FRED-113"
@@ -323,31 +288,37 @@ def _fields(value: Any, known: set[str], required: set[str]) -> dict[str, Any]:
 
 
 def _read_quantization(value: Any) -> Quantization:
+    if isinstance(value, Quantization):
+        return value
     values = _fields(value, {entry.name for entry in fields(Quantization)}, {"mode"})
-    mode = cast(Mode, _read_string(values["mode"]))
-    return Quantization(mode, **{key: _read_number(part) for key, part in values.items() if key != "mode"})
+    return Quantization(values["mode"], **{key: number(part) for key, part in values.items() if key != "mode"})
 
 
 def _read_normalization(value: Any) -> Normalization:
-    values = _fields(value, {"mean", "std"}, {"mean", "std"})
-    return Normalization(_read_numbers(values["mean"]), _read_numbers(values["std"]))
+    if isinstance(value, Normalization):
+        return value
+    return Normalization(**_fields(value, {"mean", "std"}, {"mean", "std"}))
 
 
 def _read_whitening(value: Any) -> Whitening:
+    if isinstance(value, Whitening):
+        return value
     values = _fields(value, {entry.name for entry in fields(Whitening)}, {"method", "epsilon"})
-    readers: dict[str, Any] = {"epsilon": _read_number, "source": _object}
-    return Whitening(**{key: readers.get(key, _read_string)(part) for key, part in values.items()})
+    if "images" in values:
+        text(values["images"])
+    return Whitening(**values)
 
 
-_READERS: Mapping[str, Any] = {
-    "spatial_shape": _read_integers,
-    "channels": _read_integer,
-    "classes": _read_strings,
-    "transform": _read_string,
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "spatial_shape": partial(several, integer),
+    "channels": integer,
+    "classes": partial(several, text),
+    "transform": text,
     "quantization": _read_quantization,
     "normalization": _read_normalization,
     "whitening": _read_whitening,
-    "results": _read_objects,
-    "license": _read_string,
-    "citation": _read_string,
+    "results": partial(several, mapping),
+    "license": text,
+    "citation": text,
 }
+"""How the fields that are not objects are read, from a document and from a caller alike."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,10 @@ def class_numbers(which: Classes, classes: Sequence[str], *, where: str = "class
 
     Raises `ArgumentError` for a class that is not there, one twice, or none at all.
     """
+    if not isinstance(which, Iterable):
+        raise ArgumentError(
+            "classes are not a list", where=where, expected=f"names or numbers, as [{which!r}]", found=repr(which)
+        )
     numbers = []
     for one in [which] if isinstance(which, str) else which:
         if str(one) in classes:

@@ -18,7 +18,7 @@ from fredfmt.model.selection import Classes, of_classes
 from fredfmt.storage import cache
 from fredfmt.storage.addresses import Address, NoPiecesError, Pieces, is_address, shown, unchanged
 from fredfmt.storage.containers import archive, directory, hdf5, hierarchy
-from fredfmt.storage.containers.package import Package, pack, unpack, unpack_classes
+from fredfmt.storage.containers.package import Package, check_declared, pack, unpack, unpack_classes
 from fredfmt.storage.partials import status_of
 from fredfmt.storage.writing import check_target, replace_directory, replacing
 
@@ -121,7 +121,7 @@ def load_metadata(file: File, *, limits: Limits = limits_.DEFAULT) -> Metadata:
     return load(file, limits=limits).metadata
 
 
-def save(data: FreDData, path: str | os.PathLike[str]) -> None:
+def save(data: FreDData, path: str | os.PathLike[str], *, limits: Limits = limits_.DEFAULT) -> None:
     """Write a data set to ``path``, in the container that the suffix names: ``.fred``, ``.fred.zarr`` or ``.fred.h5``.
 
     The same data always give the same bytes. The file appears whole or not at all: it is written beside its place,
@@ -130,6 +130,8 @@ def save(data: FreDData, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    LimitError
+        For what `load` would refuse under the same ``limits``, with the same error, before anything is written.
     ArgumentError
         For a name without one of the suffixes, or if something else is in the way, such as a folder that is not a
         data set.
@@ -143,17 +145,21 @@ def save(data: FreDData, path: str | os.PathLike[str]) -> None:
     if container == ".fred.zarr":
         with located(path):
             entries = hierarchy.encode(pack(data))
+            size = sum(map(len, entries.values()))
+            limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")
+            check_declared(hierarchy.decode(entries, size, limits=limits), limits=limits)
         replace_directory(path, entries)
     else:
         with located(path):
             content = _encode(data, container)
+            check_declared(_decode(content, limits), limits=limits)
         with replacing(path) as target:
             target.write(content)
 
 
 def convert(source: File, path: str | os.PathLike[str], *, limits: Limits = limits_.DEFAULT) -> None:
     """Copy a data set into another container; nothing is lost and the content digest stays the same."""
-    save(load(source, limits=limits), path)
+    save(load(source, limits=limits), path, limits=limits)
 
 
 def digest(file: File | FreDData) -> str:
@@ -248,6 +254,7 @@ def _check_expected(data: FreDData, expected: str | None) -> None:
 
 def _decode(content: bytes, limits: Limits) -> Package:
     """The package in the bytes of a file."""
+    limits_.check(len(content), limits.file_bytes, "the size of the file", name="file_bytes")
     _check_beginning(content, len(content))
     if content[: len(archive.MAGIC)] == archive.MAGIC:
         return hierarchy.decode(archive.unpack(content, limits=limits), len(content), limits=limits)

@@ -5,7 +5,7 @@ import pytest
 import scipy.fft
 import torch
 
-from fredfmt import ArgumentError, FormatError, Normalization, encode, load, save
+from fredfmt import ArgumentError, FormatError, FredError, Normalization, encode, load, save
 from fredfmt.data.sources import open_source
 from fredfmt.model.ordering import ranks
 from fredfmt.storage.files import packed_size
@@ -196,3 +196,60 @@ def test_more_bytes_than_any_step_can_use_give_a_fine_step_and_no_error():
     data = encode(images, [0, 1, 2, 0, 1, 2], k=5, mask="low", max_bytes=100_000)
     assert 0 < data.step < 1e-5
     assert data.metadata.quantization.error_rms < 1e-5
+
+
+class Unread:
+    """Images that must not be looked at."""
+
+    shape = (20, 3, 8, 10)
+
+    def __getitem__(self, rows):
+        raise AssertionError("images were read")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"k": 81}, "k is out of range; expected an integer from 1 to 80, all frequencies, found 81"),
+        ({"k": 0}, "k is out of range"),
+        ({"k": 9.0}, "k is out of range"),
+        ({"mask": "evrr"}, "no such mask strategy"),
+        ({"mask": "low", "transform": "dctt"}, "transform"),
+        ({"step": -1}, "unusable step"),
+        ({"step": "float8"}, "unusable step"),
+        ({"target_rmse": 0.0}, "unusable target_rmse"),
+        ({"target_rmse": float("nan")}, "unusable target_rmse"),
+        ({"classes": 3}, "classes are not a list; expected the names of all classes, in order, found 3"),
+        ({"classes": "ab"}, "classes are not a list"),
+        ({"classes": [0, 1]}, "classes: not a string; found int 0"),
+        ({"classes": ["a", "a"]}, "classes"),
+        ({"normalization": 0.5}, "unusable normalization"),
+        ({"normalization": ("a", "b")}, "unusable normalization"),
+        ({"normalization": ([0.5] * 2, [0.5] * 2)}, "normalization"),
+        ({"source": "cifar10"}, "source: not an object; found str 'cifar10'"),
+        ({"license": ["MIT"]}, "license: not a string; found list"),
+        ({"results": {"accuracy": 0.5}}, "results: not a list"),
+        ({"colour": 3}, "unknown fields of metadata.*found .'colour'"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused_before_images_are_read(changes, message):
+    with pytest.raises(FredError, match=message):
+        encode(Unread(), np.arange(20) % 2, **{"k": 9, **changes})
+
+
+def test_a_list_of_images_is_one_clear_error():
+    with pytest.raises(ArgumentError, match=r"images are not an array.*found list. Of a list of images: numpy.stack"):
+        encode([np.zeros((3, 8, 8), np.float32)] * 20, np.arange(20) % 2, k=9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_floats_of_any_width_are_cast(dtype):
+    images = torch.rand(6, 2, 5, 7, generator=torch.Generator().manual_seed(0)).bfloat16()
+    labels = torch.tensor([[0.75, 0.25], [0.25, 0.75]]).repeat(3, 1)
+    expected = encode(images.float(), labels, k=9, mask="low")
+    found = encode(images.to(dtype), labels.to(dtype), k=9, mask="low")
+    assert found == expected
+    assert found.labels.dtype == np.float32
+    wide = encode(images.float().numpy().astype(np.longdouble), labels.double().numpy(), k=9, mask="low")
+    assert wide == expected

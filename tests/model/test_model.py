@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fredfmt import FormatError, FreDData, Metadata, Normalization, Quantization
+from fredfmt import FormatError, FreDData, Metadata, Normalization, Quantization, Whitening
 from fredfmt.model.ordering import in_order
 
 SHAPE = (5, 7)
@@ -122,6 +122,66 @@ def test_unusable_metadata_are_refused(build, message):
         build()
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": "cifar10"}, "source: not an object; found str 'cifar10'"),
+        ({"writer": ["me"]}, "writer: not an object"),
+        ({"license": ["MIT"]}, "license: not a string; found list"),
+        ({"citation": 1999}, "citation: not a string"),
+        ({"classes": (0, 1)}, "classes: not a string; found int 0"),
+        ({"classes": "ab"}, "classes: not a list"),
+        ({"classes": ("a", "\ud800")}, "classes: a string that UTF-8 cannot spell"),
+        ({"transform": 3}, "transform: not a string"),
+        ({"spatial_shape": (5, 7.0)}, "spatial_shape: not an integer; found 7.0"),
+        ({"channels": True}, "channels: not an integer"),
+        ({"channels": "2"}, "channels: not an integer"),
+        ({"normalization": ((0.5, 0.5), (1.0, 1.0))}, "normalization: not an object"),
+        ({"results": {"accuracy": 0.5}}, "results: not a list"),
+        ({"results": "91 %"}, "results: not a list"),
+        ({"results": [0.5]}, "results: not an object; found float 0.5"),
+        ({"results": None}, "results: not a list"),
+        ({"results": [{"accuracy": float("nan")}]}, "results: JSON has no NaN"),
+        ({"ext": {"a": {1: 2}}}, "ext: not a string; found int 1"),
+        ({"ext": {"a": {1, 2}}}, "ext: metadata can only hold JSON values; found set"),
+        ({"ext": {"a": np.int64(3)}}, "ext: metadata can only hold JSON values; found int64"),
+        ({"ext": {"a": 2**53}}, "ext: .* too large for JSON"),
+        ({"extensions": {"mine": 3}}, "extensions: mine: not an extension"),
+        ({"extensions": {"mine": {"must_understand": True}}}, "extensions: mine: not an extension"),
+        ({"extensions": {"integrity": {"must_understand": False}}}, "extensions: integrity: not an extension"),
+        ({"extensions": {"license": {"must_understand": False}}}, "extensions: license: not an extension"),
+    ],
+    ids=str,
+)
+def test_metadata_that_could_not_be_read_back_cannot_be_made(changes, message):
+    with pytest.raises(FormatError, match=message):
+        replace(FreDData(**parts()).metadata, **changes)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Quantization("uniform", "0.5"), "step: not a number"),
+        (lambda: Quantization("uniform", 0.5, error_rms=float("nan")), "error_rms: not a finite number"),
+        (lambda: Quantization(3), "not a string"),
+        (lambda: Normalization(0.5, 0.5), "not a list"),
+        (lambda: Normalization(("a",), (1.0,)), "not a number"),
+        (lambda: Whitening("zca", "0.1"), "not a number"),
+        (lambda: Whitening("zca", 0.1, source="cifar10"), "not an object"),
+    ],
+)
+def test_parts_of_metadata_are_typed(build, message):
+    with pytest.raises(FormatError, match=message):
+        build()
+
+
+def test_endless_metadata_are_refused():
+    endless = {}
+    endless["again"] = endless
+    with pytest.raises(FormatError, match="ext: nested too deeply"):
+        replace(FreDData(**parts()).metadata, ext=endless)
+
+
 def test_metadata_survive_json_and_are_frozen():
     metadata = Metadata(
         SHAPE,
@@ -146,8 +206,8 @@ def test_metadata_survive_json_and_are_frozen():
         ({"format": "zip"}, "format: not a fred document"),
         ({"version": "2.0"}, "version: a version this reader does not know"),
         ({"surprise": 1}, r"surprise: an unknown field"),
-        ({"channels": "2"}, "channels: not a whole number"),
-        ({"channels": True}, "channels: not a whole number"),
+        ({"channels": "2"}, "channels: not an integer"),
+        ({"channels": True}, "channels: not an integer"),
         ({"classes": "abc"}, "classes: not a list"),
         ({"quantization": {"mode": "uniform", "step": "1"}}, "quantization: not a number"),
         (
@@ -158,7 +218,7 @@ def test_metadata_survive_json_and_are_frozen():
         ({"normalization": {"mean": [0]}}, "normalization: fields are missing"),
         ({"results": {}}, "results: not a list"),
         ({"license": 3}, "license: not a string"),
-        ({"spatial_shape": [5, 7.5]}, "spatial_shape: not a whole number"),
+        ({"spatial_shape": [5, 7.5]}, "spatial_shape: not an integer"),
         ({"mask": []}, "mask: not an object"),
     ],
 )

@@ -33,7 +33,7 @@ MASKS: Mapping[str, Strategy] = MappingProxyType(
 WITHOUT_STATISTICS = ("high", "low", "random")
 """Strategies that look at no image."""
 
-__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies", "choose_frequencies"]
+__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies", "check_choice", "choose_frequencies"]
 
 
 def choose_frequencies(
@@ -51,17 +51,25 @@ def choose_frequencies(
     the strategy can make nothing of (a class of one image has no variance, say). With k equal to all frequencies there
     is nothing to choose and nothing to refuse.
     """
+    check_choice(mask, k, spatial_shape, transform)
     live = live_frequencies(transform, spatial_shape)
-    size = int(live.sum())
-    if mask not in MASKS:
-        raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
-    if not 1 <= k <= size:
-        raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
-    if k == size:
+    if k == live.sum():
         score = np.zeros((len(statistics), len(live)))
     else:
         score = MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed))
     return best_frequencies(np.where(live, score, -np.inf), spatial_shape, k)
+
+
+def check_choice(mask: str, k: int, spatial_shape: tuple[int, ...], transform: str) -> None:
+    """Raise `ArgumentError` for a strategy that is not in `MASKS`, or a k that the spatial shape does not have.
+
+    >>> check_choice("evr", 40, (8, 8), "dct")
+    """
+    if mask not in MASKS:
+        raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
+    size = int(live_frequencies(transform, spatial_shape).sum())
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= size:
+        raise ArgumentError("k is out of range", expected=f"an integer from 1 to {size}, all frequencies", found=k)
 
 
 def best_frequencies(score: NDArray[np.floating[Any]], spatial_shape: tuple[int, ...], k: int) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.digest import digest_of_data
-from fredfmt.model.metadata import thawed
+from fredfmt.model.typed import thawed
 from fredfmt.storage.ledger import ledger
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")

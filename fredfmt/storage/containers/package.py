@@ -129,10 +129,7 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
     None where these are all chunks of the coefficients, or arrays contradict each other: `unpack` says how. What is
     declared is checked as there. The content digest is of the whole and cannot be verified.
     """
-    metadata = read_metadata(package.document)
-    limits_.check(math.prod(metadata.spatial_shape), limits.spatial_size, "the size of an image", name="spatial_size")
-    _check_limits(package, limits)
-    _soundly_declared(package)
+    metadata = check_declared(package, limits=limits)
     with located("labels"):
         labels = package.arrays["labels"].read()
     rows = rows_of(labels, class_numbers(which, metadata.classes))
@@ -147,6 +144,15 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
             array = stored.read() if name not in PER_INSTANCE else stored.read_rows(rows)
         arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
     return FreDData(metadata=metadata, **arrays)
+
+
+def check_declared(package: Package, *, limits: limits_.Limits = limits_.DEFAULT) -> Metadata:
+    """The metadata of a package in which `unpack` finds nothing wrong before it reads an array."""
+    metadata = read_metadata(package.document)
+    limits_.check(math.prod(metadata.spatial_shape), limits.spatial_size, "the size of an image", name="spatial_size")
+    _check_limits(package, limits)
+    _soundly_declared(package)
+    return metadata
 
 
 def read_metadata(document: Any) -> Metadata:
