@@ -165,7 +165,7 @@ class Metadata:
                 if value is None and entry.default is None:
                     continue
                 with check(), located(entry.name):
-                    object.__setattr__(self, entry.name, _READERS.get(entry.name, mapping)(value))
+                    object.__setattr__(self, entry.name, _reader(entry.name)(value))
             with check(), located("extensions"):
                 _check_extensions(self.extensions)
         with together():
@@ -242,7 +242,7 @@ class Metadata:
             for name in sorted(set(document) - {"format", "version", "integrity"}):
                 with check(), located(name):
                     if name in known:
-                        read[name] = _READERS.get(name, mapping)(document[name])
+                        read[name] = _reader(name)(document[name])
                     else:
                         read["extensions"][name] = _extension(document[name], version)
         with together():
@@ -322,3 +322,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "citation": text,
 }
 """How the fields that are not objects are read, from a document and from a caller alike."""
+
+
+def _reader(name: str) -> Callable[[Any], Any]:
+    read: Callable[[Any], Any] = _READERS.get(name, mapping)
+    return read
