@@ -219,7 +219,7 @@ class _Scorer:
         shape = (-1,) + (1,) * len(coded.metadata.spatial_shape)
         space = self._space()
         mean, std = (torch.tensor(values, device=self.device).view(shape) for values in (space.mean, space.std))
-        return (decode(coded, normalized=False, device=self.device) - mean) / std
+        return (decode(coded, normalized=False, clip=False, device=self.device) - mean) / std
 
     def _network(self, images: Tensor, labels: Tensor, config: EvaluationConfig, seed: int) -> nn.Module:
         meta = self.data.metadata

@@ -213,6 +213,7 @@ def decode(
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
     normalized: bool = True,
+    clip: bool = True,
     coefficients: Tensor | None = None,
     whitening: ZCA | None = None,
 ) -> Tensor:
@@ -231,8 +232,9 @@ def decode(
     device, dtype
         Where the images are made, and their floating point type.
     normalized
-        True gives the space the data were encoded in; False gives 0..1 through the recorded normalisation. Values are
-        not clipped: rounding and the frequencies left out can lead a little outside.
+        True gives the space the data were encoded in; False gives 0..1 through the recorded normalisation.
+    clip
+        With ``normalized=False``: clip what rounding and the frequencies left out lead beyond 0..1; False leaves it.
     coefficients
         A tensor (N, C, K) to use in place of the stored coefficients, in the same units; the images are differentiable
         in it.
@@ -246,6 +248,17 @@ def decode(
     ArgumentError
         For a size or a k that the data do not have, coefficients of another shape, or ``normalized=False`` of whitened
         images without their whitening or at another size.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((6, 3, 8, 12), np.float32)
+    >>> data = fredfmt.encode(images, [0, 0, 1, 1, 2, 2], k=20)
+    >>> fredfmt.decode(data, [4, 0], size=(16, 24)).shape
+    torch.Size([2, 3, 16, 24])
+    >>> pictures = fredfmt.decode(data, normalized=False)
+    >>> 0 <= pictures.min() and pictures.max() <= 1
+    tensor(True)
     """
     expect_data(data)
     if coefficients is not None and coefficients.shape != data.coefficients.shape:
@@ -267,7 +280,7 @@ def decode(
     if not normalized:
         if whitening is not None and data.metadata.whitening is not None:
             images = _unwhitened(images, data.metadata, whitening)
-        images = to_unit(images, data.metadata.normalization)
+        images = to_unit(images, data.metadata.normalization, clip=clip)
     return images[0] if single else images
 
 
@@ -284,13 +297,14 @@ def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
     return (images.flatten(1).to(inverse.dtype) @ inverse + mean).view(images.shape).to(images.dtype)
 
 
-def to_unit(images: Tensor, normalization: Normalization | None) -> Tensor:
-    """Images (B, C, *spatial) brought from the space of ``normalization`` to 0..1; None says they are there."""
-    if normalization is None:
-        return images
-    shape = (-1, *(1,) * (images.ndim - 2))
-    mean, std = (images.new_tensor(values).view(shape) for values in (normalization.mean, normalization.std))
-    return images * std + mean
+def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) -> Tensor:
+    """Images (B, C, *spatial) brought from the space of ``normalization`` to 0..1, and clipped to it where asked; None
+    says that they are in this space already."""
+    if normalization is not None:
+        shape = (-1, *(1,) * (images.ndim - 2))
+        mean, std = (images.new_tensor(values).view(shape) for values in (normalization.mean, normalization.std))
+        images = images * std + mean
+    return images.clamp(0, 1) if clip else images
 
 
 def _lengths(size: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[int, ...]:

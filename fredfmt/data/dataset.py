@@ -42,6 +42,8 @@ class FreDDataset(Dataset[Sample]):
         Called on every image and every label by itself, as in torchvision, so random ones differ from image to image.
     normalized
         False gives images in 0..1 instead of the space that they were stored in.
+    clip
+        With ``normalized=False``: clip what rounding and the frequencies left out lead beyond 0..1; False leaves it.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
     classes, verify, expected_digest, limits
@@ -75,6 +77,7 @@ class FreDDataset(Dataset[Sample]):
         transform: Callable[[Tensor], Any] | None = None,
         target_transform: Callable[[Any], Any] | None = None,
         normalized: bool = True,
+        clip: bool = True,
         size: Sequence[int] | None = None,
         k: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -88,6 +91,7 @@ class FreDDataset(Dataset[Sample]):
         self.target_transform = target_transform
         (warn_if_whitened if normalized else check_unit)(self.data.metadata)
         self._normalized = normalized
+        self._clip = clip
         self._decoder = Decoder.of(self.data, size=size, k=k, device="cpu", dtype=dtype)
         self._labels = self.data.labels.astype(np.float32 if self.data.soft else np.int64)
 
@@ -130,7 +134,7 @@ class FreDDataset(Dataset[Sample]):
         used = int(masks[0]) if len(masks) == 1 else torch.from_numpy(masks.astype(np.int64))
         images = self._decoder(torch.from_numpy(self.data.coefficients[rows]), used)
         if not self._normalized:
-            images = to_unit(images, self.data.metadata.normalization)
+            images = to_unit(images, self.data.metadata.normalization, clip=self._clip)
         return images, torch.from_numpy(self._labels[rows])
 
     def __len__(self) -> int:

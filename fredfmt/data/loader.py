@@ -34,7 +34,7 @@ class FreDLoader:
     file
         What `fredfmt.load` reads, or a loaded `FreDData`.
     batch_size
-        Images a batch, of each rank.
+        Images per batch and rank.
     shuffle, seed
         Whether every epoch has a random order of its own, and what it is drawn from.
     device
@@ -45,6 +45,8 @@ class FreDLoader:
         Called on every batch of images as a whole; random ones must draw for each image by themselves.
     normalized
         False gives images in 0..1 instead of the space that they were stored in.
+    clip
+        With ``normalized=False``: clip what rounding and the frequencies left out lead beyond 0..1; False leaves it.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
     rank, world_size
@@ -74,6 +76,7 @@ class FreDLoader:
         drop_last: bool = False,
         transform: Callable[[Tensor], Any] | None = None,
         normalized: bool = True,
+        clip: bool = True,
         size: Sequence[int] | None = None,
         k: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -110,6 +113,7 @@ class FreDLoader:
         labels = torch.float32 if self.data.soft else torch.int64
         self._labels = torch.tensor(self.data.labels, dtype=labels, device=self.device)
         self._normalized = normalized
+        self._clip = clip
         if normalized:
             warn_if_whitened(self.data.metadata)
         self._unit = None if normalized else _moments(self.data, dtype, self.device)
@@ -127,6 +131,7 @@ class FreDLoader:
         return FreDDataset(
             self.data,
             normalized=self._normalized,
+            clip=self._clip,
             size=self._decoder.size,
             k=self._decoder.k,
             dtype=self._decoder.dtype,
@@ -170,12 +175,16 @@ class FreDLoader:
                 )
         epoch, position = state["epoch"], state["position"]
         if not (isinstance(epoch, int) and isinstance(position, int) and epoch >= 0 and 0 <= position < len(self)):
-            raise ArgumentError("the state stands nowhere", expected=f"a position below {len(self)}", found=dict(state))
+            raise ArgumentError(
+                "position out of range",
+                expected=f"a position below {len(self)}",
+                found=dict(state),
+            )
         self._step = epoch * len(self) + position
         self._resumed = True
 
     def __len__(self) -> int:
-        """Batches an epoch, the same on every rank."""
+        """Batches per epoch, the same on every rank."""
         whole = self._share // self.batch_size
         return whole if self.drop_last else -(-self._share // self.batch_size)
 
@@ -192,7 +201,7 @@ class FreDLoader:
 
     @property
     def _share(self) -> int:
-        """Instances an epoch of one rank."""
+        """Instances per epoch and rank."""
         whole = len(self.data) // self.world_size
         return whole if self.drop_last else -(-len(self.data) // self.world_size)
 
@@ -214,6 +223,8 @@ class FreDLoader:
         if self._unit is not None:
             mean, std = self._unit
             images = torch.addcmul(mean, images, std)
+        if self._clip and not self._normalized:
+            images = images.clamp(0, 1)
         if self.transform is not None:
             images = self.transform(images)
         return images, self._labels.index_select(0, rows)

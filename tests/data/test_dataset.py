@@ -11,7 +11,7 @@ from scipy.fft import idctn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, default_collate
 from torchvision.transforms import v2
 
-from fredfmt import FreDData, FreDDataset, FredError, encode, save
+from fredfmt import FreDData, FreDDataset, FredError, FreDLoader, Normalization, decode, encode, save
 from fredfmt.errors import FredFileNotFoundError, FredIndexError
 
 MEAN, STD = (0.1, 0.2), (0.3, 0.4)
@@ -66,19 +66,32 @@ def test_every_door_gives_the_images_of_scipy(kind):
         assert found_labels.dtype == (torch.float32 if data.soft else torch.int64)
 
 
-def test_in_0_to_1_the_normalisation_is_undone():
+@pytest.mark.parametrize("normalization", [True, False])
+def test_in_0_to_1_the_normalisation_is_undone_and_values_are_clipped(normalization):
+    space = Normalization(MEAN, (1.3, 1.4)) if normalization else None
     data = make()
-    images, _ = FreDDataset(data, normalized=False).decode([3, 8])
-    expected = pictures(data)[[3, 8]] * np.reshape(STD, (2, 1, 1)) + np.reshape(MEAN, (2, 1, 1))
-    np.testing.assert_allclose(images.numpy(), expected, atol=1e-5)
-    plain = replace(data, metadata=replace(data.metadata, normalization=None))
-    images, _ = FreDDataset(plain, normalized=False).decode([3, 8])
-    np.testing.assert_allclose(images.numpy(), pictures(data)[[3, 8]], atol=1e-5)
+    data = replace(data, metadata=replace(data.metadata, normalization=space))
+    expected = pictures(data)
+    if space:
+        expected = expected * np.reshape(space.std, (2, 1, 1)) + np.reshape(space.mean, (2, 1, 1))
+    assert expected.min() < 0 < 1 < expected.max()
+    for clip, wanted in ((True, expected.clip(0, 1)), (False, expected)):
+        options = {"normalized": False, "clip": clip}
+        dataset = FreDDataset(data, **options)
+        found = (
+            decode(data, **options),
+            dataset[:][0],
+            next(iter(DataLoader(dataset, batch_size=23)))[0],
+            next(iter(FreDLoader(data, **options)))[0],
+            FreDLoader(data, **options).dataset[:][0],
+        )
+        for images in found:
+            np.testing.assert_allclose(images.numpy(), wanted, atol=1e-5)
+    eight_bits = v2.ToDtype(torch.uint8, scale=True)(decode(data, normalized=False))
+    assert np.abs(eight_bits.numpy() / 255 - expected.clip(0, 1)).max() <= 1.001 / 255
 
 
 def test_size_k_and_dtype_are_those_of_decode():
-    from fredfmt import decode
-
     data = make()
     image, _ = FreDDataset(data, size=(26, 9), k=4, dtype=torch.float64)[5]
     assert image.shape == (2, 26, 9)

@@ -10,7 +10,7 @@ from fredfmt.model.data import FreDData
 
 
 def npz(data: FreDData, path: Path) -> None:
-    """``images`` (N, C, *spatial) float32 in 0..1 where the original was, ``labels``, ``class_names`` and ``space``.
+    """``images`` (N, C, *spatial) float32, clipped to 0..1, ``labels``, ``class_names`` and ``space``.
 
     `fredfmt.data.sources` reads it back as ``npz:PATH``.
     """

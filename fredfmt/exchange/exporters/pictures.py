@@ -27,7 +27,7 @@ def pictures(data: FreDData) -> Iterator[NDArray[np.uint8]]:
             found=(meta.channels, *meta.spatial_shape),
             hint="Export to npz",
         )
-    pixels = (decode(data, normalized=False).clamp(0, 1) * 255).round().byte().numpy()
+    pixels = (decode(data, normalized=False) * 255).round().byte().numpy()
     return (np.ascontiguousarray(image[0] if meta.channels == 1 else np.moveaxis(image, 0, -1)) for image in pixels)
 
 

@@ -11,7 +11,7 @@ from fredfmt.model.data import FreDData
 
 
 def safetensors(data: FreDData, path: Path) -> None:
-    """``images`` (N, C, *spatial) float32 in 0..1 where the original was, and ``labels``: int64, or float32 rows.
+    """``images`` (N, C, *spatial) float32, clipped to 0..1, and ``labels``: int64, or float32 rows.
 
     The header's ``__metadata__`` says the class names (as JSON), the space and, where known, the licence.
     """
