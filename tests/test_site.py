@@ -18,14 +18,15 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-mkdocs = pytest.importorskip("mkdocs.config", reason="mkdocs is not installed: pip install '.[dev]'")
+pytestmark = pytest.mark.needs("mkdocs")
 
 
 @pytest.fixture(scope="module")
 def markdown():
     from markdown import Markdown
+    from mkdocs.config import load_config
 
-    config = mkdocs.load_config(str(ROOT / "mkdocs.yml"), hooks=[])
+    config = load_config(str(ROOT / "mkdocs.yml"), hooks=[])
     return Markdown(extensions=config["markdown_extensions"], extension_configs=config["mdx_configs"])
 
 
@@ -79,12 +80,12 @@ def test_links_of_the_site_lead_to_files(site):
 
 
 @pytest.mark.slow
+@pytest.mark.needs("playwright", "chromium")
 def test_the_site_can_be_searched_from_disk(site):
-    playwright = pytest.importorskip("playwright.sync_api", reason="the site is tested with playwright: not installed")
-    if CHROMIUM is None:
-        pytest.skip("the site is tested in Chromium, and there is none: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
     requests, complaints = [], []
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         page = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]).new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
