@@ -1,0 +1,49 @@
+"""The context coder by compiled loops (`_context.c`), where installation found a C compiler."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.storage.coder.failure import BadBytesError
+from fredfmt.storage.compiled import load_compiled
+
+_FAILURES = {-2: "they end too early or too late", -3: "a value is out of range"}
+_ARGUMENTS = (ctypes.c_void_p, *(ctypes.c_int64,) * 5, ctypes.c_void_p, ctypes.c_int64)
+_FUNCTIONS = {
+    "fredfmt_context_encode": (ctypes.c_int64, _ARGUMENTS),
+    "fredfmt_context_decode": (ctypes.c_int64, _ARGUMENTS),
+}
+LIBRARY = load_compiled("fredfmt.storage.coder._context", _FUNCTIONS)
+
+
+def encode(values: NDArray[np.int64], least: int, most: int) -> bytes:
+    """The bytes of contiguous values (instance, channel, frequency), each from ``least`` to ``most``."""
+    room = 2 * values.size + 64
+    while True:
+        content = np.empty(room, np.uint8)
+        needed = _call("encode", values, least, most, content)
+        if needed <= room:
+            return content[:needed].tobytes()
+        room = needed
+
+
+def decode(content: bytes, shape: tuple[int, int, int], least: int, most: int) -> NDArray[np.int64]:
+    """The reverse of `encode`."""
+    values = np.empty(shape, np.int64)
+    _call("decode", values, least, most, np.frombuffer(content, np.uint8))
+    return values
+
+
+def _call(function: str, values: NDArray[np.int64], least: int, most: int, content: NDArray[np.uint8]) -> int:
+    library: Any = LIBRARY.library
+    call = getattr(library, f"fredfmt_context_{function}")
+    result: int = call(values.ctypes.data, *values.shape, least, most, content.ctypes.data, content.size)
+    if result == -1:
+        raise MemoryError("the context coder's tables do not fit")
+    if result < 0:
+        raise BadBytesError(_FAILURES[result])
+    return result
