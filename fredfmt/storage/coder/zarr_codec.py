@@ -1,4 +1,4 @@
-"""The context coder as a codec of Zarr v3. Zarr finds it by the package's entry point, so it opens such arrays unasked."""
+"""The context coder as a codec of Zarr v3, which finds it by the entry point of the package and opens such arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ContextCodec(ArrayBytesCodec):
 
     async def _decode_single(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         array = decode(chunk_bytes.to_bytes(), chunk_spec.dtype.to_native_dtype(), chunk_spec.shape)
-        return chunk_spec.prototype.nd_buffer.from_ndarray_like(array)
+        return chunk_spec.prototype.nd_buffer.from_numpy_array(array)
 
     async def _encode_single(self, chunk_array: NDBuffer, chunk_spec: ArraySpec) -> Buffer | None:
         return chunk_spec.prototype.buffer.from_bytes(encode(chunk_array.as_numpy_array()))

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 import fredfmt.storage.coder as coder
 from fredfmt.errors import ArgumentError, FormatError
 from fredfmt.storage.coder import compiled, plain
+from fredfmt.storage.coder.failure import BadBytesError
 from fredfmt.storage.compiled import Compiled
 
 DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
@@ -68,9 +69,8 @@ def test_bytes_are_taken_only_if_they_would_be_written(content, dtype, shape):
     rows, least, most = coder._layout(np.dtype(dtype), shape)
     try:
         values = coder.decode(content, dtype, shape)
-    except FormatError as error:
-        assert error.rule == "FRED-507"
-        with pytest.raises(plain.BadBytesError):
+    except FormatError:
+        with pytest.raises(BadBytesError):
             plain.decode(content, rows, least, most)
     else:
         assert coder.encode(values) == content
@@ -100,7 +100,7 @@ def test_damage_is_refused_or_gives_other_values():
 def test_a_value_out_of_range_is_refused():
     content = coder.encode(np.array([[300]], np.int16))
     rows = (1, 1, 1)
-    with pytest.raises(plain.BadBytesError, match="out of range|too early or too late"):
+    with pytest.raises(BadBytesError, match=r"out of range|too early or too late"):
         plain.decode(content, rows, *limits("int8"))
     with pytest.raises(FormatError):
         coder.decode(content, np.int8, (1, 1))
