@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
+from fredfmt.model.blocks import blocks
 from fredfmt.model.data import ARRAYS, FreDData
 from fredfmt.model.documents import canonical
 
@@ -22,7 +23,7 @@ def digest_of_data(data: FreDData) -> str:
     Integers are widened to 32 bits and floats to float32 (metadata: float64), which changes no value.
     """
     meta = data.metadata
-    parts: list[tuple[str, NDArray[Any]]] = [(name, _widened(getattr(data, name))) for name in ARRAYS]
+    parts: list[tuple[str, NDArray[Any]]] = []
     parts.append(("spatial_shape", np.array(meta.spatial_shape, "<u4")))
     parts.append(("transform", _text(meta.transform)))
     parts.append(("quantization.mode", _text(meta.quantization.mode)))
@@ -36,11 +37,12 @@ def digest_of_data(data: FreDData) -> str:
         parts.append(("whitening.images", _text(meta.whitening.images or "")))
     parts += [("class", _text(name)) for name in meta.classes]
     state = hashlib.sha256()
+    for name in ARRAYS:
+        if (array := getattr(data, name)) is not None:
+            _add(state, name, array, {"i": "<i4", "u": "<u4", "f": "<f4"}[array.dtype.kind])
     for name, array in parts:
         if array.size:
-            shape = "x".join(map(str, array.shape))
-            state.update(f"{name} {array.dtype.str[1:]} {shape}\n".encode())
-            state.update(np.ascontiguousarray(array).data)
+            _add(state, name, array, array.dtype.str)
     return f"sha256:{state.hexdigest()}"
 
 
@@ -57,10 +59,12 @@ def digest_of_document(document: dict[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(canonical({**document, 'integrity': integrity})).hexdigest()}"
 
 
-def _widened(array: NDArray[Any] | None) -> NDArray[Any]:
-    if array is None:
-        return np.empty(0, "<u4")
-    return array.astype({"i": "<i4", "u": "<u4", "f": "<f4"}[array.dtype.kind])
+def _add(state: Any, name: str, array: NDArray[Any], dtype: str) -> None:
+    """Hash one part, its numbers as ``dtype``, in blocks."""
+    state.update(f"{name} {dtype[1:]} {'x'.join(map(str, array.shape))}\n".encode())
+    flat = array.reshape(-1)
+    for some in blocks(flat.size, 4):
+        state.update(flat[some].astype(dtype, copy=False).data)
 
 
 def _text(value: str) -> NDArray[Any]:

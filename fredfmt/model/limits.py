@@ -11,8 +11,8 @@ from fredfmt.errors import LimitError
 class Limits:
     """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(axis=9))``."""
 
-    file_bytes: int = 4 << 30
-    """Size of the file, or of all files of a directory."""
+    file_bytes: int = 1088 << 20
+    """Size of the file, or of all files of a directory: what may be decoded, and 64 MiB around it."""
     entries: int = 4096
     """Entries of the archive, files of the directory, or objects of the HDF5 file."""
     json_bytes: int = 1 << 20

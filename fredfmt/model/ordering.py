@@ -8,7 +8,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fredfmt.model.blocks import blocks
 from fredfmt.transforms import spatial_size
+
+_WORK = 8
+"""Bytes that an index takes while it is compared, in each of a handful of arrays."""
 
 
 @lru_cache(maxsize=16)
@@ -46,9 +50,14 @@ def coarseness(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -
 
 def is_ordered(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.bool_]:
     """Of each row of (mask, frequency) flat indices: whether it is in canonical order, without repeats."""
-    steps = np.diff(coarseness(frequencies, spatial_shape), axis=1)
-    rising = (steps > 0) | ((steps == 0) & (np.diff(frequencies.astype(np.int64), axis=1) > 0))
-    ordered: NDArray[np.bool_] = np.all(rising, axis=1)
+    masks, k = frequencies.shape
+    ordered = np.ones(masks, np.bool_)
+    for columns in blocks(k - 1, _WORK):
+        for rows in blocks(masks, _WORK * (columns.stop - columns.start)):
+            part = frequencies[rows, columns.start : columns.stop + 1]
+            steps = np.diff(coarseness(part, spatial_shape), axis=1)
+            rising = (steps > 0) | ((steps == 0) & (np.diff(part.astype(np.int64), axis=1) > 0))
+            ordered[rows] &= rising.all(axis=1)
     return ordered
 
 

@@ -19,6 +19,8 @@ from fredfmt.storage.containers.package import Package, StoredArray, check_size,
 
 MAGIC = b"fredfmt 1.0 sha256:"
 _BLOCK = 512
+_PIECE = 1 << 20
+"""Bytes, at least, that are inflated in one go: zlib holds what it inflates twice."""
 _DOCUMENT = "metadata"
 _FILTERS = (2, 1, 3)
 """HDF5's numbers of shuffle, deflate and fletcher32, in the order of writing."""
@@ -47,7 +49,7 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
     """
     import h5py
 
-    if content[:_BLOCK] != _user_block(content[_BLOCK:]):
+    if content[:_BLOCK] != _user_block(memoryview(content)[_BLOCK:]):
         raise IntegrityError(
             "the checksum in the user block does not match: the file is damaged, cut short or was edited",
             where="user block",
@@ -100,7 +102,7 @@ def _translated(rule: str) -> Iterator[None]:
         raise FormatError("HDF5 cannot read it", found=f"{type(error).__name__}: {error}", rule=rule) from None
 
 
-def _user_block(content: bytes) -> bytes:
+def _user_block(content: bytes | memoryview) -> bytes:
     return (MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n").ljust(_BLOCK, b"\0")
 
 
@@ -159,44 +161,46 @@ def _stored_array(content: bytes, name: str, dataset: Any) -> StoredArray:
     def read() -> NDArray[Any]:
         import h5py
 
-        result = np.empty(shape, dtype)
+        result = np.empty(shape, dtype.newbyteorder("<"))
         chunk_shape = chunk_shape_of(dtype, shape)
         with _translated("FRED-603"), h5py.File(io.BytesIO(content), "r") as file:
             for start in range(0, shape[0], chunk_shape[0]):
                 offset = (start, *(0,) * (len(shape) - 1))
                 mask, stored = file[name].id.read_direct_chunk(offset)
                 with located(f"chunk at {start}"):
-                    rows = result[start : start + chunk_shape[0]]
-                    rows[...] = _decode_chunk(stored, mask, dtype, chunk_shape)[: len(rows)]
-        return result
+                    rows = result[start : start + chunk_shape[0]].reshape(-1).view(np.uint8)
+                    elements = _decode_chunk(stored, mask, dtype, chunk_shape)
+                    rows.reshape(-1, dtype.itemsize)[...] = elements[: rows.size // dtype.itemsize]
+        return result.astype(dtype, copy=False)
 
     return StoredArray(dtype, shape, read)
 
 
-def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Undo fletcher32, deflate and shuffle, never beyond the declared size."""
+def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Undo fletcher32, deflate and shuffle, never beyond the declared size: the bytes of each element, a row each."""
     size = int(np.prod(shape)) * dtype.itemsize
     body = stored[:-4]
     if mask or len(stored) < 4 or _fletcher32(body) != int.from_bytes(stored[-4:], "little"):
         raise IntegrityError("the chunk's fletcher32 does not match: it is damaged", rule="FRED-604")
-    inflater = zlib.decompressobj()
+    inflater, shuffled, at = zlib.decompressobj(), np.empty(size, np.uint8), 0
     try:
-        shuffled = inflater.decompress(body, size)
-        more = inflater.decompress(inflater.unconsumed_tail, 1)
+        while at < size and (piece := inflater.decompress(body, min(max(_PIECE, size // 16), size - at))):
+            shuffled[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+            at, body = at + len(piece), inflater.unconsumed_tail
+        more = inflater.decompress(body, 1)
     except zlib.error as error:
         raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-604") from None
-    if len(shuffled) != size or more or inflater.unused_data or not inflater.eof:
+    if at != size or more or inflater.unused_data or not inflater.eof:
         raise FormatError("the chunk is not of the declared size", expected=f"{size} bytes", rule="FRED-604")
-    planes = np.frombuffer(shuffled, np.uint8).reshape(dtype.itemsize, -1)
-    return np.ascontiguousarray(planes.T).view(dtype.newbyteorder("<")).reshape(shape)
+    return shuffled.reshape(dtype.itemsize, -1).T
 
 
 def _fletcher32(data: bytes) -> int:
     """HDF5's variant of Fletcher's checksum: two sums over big-endian 16-bit words, modulo 65535."""
-    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2").astype(np.uint64)
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2")
     first = second = 0
     for start in range(0, len(words), 1 << 20):
-        block = words[start : start + (1 << 20)]
+        block = words[start : start + (1 << 20)].astype(np.uint64)
         second = (
             second + len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())
         ) % 65535

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import AbandonedError, FormatError, IntegrityError, check, located, together
 from fredfmt.model import limits as limits_
+from fredfmt.model.blocks import blocks
 from fredfmt.model.data import ARRAYS, FreDData, expect_data
 from fredfmt.model.digest import digest_of_data, digest_of_document
 from fredfmt.model.metadata import Metadata
@@ -268,13 +269,18 @@ def chunk_shape_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, .
 
 def zigzag(values: NDArray[Any]) -> NDArray[Any]:
     """Signed to unsigned integers of the same width: 0, -1, 1, -2, 2 ... become 0, 1, 2, 3, 4 ..."""
-    bits = values.dtype.itemsize * 8
-    mapped: NDArray[Any] = ((values << 1) ^ (values >> (bits - 1))).view(f"u{values.dtype.itemsize}")
+    mapped = np.empty(values.shape, f"u{values.dtype.itemsize}")
+    flat, into, bits = values.reshape(-1), mapped.reshape(-1), values.dtype.itemsize * 8
+    for some in blocks(flat.size, values.dtype.itemsize):
+        into[some] = ((flat[some] << 1) ^ (flat[some] >> (bits - 1))).view(mapped.dtype)
     return mapped
 
 
 def unzigzag(values: NDArray[Any]) -> NDArray[Any]:
     """The reverse of `zigzag`."""
-    signed = (values >> 1).view(f"i{values.dtype.itemsize}")
-    mapped: NDArray[Any] = signed ^ -(values & 1).view(f"i{values.dtype.itemsize}")
+    mapped = np.empty(values.shape, f"i{values.dtype.itemsize}")
+    flat, into = values.reshape(-1), mapped.reshape(-1)
+    for some in blocks(flat.size, values.dtype.itemsize):
+        part = flat[some]
+        into[some] = (part >> 1).view(mapped.dtype) ^ -(part & 1).view(mapped.dtype)
     return mapped

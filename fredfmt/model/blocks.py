@@ -1,0 +1,18 @@
+"""Blocks: large arrays are looked at piece by piece, so that what is computed on the way stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_BYTES = 4 << 20
+
+
+def blocks(length: int, item_bytes: int) -> Iterator[slice]:
+    """Cut ``length`` items of so many bytes into slices of at most 4 MiB, or of one item.
+
+    >>> list(blocks(5, 2 << 20))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    items = max(1, _BYTES // max(1, item_bytes))
+    for start in range(0, length, items):
+        yield slice(start, min(start + items, length))

@@ -1,0 +1,186 @@
+"""What reading takes and holds: the kind and the size are looked at first, and memory stays in proportion."""
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from fredfmt import (
+    ArgumentError,
+    FormatError,
+    FreDData,
+    FredError,
+    LimitError,
+    Limits,
+    Metadata,
+    Quantization,
+    encode,
+    load,
+    save,
+    validate,
+)
+from fredfmt.model.ordering import in_order
+from fredfmt.storage.files import SUFFIXES
+
+
+def make(count=9):
+    images = np.random.default_rng(0).standard_normal((count, 2, 13, 17)).astype(np.float32)
+    return encode(images, np.arange(count) % 3, k=11)
+
+
+def bound_socket(path):
+    place = os.getcwd()
+    os.chdir(path.parent)  # names of sockets are short
+    try:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(path.name)
+    finally:
+        os.chdir(place)
+
+
+KINDS = {
+    "pipe": os.mkfifo,
+    "socket": bound_socket,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "terminal": lambda path: path.symlink_to("/dev/null"),
+    "linked pipe": lambda path: (os.mkfifo(path.with_name("there")), path.symlink_to("there")),
+}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_neither_a_file_nor_a_folder_is_refused_at_once(tmp_path, kind, suffix):
+    path = tmp_path / f"x{suffix}"
+    KINDS[kind](path)
+    with pytest.raises(FormatError, match="a pipe, a socket or a device"):
+        load(path)
+    report = validate(path)
+    assert not report.valid
+    assert [finding.rule for finding in report.errors] == ["FRED-400"]
+
+
+@pytest.mark.parametrize("size", [10 << 30, 1 << 43])
+def test_a_sparse_file_is_refused_by_its_size(tmp_path, size):
+    path = tmp_path / "x.fred"
+    with open(path, "wb") as file:
+        file.write(b"PK\x03\x04")
+        file.truncate(size)
+    started = time.process_time()
+    with pytest.raises(LimitError, match="file_bytes"):
+        load(path)
+    path.rename(tmp_path / "zarr.json")
+    with pytest.raises(LimitError, match="file_bytes"):
+        load(tmp_path)
+    assert time.process_time() - started < 1
+
+
+def test_of_a_large_file_that_is_no_data_set_only_the_beginning_is_read(tmp_path):
+    path = tmp_path / "x.fred"
+    with open(path, "wb") as file:
+        file.truncate(1 << 30)
+    tracemalloc.start()
+    with pytest.raises(FormatError, match=f"{1 << 30} bytes beginning"):
+        load(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+class Endless(io.RawIOBase):
+    """A file object without end."""
+
+    given = 0
+
+    def read(self, size=-1):
+        assert 0 < size <= 1 << 20
+        self.given += size
+        return b"PK\x03\x04".ljust(size, b"\0")
+
+
+def test_file_objects_are_read_in_pieces_up_to_the_limit():
+    stream = Endless()
+    with pytest.raises(LimitError, match="file_bytes"):
+        load(stream, limits=Limits(file_bytes=3 << 20))
+    assert stream.given == 4 << 20
+
+
+def test_a_file_object_of_text_is_told_for_what_it_is():
+    with pytest.raises(ArgumentError, match="rb"):
+        load(io.StringIO("PK"))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_four_gibibytes_of_address_space_are_plenty(tmp_path, suffix):
+    save(make(), tmp_path / f"x{suffix}")
+    code = f"import fredfmt; assert len(fredfmt.load('x{suffix}')) == 9; assert fredfmt.validate('x{suffix}').valid"
+    command = f'ulimit -v 2097152; OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "{sys.executable}" -c "{code}"'
+    subprocess.run(["bash", "-c", command], check=True, cwd=tmp_path)
+
+
+def test_an_unreadable_file_is_one_line(tmp_path, monkeypatch):
+    def refuse(path, flags, *rest, **more):
+        raise PermissionError(13, "Permission denied")
+
+    for suffix in SUFFIXES:
+        save(make(), tmp_path / f"x{suffix}")
+    monkeypatch.setattr(os, "open", refuse)
+    for suffix in SUFFIXES:
+        with pytest.raises(FredError, match=r"cannot be read.*Permission denied") as caught:
+            load(tmp_path / f"x{suffix}")
+        assert isinstance(caught.value, OSError)
+
+
+def metadata(shape, mode="uniform"):
+    """Metadata long enough that nothing is refused for how well it is compressed."""
+    step = 1.0 if mode == "uniform" else None
+    return Metadata(shape, 1, ("a",), "dct", Quantization(mode, step), ext={"notes": "x" * 250_000})
+
+
+def narrow():
+    n = 12 << 20
+    zeros = np.zeros(n, np.uint8)
+    one = np.zeros((1, 1), np.uint16)
+    return FreDData(np.zeros((n, 1, 1), np.int16), one, zeros, metadata((4, 4)), mask_of=zeros)
+
+
+def many_masks():
+    masks = np.tile(in_order(np.arange(64, dtype=np.uint16)[None], (8, 8)), (1 << 19, 1))
+    zeros = np.zeros(1, np.uint8)
+    return FreDData(np.zeros((1, 1, 64), np.int16), masks, zeros, metadata((8, 8)), mask_of=zeros)
+
+
+def soft():
+    n = 12 << 20
+    ones, zeros = np.ones((n, 1), np.float16), np.zeros(n, np.uint8)
+    one = np.zeros((1, 1), np.uint16)
+    return FreDData(np.zeros((n, 1, 1), np.float16), one, ones, metadata((4, 4), "float16"), mask_of=zeros)
+
+
+def one_large_image():
+    k = 1 << 24
+    masks = in_order(np.arange(k, dtype=np.uint32)[None], (1 << 12, 1 << 12))
+    return FreDData(np.zeros((1, 1, k), np.int16), masks, np.zeros(1, np.uint8), metadata((1 << 12, 1 << 12)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("data", [narrow, many_masks, soft, one_large_image])
+def test_loading_holds_the_file_its_arrays_and_one_array_more(tmp_path, data, suffix):
+    """What SECURITY.md says. It was fourteen times the arrays where a small file has a great many masks."""
+    path = tmp_path / f"x{suffix}"
+    made = data()
+    save(made, path)
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    arrays, largest = made.nbytes, max(made.coefficients.nbytes, made.frequencies.nbytes, made.labels.nbytes)
+    del made
+    tracemalloc.start()
+    load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= size + arrays + largest + (64 << 20)
