@@ -128,7 +128,12 @@ def test_arrays_are_the_same_in_text_and_code():
 
 
 def test_limits_are_those_of_the_text():
-    assert (DEFAULT.file_bytes, DEFAULT.entries, DEFAULT.json_bytes, DEFAULT.json_depth) == (4 << 30, 4096, 1 << 20, 16)
+    assert (DEFAULT.file_bytes, DEFAULT.entries, DEFAULT.json_bytes, DEFAULT.json_depth) == (
+        1088 << 20,
+        4096,
+        1 << 20,
+        16,
+    )
     assert DEFAULT.spatial_size == 2**24
     assert (DEFAULT.axis, DEFAULT.decoded_bytes, DEFAULT.decoded_ratio) == (2**31 - 1, 1 << 30, 1000)
 
