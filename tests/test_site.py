@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from needed import CHROMIUM
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -17,7 +18,6 @@ PAGES = [
     ROOT / "spec" / "fred-1.0.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.needs("mkdocs")
 
 

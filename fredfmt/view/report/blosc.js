@@ -76,9 +76,9 @@ function unbitshuffle(packed, target, width) {
       swap = ((low >>> 4) ^ high) & 0x0f0f0f0f;
       high ^= swap;
       low ^= swap << 4;
-      for (let i = 0, to = group * 8 * width + byte; i < 8; i++, to += width) {
-        target[to] = (i < 4 ? low >>> (8 * i) : high >>> (8 * i - 32)) & 255;
-      }
+      let to = group * 8 * width + byte;
+      for (let shift = 0; shift < 32; shift += 8, to += width) target[to] = low >>> shift;
+      for (let shift = 0; shift < 32; shift += 8, to += width) target[to] = high >>> shift;
     }
   }
   target.set(packed.subarray(count * width), count * width);

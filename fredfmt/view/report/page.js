@@ -25,8 +25,12 @@ function kilobytes(size) {
 
 function carriedBytes() {
   const carried = find("file").textContent.trim();
-  need(/^[A-Za-z0-9+/]*={0,2}$/.test(carried) && carried.length % 4 === 0, "FRED-400", "the page's copy is not base64");
-  const text = atob(carried);
+  let text;
+  try {
+    text = atob(carried);
+  } catch {
+    throw new Refusal("FRED-400", "the page's copy is not base64");
+  }
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
@@ -104,7 +108,7 @@ class Page {
     const { ledger, meta } = this.file;
     const pixels = 4 * this.count * meta.channels * product(this.shape);
     find("bytes-about").textContent =
-      `${kilobytes(ledger.total)} in all, ${grouped(Math.round((8 * ledger.total) / this.classes.length))} bits a class; ` +
+      `${kilobytes(ledger.total)} in all, ${grouped(Math.round((8 * ledger.total) / this.classes.length))} bits per class; ` +
       `the images decoded to float32 take ${kilobytes(pixels)}, ${Number((pixels / ledger.total).toPrecision(2))} times as much.`;
     const parts = {
       coefficients: "Coefficients",
@@ -158,23 +162,32 @@ class Page {
   }
 
   addFact(name, value) {
-    const titles = { ext: "Notes", license: "Licence", quantization: "Quantisation", normalization: "Normalisation" };
+    const titles = {
+      ext: "Notes",
+      license: "Licence",
+      mask: "Masks",
+      normalization: "Space of the images",
+      quantization: "Coefficients",
+      recipe: "How to train on it",
+      source: "Made from",
+      writer: "Written by",
+    };
     const title = element("h3", { textContent: titles[name] ?? name[0].toUpperCase() + name.slice(1) });
     const fact = element("div", { className: "fact" }, title);
     if (isObject(value)) {
       const body = element("tbody");
-      const add = (path, part) => {
+      const add = (path, key, part) => {
         if (isObject(part) && Object.keys(part).length) {
-          for (const [key, inner] of Object.entries(part)) add(path ? `${path}, ${key}` : key, inner);
+          const inside = key === "" || key === "configuration" ? path : [...path, wordsOfField(key)];
+          for (const [inner, own] of Object.entries(part)) add(inside, inner, own);
           return;
         }
-        const told = (entry) => (typeof entry === "number" ? String(Number(entry.toPrecision(6))) : isObject(entry) ? JSON.stringify(entry) : String(entry));
-        const shown = Array.isArray(part) ? part.map(told).join(", ") : told(part);
+        const label = [...path, wordsOfField(key)].join(": ");
         body.append(
-          element("tr", {}, element("th", { scope: "row", textContent: path.replaceAll("_", " ") }), element("td", { textContent: shown })),
+          element("tr", {}, element("th", { scope: "row", textContent: label }), element("td", { textContent: wordsOfValue(key, part) })),
         );
       };
-      add("", value);
+      add([], "", value);
       fact.append(element("table", {}, body));
     } else fact.append(element("p", { textContent: String(value) }));
     find("facts").append(fact);
@@ -237,6 +250,8 @@ class Page {
   resize(scale) {
     this.size = this.shape.map((length) => Math.max(1, Math.round(length * scale)));
     this.images = new Images(this.file, this.size);
+    this.setTiles(Math.max(1, scale));
+    document.documentElement.dataset.enlarged = String(scale > 1);
     if (this.shape.length === 3) {
       find("depth").max = this.size[0] - 1;
       this.depth = find("depth").valueAsNumber;
@@ -279,14 +294,8 @@ class Page {
   }
 
   layClasses() {
-    const { style, dataset } = document.documentElement;
-    const [height, width] = [this.images.height, this.images.width];
-    const longest = Math.max(height, width);
-    const scale = longest < 60 ? Math.round(60 / longest) : Math.min(1, 144 / longest); // whole: pixels as equal squares
-    this.tile = this.shape.length === 1 ? [128, 64] : [width * scale, height * scale];
-    dataset.axes = this.shape.length;
-    style.setProperty("--tile-width", `${this.tile[0]}px`);
-    style.setProperty("--tile-height", `${this.tile[1]}px`);
+    document.documentElement.dataset.axes = this.shape.length;
+    this.setTiles(1);
     this.classes.forEach((name, label) => {
       const own = this.members[label];
       if (!own.length && this.classes.length > 50) return;
@@ -307,6 +316,18 @@ class Page {
       }
       find("sheet").append(section);
     });
+  }
+
+  /* How large instances are on the screen, `times` as large as in the beginning. */
+  setTiles(times) {
+    const { height, width } = this.native;
+    const longest = Math.max(height, width);
+    const scale = longest < 60 ? Math.round(60 / longest) : Math.min(1, 144 / longest); // an integer: pixels as equal squares
+    const sides = this.shape.length === 1 ? [128, 64] : [width * scale, height * scale];
+    this.tile = sides.map((side) => Math.round(side * times));
+    const { style } = document.documentElement;
+    style.setProperty("--tile-width", `${this.tile[0]}px`);
+    style.setProperty("--tile-height", `${this.tile[1]}px`);
   }
 
   noteNear(changes) {
@@ -345,7 +366,7 @@ class Page {
     const left = own.length - first - added.length;
     if (left > 0) {
       const more = element("button", { type: "button", className: "more" });
-      more.textContent = `Show ${grouped(Math.min(left, MORE_TILES))} more of ${grouped(left)}`;
+      more.textContent = left > MORE_TILES ? `Show ${MORE_TILES} more, of ${grouped(left)}` : left > 1 ? `Show the other ${grouped(left)} instances` : "Show the other instance";
       more.addEventListener("click", () => {
         this.addTiles(section, MORE_TILES);
         this.focusTile(this.tiles.get(own[first + added.length]));
@@ -547,6 +568,14 @@ class Page {
     }
   }
 
+  /* What channels are called: R, G and B of colour images, else their numbers; a single one needs no name. */
+  channelNames() {
+    const { channels } = this.images;
+    if (channels === 1) return [""];
+    if (channels === 3 && this.shape.length > 1) return ["R", "G", "B"];
+    return Array.from({ length: channels }, (_, channel) => `channel ${channel}:`);
+  }
+
   showFrequency() {
     const mask = this.images.maskOf(this.instance);
     const canvas = find("mask");
@@ -565,8 +594,10 @@ class Page {
     const own = Array.from({ length: this.images.channels }, (_, c) => this.images.value(this.instance, c, this.rank));
     const unused = this.rank < this.shown ? "" : ", not used at this number of frequencies";
     const name = `Frequency (${place.join(", ")}), ${grouped(this.rank + 1)} of ${grouped(this.k)}`;
+    const names = this.channelNames();
+    const told = own.map((value, channel) => `${names[channel]} ${short(value)}`.trim()).join(", ");
     const about =
-      `Coefficient ${own.map(short).join(", ")}; root mean square ${short(this.energyOf(mask)[this.rank])} in the class; flat index ${index}${unused}`;
+      `${own.length > 1 ? "Coefficients" : "Coefficient"} ${told}; root mean square ${short(this.energyOf(mask)[this.rank])} in the class; flat index ${index}${unused}`;
     find("frequency-name").textContent = name;
     find("frequency-about").textContent = about;
     canvas.setAttribute("aria-valuemax", this.k);
@@ -675,6 +706,7 @@ function listenToTheme(recolour) {
 }
 
 function refuse(text) {
+  find("first").remove();
   const verdict = find("verdict");
   verdict.className = "refused";
   verdict.setAttribute("role", "alert");
@@ -685,11 +717,11 @@ function refuse(text) {
 (async () => {
   let page;
   listenToTheme(() => page?.recolour());
-  find("verdict").textContent = "Reading the file…";
   if (!document.hidden) await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
   try {
     const bytes = carriedBytes();
     page = new Page(await readFred(bytes), bytes);
+    find("first").remove();
     document.documentElement.dataset.state = "ready";
   } catch (error) {
     if (error instanceof Refusal) {

@@ -16,8 +16,9 @@ from fredfmt.storage.addresses import shown
 from fredfmt.storage.containers import archive, hierarchy
 from fredfmt.storage.containers.package import pack
 from fredfmt.storage.files import SUFFIXES, load
+from fredfmt.view.report.first import first_images
 
-SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "decoder.js", "page.js")
+SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "decoder.js", "words.js", "page.js")
 """The page's script, in parts: each uses those before it."""
 
 
@@ -42,6 +43,7 @@ def report(file: str | os.PathLike[str] | FreDData, *, name: str | None = None) 
         "version": html.escape(__version__),
         "name": html.escape(name),
         "summary": html.escape(repr(data).splitlines()[0].removeprefix("FreDData: ")),
+        "first": first_images(data),
         "style": style,
         "script": script,
         "file": base64.b64encode(content).decode(),

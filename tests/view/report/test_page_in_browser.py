@@ -355,7 +355,73 @@ def test_more_instances_are_there_when_asked_for(show):
     page = show(digits(per_class=40), viewport=(1280, 900))
     section = page.locator(".class").first
     assert section.locator(".tile").count() == 24
-    section.get_by_role("button", name="Show 16 more").click()
+    section.get_by_role("button", name="Show the other 16 instances", exact=True).click()
     assert section.locator(".tile").count() == 40
     assert page.evaluate("document.activeElement.className") == "tile"
     assert page.locator(".tile[data-drawn]").count() < 400
+
+
+def test_of_very_many_instances_some_more_are_offered(show):
+    page = show(digits(per_class=25), viewport=(1280, 900))
+    assert page.locator(".more").first.text_content() == "Show the other instance"
+    images = np.zeros((200, 1, 3, 4), np.float32)
+    many = show(fredfmt.encode(images, [0] * 200, k=2, mask="low"), viewport=(1280, 900))
+    assert many.locator(".more").text_content() == "Show 120 more, of 176"
+
+
+def test_size_enlarges_what_one_looks_at(show):
+    page = show(digits())
+    page.wait_for_selector(":nth-match(.tile[data-drawn], 20)")
+    width = lambda id: page.locator(id).bounding_box()["width"]  # noqa: E731
+    tile, chosen = width(".tile >> nth=0"), width("#chosen")
+    set_slider(page, "Size", 16)
+    assert width(".tile >> nth=0") == 2 * tile
+    assert width("#chosen") > 1.9 * chosen
+    set_slider(page, "Size", 4)
+    assert (width(".tile >> nth=0"), width("#chosen")) == (tile, chosen)
+
+
+@pytest.mark.needs("sklearn")
+def test_channels_of_a_colour_image_have_their_names(show):
+    data = colour_photographs()
+    page = show(data)
+    values = data.coefficients[0, :, 1] * data.step
+    told = ", ".join(f"{name} {value:.4g}" for name, value in zip("RGB", values, strict=True)).replace("-", "−")
+    assert page.locator("#frequency-about").text_content().startswith(f"Coefficients {told};")
+    assert "Coefficient " in show(digits()).locator("#frequency-about").text_content()
+
+
+def test_what_the_file_says_is_said_in_words(show):
+    settings = {"name": "frepo", "configuration": {"pool": 8, "learn_labels": False, "of_my_own": [1, 2]}}
+    data = digits(distillation={"objective": settings, "mask": "evr", "max_bytes": None, "seed": 2026})
+    facts = show(data).locator("#facts")
+    told = dict(facts.locator("tr").evaluate_all("rows => rows.map((row) => [...row.cells].map((c) => c.textContent))"))
+    assert told["Objective: Name"] == "frepo"
+    assert told["Objective: Networks in the pool"] == "8"
+    assert told["Objective: Labels are learnt, too"] == "no"
+    assert told["Objective: Of my own"] == "1, 2"
+    assert told["Frequencies are chosen by"] == "evr: most variance within the class"
+    assert told["Budget: bytes of the file"] == "not given"
+    assert told["Seed"] == "2026"
+    assert told["Stored as"] == "integer multiples of the step"
+    assert re.fullmatch(r"\d+\.\d %", told["Variance within classes that the masks keep"])
+
+
+def test_images_are_there_before_the_file_is_read_and_without_scripts(browser, tmp_path):
+    data = digits()
+    (tmp_path / "x.html").write_text(report(data))
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "x.html").as_uri())
+    assert page.locator("#first img").count() == 10
+    assert page.locator("#first img").first.bounding_box()["height"] == 64
+    assert page.locator("#first figcaption").all_text_contents() == list(data.metadata.classes)
+    assert "JavaScript" in page.locator("#verdict").text_content()
+    context.close()
+    with Image.open(io.BytesIO(first_png(report(data)))) as picture:
+        expected_first = expected(data, indices=[0])[0]
+        assert np.abs(np.asarray(picture).astype(float) - expected_first).max() <= 1
+
+
+def first_png(text):
+    return base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', text)[1])
