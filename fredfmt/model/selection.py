@@ -17,8 +17,11 @@ _NAMED = 12
 """Classes that a message names."""
 
 
-def class_numbers(which: Classes, classes: Sequence[str], *, where: str = "classes") -> list[int]:
-    """The numbers of classes given by name or number (a name wins), in the order given.
+def class_numbers(
+    which: Classes, classes: Sequence[str], *, aliases: Sequence[str] = (), where: str = "classes"
+) -> list[int]:
+    """The numbers of classes given by name, another name (``aliases``) or number, of which the first wins, in the order
+    given.
 
     Raises `ArgumentError` for a class that is not there, one twice, or none at all.
     """
@@ -30,6 +33,8 @@ def class_numbers(which: Classes, classes: Sequence[str], *, where: str = "class
     for one in [which] if isinstance(which, str) else which:
         if str(one) in classes:
             numbers.append(list(classes).index(str(one)))
+        elif str(one) in aliases:
+            numbers.append(list(aliases).index(str(one)))
         elif str(one).isdecimal() and int(one) < len(classes):
             numbers.append(int(one))
         else:

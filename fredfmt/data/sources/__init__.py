@@ -21,7 +21,7 @@ from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.tiny_imagenet import open_tiny_imagenet
 from fredfmt.data.sources.torchvision_sets import open_torchvision
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, access_explained
 
 SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
     {
@@ -51,6 +51,7 @@ def open_source(
     download: bool = True,
     size: int | tuple[int, int] | None = None,
     classes: Sequence[str | int] | None = None,
+    check: Callable[[tuple[int, ...]], None] | None = None,
 ) -> Source:
     """Open one split of a data set of real images.
 
@@ -67,14 +68,26 @@ def open_source(
     size
         For image files: a height and width to resize to, cropped centrally; an integer is a square.
     classes
-        Names or numbers of classes, of which alone the images are taken; see `Source.of_classes`. None: all.
+        Names or numbers of classes, of which alone the images are taken; see `Source.of_classes`. None: all. Classes
+        that are not asked for may be without images.
+    check
+        Called with the spatial shape as soon as it is known, before the images are read to measure their normalisation;
+        what it raises ends the call.
 
     Raises
     ------
     SourceError
-        If the source cannot be had, with what to do; or if it is damaged, naming the file.
+        If the source is unavailable, with what to do; or if it is damaged, naming the file.
+    AccessError
+        If the operating system refuses to read it.
     ArgumentError
         For a name, split or size that makes no sense.
+
+    Examples
+    --------
+    >>> import fredfmt
+    >>> fredfmt.open_source("digits", classes=["3", "5"])
+    Source digits, train: 264 images of 1x8x8 float32, 2 classes (2 of 10 classes)
     """
     name, _, argument = spec.partition(":")
     if name not in SOURCES or (argument and name not in _WITH_PATH):
@@ -86,5 +99,7 @@ def open_source(
     if sides is not None and (len(sides) != 2 or min(sides) < 1):
         raise ArgumentError("unusable size", where=spec, expected="height and width of at least 1", found=size)
     root = None if data_root is None else Path(data_root).expanduser()
-    source = SOURCES[name](Request(name, argument, split, root, download, sides))
+    request = Request(name, argument, split, root, download, sides, classes, check)
+    with access_explained("cannot be read", spec):
+        source = SOURCES[name](request)
     return source if classes is None else source.of_classes(classes)

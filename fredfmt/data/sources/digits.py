@@ -29,7 +29,7 @@ def open_digits(request: Request) -> Source:
         images[split] = pixels.reshape(len(data), data.metadata.channels, *data.metadata.spatial_shape)
         if split == request.split:
             labels, metadata = data.labels.astype(np.int64), data.metadata
-    request.check_size(metadata.spatial_shape)
+    request.check_shape(metadata.spatial_shape)
     return Source(
         name=request.name,
         split=request.split,

@@ -1,48 +1,80 @@
-"""``folder:PATH``: image files in a folder a class."""
+"""``folder:PATH``: image files in a folder for each class."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from fredfmt.data.sources.listing import Listing, class_folders, list_classes, open_listing
+from fredfmt.data.sources.layout import Layout, class_folders, listed, split_layout, split_of
+from fredfmt.data.sources.listing import Listing, list_classes, open_listing
 from fredfmt.data.sources.request import Request
+from fredfmt.data.sources.saying import say_left_out, say_once
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
+from fredfmt.data.sources.tiny_imagenet import is_tiny_imagenet, open_unpacked
+from fredfmt.data.sources.wordnet import named
 from fredfmt.errors import SourceError, located
 
 
 def open_folder(request: Request) -> Source:
-    """``PATH/train/<class>/*`` with ``PATH/test`` or ``PATH/val`` beside it, or ``PATH/<class>/*``.
+    """``PATH/train/<class>/*`` with ``PATH/test`` beside it, or ``PATH/<class>/*``, or Tiny ImageNet as published.
 
-    In the second layout a fifth of every class, drawn at random, is the test split. Images are decoded when they are
-    asked for; see `fredfmt.data.sources.image_files.ImageFiles` for sizes and colour.
+    Other usual names of splits are understood, such as ``Training``, ``tst`` or ``valid``; of a test and a validation
+    split the first is taken. Without either a fifth of every class, drawn at random, is the test split, and this is
+    said. See `fredfmt.data.sources.image_files.ImageFiles` for sizes, colour and transparency.
     """
     path = request.path
     if not path.is_dir():
-        raise SourceError("no such folder", where=str(path), hint="Check the path")
-    selection = None
-    if class_folders(path / "train"):
-        train = list_classes(path / "train")
-        wanted = train if request.split == "train" else _test(path, train)
-    else:
-        everything = list_classes(path)
+        found = "a file" if path.exists() else None
+        raise SourceError("no such folder", where=str(path), found=found, hint="Check the path")
+    name = f"folder:{path.resolve().name}"
+    if is_tiny_imagenet(path):
+        return open_unpacked(request, path, name=name)
+    layout = split_layout(path)
+    if layout is None:
+        everything = named(list_classes(path), path)
+        wanted = request.wanted(everything.classes, everything.aliases)
+        everything.require(wanted, path)
         with located(path):
-            rest, rows, selection = own_split(everything.labels, request.split)
+            rest, rows, selection = own_split(everything.labels, request.split, wanted)
+        say_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one{_sibling(path)}")
         train = everything.subset(rest)
-        wanted = train if request.split == "train" else everything.subset(rows)
-    return open_listing(request, train, wanted, name=f"folder:{path.resolve().name}", selection=selection)
+        chosen = train if request.split == "train" else everything.subset(rows)
+        return open_listing(request, train, chosen, name=name, selection=selection)
+    train = named(list_classes(layout.train), path)
+    chosen = train if request.split == "train" else _test(path, layout, train)
+    chosen.require(request.wanted(train.classes, train.aliases), layout.train if chosen is train else path)
+    if layout.left_out:
+        beside = {f"folders beside the splits: {listed(list(layout.left_out))}": len(layout.left_out)}
+        say_left_out(str(path), len(chosen.paths), beside)
+        chosen = replace(chosen, left_out={**chosen.left_out, **beside})
+    return open_listing(request, train, chosen, name=name)
 
 
-def _test(path: Path, train: Listing) -> Listing:
-    place = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
-    if place is None:
-        raise SourceError("no test images", where=str(path), expected="a folder test or val beside train")
-    test = list_classes(place)
+def _test(path: Path, layout: Layout, train: Listing) -> Listing:
+    if layout.test is None:
+        raise SourceError(
+            "no test images",
+            where=str(path),
+            expected=f"a folder test or val, with class folders, beside {layout.train.name}",
+        )
+    test = named(list_classes(layout.test), path)
     if test.classes != train.classes:
         raise SourceError(
             "train and test have different classes",
-            where=str(place),
-            expected=f"those of {path / 'train'}",
-            found=f"a difference in {sorted(set(test.classes) ^ set(train.classes))}",
+            where=str(layout.test),
+            expected=f"those of {layout.train}",
+            found=f"a difference in {listed(sorted(set(test.classes) ^ set(train.classes)))}",
         )
     return test
+
+
+def _sibling(path: Path) -> str:
+    """A word about the test split beside a folder that is named as the train split."""
+    place = path.resolve()
+    tests = [
+        one.name for one in class_folders(place.parent) if split_of(one.name, whole=True) in ("test", "validation")
+    ]
+    if split_of(place.name, whole=True) != "train" or not tests:
+        return ""
+    return f"; {listed(tests)} beside it is not read: give folder:{place.parent} for that"

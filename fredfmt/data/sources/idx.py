@@ -95,7 +95,7 @@ def open_idx(request: Request) -> Source:
             raise SourceError("the download is not whole", where=str(places[0]), hint=hint)
     train = _images(found["train"][0])
     images = train if request.split == "train" else _images(found["test"][0])
-    request.check_size(images.shape[2:])
+    request.check_shape(images.shape[2:])
     labels = read_idx(found[request.split][1])
     if labels.shape != images.shape[:1]:
         raise SourceError(

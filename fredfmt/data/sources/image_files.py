@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -17,19 +18,30 @@ from fredfmt.errors import SourceError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+OF_SEVERAL = frozenset({".gif", ".tif", ".tiff", ".webp"})
+"""Suffixes of formats that are often of several pages or frames."""
 _GREY = ("1", "L", "LA", "La")
+_TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _DEEP = ("I", "F")
-_SIXTEEN = ";16"
+_SIXTEEN = re.compile("(?<!BGR);16")
+"""What Pillow calls 16 bits per channel; BGR;16 is 5, 6 and 5 bits."""
+_WHITE = 255
+_ORIENTATION, _LYING = 0x0112, 5
+"""EXIF's tag of the orientation, and its first value that exchanges height and width."""
 
 
 class ImageFiles:
-    """Image files as (N, C, height, width) uint8, grey (C = 1) or RGB (C = 3); transparency is dropped.
+    """Image files as (N, C, height, width) uint8, grey (C = 1) or RGB (C = 3), as a viewer shows them.
 
-    Without ``size`` all files must have the size of the first; with it, they are resized to cover it (bicubic) and
-    cropped centrally. Whether they are grey is told by the files ``samples``: RGB if any of these has colour.
-    Raises `SourceError` naming the file for one that cannot be decoded, has more than 8 bits a channel, another size,
-    or colour where all were expected to be grey; files other than these are looked at only when they are asked for.
+    They are turned upright as their EXIF data say, transparency is laid on white, and of several pages or frames the
+    first is taken. Without ``size`` all files must have the size of the first; with it, they are resized to cover it
+    (bicubic) and cropped centrally. Whether they are grey is told by the files ``samples``: RGB if any of these has
+    colour. Raises `SourceError` naming the file for one that cannot be decoded, has more than 8 bits per channel,
+    another size, ink that white hides, or colour where all were expected to be grey; files other than these are looked
+    at only when they are asked for.
     """
 
     dtype = np.dtype(np.uint8)
@@ -70,7 +82,7 @@ class ImageFiles:
                     where=str(path),
                     hint="Convert the images to one kind",
                 )
-            converted = image.convert(self._mode)
+            converted = _on_white(ImageOps.exif_transpose(image), path).convert(self._mode)
         if self._resize:
             converted = ImageOps.fit(converted, (width, height), Image.Resampling.BICUBIC)
         elif converted.size != (width, height):
@@ -91,8 +103,33 @@ def _is_colour(path: Path) -> bool:
 
 
 def _size(path: Path) -> tuple[int, int]:
+    """(height, width) of the upright image."""
     with _opened(path) as image:
-        return int(image.height), int(image.width)
+        lying = image.getexif().get(_ORIENTATION, 1) >= _LYING
+        return (int(image.width), int(image.height)) if lying else (int(image.height), int(image.width))
+
+
+def count_frames(path: Path) -> int:
+    """Pages or frames of an image file. Raises `SourceError` if it cannot be opened."""
+    with _opened(path) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
+def _on_white(image: Image, path: Path) -> Image:
+    """The image without transparency. Raises `SourceError` where that leaves nothing to see of it."""
+    from PIL import Image as images
+
+    if image.mode not in _TRANSPARENT and "transparency" not in image.info:
+        return image
+    clear = image.convert("RGBA")
+    shown = images.alpha_composite(images.new("RGBA", clear.size, (_WHITE,) * 4), clear).convert("RGB")
+    if shown.getextrema() == ((_WHITE, _WHITE),) * 3 and clear.getchannel("A").getextrema() != (0, 0):
+        raise SourceError(
+            "white ink on transparency, of which nothing is left on white",
+            where=str(path),
+            hint="Lay the images on another colour before",
+        )
+    return shown if image.mode not in _GREY else shown.convert("L")
 
 
 @contextmanager
@@ -103,9 +140,9 @@ def _opened(path: Path) -> Iterator[Image]:
     try:
         with Image.open(path) as image:
             stored = [image.mode, *(str(tile[3]) for tile in getattr(image, "tile", []))]
-            if image.mode.startswith(_DEEP) or any(_SIXTEEN in mode for mode in stored):  # such colour has mode RGB
+            if image.mode.startswith(_DEEP) or any(map(_SIXTEEN.search, stored)):  # such colour has mode RGB
                 raise SourceError(
-                    "an image has more than 8 bits a channel", where=str(path), found=f"PIL mode {' '.join(stored)}"
+                    "an image has more than 8 bits per channel", where=str(path), found=f"PIL mode {' '.join(stored)}"
                 )
             yield image
     except SourceError:

@@ -46,6 +46,7 @@ def open_imagenette(request: Request) -> Source:
             raise SourceError("the download is not whole", where=str(request.root), hint=hint)
     train = _named(list_classes(root / "train"), root)
     test = train if request.split == "train" else _named(list_classes(root / "val"), root)
+    test.require(request.wanted(train.classes, train.aliases), root)
     return open_listing(request, train, test, name=request.name, url=_URL, citation="J. Howard: Imagenette. 2019.")
 
 
@@ -57,7 +58,7 @@ def _find(root: Path, serving: list[tuple[str, str]]) -> Path | None:
 def _named(listing: Listing, root: Path) -> Listing:
     if listing.classes != tuple(_CLASSES):
         raise SourceError("not Imagenette's classes", where=str(root), expected=list(_CLASSES), found=listing.classes)
-    return replace(listing, classes=tuple(_CLASSES.values()))
+    return replace(listing, classes=tuple(_CLASSES.values()), aliases=listing.classes)
 
 
 def _fetch(archive: str, folder: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.codec.views import Selected, channel_normalization
-from fredfmt.data.sources.image_files import SUFFIXES, ImageFiles
+from fredfmt.data.sources.image_files import OF_SEVERAL, SUFFIXES, ImageFiles, count_frames
+from fredfmt.data.sources.layout import class_folders
 from fredfmt.data.sources.request import Request
+from fredfmt.data.sources.saying import say_left_out
 from fredfmt.data.sources.source import Source
 from fredfmt.errors import SourceError
 
@@ -25,38 +31,61 @@ class Listing:
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What is in the folders beside these files, and how much of it."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the classes, such as WordNet numbers; see `Source.aliases`."""
 
     def subset(self, indices: NDArray[np.intp]) -> Listing:
         """The files at ``indices``."""
-        return Listing(tuple(self.paths[index] for index in indices), self.labels[indices], self.classes)
+        return replace(self, paths=tuple(self.paths[index] for index in indices), labels=self.labels[indices])
+
+    def require(self, numbers: Sequence[int], where: Path) -> None:
+        """Raise `SourceError` if a class of these has no images."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        for number in numbers:
+            if counts[number] == 0:
+                raise SourceError(
+                    "a class has no images",
+                    where=str(where / (self.aliases or self.classes)[number]),
+                    expected=f"files {', '.join(sorted(SUFFIXES))}",
+                    hint="Take the folder away, or leave the class out (--classes)",
+                )
 
 
 def list_classes(folder: Path) -> Listing:
-    """The images of ``folder/<class>/``, at any depth below it, classes and files sorted by name.
+    """The images of ``folder/<class>/``, at any depth below it and through links, classes and files sorted by name.
 
-    Other files and hidden ones are passed over. Raises `SourceError` if there is no class or one without images.
+    Everything else is counted by what it is, and this is said once. Raises `SourceError` if there is no class, or one
+    whose name is not text.
     """
-    classes = class_folders(folder)
-    if not classes:
+    places = class_folders(folder)
+    if not places:
         raise SourceError("no class folders", where=str(folder), expected="<class>/<image files>")
     paths: list[Path] = []
     labels: list[int] = []
-    for label, place in enumerate(classes):
-        files = sorted(path for path in place.rglob("*") if _is_image(path.relative_to(folder)) and path.is_file())
-        if not files:
+    left_out: Counter[str] = Counter()
+    for path in folder.iterdir():
+        if not path.is_dir():
+            image = path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+            left_out["images beside the class folders" if image else _kind(path)] += 1
+    for label, place in enumerate(places):
+        try:
+            place.name.encode()
+        except UnicodeEncodeError:
             raise SourceError(
-                "a class has no images", where=str(place), expected=f"files {', '.join(sorted(SUFFIXES))}"
-            )
+                "the name of a class folder is not UTF-8", where=str(folder), found=repr(os.fsencode(place.name))
+            ) from None
+        files = _images_below(place, left_out)
         paths += files
         labels += [label] * len(files)
-    return Listing(tuple(paths), np.array(labels, np.int64), tuple(place.name for place in classes))
-
-
-def class_folders(folder: Path) -> list[Path]:
-    """Folders in ``folder`` that are not hidden, sorted by name; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for path in paths:
+        if path.suffix.lower() in OF_SEVERAL:
+            with suppress(SourceError):  # which is raised when it is decoded, if it is
+                left_out["further pages or frames of a file"] += count_frames(path) - 1
+    left_out = +left_out
+    say_left_out(str(folder), len(paths), left_out)
+    return Listing(tuple(paths), np.array(labels, np.int64), tuple(place.name for place in places), dict(left_out))
 
 
 def open_listing(request: Request, train: Listing, wanted: Listing, **about: Any) -> Source:
@@ -67,6 +96,7 @@ def open_listing(request: Request, train: Listing, wanted: Listing, **about: Any
     """
     first_of_each = [train.paths[index] for index in np.unique(train.labels, return_index=True)[1]]
     files = ImageFiles(train.paths, size=request.size, samples=first_of_each)
+    request.check_shape(files.shape[2:], resizable=True)
     spread = np.unique(np.linspace(0, len(files) - 1, min(len(files), _MEASURED)).round().astype(np.intp))
     images = files if wanted is train else files.like(wanted.paths)
     return Source(
@@ -74,10 +104,40 @@ def open_listing(request: Request, train: Listing, wanted: Listing, **about: Any
         images=images,
         labels=wanted.labels,
         classes=wanted.classes,
+        aliases=wanted.aliases,
+        left_out=wanted.left_out,
         normalization=channel_normalization(Selected(files, spread)),
         **about,
     )
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
+    """Image files at any depth, sorted; each folder is entered once, whichever links lead to it."""
+    found: list[Path] = []
+    entered = {os.path.realpath(above) for above in folder.resolve().parents}
+    pending = [folder]
+    while pending:
+        place = pending.pop()
+        if (real := os.path.realpath(place)) in entered:
+            left_out["links to a folder that is read already"] += 1
+            continue
+        entered.add(real)
+        for path in place.iterdir():
+            if path.is_dir() and not path.name.startswith("."):
+                pending.append(path)
+            elif path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+                found.append(path)
+            else:
+                left_out[_kind(path)] += 1
+    return sorted(found)
+
+
+def _kind(path: Path) -> str:
+    """What a path is that is no image file."""
+    if path.name.startswith("."):
+        return "hidden"
+    if path.is_symlink() and not path.exists():
+        return "links that lead nowhere"
+    if not path.is_file():
+        return "neither files nor folders"
+    return f"files {path.suffix.lower()}" if path.suffix else "files without a suffix"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.views import Images, Selected, blocks, channel_normalization
 from fredfmt.data.sources.request import Request
+from fredfmt.data.sources.saying import say_left_out, say_once
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
 from fredfmt.data.sources.stored import StoredArray
@@ -22,7 +23,10 @@ _SPELLINGS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("x_train", "y_train", "x_test", "y_test"),
 )
-_PLAUSIBLE = (-1.0, 2.0)
+_PLAUSIBLE = (-0.3, 1.3)
+"""Decoded images leave 0..1 by so much, and no more."""
+_FAINT = 1.5 / 255
+"""No image is as dark as this all over, but one that was divided by 255 twice."""
 _LARGE = 32 << 20
 """Bytes from which the images of an uncompressed archive stay in the file."""
 
@@ -33,8 +37,8 @@ def open_npz(request: Request) -> Source:
     The spellings ``x_train``, ``y_train``, ``x_test``, ``y_test`` and ``train_images``, ``train_labels`` are understood
     too. Without test arrays a fifth of every class, drawn at random, is the test split.
 
-    Images are uint8, or floats in 0..1 (a little beyond, as decoded images are, is let through). Labels are whole
-    numbers, or probabilities of which the largest counts. Which axis holds the channels: (N, length) and (N, height,
+    Images are uint8, or floats in 0..1 (a little beyond, as decoded images are, is let through). Labels are
+    integers, or probabilities of which the largest counts. Which axis holds the channels: (N, length) and (N, height,
     width) have one channel; otherwise it is axis 1 or the last one, whichever has length 1 or 3; where that does not
     decide, an array ``channel_axis`` in the archive must. Objects are never unpickled. Large arrays that are not
     compressed (``np.savez``) are read as rows are asked for; memory does not grow with them.
@@ -50,7 +54,6 @@ def open_npz(request: Request) -> Source:
         images, labels = _images(arrays, spelling[0], axis), _labels(arrays, spelling[1])
         if len(images) != len(labels):
             raise SourceError("not one label an image", expected=len(images), found=len(labels))
-        names = arrays.get("class_names")
         selection: str | None = None
         if spelling[2] in arrays and spelling[3] in arrays:
             train = images
@@ -60,16 +63,26 @@ def open_npz(request: Request) -> Source:
             most = max(labels.max(), test_labels.max())
             chosen = (images, labels) if request.split == "train" else (test, test_labels)
         else:
-            rest, rows, selection = own_split(labels, request.split)
-            train, most = Selected(images, rest), labels.max()
+            most = labels.max()
+            wanted = request.wanted(_class_names(arrays, most + 1))
+            rest, rows, selection = own_split(labels, request.split, wanted)
+            say_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one")
+            train = Selected(images, rest)
             chosen = (train if request.split == "train" else Selected(images, rows), labels[rows])
-        request.check_size(images.shape[2:])
+        request.check_shape(images.shape[2:])
+        left_out = {
+            f"in the array {other}": len(np.atleast_1d(array))
+            for other, array in arrays.items()
+            if other not in (*spelling, "channel_axis", "class_names", "space")
+        }
+        say_left_out(str(path), len(chosen[0]), left_out)
         return Source(
+            left_out=left_out,
             name=f"npz:{path.name}",
             split=request.split,
             images=chosen[0],
             labels=chosen[1],
-            classes=tuple(map(str, range(most + 1) if names is None else names.ravel().tolist())),
+            classes=_class_names(arrays, most + 1),
             normalization=channel_normalization(train),
             selection=selection,
         )
@@ -77,7 +90,8 @@ def open_npz(request: Request) -> Source:
 
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise SourceError("no such file", hint="Check the path")
+        found = "a folder" if path.is_dir() else None
+        raise SourceError("no such file", found=found, hint="Check the path")
     try:
         large = _left_in_the_file(path)
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
@@ -109,13 +123,13 @@ def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None
             raise SourceError("wrong dtype", where=name, expected="uint8, or float in 0..1", found=images.dtype)
         parts = [(block.min(), block.max()) for block in blocks(images)]
         low, high = float(min(part[0] for part in parts)), float(max(part[1] for part in parts))
-        if not (_PLAUSIBLE[0] <= low and high <= _PLAUSIBLE[1]):
+        if not (_PLAUSIBLE[0] <= low and high <= _PLAUSIBLE[1]) or 0 < high < _FAINT:
             raise SourceError(
                 "floats are not in 0..1",
                 where=name,
                 expected="0 black, 1 white",
                 found=f"{low:g} to {high:g}",
-                hint="Undo the normalisation, or store uint8",
+                hint=_remedy(low, high),
             )
         if isinstance(images, np.ndarray):
             images = images.astype(np.float32, copy=False)
@@ -123,6 +137,28 @@ def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None
     if isinstance(images, StoredArray):
         return images.with_channels(axis)
     return images[:, None] if axis is None else np.ascontiguousarray(np.moveaxis(images, axis, 1))
+
+
+def _remedy(low: float, high: float) -> str:
+    """What to do about images whose values run from ``low`` to ``high``."""
+    if 0 < high < _FAINT:
+        return "Multiply by 255: they were divided twice"
+    if -1.01 <= low < 0 and 0.9 < high <= 1.01:
+        return "Store (images + 1) / 2 if -1 is black"
+    if low >= 0 and 2 < high <= 255:
+        return "Store images / 255, or uint8"
+    return "Undo the normalisation (images * std + mean), or store uint8"
+
+
+def _class_names(arrays: dict[str, Any], count: int) -> tuple[str, ...]:
+    """``class_names`` as text, or the numbers of ``count`` classes."""
+    names = arrays.get("class_names")
+    if names is None:
+        return tuple(map(str, range(count)))
+    try:
+        return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel().tolist())
+    except UnicodeDecodeError as error:
+        raise SourceError("a name is not UTF-8", where="class_names", found=error.object) from None
 
 
 def _given_axis(shape: tuple[int, ...], name: str, channel_axis: NDArray[Any]) -> int:
@@ -138,7 +174,7 @@ def _given_axis(shape: tuple[int, ...], name: str, channel_axis: NDArray[Any]) -
         raise SourceError(
             "channel_axis does not fit",
             where=name,
-            expected=f"a whole number, 1 to {len(shape) - 1} or -1",
+            expected=f"an integer, 1 to {len(shape) - 1} or -1",
             found=channel_axis.tolist(),
         )
     return int(channel_axis.item())
@@ -171,7 +207,7 @@ def _labels(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.int64]:
         raise SourceError(
             "unusable labels",
             where=name,
-            expected="(N,) whole numbers or (N, class) probabilities",
+            expected="(N,) integers or (N, class) probabilities",
             found=f"{labels.shape} {labels.dtype}",
         )
     whole: NDArray[np.int64] = labels.astype(np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +40,10 @@ class Source:
     citation: str | None = None
     selection: str | None = None
     """How these images were chosen, where they are not the whole published split."""
+    aliases: tuple[str, ...] = ()
+    """Other names of the classes, by which `of_classes` knows them, too; empty where there are none."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What lay beside the images and was not read, and how much of it."""
     whitening: ZCA | None = None
     """Whitens the images after that; see `whitened`."""
     normalized: Images = field(init=False)
@@ -105,17 +109,22 @@ class Source:
     def of_classes(self, which: Sequence[str | int]) -> Source:
         """The images of some classes, by name or number (a name wins); they are numbered anew in the order given.
 
+        A class asked for by another name of its (`aliases`) bears that name.
         The normalisation stays that of all classes. Raises `ArgumentError` for a class that is not there, or one twice.
         """
-        numbers = class_numbers(which, self.classes, where=self.name)
+        numbers = class_numbers(which, self.classes, aliases=self.aliases, where=self.name)
+        asked = [which] if isinstance(which, str) else map(str, which)
+        classes = tuple(
+            name if name in self.aliases else self.classes[number] for name, number in zip(asked, numbers, strict=True)
+        )
         if numbers == list(range(len(self.classes))):
-            return self
+            return self if classes == self.classes else replace(self, classes=classes)
         renumbered = np.full(len(self.classes), -1, np.int64)
         renumbered[numbers] = np.arange(len(numbers))
         rows = np.flatnonzero(renumbered[self.labels] >= 0)
         chosen = self.subset(rows, selection=f"{len(numbers)} of {len(self.classes)} classes")
-        classes = tuple(self.classes[number] for number in numbers)
-        return replace(chosen, labels=renumbered[chosen.labels], classes=classes)
+        others = tuple(self.aliases[number] for number in numbers) if self.aliases else ()
+        return replace(chosen, labels=renumbered[chosen.labels], classes=classes, aliases=others)
 
     def whitened(self, whitening: ZCA) -> Source:
         """The same images in the space of a whitening, which takes the place of the normalisation."""
@@ -163,6 +172,7 @@ class Source:
             "split": self.split,
             "count": len(self),
             "selection": self.selection,
+            "left_out": dict(self.left_out) or None,
             "license": self.license,
             "url": self.url,
         }

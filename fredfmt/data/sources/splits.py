@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,32 +17,40 @@ Indices = NDArray[np.intp]
 _OWN_FRACTION = 0.2
 
 
-def hold_out(labels: Labels, fraction: float, seed: int) -> tuple[Indices, Indices]:
-    """(rest, held out): ``fraction`` of every class, rounded, but at least one image a side; both in ascending order.
+def hold_out(
+    labels: Labels, fraction: float, seed: int, *, needed: Collection[int] | None = None
+) -> tuple[Indices, Indices]:
+    """(rest, held out): ``fraction`` of every class, rounded, but at least one image on each side; both ascending.
 
-    Raises `ArgumentError` for a fraction that is not between 0 and 1 or a class of a single image.
+    Raises `ArgumentError` for a fraction that is not between 0 and 1, or a class of a single image; such a one stays
+    with the rest where it is not among the ``needed`` classes.
     """
     if not 0 < fraction < 1:
         raise ArgumentError("unusable fraction to hold out", expected="between 0 and 1", found=fraction)
     held = np.zeros(len(labels), dtype=bool)
     for label, members in _shuffled_classes(labels, seed, "hold out"):
+        if len(members) < 2 and needed is not None and label not in needed:
+            continue
         if len(members) < 2:
             raise ArgumentError("a class of one image cannot be split", where=f"class {label}", expected="at least 2")
         held[members[: min(max(round(fraction * len(members)), 1), len(members) - 1)]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def own_split(labels: Labels, split: str) -> tuple[Indices, Indices, str]:
+def own_split(labels: Labels, split: str, needed: Collection[int] | None = None) -> tuple[Indices, Indices, str]:
     """For images published in one piece: a random fifth of every class is the test split, the same one for ever.
 
     Gives the indices of the train split, those of ``split``, and words that say how these were chosen. Raises
-    `SourceError` for a class of a single image.
+    `SourceError` for a class of a single image, if it is among the ``needed`` ones; None: all are.
     """
     try:
-        rest, held_out = hold_out(labels, _OWN_FRACTION, 0)
+        rest, held_out = hold_out(labels, _OWN_FRACTION, 0, needed=needed)
     except ArgumentError as error:
         raise SourceError(
-            error.what, where=error.where, expected=error.expected, hint="Add images, or a test split of your own"
+            error.what,
+            where=error.where,
+            expected=error.expected,
+            hint="Add images, or a test split of your own, or leave the class out (--classes)",
         ) from None
     left, held = words(_OWN_FRACTION, 0)
     return (rest, rest, left) if split == "train" else (rest, held_out, held)

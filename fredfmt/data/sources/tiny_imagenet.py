@@ -9,17 +9,20 @@ import numpy as np
 from fredfmt.data.sources.listing import Listing, list_classes, open_listing
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.source import Source
+from fredfmt.data.sources.wordnet import named
 from fredfmt.errors import SourceError
 
 _URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 _FOLDER = "tiny-imagenet-200"
+_ANNOTATIONS = "val_annotations.txt"
 
 
 def open_tiny_imagenet(request: Request) -> Source:
     """Tiny ImageNet under the data root; its labelled validation images are the test split.
 
-    Both the published layout (``val/val_annotations.txt``) and one with a folder a class in ``val`` are read. Classes
-    are named by their WordNet numbers, as the folders are.
+    Both the published layout (``val/val_annotations.txt``) and one with a folder for each class in ``val`` are read.
+    Classes are named by the words of ``words.txt``, and may be asked for by their WordNet numbers, too; without that
+    file they are named by number, as the folders are.
     """
     places = [request.root / _FOLDER, request.root]
     root = next((place for place in places if (place / "train").is_dir() and (place / "val").is_dir()), None)
@@ -30,20 +33,32 @@ def open_tiny_imagenet(request: Request) -> Source:
             expected=f"folders train and val in {places[0]}",
             hint=f"Get {_URL}, unpack it and pass the folder that holds {_FOLDER} as the data root (--data-root)",
         )
+    return open_unpacked(request, root, name=request.name)
+
+
+def is_tiny_imagenet(root: Path) -> bool:
+    """Whether a folder is laid out as Tiny ImageNet is published."""
+    return (root / "train").is_dir() and (root / "val" / _ANNOTATIONS).is_file()
+
+
+def open_unpacked(request: Request, root: Path, *, name: str) -> Source:
+    """Tiny ImageNet in ``root``."""
     train = list_classes(root / "train")
     wanted = train if request.split == "train" else _validation(root / "val", train.classes)
+    train, wanted = named(train, root), named(wanted, root)
+    wanted.require(request.wanted(train.classes, train.aliases), root / request.split)
     return open_listing(
         request,
         train,
-        wanted,
-        name=request.name,
+        train if request.split == "train" else wanted,
+        name=name,
         url=_URL,
         citation="Y. Le, X. Yang: Tiny ImageNet visual recognition challenge. 2015.",
     )
 
 
 def _validation(folder: Path, classes: tuple[str, ...]) -> Listing:
-    annotations = folder / "val_annotations.txt"
+    annotations = folder / _ANNOTATIONS
     if not annotations.is_file():
         listing = list_classes(folder)
         if listing.classes != classes:

@@ -71,7 +71,7 @@ def open_torchvision(request: Request) -> Source:
     if train is None or wanted is None:
         raise SourceError("the files are not whole", where=str(request.root), expected=chosen.files, hint=hint)
     images, labels, classes = wanted
-    request.check_size(images.shape[2:])
+    request.check_shape(images.shape[2:])
     return Source(
         name=request.name,
         split=request.split,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fredfmt.data.sources.image_files import SUFFIXES
-from fredfmt.data.sources.listing import class_folders
+from fredfmt.data.sources.layout import class_folders
 from fredfmt.errors import FredFileNotFoundError, SourceError, located
 from fredfmt.exchange.importers.readers import READERS, form_of, is_stored
 from fredfmt.model import limits as limits_

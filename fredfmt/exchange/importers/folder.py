@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from fredfmt.data.sources.image_files import ImageFiles
-from fredfmt.data.sources.listing import class_folders, list_classes
+from fredfmt.data.sources.layout import class_folders
+from fredfmt.data.sources.listing import list_classes
 from fredfmt.errors import SourceError
 from fredfmt.exchange.importers.content import Content
 from fredfmt.exchange.importers.facts import Facts
@@ -29,7 +30,8 @@ def folder(content: Content, facts: Facts) -> Found | None:
         return None
     _refuse_links(class_folders(content.path))
     listing = list_classes(content.path)
-    _refuse_links(listing.paths)
+    listing.require(range(len(listing.classes)), content.path)
+    _refuse_links({place for path in listing.paths for place in (path, *path.parents) if content.path in place.parents})
     first = [listing.paths[index] for index in np.unique(listing.labels, return_index=True)[1]]
     files = ImageFiles(listing.paths, size=facts.size, samples=first)
     size = int(np.prod(files.shape)) * 4

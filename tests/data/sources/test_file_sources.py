@@ -1,6 +1,8 @@
 """Sources from the user's own files: folders of images, Tiny ImageNet, Imagenette, npz."""
 
 import os
+import re
+import struct
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from fredfmt import ArgumentError, SourceError
 from fredfmt.data.sources import npz, open_source
 from fredfmt.data.sources.imagenette import _CLASSES as IMAGENETTE
 from fredfmt.data.sources.stored import StoredArray
+from fredfmt.errors import AccessError
 
 HEIGHT, WIDTH = 13, 17
 
@@ -52,7 +55,8 @@ def test_a_folder_with_splits(tmp_path, channels, held):
     test = open_source(f"folder:{tmp_path}", split="test")
     assert len(test) == 6
     assert test.normalization == source.normalization
-    assert source.provenance() == {"name": f"folder:{tmp_path.name}", "split": "train", "count": 10}
+    found = {"name": f"folder:{tmp_path.name}", "split": "train", "count": 10}
+    assert source.provenance() == {**found, "left_out": {"files .txt": 1, "hidden": 1}}
 
 
 def test_a_folder_without_splits_holds_out_a_stated_fifth(tmp_path):
@@ -99,15 +103,223 @@ def test_colour_in_any_class_makes_all_rgb(tmp_path):
     np.testing.assert_array_equal(source.images[:1][0], np.repeat(grey[0][None], 3, axis=0))
 
 
-def test_palette_and_transparent_images_are_rgb(tmp_path):
-    pixels = write_folder(tmp_path / "train", ["ant"], 2)["ant"]
+def test_palette_and_transparent_images_are_rgb_on_white(tmp_path):
+    pixels = write_folder(tmp_path / "train", ["ant"], 4)["ant"]
     folder = tmp_path / "train" / "ant"
-    alpha = np.full((HEIGHT, WIDTH, 1), 9, np.uint8)
+    alpha = np.full((HEIGHT, WIDTH, 1), 51, np.uint8)
     Image.fromarray(np.concatenate([pixels[0], alpha], axis=2)).save(folder / "000.png")
     Image.fromarray(pixels[1]).quantize(256).save(folder / "001.png")
+    ink = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    ink[3:6, 4:9, 3] = 255
+    Image.fromarray(ink).save(folder / "002.png")
+    Image.fromarray(pixels[3]).save(folder / "003.png", transparency=tuple(map(int, pixels[3][0, 0])))
     images = open_source(f"folder:{tmp_path}").images[:]
-    np.testing.assert_array_equal(images[0], np.moveaxis(pixels[0], -1, 0))
-    assert images.shape == (2, 3, HEIGHT, WIDTH)
+    assert images.shape == (4, 3, HEIGHT, WIDTH)
+    blended = 0.2 * np.moveaxis(pixels[0], -1, 0) + 0.8 * 255
+    assert np.abs(images[0] - blended).max() <= 1
+    np.testing.assert_array_equal(images[2], np.broadcast_to(255 - ink[..., 3], (3, HEIGHT, WIDTH)))
+    expected = pixels[3].copy()
+    expected[0, 0] = 255
+    np.testing.assert_array_equal(images[3], np.moveaxis(expected, -1, 0))
+
+
+def test_grey_on_transparency_stays_grey_on_white(tmp_path):
+    write_folder(tmp_path / "train", ["ant"], 1, channels=1)
+    pixels = np.stack([np.full((HEIGHT, WIDTH), 100, np.uint8), np.tile([0, 255], 111)[:221].reshape(13, 17)], axis=2)
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "train" / "ant" / "000.png")
+    images = open_source(f"folder:{tmp_path}").images[:]
+    np.testing.assert_array_equal(images[0, 0], np.where(pixels[..., 1], 100, 255))
+
+
+def test_white_ink_on_transparency_is_refused(tmp_path):
+    write_folder(tmp_path / "train", ["ant"], 1)
+    ink = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+    ink[3:6, 4:9, 3] = 0
+    Image.fromarray(ink).save(tmp_path / "train" / "ant" / "000.png")
+    with pytest.raises(SourceError, match=r"000\.png: white ink on transparency"):
+        open_source(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [None, (9, 9)])
+def test_images_are_turned_upright(tmp_path, orientation, size):
+    """A dark corner, top left when upright, stored as a camera that was held otherwise stores it."""
+    (tmp_path / "train" / "ant").mkdir(parents=True)
+    upright = np.full((24, 16), 255, np.uint8)
+    upright[:10, :6] = 0
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "train" / "ant" / "0.png"
+    Image.fromarray(np.ascontiguousarray(turned)).save(path, exif=exif)
+    image = open_source(f"folder:{tmp_path}", size=size).images[:][0, 0]
+    if size is None:
+        np.testing.assert_array_equal(image, upright)
+    else:
+        assert image[0, 0] < 60 < 200 < min(image[-1, 0], image[0, -1], image[-1, -1])
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("train", "tst"),
+        ("training_set", "test_set"),
+        ("Train", "valid"),
+        ("seg_train", "seg_test"),
+        ("TRAIN", "dev"),
+        ("trainset", "validation"),
+    ],
+)
+def test_splits_by_other_names(tmp_path, train, test):
+    write_folder(tmp_path / train, ["ant", "bee"], 5)
+    write_folder(tmp_path / test, ["ant", "bee"], 2)
+    for split, count in (("train", 10), ("test", 4)):
+        source = open_source(f"folder:{tmp_path}", split=split)
+        assert (source.classes, len(source), source.selection) == (("ant", "bee"), count, None)
+
+
+def test_a_test_split_is_taken_before_a_validation_split_and_what_is_left_out_is_said(tmp_path, caplog):
+    for name, count in (("train", 5), ("test", 2), ("val", 3), ("masks", 1)):
+        write_folder(tmp_path / name, ["ant", "bee"], count)
+    for _ in range(2):
+        test = open_source(f"folder:{tmp_path}", split="test")
+    assert len(test) == 4
+    assert test.provenance()["left_out"] == {"folders beside the splits: masks, val": 2}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: 4 images are read; left out: folders beside the splits: masks, val (2)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (["train", "test"], "folders named as splits hold no class folders.*found test, train"),
+        (["Training"], "folders named as splits hold no class folders"),
+        (["test/ant", "test/bee"], "no train images"),
+        (["data/train/ant", "data/test/ant"], r"holds folders named as splits.*Give folder:.*data$"),
+        (["ant/train", "ant/test", "bee/train", "bee/test"], "ant: a class folder holds folders named as splits"),
+        (["train/ant", "training/ant", "test/ant"], "several folders are named as the train split"),
+    ],
+)
+def test_splits_are_not_taken_for_classes(tmp_path, folders, message):
+    write_folder(tmp_path, folders, 3)
+    for split in ("train", "test"):
+        with pytest.raises(SourceError, match=message):
+            open_source(f"folder:{tmp_path}", split=split)
+
+
+def test_classes_may_be_called_as_splits_are(tmp_path):
+    write_folder(tmp_path, ["bus", "steam train", "train", "test tube"], 2)
+    assert open_source(f"folder:{tmp_path}").classes == ("bus", "steam train", "test tube", "train")
+
+
+def test_what_is_held_out_is_said_once(tmp_path, caplog):
+    write_folder(tmp_path / "train", ["ant", "bee"], 5)
+    write_folder(tmp_path / "test", ["ant", "bee"], 5)
+    for split in ("train", "test"):
+        open_source(f"folder:{tmp_path / 'train'}", split=split)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{tmp_path / 'train'}: no test split, so a random 20 % of every class, seed 0 is held out as one;"
+        f" test beside it is not read: give folder:{tmp_path} for that"
+    )
+
+
+def test_links_are_followed_and_what_is_left_out_is_counted(tmp_path, caplog):
+    pets, elsewhere = tmp_path / "pets", tmp_path / "elsewhere"
+    write_folder(pets / "train", ["ant", "bee"], 3)
+    write_folder(elsewhere, ["owl", "more"], 2)
+    train = pets / "train"
+    (train / "owl").symlink_to(elsewhere / "owl")
+    (train / "ant" / "more").symlink_to(elsewhere / "more")
+    (train / "ant" / "again").symlink_to(elsewhere / "more")
+    (train / "ant" / "loop").symlink_to("..")
+    (train / "ant" / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    (train / "bee" / "notes.txt").write_text("x")
+    (train / "bee" / ".DS_Store").write_text("x")
+    (train / "bee" / "LICENSE").write_text("x")
+    Image.fromarray(picture(5)).save(train / "beside.png")
+    Image.fromarray(picture(6)).save(train / "bee" / "x.jfif", "JPEG")
+    frames = [Image.fromarray(picture(seed)) for seed in range(3)]
+    for name in ("x.gif", "x.tiff"):
+        frames[0].save(train / "bee" / name, save_all=True, append_images=frames[1:])
+    source = open_source(f"folder:{pets}")
+    assert source.classes == ("ant", "bee", "owl")
+    assert np.bincount(source.labels).tolist() == [5, 6, 2]
+    assert source.images[:].shape == (13, 3, HEIGHT, WIDTH)
+    assert source.provenance()["left_out"] == {
+        "files .txt": 1,
+        "files without a suffix": 1,
+        "further pages or frames of a file": 4,
+        "hidden": 1,
+        "images beside the class folders": 1,
+        "links that lead nowhere": 1,
+        "links to a folder that is read already": 2,
+    }
+    (record,) = caplog.records
+    assert "13 images are read; left out: files .txt (1), files without a suffix (1), further pages" in record.message
+
+
+def test_classes_that_are_left_out_may_be_empty_or_have_one_image(tmp_path):
+    write_folder(tmp_path, ["ant", "bee, wild", "cow"], 5)
+    write_folder(tmp_path, ["one"], 1)
+    (tmp_path / "none").mkdir()
+    chosen = open_source(f"folder:{tmp_path}", classes=["bee, wild", "ant"])
+    assert (chosen.classes, len(chosen)) == (("bee, wild", "ant"), 8)
+    assert open_source(f"folder:{tmp_path}", classes=[2]).classes == ("cow",)
+    with pytest.raises(SourceError, match=r"none: a class has no images.*leave the class out"):
+        open_source(f"folder:{tmp_path}")
+    with pytest.raises(SourceError, match=r"class 4: a class of one image cannot be split.*leave the class out"):
+        open_source(f"folder:{tmp_path}", classes=["one", "ant"])
+    with pytest.raises(SourceError, match="none: a class has no images"):
+        open_source(f"folder:{tmp_path}", classes=["none", "ant"])
+
+
+def test_a_class_name_that_is_not_text_is_refused(tmp_path):
+    place = os.fsencode(tmp_path) + b"/c\xff"
+    try:
+        os.mkdir(place)
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    with pytest.raises(SourceError, match=r"not UTF-8; found b'c\\xff'"):
+        open_source(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+def test_what_the_system_refuses_is_one_error(tmp_path, kind):
+    with pytest.raises(AccessError, match="cannot be read; found File name too long"):
+        open_source(f"{kind}:{tmp_path / ('x' * 300)}")
+    place = tmp_path / "x"
+    place.touch() if kind == "folder" else place.mkdir()
+    with pytest.raises(SourceError, match=f"no such .*found a {'file' if kind == 'folder' else 'folder'}"):
+        open_source(f"{kind}:{place}")
+
+
+def test_the_shape_can_be_looked_at_before_images_are_read(tmp_path):
+    write_folder(tmp_path / "train", ["ant"], 3)
+    (tmp_path / "train" / "ant" / "001.png").write_text("not an image")
+
+    def refuse(shape):
+        raise ArgumentError(f"not {shape}")
+
+    for spec, options, shape in (
+        (f"folder:{tmp_path}", {}, (HEIGHT, WIDTH)),
+        (f"folder:{tmp_path}", {"size": (9, 5)}, (9, 5)),
+        ("digits", {}, (8, 8)),
+        (archive(tmp_path, images=pixels(4, 13, 17), labels=np.zeros(4, int)), {}, (13, 17)),
+    ):
+        with pytest.raises(ArgumentError, match=re.escape(f"not {shape}")):
+            open_source(spec, check=refuse, **options)
 
 
 def break_by_truncation(root):
@@ -145,6 +357,21 @@ def test_an_unusable_file_is_named(tmp_path, damage, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("bits", [15, 16])
+def test_bitmaps_of_16_bits_for_a_pixel_are_read(tmp_path, bits):
+    """Five or six bits per channel, which Pillow calls BGR;15 or BGR;16 and reads, but does not write."""
+    (tmp_path / "train" / "ant").mkdir(parents=True)
+    masks = {16: (0xF800, 0x07E0, 0x001F), 15: (0x7C00, 0x03E0, 0x001F)}[bits]
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 2, 1, 16, 3, 16, 2835, 2835, 0, 0) + struct.pack("<III", *masks)
+    content = np.array([masks, masks], "<u2")
+    rows = b"".join(row.tobytes() + bytes(2) for row in content)
+    offset = 14 + len(header)
+    file = struct.pack("<2sIHHI", b"BM", offset + len(rows), 0, 0, offset) + header + rows
+    (tmp_path / "train" / "ant" / "0.bmp").write_bytes(file)
+    images = open_source(f"folder:{tmp_path}").images[:]
+    np.testing.assert_array_equal(images[0, :, 0, :3], 255 * np.eye(3))
+
+
 def test_colour_among_grey_is_named(tmp_path):
     write_folder(tmp_path / "train", ["ant"], 3, channels=1)
     Image.fromarray(picture(1)).save(tmp_path / "train" / "ant" / "002.png")
@@ -161,10 +388,10 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path):
     with pytest.raises(SourceError, match="no test images"):
         open_source(f"folder:{tmp_path}", split="test")
     write_folder(tmp_path / "test", ["bee"], 1)
-    with pytest.raises(SourceError, match=r"different classes.*\['ant', 'bee'\]"):
+    with pytest.raises(SourceError, match=r"different classes.*a difference in ant, bee"):
         open_source(f"folder:{tmp_path}", split="test")
     (tmp_path / "train" / "empty").mkdir()
-    with pytest.raises(SourceError, match="a class has no images"):
+    with pytest.raises(SourceError, match="empty: a class has no images"):
         open_source(f"folder:{tmp_path}")
     with pytest.raises(SourceError, match="one image cannot be split"):
         open_source(f"folder:{tmp_path / 'test' / '..' / 'test'}")
@@ -189,6 +416,37 @@ def test_tiny_imagenet(tmp_path, published):
     assert test.labels.tolist() == labels
     assert test.classes == source.classes == ("n01", "n02")
     np.testing.assert_array_equal(test.images[:], channels_first(expected))
+
+
+def test_tiny_imagenet_as_a_folder_and_its_words(tmp_path):
+    numbers = ["n01443537", "n02012849", "n03126707"]
+    for name in numbers:
+        write_folder(tmp_path / "train" / name, ["images"], 3)
+    write_folder(tmp_path / "val", ["images"], 6)
+    lines = [f"{index:03}.png\t{numbers[index % 3]}\t0\t0\t62\t63\n" for index in range(6)]
+    (tmp_path / "val" / "val_annotations.txt").write_text("".join(lines))
+    by_number = open_source(f"folder:{tmp_path}", split="test")
+    assert by_number.classes == tuple(numbers)
+    words = "n01443537\tgoldfish, Carassius auratus\nn02012849\tcrane\nn03126707\tcrane\nn09\tgold\n"
+    (tmp_path / "words.txt").write_text(words)
+    test = open_source(f"folder:{tmp_path}", split="test")
+    assert test.classes == ("goldfish", "crane (n02012849)", "crane (n03126707)")
+    assert test.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    chosen = test.of_classes(["n03126707", "goldfish"])
+    assert chosen.classes == ("n03126707", "goldfish")
+    np.testing.assert_array_equal(chosen.images[:], by_number.of_classes(["n03126707", "n01443537"]).images[:])
+    assert test.of_classes(numbers).classes == tuple(numbers)
+    same = open_source(f"folder:{tmp_path}", split="test", classes=["n03126707", "goldfish"])
+    assert same.classes == chosen.classes
+    with pytest.raises(ArgumentError, match=r"no such class; expected goldfish, crane \(n02012849\)"):
+        test.of_classes(["cat"])
+
+
+def test_many_different_classes_are_not_all_listed(tmp_path):
+    write_folder(tmp_path / "train", [f"c{number:03}" for number in range(40)], 1)
+    write_folder(tmp_path / "test", ["other"], 1)
+    with pytest.raises(SourceError, match=r"difference in c000, .*c011 and 29 more"):
+        open_source(f"folder:{tmp_path}", split="test")
 
 
 @pytest.mark.parametrize("line", ["000.png\tn99\t0\t0\t9\t9", "../../../000.png\tn01\t0\t0\t9\t9", "x"])
@@ -297,6 +555,45 @@ def test_npz_without_test_arrays_holds_out_a_fifth(tmp_path):
     assert train.classes == ("a", "b")
 
 
+def test_npz_names_of_bytes_and_arrays_that_are_not_read(tmp_path, caplog):
+    names = np.array(["cat", "ünd"]).astype("U")
+    encoded = np.array([name.encode() for name in names])
+    spec = archive(
+        tmp_path,
+        images=pixels(20, 13, 17),
+        labels=np.arange(20) % 2,
+        class_names=encoded,
+        val_images=pixels(3, 13, 17),
+        version=np.array(2),
+    )
+    source = open_source(spec)
+    assert source.classes == ("cat", "ünd")
+    assert source.provenance()["left_out"] == {"in the array val_images": 3, "in the array version": 1}
+    said = [record.getMessage() for record in caplog.records]
+    place = tmp_path / "data.npz"
+    assert said == [
+        f"{place}: no test split, so a random 20 % of every class, seed 0 is held out as one",
+        f"{place}: 16 images are read; left out: in the array val_images (3), in the array version (1)",
+    ]
+
+
+def test_npz_a_little_beyond_0_to_1_is_fine(tmp_path):
+    images = np.linspace(-0.18, 1.23, 4 * 13 * 17, dtype=np.float32).reshape(4, 13, 17)
+    np.testing.assert_array_equal(
+        np.sort(
+            np.concatenate(
+                [
+                    open_source(archive(tmp_path, images=images, labels=np.zeros(4, int)), split=split)
+                    .images[:]
+                    .ravel()
+                    for split in ("train", "test")
+                ]
+            )
+        ),
+        images.ravel(),
+    )
+
+
 def test_npz_of_floats_and_soft_labels(tmp_path):
     images = pixels(4, 1, 13, 17) / np.float64(255)
     images[0, 0, 0, 0] = 1.2
@@ -314,6 +611,34 @@ def test_npz_of_floats_and_soft_labels(tmp_path):
         ({"images": pixels(4, 5, 5)}, "arrays are missing"),
         ({"images": pixels(4, 5, 5).astype(np.int64), "labels": np.zeros(4, int)}, "wrong dtype"),
         ({"images": pixels(4, 5, 5).astype(np.float32), "labels": np.zeros(4, int)}, "not in 0..1"),
+        (
+            {"images": np.linspace(-1, 1, 100, dtype=np.float32).reshape(4, 5, 5), "labels": np.zeros(4, int)},
+            r"not in 0..1; .*found -1 to 1. Store \(images \+ 1\) / 2",
+        ),
+        (
+            {"images": np.linspace(0, 255, 100).reshape(4, 5, 5), "labels": np.zeros(4, int)},
+            r"found 0 to 255. Store images / 255",
+        ),
+        (
+            {"images": np.linspace(-0.42, 2.82, 100).reshape(4, 5, 5), "labels": np.zeros(4, int)},
+            "Undo the normalisation",
+        ),
+        (
+            {"images": np.linspace(-0.5, 0.5, 100).reshape(4, 5, 5), "labels": np.zeros(4, int)},
+            "Undo the normalisation",
+        ),
+        (
+            {"images": np.linspace(0, 1 / 255, 100).reshape(4, 5, 5), "labels": np.zeros(4, int)},
+            "divided twice",
+        ),
+        (
+            {
+                "images": pixels(4, 5, 5),
+                "labels": np.array([0, 0, 1, 1]),
+                "class_names": np.array([b"a", b"\xff"]),
+            },
+            "class_names: a name is not UTF-8",
+        ),
         ({"images": np.full((4, 5, 5), np.nan), "labels": np.zeros(4, int)}, "not in 0..1"),
         ({"images": pixels(4, 5, 5), "labels": np.zeros(3, int)}, "not one label an image"),
         ({"images": pixels(4, 5, 5), "labels": np.array(list("abcd"))}, "unusable labels"),
