@@ -43,7 +43,7 @@ def main() -> None:
 
     config, protocol = SETTINGS[options.source]
     changes: dict[str, Any] = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in options.set)}
-    config = DistillConfig.from_json({**config.to_json(), **changes})
+    config = config.replace(**changes)
     protocol = replace(protocol, seeds=options.networks)
     train = open_source(options.source)
     test = open_source(options.source, split="test")

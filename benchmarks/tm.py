@@ -132,8 +132,8 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     print(f"\nexperts: {epochs} epochs in {time.perf_counter() - began:.0f} s, {experts.digest[:20]}", flush=True)
 
     changes: dict[str, Any] = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in options.set)}
-    values = {**settings.distillation.to_json(), **changes, "experts": str(folder)}
-    config, protocol = DistillConfig.from_json(values), replace(settings.evaluation, seeds=options.networks)
+    config = settings.distillation.replace(**changes, experts=str(folder))
+    protocol = replace(settings.evaluation, seeds=options.networks)
     table: dict[str, list[float]] = {}
     for seed in range(options.seeds):
         began = time.perf_counter()

@@ -1,22 +1,64 @@
-"""The application: every command, registered by name."""
+"""The application: every command by name, its module imported when it is run or asked for help."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from fredfmt.cli.commands import COMMANDS
 from fredfmt.cli.examples import epilog
 
+
+class Flags:
+    """Of commands: a flag is listed without a value, as it takes none."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters, as the help page lists them."""
+        parameters = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class OneCommand(Flags, TyperCommand):
+    """A command with all its options."""
+
+
+class AllCommands(Flags, TyperGroup):
+    """The commands of `COMMANDS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command to be listed, by its name and a line of help."""
+        listed = COMMANDS.get(cmd_name)
+        return listed and TyperCommand(cmd_name, help=listed.help, rich_help_panel=listed.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A command to be run."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and load_command(str(name)), rest
+
+
+def load_command(name: str) -> Any:
+    """A command with all its options; its module is imported."""
+    made = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
+    made.command(name, cls=OneCommand, epilog=epilog("export" if name == "decode" else name))(COMMANDS[name].load())
+    return typer.main.get_command(made)
+
+
 app = typer.Typer(
+    cls=AllCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Make, store, share and train on distilled data sets in the frequency domain.",
 )
-for name, (command, panel) in COMMANDS.items():
-    app.command(name, rich_help_panel=panel, epilog=epilog("export" if name == "decode" else name))(command)
 
 
 def _print_version(wanted: bool) -> None:

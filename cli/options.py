@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkFactory
 
 
-OBJECTIVES = ("frepo", "dm", "dc", "dsa", "tm")
-"""The names in `fredfmt.distill.objectives`, which imports torch."""
-
-
-NETWORKS = ("convnet", "resnet18", "vgg11", "alexnet", "vit")
-"""Those in `fredfmt.distill.networks`, which imports torch."""
-
-
 def completing(module: str, mapping: str) -> Callable[[str], list[str]]:
     """What completes a name of ``mapping``; its module is imported when the shell asks, not before."""
 
@@ -32,9 +24,9 @@ def completing(module: str, mapping: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def complete_network(incomplete: str) -> list[str]:
-    """The names of networks that begin so."""
-    return [name for name in NETWORKS if name.startswith(incomplete)]
+def starting_with(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """What completes one of these names."""
+    return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
 complete_source = completing("fredfmt.data.sources", "SOURCES")
@@ -87,14 +79,6 @@ Mask = Annotated[
         autocompletion=completing("fredfmt.codec.masks", "MASKS"),
     ),
 ]
-Objective = Annotated[
-    str,
-    typer.Option(
-        help="dm: distribution matching; dc, dsa: gradient matching; frepo: feature regression;"
-        " tm: trajectory matching, which needs --experts.",
-        autocompletion=lambda incomplete: [name for name in OBJECTIVES if name.startswith(incomplete)],
-    ),
-]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
 MaxBytes = Annotated[
     int | None, typer.Option("--bytes", min=1, help="Find the step that fits a file of so many bytes.")
@@ -102,12 +86,10 @@ MaxBytes = Annotated[
 BitsPerClass = Annotated[
     float | None, typer.Option(min=1, help="The same, as bits a class: the whole file over the classes.")
 ]
+
+
 Zca = Annotated[bool, typer.Option("--zca", help="Whiten the images by the train split; the file says so.")]
 ZcaEpsilon = Annotated[float, typer.Option(help="Added to the variances when whitening.")]
-Width = Annotated[int, typer.Option(min=1, help="Channels of the network's convolutions.")]
-Depth = Annotated[int, typer.Option(min=1, help="Blocks of a convnet or vit.")]
-Norm = Annotated[Literal["instance", "batch", "group", "none"], typer.Option(help="Norm of the network's layers.")]
-Pooling = Annotated[Literal["avg", "max"], typer.Option(help="Pooling of a convnet.")]
 
 
 def parse_step(text: str) -> float | Literal["float16"] | None:

@@ -1,7 +1,7 @@
-"""fredfmt.distill: synthetic sets of a few images a class to train on in place of a whole data set.
+"""fredfmt.distill: synthetic sets of a few images per class to train on in place of a whole data set.
 
 A source of real images and a `DistillConfig` go into `distill`, a `FreDData` comes out; `evaluate` and `compare` say
-what a set is good for. Settings are plain Python; what computes is torch and is imported when it is first asked for.
+what a set is good for. All names are imported when they are first asked for, most of them with torch.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fredfmt.distill.config import CorruptionConfig, DistillConfig, EvaluationConfig, ExpertConfig, NetworkConfig
 from fredfmt.distill.runtime.progress import Progress
 
 if TYPE_CHECKING:
+    from fredfmt.distill.config import DistillConfig
     from fredfmt.distill.evaluation.baselines import coded_images, own_start
     from fredfmt.distill.evaluation.comparison import Row, compare
     from fredfmt.distill.evaluation.protocol import evaluate
     from fredfmt.distill.evaluation.results import Evaluation, Robustness
     from fredfmt.distill.evaluation.scores import Scores, score
+    from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
+    from fredfmt.distill.experts.settings import ExpertConfig
     from fredfmt.distill.experts.store import Experts
     from fredfmt.distill.experts.training import ExpertsStopped, train_experts
+    from fredfmt.distill.networks import NetworkConfig
     from fredfmt.distill.networks.saved import TrainedNetwork, load_network
     from fredfmt.distill.planning import Choice, plan
     from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
@@ -54,14 +57,19 @@ __all__ = [
     "train_experts",
 ]
 
-_NEEDS_TORCH = {
+_LAZY = {
     "Choice": "planning",
+    "CorruptionConfig": "evaluation.settings",
+    "DistillConfig": "config",
     "DistillationStopped": "run",
     "DivergenceError": "run",
     "Evaluation": "evaluation.results",
+    "EvaluationConfig": "evaluation.settings",
+    "ExpertConfig": "experts.settings",
     "Experts": "experts.store",
     "ExpertsStopped": "experts.training",
     "FrequencySynset": "synset",
+    "NetworkConfig": "networks",
     "Robustness": "evaluation.results",
     "Row": "evaluation.comparison",
     "Scores": "evaluation.scores",
@@ -79,12 +87,12 @@ _NEEDS_TORCH = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEEDS_TORCH:
-        value = getattr(import_module(f"fredfmt.distill.{_NEEDS_TORCH[name]}"), name)
+    if name in _LAZY:
+        value = getattr(import_module(f"fredfmt.distill.{_LAZY[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'fredfmt.distill' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NEEDS_TORCH})
+    return sorted({*globals(), *_LAZY})

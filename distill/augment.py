@@ -28,6 +28,7 @@ Operation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
 SHIFT, CUTOUT, SCALE, DEGREES = 0.125, 0.5, 1.2, 15.0
 _DRAWS = 4
+DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
 
 
 def color(images: Tensor, draws: Tensor) -> Tensor:
@@ -142,7 +143,6 @@ def operations(strategy: str, axes: int = 2) -> tuple[str, ...]:
         fitting = "_".join(name for name in names if name != "rotate") or "none"
         raise ArgumentError(
             "signals along one axis cannot be rotated",
-            where="augmentation",
             expected="operations without rotate",
             found=strategy,
             hint=f"Use {fitting!r}",

@@ -13,6 +13,7 @@ from fredfmt.codec.quantizer import Step
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import largest_count
+from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.start import encoded, gather_statistics
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
@@ -74,10 +75,10 @@ def plan(
             layout = {"k": k, "transform": transform, "mask": frequencies, "step": step}
             config = DistillConfig(ipc=ipc or 1, k=k, transform=transform, mask=mask, step=step, seed=seed)
             said = {
-                "mask": {"strategy": mask, "scope": config.mask_scope, **statistics.describe(frequencies)},
+                "mask": {"strategy": mask, "scope": config.frequencies.mask_scope, **statistics.describe(frequencies)},
                 "distillation": config.to_json(),
                 "reconstruction": {},
-                "recipe": config.recipe(),
+                "recipe": EvaluationConfig(augmentation=config.run.augmentation).recipe(),
             }
             if max_bytes is None:
                 count = min(config.instances_per_class(source.spatial_shape), most)

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ from torch import Tensor
 from fredfmt.codec.masks import best_frequencies
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import operations
-from fredfmt.distill.config import DistillConfig, NetworkConfig
-from fredfmt.distill.networks import NetworkFactory, embedding, factory_name, make_network, seeded
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.networks import NetworkFactory, embedding, make_network, name_of, seeded
 from fredfmt.distill.networks.prepared import explaining_derivatives
-from fredfmt.distill.objectives import LEARNING_LABELS, Iteration, Objective, Remembering, make_objective
+from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
@@ -33,6 +33,7 @@ from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.model.data import FreDData
+from fredfmt.model.distillation import NAMED, complete
 from fredfmt.storage.writing import check_target
 from fredfmt.transforms import live_frequencies, spatial_size
 
@@ -49,7 +50,7 @@ class DistillationStopped(FredError):
 
     def __init__(self, data: FreDData, iteration: int, config: DistillConfig, checkpoint: Path | None) -> None:
         hint = f"The checkpoint is {checkpoint}; run the same again to go on" if checkpoint else ""
-        super().__init__(f"stopped after iteration {iteration} of {config.iterations}", hint=hint)
+        super().__init__(f"stopped after iteration {iteration} of {config.optimization.iterations}", hint=hint)
         self.data = data
         self.iteration = iteration
 
@@ -109,32 +110,35 @@ def distill(
         After Ctrl-C, at the end of the iteration, with the set as it is.
     """
     config = config or DistillConfig()
+    if objective is not None:
+        config = config.replace(objective=objective)
     if network is not None:
-        config = replace(config, network=NetworkConfig(factory_name(network)))
+        config = config.replace(network=name_of(network))
+    iterations = config.optimization.iterations
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None:
         check_target(path)
-    run = _Run(source.in_space(config.zca_epsilon if config.zca else None), config, device, objective, network)
+    run = _Run(source.in_space(config.run.zca_epsilon if config.run.zca else None), config, device, network)
     if path is not None and resume:
         run.restore(path)
     run.announce(device)
-    if config.max_bytes is not None and run.done == 0:
+    if config.budget.max_bytes is not None and run.done == 0:
         run.data()  # refuses a number of bytes that nothing fits
     with noting_interrupts() as interruption:
-        while run.done < config.iterations:
+        while run.done < iterations:
             run.step()
             stop = run.ranks.any(interruption.wanted)
-            reported = stop or run.done == config.iterations or run.done % _REPORT_EVERY == 0
+            reported = stop or run.done == iterations or run.done % _REPORT_EVERY == 0
             kept = path is not None and run.done % checkpoint_every == 0
             loss = run.mean_loss() if reported or kept else math.nan
             if reported:
                 if progress is not None and run.ranks.first:
-                    progress(Progress("distilling", run.done, config.iterations, loss, run.exact))
+                    progress(Progress("distilling", run.done, iterations, loss, run.exact))
                 stop = run.ranks.any(interruption.wanted)
-            if path is not None and (kept or stop or run.done == config.iterations):
+            if path is not None and (kept or stop or run.done == iterations):
                 run.save(path)
-                _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.done, config.iterations, loss, path)
-            if stop and run.done < config.iterations:
+                _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.done, iterations, loss, path)
+            if stop and run.done < iterations:
                 raise DistillationStopped(run.data(), run.done, config, path)
     return run.data()
 
@@ -147,34 +151,26 @@ class _Run:
         source: Source,
         config: DistillConfig,
         device: torch.device | str,
-        objective: type[Objective] | None = None,
         network: NetworkFactory | None = None,
     ) -> None:
         self.config = config
         self.network = network
         self.device = torch.device(device)
         self.ranks = Ranks.current()
-        self.objective = objective(config) if objective else make_objective(config)
-        self.operations = operations(config.augmentation, len(source.spatial_shape))
+        self.objective = make_objective(config)
+        self.operations = operations(config.run.augmentation, len(source.spatial_shape))
         self.source = source
         self.real = RealImages(source, device)
         self._check_network()
-        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.precision == "float16")
-        frequencies = self._by_gradient(device) if config.mask == "gradient" else None
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
+        frequencies = self._by_gradient(device) if config.frequencies.mask == "gradient" else None
         self.start = self.ranks.from_first(lambda: initial_data(source, config, frequencies))
         self.synset = FrequencySynset.from_data(
-            self.start, loop_step=config.loop_step, learn_labels=config.learn_labels, device=device
+            self.start, loop_step=config.budget.loop_step, learn_labels=_learns_labels(config), device=device
         )
         self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
-        if config.learn_labels and not getattr(self.objective, "learns_labels", False):
-            raise ArgumentError(
-                "this objective gives labels no gradient",
-                where="distillation.learn_labels",
-                expected=f"an objective that does: {LEARNING_LABELS}",
-                found=config.objective,
-            )
-        self.memory = self.objective if isinstance(self.objective, Remembering) else Remembering()
-        self.settings = replace(config, **self.memory.settings())
+        self.memory = self.objective if isinstance(self.objective, StatefulObjective) else StatefulObjective()
+        self.settings = config.replace(**self.memory.recorded())
         """What stands in files and checkpoints."""
         self.optimizer = _optimizer(self.synset, self.memory.learned(self.device), config)
         self.done = 0
@@ -189,7 +185,7 @@ class _Run:
             "%s: %s on %d images of %d classes, %d instances of %d frequencies, iterations %d to %d, %s on %s, "
             "process %d of %d",
             *(self.source.name, self.config.objective, len(self.source), len(self.source.classes), count, k),
-            *(self.done + 1, self.config.iterations, self.config.network.name, device),
+            *(self.done + 1, self.config.optimization.iterations, self.config.network.name, device),
             *(self.ranks.rank + 1, self.ranks.count),
         )
 
@@ -200,7 +196,7 @@ class _Run:
             channels=self.source.channels,
             spatial_shape=self.source.spatial_shape,
             classes=len(self.source.classes),
-            generator=generator(self.config.seed, "fitting network"),
+            generator=generator(self.config.run.seed, "fitting network"),
             factory=self.network,
         )
         if getattr(self.objective, "matches_features", False):
@@ -212,7 +208,7 @@ class _Run:
             losses = self._updates(self._iteration(self.done, self.synset))
         self._losses.append(torch.stack(losses).mean())
         self.done += 1
-        decay = min(self.config.average, self.done / (self.done + 9))
+        decay = min(self.config.optimization.average, self.done / (self.done + 9))
         for name, value in self.synset.named_parameters():
             self.averages[name].lerp_(value.detach(), 1 - decay)
 
@@ -226,7 +222,7 @@ class _Run:
             loss = loss.detach()
             gradients = [part.grad for part in learnt if part.grad is not None]
             self.ranks.combine([loss, *gradients], shared=iteration.shared)
-            if self.config.rate:
+            if self.config.budget.rate:
                 self._add_rate()
             self.scaler.step(self.optimizer)
             self.scaler.update()
@@ -236,15 +232,15 @@ class _Run:
     def _add_rate(self) -> None:
         """Add the gradient of ``rate`` times the mean of log2(1 + |coefficient| / step): about the bits of one."""
         coefficients = self.synset.coefficients
-        slope = coefficients.detach().sign() / (coefficients.detach().abs() + self.config.rate_step) / math.log(2)
+        slope = coefficients.detach().sign() / (coefficients.detach().abs() + self.config.budget.number) / math.log(2)
         scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
         if coefficients.grad is not None:
-            coefficients.grad.add_(slope, alpha=self.config.rate * scale / coefficients.numel())
+            coefficients.grad.add_(slope, alpha=self.config.budget.rate * scale / coefficients.numel())
 
     def _iteration(self, number: int, synset: FrequencySynset) -> Iteration:
         return Iteration(
             number=number,
-            seed=self.config.seed,
+            seed=self.config.run.seed,
             classes=len(self.source.classes),
             channels=self.source.channels,
             spatial_shape=self.source.spatial_shape,
@@ -255,33 +251,33 @@ class _Run:
             network_factory=self.network,
             ranks=self.ranks,
             scale=self.scaler.scale(torch.ones((), device=synset.labels.device)) if self.scaler.is_enabled() else None,
-            precision=self.config.precision,
-            compile=self.config.compile,
+            precision=self.config.run.precision,
+            compile=self.config.run.compile,
         )
 
     def _seeded(self, number: int) -> AbstractContextManager[None]:
         """A user's network may draw while it computes, for dropout say."""
         if self.network is None:
             return nullcontext()
-        return seeded(generator(self.config.seed, "own network", number), self.device)
+        return seeded(generator(self.config.run.seed, "own network", number), self.device)
 
     def _by_gradient(self, device: torch.device | str) -> NDArray[Any]:
         """(class, frequency) flat indices of the largest gradients of the objective's first loss: magnitudes summed
         over instances and channels, at starting images of all frequencies, by networks that the run will not use."""
         config, shape = self.config, self.source.spatial_shape
-        every = int(live_frequencies(config.transform, shape).sum())
+        every = int(live_frequencies(config.frequencies.transform, shape).sum())
         count = config.instances_per_class(self.source.spatial_shape)
-        everything = replace(config, k=every, ipc=count * every / spatial_size(shape), mask="low")
+        everything = config.replace(k=every, ipc=count * every / spatial_size(shape), mask="low")
         start = self.ranks.from_first(lambda: initial_data(self.source, everything))
         synset = FrequencySynset.from_data(start, device=device)
         coefficients = synset.coefficients
-        objective = type(self.objective)(config)
-        if isinstance(objective, Remembering):
+        objective = make_objective(config)
+        if isinstance(objective, StatefulObjective):
             objective.learned(self.device)
         magnitude = torch.zeros(len(coefficients), every, device=coefficients.device)
         for draw in range(_GRADIENTS):
-            iteration = self._iteration(config.iterations + draw, synset)
-            with explaining_derivatives(), self._seeded(config.iterations + draw):
+            iteration = self._iteration(config.optimization.iterations + draw, synset)
+            with explaining_derivatives(), self._seeded(config.optimization.iterations + draw):
                 loss = next(objective.losses(iteration))
                 (gradient,) = torch.autograd.grad(self.scaler.scale(loss), coefficients)
             self.ranks.combine([gradient], shared=iteration.shared)
@@ -290,7 +286,7 @@ class _Run:
         np.add.at(score, start.mask_of.astype(np.intp), _numpy(magnitude))
         by_frequency = np.full((len(score), spatial_size(shape)), -np.inf)
         np.put_along_axis(by_frequency, start.frequencies.astype(np.intp), score, axis=1)
-        return best_frequencies(by_frequency, shape, config.k)
+        return best_frequencies(by_frequency, shape, config.frequencies.k)
 
     def mean_loss(self) -> float:
         """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere, and for
@@ -315,26 +311,26 @@ class _Run:
 
     def _diverged(self, what: str, iteration: int, **more: str) -> DivergenceError:
         kept = "; the last good checkpoint is {}, of iteration {}".format(*self.saved) if self.saved else ""
-        hint = f"A learning rate of {self.config.lr:g} is likely too large{kept}"
+        hint = f"A learning rate of {self.config.optimization.lr:g} is likely too large{kept}"
         return DivergenceError(what, where=f"iteration {iteration}", hint=hint, **more)
 
     def data(self) -> FreDData:
         """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
-        return self._stored(step=self.config.step, max_bytes=self.config.max_bytes)
+        return self._stored(step=self.config.budget.step, max_bytes=self.config.budget.max_bytes)
 
     def exact(self) -> FreDData:
         """The same in float32."""
         return self._stored(step=None)
 
     def _stored(self, **how: Any) -> FreDData:
-        settings = replace(self.settings, iterations=max(self.done, 1)).to_json()
-        averaged = FrequencySynset.from_data(self.start, learn_labels=self.config.learn_labels)
+        settings = self.settings.replace(iterations=max(self.done, 1)).to_json()
+        averaged = FrequencySynset.from_data(self.start, learn_labels=_learns_labels(self.config))
         averaged.load_state_dict(self.averages)
         return averaged.to_data(
-            base=self.config.base,
+            base=self.config.frequencies.base,
             distillation=settings,
             reconstruction={},
-            recipe=self.memory.recipe() or self.config.recipe(),
+            recipe=self.memory.recipe() or EvaluationConfig(augmentation=self.config.run.augmentation).recipe(),
             **how,
         )
 
@@ -354,7 +350,8 @@ class _Run:
             for name, value in state.items():
                 if value is not None:
                     arrays[f"optimizer.{index}.{name}"] = _numpy(value)
-        document = {"iteration": self.done, "scaler": self.scaler.state_dict(), **self._identity()}
+        document = {"iteration": self.done, "scaler": self.scaler.state_dict()}
+        document |= {"config": self.settings.to_json(), "source": self.source.provenance()}
         write_checkpoint(path, arrays, document)
 
     def restore(self, path: Path) -> None:
@@ -363,26 +360,28 @@ class _Run:
         if found is None:
             return
         arrays, document = found
-        for part, values in self._identity().items():
-            theirs = document.get(part, {})
-            if differing := [name for name in sorted(values | theirs) if values.get(name) != theirs.get(name)]:
+        mine = {"config": _compared(self.settings.to_json()), "source": self.source.provenance()}
+        theirs = {"config": _compared(document.get("config", {})), "source": document.get("source", {})}
+        for part, values in mine.items():
+            others = theirs[part]
+            if differing := [name for name in sorted(values | others) if values.get(name) != others.get(name)]:
                 name = "objective" if "objective" in differing else differing[0]
                 raise ArgumentError(
                     f"the checkpoint is of another run: its {name} differs",
                     where=str(path),
                     expected=values.get(name),
-                    found=theirs.get(name),
+                    found=others.get(name),
                     hint="Use the same settings, or begin anew without resuming (--restart)",
                 )
         if not np.array_equal(arrays.get("start", ()), self.start.coefficients):
             raise ArgumentError(
                 "the checkpoint began with other images", where=str(path), hint="Begin anew (--restart)"
             )
-        if document["iteration"] > self.config.iterations:
+        if document["iteration"] > self.config.optimization.iterations:
             raise ArgumentError(
                 "the checkpoint is further than these settings go",
                 where=str(path),
-                expected=f"at most {self.config.iterations} iterations",
+                expected=f"at most {self.config.optimization.iterations} iterations",
                 found=document["iteration"],
             )
         tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
@@ -399,10 +398,18 @@ class _Run:
         self.done = int(document["iteration"])
         self.saved = path, self.done
 
-    def _identity(self) -> dict[str, dict[str, Any]]:
-        """What a checkpoint must agree on; a run may go on for more iterations than it was meant to at first."""
-        settings = {name: value for name, value in self.settings.to_json().items() if name != "iterations"}
-        return {"config": settings, "source": self.source.provenance()}
+
+def _compared(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a checkpoint that have to be the same, by name; a run may go on for more iterations than it was
+    meant to at first."""
+    settings: dict[str, Any] = {}
+    for group, values in complete(document).items():
+        if group in NAMED:
+            settings[group] = values["name"]
+        for name, value in values.get("configuration", {}).items() if group in NAMED else values.items():
+            settings[f"{group}.{name}"] = value
+    del settings["optimization.iterations"]
+    return settings
 
 
 def _optimizer(
@@ -412,9 +419,15 @@ def _optimizer(
     if synset.logits is not None:
         groups.append({"params": [synset.logits], "lr": config.lr_labels})
     groups += learned
-    if config.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=config.lr, betas=(float(config.momentum), 0.99))
-    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    how = config.optimization
+    if how.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=how.lr, betas=(float(how.momentum), 0.99))
+    return torch.optim.SGD(groups, lr=how.lr, momentum=how.momentum)
+
+
+def _learns_labels(config: DistillConfig) -> bool:
+    """Whether labels are learned, which is up to the objective."""
+    return bool(getattr(config.objective_settings, "learn_labels", False))
 
 
 def _below(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -29,9 +29,10 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     (``mask_scope``). Raises `ArgumentError` if no class has as many images as the budget asks for, and what
     `fredfmt.encode` raises.
     """
-    chosen = source.sample(_counts(source, config), seed=config.seed)
-    frequencies, described = _class_masks(source if config.mask_scope == "class" else chosen, config, frequencies)
-    data = encoded(chosen, k=config.k, transform=config.transform, mask=frequencies, step=None)
+    chosen = source.sample(_counts(source, config), seed=config.run.seed)
+    how = config.frequencies
+    frequencies, described = _class_masks(source if how.mask_scope == "class" else chosen, config, frequencies)
+    data = encoded(chosen, k=how.k, transform=how.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
 
 
@@ -74,13 +75,13 @@ def _class_masks(
     source: Source, config: DistillConfig, frequencies: NDArray[Any] | None
 ) -> tuple[NDArray[Any], dict[str, Any]]:
     """(class, frequency) flat indices, chosen if not given, and for the metadata how, and what they keep."""
-    size = spatial_size(source.spatial_shape)
-    if config.k < size:
-        statistics = gather_statistics(source, config.transform)
+    how, size = config.frequencies, spatial_size(source.spatial_shape)
+    if how.k < size:
+        statistics = gather_statistics(source, how.transform)
     else:
         statistics = ClassStatistics(len(source.classes), source.channels, size)
     if frequencies is None:
         frequencies = choose_frequencies(
-            statistics, source.spatial_shape, config.k, mask=config.mask, transform=config.transform, seed=config.seed
+            statistics, source.spatial_shape, how.k, mask=how.mask, transform=how.transform, seed=config.run.seed
         )
-    return frequencies, {"strategy": config.mask, "scope": config.mask_scope, **statistics.describe(frequencies)}
+    return frequencies, {"strategy": how.mask, "scope": how.mask_scope, **statistics.describe(frequencies)}

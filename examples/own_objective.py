@@ -34,6 +34,6 @@ if __name__ == "__main__":
     how = {"augmentation": "color_crop_cutout_scale_rotate"}  # digits must not be mirrored
     train, test = open_source("digits"), open_source("digits", split="test")
     iterations = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    config = DistillConfig(objective="gram matching", k=32, step=0.5, lr=0.2, iterations=iterations, **how)
-    for row in compare(distill(train, config, objective=GramMatching), train, test, EvaluationConfig(seeds=2, **how)):
+    config = DistillConfig(objective=GramMatching, k=32, step=0.5, lr=0.2, iterations=iterations, **how)
+    for row in compare(distill(train, config), train, test, EvaluationConfig(seeds=2, **how)):
         print(f"{row.name:<13}{row.bytes:>6,} B  {row.evaluation.mean:.1%}")

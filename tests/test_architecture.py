@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {
     "fredfmt": ["errors", "transforms", "model", "storage", "codec", "data", "view", "exchange"],
     "distill": [
-        *("runtime", "augment", "config", "networks", "experts", "objectives", "synset", "start", "evaluation"),
-        *("planning", "run"),
+        *("settings", "runtime", "augment", "groups", "networks", "experts", "objectives", "config", "synset", "start"),
+        *("evaluation", "planning", "run"),
     ],
 }
 """The rooms of each package from the ground up."""

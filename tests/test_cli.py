@@ -222,7 +222,7 @@ def test_distill_then_evaluate(tmp_path):
     run("distill", "digits", out, "--k", 32, "--iterations", 3, "--batch-real", 4, "--width", 8)
     data = load(out)
     assert len(data) == 20
-    assert data.metadata.distillation["iterations"] == 3
+    assert data.metadata.distillation["optimization"]["iterations"] == 3
     assert not list(tmp_path.glob("*.checkpoint"))
     rows = json.loads(run("evaluate", out, "--on", "digits", "--steps", 3, "--seeds", 2, "--width", 8, "--json").stdout)
     assert [row["name"] for row in rows] == ["file", "own start", "coded images"]
@@ -290,7 +290,7 @@ def test_a_run_is_repeated_from_its_file_or_its_settings(tmp_path):
     run("distill", "digits", third, "--config", toml, "--iterations", 4)
     assert digest(third) != digest(first)
     settings = [dict(load(path).metadata.distillation) for path in (first, third)]
-    assert settings[1] == settings[0] | {"iterations": 4}
+    assert settings[1] == settings[0] | {"optimization": {"iterations": 4}}
 
 
 def test_a_file_that_was_not_distilled_has_no_run_to_repeat(tmp_path, file):

@@ -1,50 +1,53 @@
-"""The commands: a module each, a function each. A new command is a file here and a line in `COMMANDS`."""
+"""The commands: a module each, with a function of the same name. A new command is a file here and a line in `COMMANDS`.
+
+Modules are imported when their command is run or asked for its help, so the line says what the list of commands shows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 
-from fredfmt.cli.commands.bench import bench
-from fredfmt.cli.commands.card import card
-from fredfmt.cli.commands.convert import convert
-from fredfmt.cli.commands.curve import curve
-from fredfmt.cli.commands.diff import diff
-from fredfmt.cli.commands.distill import distill
-from fredfmt.cli.commands.encode import encode
-from fredfmt.cli.commands.evaluate import evaluate
-from fredfmt.cli.commands.experts import experts
-from fredfmt.cli.commands.export import export
-from fredfmt.cli.commands.import_ import import_
-from fredfmt.cli.commands.inspect import inspect
-from fredfmt.cli.commands.plan import plan
-from fredfmt.cli.commands.preview import preview
-from fredfmt.cli.commands.pull import pull
-from fredfmt.cli.commands.push import push
-from fredfmt.cli.commands.report import report
-from fredfmt.cli.commands.validate import validate
 
-COMMANDS: Mapping[str, tuple[Callable[..., None], str]] = MappingProxyType(
+@dataclass(frozen=True)
+class Command:
+    """A command before its module is imported."""
+
+    function: str
+    """The name of its module and of the function in it."""
+    panel: str
+    """Of the help page that lists all commands."""
+    help: str
+    """What that page says of it."""
+
+    def load(self) -> Callable[..., None]:
+        """The function."""
+        found: Callable[..., None] = getattr(import_module(f"{__name__}.{self.function}"), self.function)
+        return found
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
-        "plan": (plan, "Make"),
-        "distill": (distill, "Make"),
-        "experts": (experts, "Make"),
-        "encode": (encode, "Make"),
-        "evaluate": (evaluate, "Train"),
-        "inspect": (inspect, "Look"),
-        "preview": (preview, "Look"),
-        "report": (report, "Look"),
-        "validate": (validate, "Look"),
-        "diff": (diff, "Compare"),
-        "curve": (curve, "Compare"),
-        "bench": (bench, "Look"),
-        "convert": (convert, "Share"),
-        "import": (import_, "Share"),
-        "export": (export, "Share"),
-        "decode": (export, "Share"),
-        "card": (card, "Share"),
-        "push": (push, "Share"),
-        "pull": (pull, "Share"),
+        "plan": Command("plan", "Make", "Show what a budget buys: k, step and number of instances."),
+        "distill": Command("distill", "Make", "Distill a data set into a small file to train on in its place."),
+        "experts": Command("experts", "Make", "Train experts for trajectory matching."),
+        "encode": Command("encode", "Make", "Encode real images: the best k frequencies of each, quantized."),
+        "evaluate": Command("evaluate", "Train", "Train fresh networks on a file and test them on real images."),
+        "inspect": Command("inspect", "Look", "Show what is in a file, where it came from, and that it is whole."),
+        "preview": Command("preview", "Look", "Draw a picture: a contact sheet, masks, spectra and more."),
+        "report": Command("report", "Look", "Write one page that carries the file and shows it in a browser."),
+        "validate": Command("validate", "Look", "Check files against every rule of the format."),
+        "bench": Command("bench", "Look", "Time loading and decoding on this machine."),
+        "diff": Command("diff", "Compare", "Show what differs between two files."),
+        "curve": Command("curve", "Compare", "Draw accuracy against bits per class."),
+        "convert": Command("convert", "Share", "Copy a file into another container, without loss."),
+        "import": Command("import_", "Share", "Bring in what other projects saved. Nothing in a file is executed."),
+        "export": Command("export", "Share", "Decode a file for other programs."),
+        "decode": Command("export", "Share", "Decode a file for other programs; another name of export."),
+        "card": Command("card", "Share", "Write a data card, Croissant metadata, a citation and a preview."),
+        "push": Command("push", "Share", "Put a file into a data set repository of the Hugging Face Hub."),
+        "pull": Command("pull", "Share", "Copy a file from an address and verify it."),
     }
 )
-"""Each command with the panel of the help page it stands in. ``decode`` is another name of ``export``."""

@@ -12,18 +12,32 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.commands.evaluate_scores import show_scores
 from fredfmt.cli.console import kilobytes, print_json, refuse_existing, show, showing_progress
-from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, Protocol
+from fredfmt.cli.settings import asking, panels_of, said
+from fredfmt.data.sources import open_source
+from fredfmt.distill.evaluation.comparison import BASELINES, DEFAULT_BASELINES, Row, compare
+from fredfmt.distill.evaluation.corruptions import CORRUPTIONS
+from fredfmt.distill.evaluation.results import gain
+from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
+from fredfmt.distill.networks.saved import save_network as write_network
 from fredfmt.errors import ArgumentError
+from fredfmt.storage.addresses import is_address, shown
+from fredfmt.storage.containers.package import with_metadata
+from fredfmt.storage.files import load, save
+from fredfmt.storage.writing import replacing
 
 if TYPE_CHECKING:
     from rich.table import Table
     from torch.nn import Module
 
-    from fredfmt.distill.evaluation.comparison import Row
+_PANELS = panels_of(Protocol=EvaluationConfig)
+_LR, _AUGMENTATION = (EvaluationConfig.options()[name] for name in ("lr", "augmentation"))
+_PANELS["Protocol"] |= {
+    "lr": replace(_LR, words=("recipe",), metavar="NUMBER|recipe", help=f"{_LR.help} recipe: that of the file."),
+    "augmentation": replace(_AUGMENTATION, default=None, help=f"{_AUGMENTATION.help} The file's own if left out."),
+}
 
-_DEFAULT = EvaluationConfig()
 
-
+@asking(_PANELS)
 def evaluate(
     context: typer.Context,
     file: options.File,
@@ -35,42 +49,24 @@ def evaluate(
             autocompletion=options.complete_source,
         ),
     ],
-    protocol: Annotated[
-        Protocol, typer.Option(help="steps: a fixed number of updates; paper: the published 1000 epochs of SGD.")
-    ] = _DEFAULT.protocol,
-    steps: Annotated[int, typer.Option(min=1, help="steps: updates of each network.")] = _DEFAULT.steps,
-    epochs: Annotated[int, typer.Option(min=1, help="paper: epochs of each network.")] = _DEFAULT.epochs,
-    batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = _DEFAULT.batch,
-    lr: Annotated[
-        str, typer.Option(metavar="NUMBER|recipe", help="Peak learning rate; recipe: that of the file.")
-    ] = str(_DEFAULT.lr),
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="convnet, resnet18, vgg11, alexnet, vit or package.module:factory of your own;"
-            " several for a table across architectures.",
-            autocompletion=options.complete_network,
+            help=f"{_PANELS['Network']['network'].help} Several for a table across architectures.",
+            autocompletion=options.starting_with(_PANELS["Network"]["network"].examples),
+            rich_help_panel="Network",
         ),
     ] = None,
-    width: options.Width = _DEFAULT.network.width,
-    depth: options.Depth = _DEFAULT.network.depth,
-    norm: options.Norm = _DEFAULT.network.norm,
-    pooling: options.Pooling = _DEFAULT.network.pooling,
-    augmentation: Annotated[
-        str | None, typer.Option(help="Operations joined by _, one drawn a batch; the file's own if left out.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Networks trained on each set.")] = _DEFAULT.seeds,
     baselines: Annotated[
         str,
         typer.Option(
             metavar="A,B,...",
-            help="Rows beside the file: own-start, coded (same bytes), equal-instances, equal-budget,"
-            " whole (slow: the whole train split); none for none.",
+            help=f"Rows beside the file: {', '.join(BASELINES)}; none for none. whole takes long.",
         ),
-    ] = "own-start,coded",
+    ] = ",".join(DEFAULT_BASELINES),
     corruptions: Annotated[
         str | None,
-        typer.Option(metavar="all|A,B,...", help="Test on corrupted images, too: gaussian_noise, fog, jpeg, ..."),
+        typer.Option(metavar="all|A,B,...", help=f"Test on corrupted images too: {', '.join(CORRUPTIONS)}."),
     ] = None,
     severities: Annotated[str, typer.Option(metavar="1,3,5", help="Severities of the corruptions, 1 to 5.")] = "1,3,5",
     metric: Annotated[
@@ -89,48 +85,33 @@ def evaluate(
     data_root: options.DataRoot = None,
     expected_digest: options.ExpectedDigest = None,
     json: options.Json = False,
+    **_: Any,
 ) -> None:
     """Train fresh networks on a file and test them on real images, beside random real images in the same bytes."""
-    from fredfmt.data.sources import open_source
-    from fredfmt.distill.evaluation.comparison import compare
-    from fredfmt.storage.addresses import is_address, shown
-    from fredfmt.storage.containers.package import with_metadata
-    from fredfmt.storage.files import load, save
-    from fredfmt.storage.writing import replacing
-
     if record and is_address(file):
         raise ArgumentError("results are recorded in local files", where=shown(file), hint="fredfmt pull it first")
     if save_network is not None:
         if metric is not None or len(network or ()) > 1:
             raise ArgumentError("--save-network keeps one network", hint="Leave out --metric, name one --network")
         refuse_existing(save_network, False)
+    if metric is not None and record:
+        raise ArgumentError("--record keeps accuracies, not scores", hint="Leave out --metric or --record")
     tried = _corruption_config(corruptions, severities)
     data = load(file, expected_digest=expected_digest)
-    base = EvaluationConfig.paper() if protocol == "paper" else _DEFAULT
-    said = options.said(context)
-    shared: dict[str, Any] = {name: said[name] for name in ("steps", "epochs", "batch", "seeds") if name in said}
-    if "lr" in said:
-        shared["lr"] = _DEFAULT.following(data.metadata.recipe).lr if lr == "recipe" else options.parse_lr(lr)
-    layers = {name: said[name] for name in ("width", "depth", "norm", "pooling") if name in said}
-    shared["augmentation"] = augmentation or data.metadata.distillation.get("augmentation", _DEFAULT.augmentation)
-    names = network or [base.network.name]
-    factories = [options.parse_network(name) for name in names]
-    configs = [replace(base, network=replace(base.network, name=name, **layers), **shared) for name in names]
+    changes = said(context, _PANELS)
+    configs = [EvaluationConfig.for_data(data, **changes | {"network": name}) for name in network or (None,)]
+    factories = [options.parse_network(config.network.name) for config in configs]
     train, test = (
         open_source(on, split=split, size=size, data_root=data_root, classes=data.metadata.classes)
         for split in ("train", "test")
     )
     if metric is not None:
-        if record:
-            raise ArgumentError("--record keeps accuracies, not scores", hint="Leave out --metric or --record")
         show_scores(data, train, test, configs, metric, device=device, json=json)
         return
 
     def keep(trained: Module) -> None:
-        from fredfmt.distill.networks.saved import save_network as write
-
         with replacing(save_network) as target:  # type: ignore[arg-type]
-            write(target, trained, configs[0].network, data.metadata)
+            write_network(target, trained, configs[0].network, data.metadata)
 
     with showing_progress() as report:
         compared = [
@@ -162,22 +143,13 @@ def evaluate(
             show(f"[dim]{row.name}: {row.description}[/dim]")
         if tried is not None:
             show(_corruption_table(rows))
-        show(f"Protocol {config.protocol}: {_in_words(rows[0].evaluation.config)}.")
+        show(f"Protocol {config.protocol}: {rows[0].evaluation.config.words()}.")
         show(f"{len(test):,} test images of {test.name}.")
         starts = [row.evaluation for row in rows if row.name == "own start"]
         if starts and config.seeds > 1:
-            gain = 100 * (rows[0].evaluation.mean - starts[0].mean)
-            error = 100 * (rows[0].evaluation.standard_error ** 2 + starts[0].standard_error ** 2) ** 0.5
-            show(f"The file against its own start: {gain:+.2f} points, standard error {error:.2f}.")
-
-
-def _in_words(config: EvaluationConfig) -> str:
-    """The settings of a protocol, without its name and what it does not use."""
-    idle = {"protocol", "epochs" if config.protocol == "steps" else "steps"}
-    values = {name: value for name, value in config.to_json().items() if name not in idle}
-    network = values.pop("network")
-    values["network"] = " ".join([network.pop("name"), *(f"{name} {value}" for name, value in network.items())])
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+            difference, error = gain(rows[0].evaluation, starts[0])
+            text = f"{100 * difference:+.2f} points, standard error {100 * error:.2f}"
+            show(f"The file against its own start: {text}.")
 
 
 def _corruption_config(corruptions: str | None, severities: str) -> CorruptionConfig | None:

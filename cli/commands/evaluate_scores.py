@@ -10,7 +10,7 @@ from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
     from fredfmt.data.sources import Source
-    from fredfmt.distill.config import EvaluationConfig
+    from fredfmt.distill.evaluation.settings import EvaluationConfig
     from fredfmt.model.data import FreDData
 
 METRICS = {"lrs": "label-robust score", "ars": "augmentation-robust score"}

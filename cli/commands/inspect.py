@@ -14,11 +14,6 @@ from fredfmt.errors import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fredfmt.model.data import FreDData
-
-
-_BETWEEN_KEPT = 0.7
-"""The share of the variance between classes below which `inspect` warns."""
 
 _NAMES, _BAR = 12, 30
 
@@ -36,6 +31,7 @@ def inspect(
 
     from fredfmt.storage.addresses import shown
     from fredfmt.storage.files import digest, load
+    from fredfmt.view.facts import describe
     from fredfmt.view.thumbnails import thumbnails
 
     if metadata:
@@ -79,6 +75,8 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
 
 
 def _show_provenance(metadata: dict[str, Any]) -> None:
+    from fredfmt.model.distillation import by_name
+
     for name in (
         "normalization",
         "whitening",
@@ -89,73 +87,11 @@ def _show_provenance(metadata: dict[str, Any]) -> None:
         "recipe",
     ):
         if value := metadata.get(name):
-            show(_table(name.capitalize(), value))
+            show(_table(name.capitalize(), by_name(value) if name == "distillation" else value))
     if terms := {name: metadata[name] for name in ("license", "citation") if metadata.get(name)}:
         show(_table("Terms", terms))
     for result in metadata.get("results", []):
         show(_table("Result", result))
-
-
-def describe(data: FreDData) -> dict[str, Any]:
-    """Everything `inspect` shows, as JSON values."""
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from fredfmt.model.data import ARRAYS
-    from fredfmt.storage.ledger import ledger
-
-    account, meta = ledger(data), data.metadata
-    arrays = {name: getattr(data, name) for name in ARRAYS}
-    together = np.unique(data.frequencies)
-    counts = np.bincount(data.hard_labels, minlength=len(meta.classes))
-    return {
-        "data": {
-            "instances": len(data),
-            "shape": [meta.channels, *meta.spatial_shape],
-            "classes": len(meta.classes),
-            "instances_per_class": [int(counts.min()), int(counts.max())],
-            "labels": "soft" if data.soft else "hard",
-            "transform": meta.transform,
-            "k": data.k,
-            "masks": len(data.frequencies),
-            "frequencies_used_by_any_mask": len(together),
-            "stored_as": f"step {meta.quantization.step:g}" if meta.quantization.step else meta.quantization.mode,
-            "arrays": {
-                name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items() if array is not None
-            },
-        },
-        "bytes": {
-            **{
-                key: value
-                for key, value in asdict(account).items()
-                if key in ("coefficients", "frequencies", "labels", "base", "metadata", "container", "memory")
-            },
-            "total": account.total,
-            "bits_per_class": round(account.bits_per_class, 1),
-            "ipc": round(account.ipc, 4),
-        },
-        "metadata": meta.to_json(),
-        "warnings": _warnings(data),
-    }
-
-
-def _warnings(data: FreDData) -> list[str]:
-    warnings = []
-    if data.metadata.whitening is not None:
-        warnings.append(
-            "the images are whitened (ZCA): networks trained on them know whitened images only, and what they are to"
-            " judge must be whitened by the same matrix"
-        )
-    kept = data.metadata.mask.get("between_kept")
-    if isinstance(kept, int | float) and kept < _BETWEEN_KEPT and len(data.metadata.classes) > 1:
-        text = (
-            f"the masks leave out {1 - kept:.0%} of the variance between classes, and networks may not tell them apart;"
-            " explained variance is blind to what is constant within a class: try --mask fisher or amplitude, or a"
-            " larger k"
-        )
-        warnings.append(text)
-    return warnings
 
 
 def _data(facts: dict[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     For data that were distilled from this source these are the very images that the distillation started from, as its
     seed is in the metadata. Raises `ArgumentError` for a class with fewer images than ``data`` has instances.
     """
-    seed = DistillConfig.from_json(data.metadata.distillation).seed if data.metadata.distillation else 0
+    seed = DistillConfig.from_json(data.metadata.distillation).run.seed if data.metadata.distillation else 0
     masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
     masks[data.hard_labels] = data.frequencies[data.mask_of]
     mode = data.metadata.quantization.mode

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from fredfmt.data.sources import ZCA, Source
-from fredfmt.distill.config import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.evaluation.baselines import coded_images, equal_budget, equal_instances, own_start
 from fredfmt.distill.evaluation.protocol import check_alike, evaluate_sets
 from fredfmt.distill.evaluation.results import Evaluation
+from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import ArgumentError

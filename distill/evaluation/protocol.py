@@ -18,10 +18,10 @@ from fredfmt.codec.decoder import decode
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import ZCA, Source
 from fredfmt.distill.augment import draw_augmentation, operations
-from fredfmt.distill.config import CorruptionConfig, EvaluationConfig, NetworkConfig
 from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corruption_names
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
-from fredfmt.distill.networks import NetworkFactory, factory_name, make_network, seeded
+from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
+from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
@@ -106,7 +106,7 @@ def evaluate_sets(
     if names:
         check_images(test.images.shape)
     if network is not None:
-        config = replace(config, network=NetworkConfig(factory_name(network)))
+        config = config.replace(network=name_of(network))
     networks: list[nn.Module] = []
     normalization: Normalization | None = None
     for seed in range(config.seeds):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fredfmt.distill.config import CorruptionConfig, EvaluationConfig
+from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,20 @@ class Evaluation:
         if self.robustness is not None:
             document["corruptions"] = self.robustness.to_json()
         return document
+
+
+def gain(first: Evaluation, second: Evaluation) -> tuple[float, float]:
+    """How much better the mean accuracy of ``first`` is than that of ``second``, in 0..1, and its standard error.
+
+    Both are taken as independent: the error is the root of the sum of the squared errors. It is NaN for one network.
+
+    >>> from fredfmt.distill import EvaluationConfig
+    >>> left, right = (Evaluation(EvaluationConfig(), "digits test", 9, found) for found in ((0.5, 0.7), (0.3, 0.5)))
+    >>> difference, error = gain(left, right)
+    >>> round(difference, 3), round(error, 3)
+    (0.2, 0.141)
+    """
+    return first.mean - second.mean, math.hypot(first.standard_error, second.standard_error)
 
 
 def _spread(accuracies: Sequence[float]) -> dict[str, float | None]:

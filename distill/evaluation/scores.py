@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from fredfmt.codec.decoder import decode
 from fredfmt.codec.views import Normalized
 from fredfmt.data.sources import Source
-from fredfmt.distill.config import EvaluationConfig
 from fredfmt.distill.evaluation.baselines import coded_images
 from fredfmt.distill.evaluation.protocol import train as train_network
+from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator

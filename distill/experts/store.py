@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.data.sources import Source
-from fredfmt.distill.config import ExpertConfig
+from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.errors import ArgumentError, FormatError, FredError, FredFileNotFoundError, IntegrityError, located
 from fredfmt.model.documents import canonical, parse
 from fredfmt.model.metadata import Normalization

@@ -8,7 +8,7 @@ import queue
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from torch import nn
 
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import draw_augmentation, operations
-from fredfmt.distill.config import ExpertConfig, NetworkConfig
+from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.distill.experts.store import Experts, ExpertSettings, begin, finished, write_expert
-from fredfmt.distill.networks import NetworkFactory, factory_name, make_network, seeded
+from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
@@ -109,7 +109,7 @@ def train_experts(
         if value < least:
             raise ArgumentError(f"unusable {name}", expected=f"at least {least}", found=value)
     if network is not None:
-        config = replace(config, network=NetworkConfig(factory_name(network)))
+        config = config.replace(network=name_of(network))
         if workers > 1:
             raise ArgumentError("a network of your own is trained in this process", expected="1 worker", found=workers)
     operations(config.augmentation, len(source.spatial_shape))  # refuses what does not fit

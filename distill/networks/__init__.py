@@ -1,25 +1,19 @@
 """Networks to match and to train: a configuration in, an `nn.Module` with freshly drawn parameters out.
 
 A network maps (N, C, *spatial) images to (N, class) scores, and ``embed`` gives the (N, feature) numbers before its
-last linear layer. Adding a network is adding a file beside these and a line in `NETWORKS`.
+last linear layer. Adding a network is adding a file beside these and a line in each table of the registry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fredfmt.distill.config import NetworkConfig
-from fredfmt.distill.networks.alexnet import AlexNet
-from fredfmt.distill.networks.convnet import ConvNet
-from fredfmt.distill.networks.own import NetworkFactory, embedding, factory_name, load_factory, make_own, seeded
-from fredfmt.distill.networks.resnet import ResNet18
-from fredfmt.distill.networks.vgg import VGG11
-from fredfmt.distill.networks.vit import ViT
+from fredfmt.distill.networks.own import NetworkFactory, embedding, load_factory, make_own, name_of, seeded
+from fredfmt.distill.networks.registry import NETWORKS, SETTINGS
+from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.errors import ArgumentError
 
 
@@ -30,30 +24,15 @@ class Network(Protocol):
     def embed(self, images: Tensor, /) -> Tensor: ...
 
 
-NETWORKS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"alexnet": AlexNet, "convnet": ConvNet, "resnet18": ResNet18, "vgg11": VGG11, "vit": ViT}
-)
-_TAKES: Mapping[str, tuple[str, ...]] = {
-    "alexnet": ("width",),
-    "convnet": ("width", "depth", "norm_name", "pooling"),
-    "resnet18": ("width", "norm_name"),
-    "vgg11": ("width", "norm_name"),
-    "vit": ("width", "depth"),
-}
-
 __all__ = [
     "NETWORKS",
-    "VGG11",
-    "AlexNet",
-    "ConvNet",
     "Network",
+    "NetworkConfig",
     "NetworkFactory",
-    "ResNet18",
-    "ViT",
     "embedding",
-    "factory_name",
     "load_factory",
     "make_network",
+    "name_of",
     "seeded",
 ]
 
@@ -70,8 +49,7 @@ def make_network(
 ) -> Any:
     """A `Network` for images of that shape, its parameters drawn from ``generator``; by ``factory`` if there is one.
 
-    Raises `ArgumentError` for a name that is not in `NETWORKS`, a factory that makes no network, or images that are too
-    small.
+    Raises `ArgumentError` for a factory that makes no network, and for images that are too small.
     """
     if factory is not None:
         return make_own(
@@ -88,8 +66,5 @@ def make_network(
             where=config.name,
             hint="Pass the factory itself: network=... in Python, --network package.module:factory to the command",
         )
-    if config.name not in NETWORKS:
-        raise ArgumentError("no such network", expected=f"one of {sorted(NETWORKS)}", found=repr(config.name))
-    settings = {"width": config.width, "depth": config.depth, "norm_name": config.norm, "pooling": config.pooling}
-    taken = {name: settings[name] for name in _TAKES[config.name]}
+    taken = {argument: getattr(config, name) for name, argument in SETTINGS[config.name].items()}
     return NETWORKS[config.name](channels, spatial_shape, classes, **taken, generator=generator, device=device)

@@ -24,17 +24,17 @@ come from torch's global generators, which are seeded for it and put back."""
 _TRIED = 2
 
 
-def factory_name(factory: NetworkFactory) -> str:
-    """``package.module:factory``, for the record."""
-    named = factory if hasattr(factory, "__qualname__") else type(factory)
+def name_of(made: Any) -> str:
+    """``package.module:name`` of a function, a class or an object's class, for the record."""
+    named = made if hasattr(made, "__qualname__") else type(made)
     return f"{named.__module__}:{named.__qualname__}"
 
 
-def load_factory(name: str) -> NetworkFactory:
-    """The callable that ``package.module:factory`` names, from the current folder or an installed package.
+def load_named(name: str, what: str) -> Any:
+    """What ``package.module:name`` names, from the current folder or an installed package.
 
-    For names that the user typed, never for one that a file holds: the module is run. Raises `ArgumentError` if there
-    is none.
+    For names that the user typed, never for one that a file holds: the module is run. ``what`` is the word of messages
+    for it. Raises `ArgumentError` if there is nothing.
     """
     module, _, attribute = name.partition(":")
     here = str(Path.cwd())
@@ -44,11 +44,15 @@ def load_factory(name: str) -> NetworkFactory:
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ArgumentError(
-            "no such network factory", expected="package.module:factory", found=f"{name} ({error})"
-        ) from None
+        raise ArgumentError(f"no such {what}", expected="package.module:name", found=f"{name} ({error})") from None
     finally:
         sys.path.remove(here)
+    return found
+
+
+def load_factory(name: str) -> NetworkFactory:
+    """The network factory that ``package.module:factory`` names; see `load_named`."""
+    found = load_named(name, "network factory")
     if not callable(found):
         raise ArgumentError("not a network factory", where=name, expected="a callable", found=type(found).__name__)
     return found  # type: ignore[no-any-return]
@@ -67,7 +71,7 @@ def make_own(
 
     Its random draws are seeded by ``generator``; the global generators are left as they were.
     """
-    name = factory_name(factory)
+    name = name_of(factory)
     with seeded(generator, device):
         made: object = factory(channels, tuple(spatial_shape), classes)
         if not isinstance(made, nn.Module):

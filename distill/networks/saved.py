@@ -9,8 +9,8 @@ from typing import IO
 import torch
 from torch import Tensor, nn
 
-from fredfmt.distill.config import NetworkConfig
 from fredfmt.distill.networks import NetworkFactory, make_network
+from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError
 from fredfmt.model.metadata import Metadata
 

@@ -1,59 +1,83 @@
 """Objectives: what makes synthetic images good to train on, as losses to be made small.
 
-An objective is a class made once a run from its `DistillConfig`. For each iteration it is handed an `Iteration`, which
-has images, labels, networks and augmentation but knows nothing of frequencies, and it yields losses one by one: after
-each the coefficients are updated, so that images asked for afterwards are the new ones. One that keeps something from
-iteration to iteration is a `Remembering`. Adding an objective is adding a file beside these and a line in `OBJECTIVES`.
+An objective is a class made once per run from its `fredfmt.distill.DistillConfig`. For each iteration it is handed an
+`Iteration`, which has images, labels, networks and augmentation but knows nothing of frequencies, and it yields losses
+one by one: after each the coefficients are updated, so that images asked for afterwards are the new ones. One with a
+state from iteration to iteration is a `StatefulObjective`. Adding an objective, with settings of its own, is adding a
+file beside these and a line in `OBJECTIVES`; a package adds one by an entry point of the group ``fredfmt.objectives``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
-from typing import Protocol
-
-from torch import Tensor
-
-from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.networks.own import load_named, name_of
 from fredfmt.distill.objectives.dc import DC
 from fredfmt.distill.objectives.dm import DM
 from fredfmt.distill.objectives.dsa import DSA
 from fredfmt.distill.objectives.frepo import FRePo
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.remembering import Remembering
+from fredfmt.distill.objectives.objective import (
+    Config,
+    LabelSettings,
+    Objective,
+    RealBatchSettings,
+    StatefulObjective,
+    settings_class,
+)
+from fredfmt.distill.objectives.registry import Registry, checked
 from fredfmt.distill.objectives.tm import TM
 from fredfmt.errors import ArgumentError
 
-
-class Objective(Protocol):
-    """What the loop of `fredfmt.distill.distill` asks of an objective."""
-
-    def __init__(self, config: DistillConfig, /) -> None: ...
-    def losses(self, iteration: Iteration, /) -> Iterator[Tensor]: ...
-
-
-OBJECTIVES: Mapping[str, type[Objective]] = MappingProxyType({"dc": DC, "dm": DM, "dsa": DSA, "frepo": FRePo, "tm": TM})
-
-LEARNING_LABELS = tuple(name for name, made in OBJECTIVES.items() if getattr(made, "learns_labels", False))
-"""Objectives whose losses have a gradient to the labels."""
+OBJECTIVES = Registry({"dc": DC, "dm": DM, "dsa": DSA, "frepo": FRePo, "tm": TM})
 
 __all__ = [
     "DC",
     "DM",
     "DSA",
-    "LEARNING_LABELS",
     "OBJECTIVES",
     "TM",
+    "Config",
     "FRePo",
     "Iteration",
+    "LabelSettings",
     "Objective",
-    "Remembering",
+    "RealBatchSettings",
+    "StatefulObjective",
+    "load_objective",
     "make_objective",
+    "objective_name",
+    "settings_class",
 ]
 
 
-def make_objective(config: DistillConfig) -> Objective:
-    """The objective that ``config`` names. Raises `ArgumentError` for a name that is not in `OBJECTIVES`."""
-    if config.objective not in OBJECTIVES:
-        raise ArgumentError("no such objective", expected=f"one of {sorted(OBJECTIVES)}", found=repr(config.objective))
-    return OBJECTIVES[config.objective](config)
+def objective_name(objective: type[Objective]) -> str:
+    """What files call an objective: its name in `OBJECTIVES`, or ``package.module:Class`` of one of your own.
+
+    >>> objective_name(DM)
+    'dm'
+    """
+    checked(objective, name_of(objective))
+    names = (name for name, known in OBJECTIVES.usable().items() if known is objective)
+    return next(names, name_of(objective))
+
+
+def make_objective(config: Config) -> Objective:
+    """The objective that a configuration names.
+
+    Raises `ArgumentError` for one whose class is not at hand, and for settings that it cannot run with.
+    """
+    if config.objective_class is None:
+        raise ArgumentError(
+            "an objective of somebody's own, which is not run because a file or a setting names it",
+            where=config.objective,
+            hint="Pass the class itself: objective=... in Python, --objective package.module:Class to the command",
+        )
+    return config.objective_class(config)
+
+
+def load_objective(name: str) -> type[Objective]:
+    """The class that ``package.module:Class`` names, from the current folder or an installed package.
+
+    For names that the user typed, never for one that a file holds: the module is run. Raises `ArgumentError` if there
+    is none.
+    """
+    return checked(load_named(name, "objective"), name)

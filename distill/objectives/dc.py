@@ -1,21 +1,34 @@
-"""Gradient matching: a network shall learn the same from real and synthetic images of a class."""
+"""Gradient matching: real and synthetic images of a class are to give a network the same gradient."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks.convolving import matching_gradients
 from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.objective import Config, RealBatchSettings
 from fredfmt.distill.objectives.parts import rows_of, summed
 from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.settings import setting
 
 _BATCH = 256
-"""Synthetic images a step of the network's training, as in the published code."""
+"""Synthetic images per step of the network's training, as in the published code."""
+
+
+@dataclass(frozen=True)
+class DCSettings(RealBatchSettings):
+    """Of `DC` and `DSA`."""
+
+    outer_loop: int = setting(1, "Updates of the coefficients per iteration, with one network.", least=1)
+    inner_loop: int = setting(
+        1, "Epochs by which the network is trained on the synthetic set between two updates.", least=0
+    )
+    lr_net: float = setting(0.01, "Learning rate of the network between two updates.", above=0)
 
 
 class DC:
@@ -26,26 +39,28 @@ class DC:
     updates. The gradients of biases and norms are not matched, as in the published code.
     """
 
+    title = "gradient matching"
+    Settings = DCSettings
     siamese = False
     """Whether real and synthetic images of a class are augmented alike."""
 
-    def __init__(self, config: DistillConfig) -> None:
-        self._config = config
+    def __init__(self, config: Config) -> None:
+        self._settings: DCSettings = config.objective_settings
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """``outer_loop`` losses an iteration, with one network."""
         network = iteration.network()
-        optimizer = torch.optim.SGD(network.parameters(), lr=self._config.lr_net, momentum=0.5)
-        for outer in range(self._config.outer_loop):
+        optimizer = torch.optim.SGD(network.parameters(), lr=self._settings.lr_net, momentum=0.5)
+        for outer in range(self._settings.outer_loop):
             if outer:
                 self._train(network, optimizer, iteration, outer)
             yield self._matching(network, iteration, outer)
 
     def _matching(self, network: nn.Module, iteration: Iteration, outer: int) -> Tensor:
         classes = iteration.share(range(iteration.classes))
-        real, labels = iteration.real_batch(self._config.batch_real, outer, classes=classes)
+        real, labels = iteration.real_batch(self._settings.batch_real, outer, classes=classes)
         synthetic, targets = iteration.synthetic_batch(classes)
-        real_counts = iteration.real.counts(self._config.batch_real, classes)
+        real_counts = iteration.real.counts(self._settings.batch_real, classes)
         counts = [len(iteration.synthetic.indices_of(label)) for label in classes]
         one_by_one = [slice(place, place + 1) for place in range(len(classes))]
         mine, theirs = ([rows_of(each, one) for one in one_by_one] for each in (counts, real_counts))
@@ -67,11 +82,11 @@ class DC:
         """Train the network on the synthetic set as it is now."""
         images, targets = iteration.synthetic.images().detach(), iteration.synthetic.labels
         chance = generator(iteration.seed, "inner", iteration.number, outer)
-        for epoch in range(self._config.inner_loop):
+        for epoch in range(self._settings.inner_loop):
             for rows in torch.split(torch.randperm(len(images), generator=chance).to(images.device), _BATCH):
                 batch = images[rows]
                 if self.siamese:
-                    draw = self._config.outer_loop * iteration.classes + outer * self._config.inner_loop + epoch
+                    draw = self._settings.outer_loop * iteration.classes + outer * self._settings.inner_loop + epoch
                     batch = iteration.augmentation(draw)(batch)
                 optimizer.zero_grad()
                 F.cross_entropy(network(batch), targets[rows]).backward()  # type: ignore[no-untyped-call]

@@ -1,16 +1,22 @@
-"""Distribution matching: real and synthetic images shall have the same mean features, class by class."""
+"""Distribution matching: real and synthetic images are to have the same mean features, class by class."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.objective import Config, RealBatchSettings
 from fredfmt.distill.objectives.parts import groups, rows_of, summed
+
+
+@dataclass(frozen=True)
+class DMSettings(RealBatchSettings):
+    """Of `DM`."""
 
 
 class DM:
@@ -21,11 +27,13 @@ class DM:
     sum of the losses of each class by itself. Batch norm does mix them; all classes are one batch then, everywhere.
     """
 
+    title = "distribution matching"
+    Settings = DMSettings
     matches_features = True
     """Whether networks need a method ``embed``."""
 
-    def __init__(self, config: DistillConfig) -> None:
-        self._batch_real = config.batch_real
+    def __init__(self, config: Config) -> None:
+        self._batch_real = config.objective_settings.batch_real
         self._whole = config.network.norm == "batch"
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:

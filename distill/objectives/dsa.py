@@ -9,4 +9,5 @@ class DSA(DC):
     """`DC`, real and synthetic images of a class augmented alike (Zhao and Bilen, Dataset Condensation with
     Differentiable Siamese Augmentation, ICML 2021, equation 4)."""
 
+    title = "gradient matching under augmentation"
     siamese = True

@@ -1,8 +1,9 @@
-"""Feature regression: a linear model of the synthetic images' features shall tell the classes of real images."""
+"""Feature regression: a linear model of the synthetic images' features is to tell the classes of real images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fredfmt.distill.augment import draw_augmentation
-from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.remembering import Remembering
+from fredfmt.distill.objectives.objective import Config, LabelSettings, RealBatchSettings, StatefulObjective
 from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.settings import setting
 
 _RIDGE = 1e-3
 """Of the regression, in units of the kernel's mean diagonal."""
@@ -24,7 +25,16 @@ _BATCH = 64
 _LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
 
 
-class FRePo(Remembering):
+@dataclass(frozen=True)
+class FRePoSettings(RealBatchSettings, LabelSettings):
+    """Of `FRePo`. Old networks cost accuracy where there are few instances, and gain a little where there are many."""
+
+    batch_syn: int = setting(0, "Instances per update, about so many, equal numbers of each class; 0 for all.", least=0)
+    pool: int = setting(8, "Networks in training.", least=1)
+    pool_age: int = setting(30, "Steps of training after which a network makes way for a fresh one.", least=1)
+
+
+class FRePo(StatefulObjective):
     """The cross-entropy of real images under kernel ridge regression on the features of the synthetic ones (Zhou,
     Nezhadarya and Ba, Dataset Distillation using Neural Feature Regression, NeurIPS 2022, equation 3 and algorithm 1).
 
@@ -34,32 +44,33 @@ class FRePo(Remembering):
     with afterwards, in place of the paper's squared error.
     """
 
-    learns_labels = True
+    title = "feature regression"
+    Settings = FRePoSettings
     matches_features = True
 
-    def __init__(self, config: DistillConfig) -> None:
-        self._config = config
+    def __init__(self, config: Config) -> None:
+        self._settings: FRePoSettings = config.objective_settings
         self._pool: list[_Member] = []
         self._kept: Mapping[str, Tensor] = {}
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss an iteration, then one step of the network it was of."""
-        config = self._config
+        settings = self._settings
         if not self._pool:
-            self._pool = [self._member(iteration, place) for place in range(config.pool)]
-        place = int(torch.randint(config.pool, (), generator=generator(iteration.seed, "member", iteration.number)))
+            self._pool = [self._member(iteration, place) for place in range(settings.pool)]
+        place = int(torch.randint(settings.pool, (), generator=generator(iteration.seed, "member", iteration.number)))
         member = self._pool[place]
         yield self._regression(member.network, iteration)
         member.train(iteration)
-        if member.age >= config.pool_age:
-            self._pool[place] = _Member(iteration.network(config.pool))
+        if member.age >= settings.pool_age:
+            self._pool[place] = _Member(iteration.network(settings.pool))
 
     def _regression(self, network: nn.Module, iteration: Iteration) -> Tensor:
         embed = embedding(network)
         network.requires_grad_(False)
         classes = iteration.share(range(iteration.classes))
-        real, wanted = iteration.real_batch(self._config.batch_real, classes=classes)
-        rows = iteration.synthetic_rows(self._config.batch_syn)
+        real, wanted = iteration.real_batch(self._settings.batch_real, classes=classes)
+        rows = iteration.synthetic_rows(self._settings.batch_syn)
         targets = iteration.synthetic.labels
         if targets.ndim == 1:
             targets = F.one_hot(targets, iteration.classes).to(real.dtype)
@@ -72,7 +83,7 @@ class FRePo(Remembering):
         kernel = kernel + ridge * torch.eye(len(rows), device=kernel.device)
         weights, _ = torch.linalg.solve_ex(kernel, targets - 1 / iteration.classes)  # without waiting for the device
         scores = _SHARPNESS * (asked @ given.T) @ weights
-        count = sum(iteration.real.counts(self._config.batch_real, range(iteration.classes)))
+        count = sum(iteration.real.counts(self._settings.batch_real, range(iteration.classes)))
         return F.cross_entropy(scores, wanted, reduction="sum") / count
 
     def _member(self, iteration: Iteration, place: int) -> _Member:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
-from fredfmt.distill.config import NetworkConfig, Precision
-from fredfmt.distill.networks import NetworkFactory, make_network
+from fredfmt.distill.groups import Precision
+from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.runtime.distributed import Ranks

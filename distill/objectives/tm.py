@@ -1,4 +1,4 @@
-"""Trajectory matching: training on synthetic images shall lead a network where training on real ones led an expert."""
+"""Trajectory matching: training on synthetic images is to lead a network where training on real ones led an expert."""
 
 from __future__ import annotations
 
@@ -16,16 +16,40 @@ from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
-from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.experts.store import Experts
 from fredfmt.distill.networks.own import seeded
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.remembering import Remembering
+from fredfmt.distill.objectives.objective import Config, LabelSettings, StatefulObjective
 from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.settings import setting
 from fredfmt.errors import ArgumentError, located
 
 
-class TM(Remembering):
+@dataclass(frozen=True)
+class TMSettings(LabelSettings):
+    """Of `TM`.
+
+    Files and checkpoints hold ``experts_digest``, what `fredfmt.distill.Experts.digest` has to be, in place of
+    ``experts``: a run goes on and is repeated with the same experts or not at all. Learning rates published for SGD on
+    the student's learning rate itself are divided by ``lr_syn ** 2`` to be an ``lr_lr``.
+    """
+
+    experts: str = setting("", "Folder of experts that fredfmt experts has trained.", metavar="FOLDER")
+    experts_digest: str = setting("", "Content digest of the experts; any if empty.", flag=None)
+    batch_syn: int = setting(
+        0, "Instances per student step, about so many, equal numbers of each class; 0 for all.", least=0
+    )
+    batch_experts: int = setting(1, "Segments of trajectories per update; the loss is their mean.", least=1)
+    max_start_epoch: int = setting(5, "Segments start after 0 to one less than so many epochs of an expert.", least=1)
+    expert_epochs: int = setting(2, "Length of a segment, in epochs of an expert.", least=1)
+    syn_steps: int = setting(20, "Student steps per segment, on synthetic images.", least=1)
+    lr_syn: float = setting(0.01, "Learning rate of the student at first; it is learned.", above=0)
+    lr_lr: float = setting(
+        0.01, "Learning rate of the logarithm of the student's learning rate; 0 keeps that constant.", least=0
+    )
+
+
+class TM(StatefulObjective):
     """The squared distance of a student from where an expert went, in units of how far the expert went (Cazenavette
     et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, equation 2).
 
@@ -35,38 +59,40 @@ class TM(Remembering):
     through all steps.
     """
 
-    learns_labels = True
+    title = "trajectory matching, which needs --experts"
+    Settings = TMSettings
 
-    def __init__(self, config: DistillConfig) -> None:
-        wanted = f"those of {config.experts_digest}" if config.experts_digest else "a folder"
-        if not config.experts:
+    def __init__(self, config: Config) -> None:
+        settings: TMSettings = config.objective_settings
+        wanted = f"those of {settings.experts_digest}" if settings.experts_digest else "a folder"
+        if not settings.experts:
             raise ArgumentError(
                 "trajectory matching needs experts",
-                where="distillation.experts",
+                where="distillation.objective.experts",
                 expected=wanted,
                 hint="Train some first (fredfmt experts SOURCE FOLDER), then name their folder (--experts FOLDER)",
             )
-        if config.compile:
+        if config.run.compile:
             raise ArgumentError(
                 "trajectory matching takes gradients of gradients, which torch.compile cannot",
-                where="distillation.compile",
+                where="distillation.run.compile",
                 expected=False,
                 found=True,
             )
-        self._config = config
-        self._experts = Experts(config.experts)
+        self._config, self._settings = config, settings
+        self._experts = Experts(settings.experts)
         self._network: nn.Module | None = None
         self._check()
 
-    def settings(self) -> dict[str, Any]:
+    def recorded(self) -> dict[str, Any]:
         """Which experts, wherever they are."""
         return {"experts": "", "experts_digest": self._experts.digest}
 
     def learned(self, device: torch.device) -> list[dict[str, Any]]:
         """The logarithm of the learning rate of the student."""
-        start = torch.tensor(math.log(self._config.lr_syn), dtype=torch.float32, device=device)
+        start = torch.tensor(math.log(self._settings.lr_syn), dtype=torch.float32, device=device)
         self._log_lr, self._average = nn.Parameter(start), start.clone()
-        return [{"params": [self._log_lr], "lr": self._config.lr_lr}]
+        return [{"params": [self._log_lr], "lr": self._settings.lr_lr}]
 
     def state(self) -> dict[str, Tensor]:
         """The logarithm of the rate, and its running mean."""
@@ -84,34 +110,35 @@ class TM(Remembering):
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss an iteration, the mean over ``batch_experts`` segments."""
-        config = self._config
+        settings = self._settings
         if self._network is None:
-            with located(config.experts):
+            with located(settings.experts):
                 self._experts.settings.check_source(iteration.real.source)
             self._network = iteration.network().requires_grad_(False)
         images, labels = iteration.synthetic.images(), iteration.synthetic.labels
         total = images.new_zeros(())
-        for segment in iteration.share(range(config.batch_experts)):
+        for segment in iteration.share(range(settings.batch_experts)):
             start, target = self._segment(iteration, segment)
             steps = self._steps(iteration, segment)
             lr = self._log_lr.exp()
             distance = trajectory_distance(
                 self._network, start, target, images, labels, lr, steps, scale=iteration.scale
             )
-            total = total + distance / config.batch_experts
+            total = total + distance / settings.batch_experts
         yield total
-        decay = min(config.average, (iteration.number + 1) / (iteration.number + 10))
+        decay = min(self._config.optimization.average, (iteration.number + 1) / (iteration.number + 10))
         self._average.lerp_(self._log_lr.detach(), 1 - decay)
 
     def _check(self) -> None:
         """Raise `ArgumentError` if the experts do not fit the settings."""
-        mine, theirs = self._config, self._experts.settings.config
+        mine, theirs = self._settings, self._experts.settings.config
+        network, run = self._config.network, self._config.run
         last = mine.max_start_epoch - 1 + mine.expert_epochs
-        whitening = ((one.zca, one.zca_epsilon if one.zca else None) for one in (mine, theirs))
+        whitening = ((one.zca, one.zca_epsilon if one.zca else None) for one in (run, theirs))
         for what, fits, expected, found in (
             ("digest", mine.experts_digest in ("", self._experts.digest), mine.experts_digest, self._experts.digest),
-            ("network", mine.network.to_json() == theirs.network.to_json(), mine.network, theirs.network),
-            ("whitening", next(whitening) == next(whitening), f"zca {mine.zca}", f"zca {theirs.zca}"),
+            ("network", network.to_json() == theirs.network.to_json(), network, theirs.network),
+            ("whitening", next(whitening) == next(whitening), f"zca {run.zca}", f"zca {theirs.zca}"),
             ("number of epochs", last <= theirs.epochs, f"at least {last}", theirs.epochs),
         ):
             if not fits:
@@ -128,23 +155,23 @@ class TM(Remembering):
         chance = generator(iteration.seed, "expert", iteration.number, segment)
         numbers = self._experts.numbers
         number = numbers[int(torch.randint(len(numbers), (), generator=chance, device="cpu"))]
-        epoch = int(torch.randint(self._config.max_start_epoch, (), generator=chance, device="cpu"))
+        epoch = int(torch.randint(self._settings.max_start_epoch, (), generator=chance, device="cpu"))
         device = iteration.synthetic.labels.device
         start, target = (
             torch.from_numpy(self._experts.parameters(number, at)).to(device, non_blocking=True)
-            for at in (epoch, epoch + self._config.expert_epochs)
+            for at in (epoch, epoch + self._settings.expert_epochs)
         )
         return start, target
 
     def _steps(self, iteration: Iteration, segment: int) -> list[Step]:
         """What a student sees: of every class each image once before any comes again."""
-        config = self._config
+        settings = self._settings
         chance = generator(iteration.seed, "student", iteration.number, segment)
         members = [iteration.synthetic.indices_of(label) for label in range(iteration.classes)]
-        per_class = max(1, config.batch_syn // iteration.classes) if config.batch_syn else None
+        per_class = max(1, settings.batch_syn // iteration.classes) if settings.batch_syn else None
         streams = [_batches(of, per_class, chance) for of in members if len(of)]
         steps = []
-        for _ in range(config.syn_steps):
+        for _ in range(settings.syn_steps):
             rows = torch.cat([next(stream) for stream in streams])
             augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
             own = int(torch.randint(2**62, (), generator=chance, device="cpu")) if iteration.network_factory else None

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from fredfmt.model.data import FreDData
+from fredfmt.model.distillation import objective_of
 from fredfmt.storage.ledger import ledger, without_results
 from fredfmt.view.anchors import Anchor
 from fredfmt.view.drawing import INK, LINE, QUIET, SERIES, Axes, Colour, Scale, Sheet
@@ -60,7 +61,7 @@ def points_of(data: FreDData, file: str) -> list[Point]:
     [(0.75, 'real images', 4)]
     """
     meta, account = data.metadata, ledger(without_results(data))
-    objective = meta.distillation.get("objective")
+    objective = objective_of(meta.distillation)
     quantization = meta.quantization
     found = []
     for result in meta.results:

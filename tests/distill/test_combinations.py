@@ -34,17 +34,12 @@ CONFIG = DistillConfig(
     k=221,
     ipc=1,
     iterations=1,
-    batch_real=5,
     step=None,
     optimizer="sgd",
     lr=0.5,
     average=0,
     augmentation="flip_crop",
     network=NETWORK,
-    pool=1,
-    max_start_epoch=1,
-    expert_epochs=1,
-    syn_steps=2,
 )
 
 
@@ -66,10 +61,16 @@ def experts(patches, tmp_path_factory):
 @pytest.fixture
 def of(experts):
     def config(objective, **changes):
-        changed = replace(CONFIG, objective=objective, **changes)
+        changed = replace(CONFIG, **own(objective), **changes)
         return replace(changed, experts=experts(changed.network)) if objective == "tm" else changed
 
     return config
+
+
+def own(objective):
+    """The objective and small settings of its own."""
+    settings = {"max_start_epoch": 1, "expert_epochs": 1, "syn_steps": 2} if objective == "tm" else {"batch_real": 5}
+    return {"objective": objective, **settings, **({"pool": 1} if objective == "frepo" else {})}
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
@@ -142,7 +143,7 @@ def test_signals_and_volumes_are_augmented_too(objective, shape, tmp_path):
     )
     augmentation = "color_crop_cutout_flip_scale" + ("_rotate" if len(shape) > 1 else "")
     small = replace(NETWORK, depth=1)
-    config = replace(CONFIG, objective=objective, k=23, ipc=48 / math.prod(shape), augmentation=augmentation)
+    config = replace(CONFIG, **own(objective), k=23, ipc=48 / math.prod(shape), augmentation=augmentation)
     config = replace(config, network=small, iterations=2)
     if objective == "tm":
         experts = ExpertConfig(epochs=1, batch=16, network=small, augmentation=augmentation)
@@ -193,7 +194,7 @@ def test_what_does_not_fit_is_refused_before_any_image_is_read(patches, of, monk
     monkeypatch.setattr("fredfmt.distill.run.initial_data", refused)
     for changes, message in (
         ({"network": NetworkConfig("vgg11")}, "do not fit VGG-11"),
-        ({"network": NetworkConfig("perceptron")}, "no such network"),
+        ({"network": "perceptron"}, "no such network"),
         ({"augmentation": "jitter"}, "no such augmentation"),
     ):
         with pytest.raises(ArgumentError, match=message):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fredfmt import ArgumentError
 from fredfmt.codec.views import Normalized
-from fredfmt.distill.config import CorruptionConfig
+from fredfmt.distill import CorruptionConfig
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, Corrupted, corrupt, corruption_names
 from fredfmt.model.metadata import Normalization
 

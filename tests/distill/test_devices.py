@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig
 from fredfmt.distill.augment import OPERATIONS, Augmentation
-from fredfmt.distill.networks import ConvNet
+from fredfmt.distill.networks.convnet import ConvNet
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.dm import class_means
 from fredfmt.distill.run import _Run

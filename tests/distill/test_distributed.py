@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ dist.init_process_group("gloo", init_method=sys.argv[1], rank=int(sys.argv[2]), 
 sys.path.insert(0, sys.argv[4])
 import objectives_of_tests
 for name, settings in json.loads(sys.argv[5]).items():
-    own = getattr(objectives_of_tests, settings["objective"], None)
+    own = getattr(objectives_of_tests, settings["objective"]["name"].partition(":")[2], None)
     try:
         data = distill(open_source("digits"), DistillConfig.from_json(settings), objective=own,
                        checkpoint=f"{sys.argv[4]}/{name}.checkpoint", checkpoint_every=2)
@@ -128,13 +129,13 @@ def test_two_processes_learn_what_one_learns(digits, tmp_path):
 def test_three_processes_over_ten_classes_and_errors_on_all(digits, tmp_path):
     configs = {
         "dm": replace(CONFIG, optimizer="sgd", lr=1.0),
-        "whole": replace(CONFIG, objective="Whole"),
-        "diverging": replace(CONFIG, objective="Diverging", iterations=4),
+        "whole": replace(CONFIG, objective="objectives_of_tests:Whole"),
+        "diverging": replace(CONFIG, objective="objectives_of_tests:Diverging", iterations=4),
         "few": replace(CONFIG, ipc=1000),
     }
     printed = run(3, tmp_path, configs)
     assert close(fredfmt.load(tmp_path / "dm-2.fred"), distill(digits, configs["dm"]))
-    own: dict[str, type] = {}
+    own: dict[str, Any] = {"__name__": "objectives_of_tests"}
     exec(OBJECTIVES, own)
     assert fredfmt.load(tmp_path / "whole-1.fred") == distill(digits, configs["whole"], objective=own["Whole"])
     for text in printed:
@@ -183,9 +184,9 @@ def test_ctrl_c_stops_torchrun_with_one_checkpoint_and_one_set(tmp_path):
     assert process.returncode != 0
     assert err.count("the set as it was when stopped") == 1, err
     assert {path.name for path in tmp_path.iterdir()} == {"stopped-x.fred", "x.fred.checkpoint"}
-    stopped = fredfmt.load(tmp_path / "stopped-x.fred").metadata.distillation["iterations"]
+    stopped = fredfmt.load(tmp_path / "stopped-x.fred").metadata.distillation["optimization"]["iterations"]
     again = torchrun(tmp_path, "distill", "digits", "x.fred", *settings, "--iterations", stopped + 3)
     _, err = again.communicate(timeout=300)
     assert again.returncode == 0, err
-    assert fredfmt.load(tmp_path / "x.fred").metadata.distillation["iterations"] == stopped + 3
+    assert fredfmt.load(tmp_path / "x.fred").metadata.distillation["optimization"]["iterations"] == stopped + 3
     assert not checkpoint.exists()

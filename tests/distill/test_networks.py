@@ -4,7 +4,8 @@ import torch.nn.functional as F
 
 from fredfmt import ArgumentError
 from fredfmt.distill import NetworkConfig
-from fredfmt.distill.networks import ConvNet, make_network
+from fredfmt.distill.networks import make_network
+from fredfmt.distill.networks.convnet import ConvNet
 from fredfmt.distill.runtime.randomness import generator
 
 

@@ -154,7 +154,7 @@ def test_the_command_takes_them(tmp_path, monkeypatch):
     assert result.exit_code == 0, (result.output, result.exception)
     assert "digits: frepo on" in (tmp_path / "run.log").read_text()
     assert list((tmp_path / "board").iterdir())
-    assert fredfmt.load("x.fred").metadata.distillation["precision"] == "bfloat16"
+    assert fredfmt.load("x.fred").metadata.distillation["run"]["precision"] == "bfloat16"
 
 
 class Overflowing:
@@ -171,7 +171,7 @@ class Overflowing:
 @pytest.mark.parametrize("every", [1, 3, 100])
 def test_no_checkpoint_holds_a_state_that_has_diverged(patches, tmp_path, every):
     path = tmp_path / "run.checkpoint"
-    config = replace(CONFIG, iterations=40, objective="overflowing")
+    config = replace(CONFIG, iterations=40)
     with pytest.raises(DivergenceError) as caught:
         distill(patches, config, objective=Overflowing, checkpoint=path, checkpoint_every=every)
     if every == 100:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fredfmt import ArgumentError, encode, load
 from fredfmt.cli.app import app
 from fredfmt.distill import DistillationStopped, DistillConfig, EvaluationConfig, NetworkConfig, distill, evaluate
-from fredfmt.distill.networks import factory_name, load_factory, make_network
+from fredfmt.distill.networks import load_factory, make_network, name_of
 from fredfmt.distill.runtime.randomness import generator
 
 QUICK = EvaluationConfig(steps=40, batch=32, augmentation="none", seeds=2, lr=0.1)
@@ -63,7 +63,8 @@ def test_evaluation_of_an_own_network(digits, digits_test):
 
 @pytest.mark.parametrize("objective", ["dm", "dsa"])
 def test_distillation_with_an_own_network(patches, objective, tmp_path):
-    config = DistillConfig(objective=objective, k=20, ipc=0.3, iterations=4, batch_real=5, outer_loop=2)
+    own = {"outer_loop": 2} if objective == "dsa" else {}
+    config = DistillConfig(objective=objective, k=20, ipc=0.3, iterations=4, batch_real=5, **own)
     state = torch.get_rng_state()
     data = distill(patches, config, network=Perceptron)
     assert torch.equal(torch.get_rng_state(), state)
@@ -124,7 +125,7 @@ def test_names_of_factories(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     made = load_factory("brought:make")
-    assert factory_name(made) == "brought:Maker"
+    assert name_of(made) == "brought:Maker"
     assert load_factory("brought:Maker.__call__") is type(made).__call__
     for wrong in ("brought:other", "no_such_module:make", ":make"):
         with pytest.raises(ArgumentError, match="no such network factory"):

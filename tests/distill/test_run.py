@@ -19,7 +19,6 @@ from fredfmt.distill import (
     FrequencySynset,
     NetworkConfig,
     distill,
-    objectives,
     own_start,
 )
 from fredfmt.distill.objectives import Iteration, make_objective
@@ -167,7 +166,13 @@ def test_a_killed_process_goes_on_to_the_same_bits(digits, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "named"), [({"lr": 0.3}, "lr"), ({"seed": 1}, "seed"), ({"network": NetworkConfig(width=5)}, "network")]
+    ("change", "named"),
+    [
+        ({"lr": 0.3}, "optimization.lr"),
+        ({"seed": 1}, "run.seed"),
+        ({"network": NetworkConfig(width=5, depth=2)}, "network.width"),
+        ({"objective": "dsa"}, "objective"),
+    ],
 )
 def test_a_checkpoint_of_other_settings_is_refused(patches, tmp_path, change, named):
     path = tmp_path / "run.checkpoint"
@@ -208,14 +213,13 @@ class TurnsNaN:
         yield iteration.synthetic.images().square().mean() * (math.nan if iteration.number == 16 else 1)
 
 
-def test_divergence_is_named_and_spares_the_checkpoint(patches, tmp_path, monkeypatch):
-    monkeypatch.setattr(objectives, "OBJECTIVES", {"nan": TurnsNaN})
+def test_divergence_is_named_and_spares_the_checkpoint(patches, tmp_path):
     path = tmp_path / "run.checkpoint"
-    config = replace(CONFIG, objective="nan", iterations=30)
+    config = replace(CONFIG, objective=TurnsNaN, iterations=30)
     with pytest.raises(DivergenceError, match=r"iteration 17: .* learning rate of 0\.1 .* good checkpoint is .*run"):
         distill(patches, config, checkpoint=path, checkpoint_every=6)
     again = distill(patches, replace(config, iterations=12), checkpoint=path)
-    assert again.metadata.distillation["iterations"] == 12
+    assert again.metadata.distillation["optimization"]["iterations"] == 12
 
 
 def test_budgets_that_the_source_cannot_fill_are_refused(patches):

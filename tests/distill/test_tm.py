@@ -305,7 +305,7 @@ def test_the_file_says_at_what_rate_and_by_which_experts(patches, config, expert
     meta = fredfmt.load(tmp_path / "x.fred").metadata
     assert meta.recipe["lr"] > 0
     assert meta.recipe["lr"] != pytest.approx(config.lr_syn, rel=1e-3)
-    assert meta.distillation["experts_digest"] == Experts(experts).digest
+    assert meta.distillation["objective"]["configuration"]["experts_digest"] == Experts(experts).digest
     assert str(experts) not in str(meta)
     assert EvaluationConfig(steps=7).following(meta.recipe) == EvaluationConfig(steps=7, lr=meta.recipe["lr"])
     with pytest.raises(ArgumentError, match="no learning rate"):
@@ -338,7 +338,7 @@ def test_experts_may_move_but_not_change(patches, config, experts, tmp_path):
     assert distill(patches, again, checkpoint=tmp_path / "state") == distill(patches, config)
     distill(patches, replace(config, iterations=4), checkpoint=tmp_path / "state", resume=False)
     (moved / "expert-0002.h5").unlink()
-    with pytest.raises(ArgumentError, match="another run: its experts_digest differs"):
+    with pytest.raises(ArgumentError, match=r"another run: its objective\.experts_digest differs"):
         distill(patches, again, checkpoint=tmp_path / "state")
 
 

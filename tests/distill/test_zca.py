@@ -173,7 +173,7 @@ def test_distillation_and_comparison_in_the_whitened_space(digits, digits_test, 
     )
     data = distill(digits, config)
     assert data.metadata.whitening == zca.record
-    assert data.metadata.distillation["zca"] is True
+    assert data.metadata.distillation["run"]["zca"] is True
     assert distill(digits.whitened(zca), config) == data
     with pytest.raises(ArgumentError, match="whitened otherwise"):
         distill(digits.whitened(zca), replace(config, zca=False))
@@ -200,7 +200,7 @@ def test_on_the_command_line(tmp_path):
     run("distill", "digits", out, "--k", 32, "--iterations", 2, "--batch-real", 4, "--width", 8, "--step", 0.1, "--zca")
     facts = json.loads(run("inspect", out, "--json").stdout)
     assert facts["metadata"]["whitening"]["epsilon"] == 0.1
-    assert facts["metadata"]["distillation"]["zca"] is True
+    assert facts["settings"]["zca"] is True
     assert "whitened" in facts["warnings"][0]
     shown = run("inspect", out).stdout
     assert "Whitening" in shown

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.codec.views import Images, RowIndex, View, unit
-from fredfmt.distill.config import SEVERITIES, CorruptionConfig
 from fredfmt.distill.evaluation.corruptions.blur import gaussian_blur, motion_blur
 from fredfmt.distill.evaluation.corruptions.coding import jpeg, pixelate
 from fredfmt.distill.evaluation.corruptions.draws import Draws
 from fredfmt.distill.evaluation.corruptions.geometry import elastic, rotate, translate
 from fredfmt.distill.evaluation.corruptions.light import brightness, contrast, fog
 from fredfmt.distill.evaluation.corruptions.noise import gaussian_noise, impulse_noise, shot_noise
+from fredfmt.distill.evaluation.settings import SEVERITIES, CorruptionConfig
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
 

@@ -11,6 +11,7 @@ from typing import Any
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.digest import digest_of_data
+from fredfmt.model.distillation import objective_of
 from fredfmt.model.typed import thawed
 from fredfmt.storage.ledger import ledger
 
@@ -95,8 +96,8 @@ class Facts:
     @property
     def objective(self) -> str | None:
         """What distilled the data, as papers write it; None where real images were encoded."""
-        objective = self.metadata.get("distillation", {}).get("objective")
-        return None if objective is None else _OBJECTIVES.get(str(objective), str(objective))
+        objective = objective_of(self.metadata.get("distillation", {}))
+        return None if objective is None else _OBJECTIVES.get(objective, objective)
 
     @property
     def source(self) -> Mapping[str, Any]:
@@ -151,8 +152,8 @@ class Facts:
 def _title(data: FreDData) -> str:
     meta = data.metadata
     name = str(meta.source.get("name") or "Data set")
-    objective = meta.distillation.get("objective")
-    return f"{name}, distilled ({_OBJECTIVES.get(str(objective), objective)})" if objective else f"{name}, as .fred"
+    objective = objective_of(meta.distillation)
+    return f"{name}, distilled ({_OBJECTIVES.get(objective, objective)})" if objective else f"{name}, as .fred"
 
 
 def _check_date(text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from fredfmt.exchange.card import licenses
 from fredfmt.exchange.card.facts import Facts
 from fredfmt.exchange.card.text import markdown, table, yaml
+from fredfmt.model.distillation import by_name
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MOST_CLASSES = 100
@@ -33,7 +34,7 @@ def readme(facts: Facts, *, picture: bool) -> str:
     if recipe := facts.metadata.get("recipe"):
         parts += ["## How to train on it\n", table(("", ""), _rows(recipe))]
     if distillation := facts.metadata.get("distillation"):
-        parts += ["## How it was made\n", table(("", ""), _rows(distillation))]
+        parts += ["## How it was made\n", table(("", ""), _rows(by_name(distillation)))]
         parts.append("`fredfmt distill --from FILE OUT` runs it again, every setting and seed from the file.\n")
     return "\n".join(parts)
 

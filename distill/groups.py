@@ -1,0 +1,151 @@
+"""The settings of a distillation that every objective shares, in groups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, Literal, cast
+
+from fredfmt.codec.masks import MASKS
+from fredfmt.codec.quantizer import Step
+from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
+from fredfmt.distill.settings import Settings, setting
+from fredfmt.errors import ArgumentError
+from fredfmt.transforms import TRANSFORMS, spatial_size
+
+MaskScope = Literal["class", "start"]
+Optimizer = Literal["sgd", "adam"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class BudgetSettings(Settings):
+    """How much is stored, and how exactly."""
+
+    where: ClassVar[str] = "distillation.budget"
+
+    ipc: float = setting(1.0, "Coefficients stored per class and channel, in units of whole images.", above=0)
+    step: Step = setting(
+        1.0,
+        "Quantization step in orthonormal units; float16 or float32 to store without quantization.",
+        above=0,
+        none="float32",
+        metavar="NUMBER|float16|float32",
+    )
+    max_bytes: int | None = setting(
+        None, "Find the step with which the .fred file takes at most so many bytes.", least=1, flag="--bytes"
+    )
+    quantize_in_loop: bool = setting(
+        False, "Decode rounded coefficients for the objective; gradients pass the rounding unchanged."
+    )
+    rate: float = setting(
+        0.0, "Weight in the loss of the bits of a coefficient, estimated as log2(1 + |value| / step).", least=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("quantize_in_loop", "rate"):
+            if getattr(self, name) and not isinstance(self.step, int | float):
+                raise self._unusable("step", f"a number, for {name}")
+
+    @property
+    def number(self) -> float:
+        """The step, where it is a number."""
+        return float(cast(float, self.step))
+
+    @property
+    def loop_step(self) -> float | None:
+        """The step by which the objective sees coefficients rounded, if it does."""
+        return self.number if self.quantize_in_loop else None
+
+
+@dataclass(frozen=True)
+class FrequencySettings(Settings):
+    """What is stored of an image: which frequencies of which transform."""
+
+    where: ClassVar[str] = "distillation.frequencies"
+
+    k: int = setting(49, "Frequencies kept of each instance.", least=1)
+    transform: str = setting("dct", "Transform of the images.", choices=tuple(sorted(TRANSFORMS)))
+    mask: str = setting(
+        "evr",
+        "How frequencies are chosen; gradient: by the size of the objective's gradients at the start.",
+        choices=tuple(sorted({*MASKS, "gradient"})),
+    )
+    mask_scope: MaskScope = setting(
+        "class",
+        "Choose masks by all images of the class, or by the images that the instances start from, as FreD's code does.",
+    )
+    base: bool = setting(False, "Store the mean spectrum of each mask once, and instances relative to it.")
+
+
+@dataclass(frozen=True)
+class OptimizationSettings(Settings):
+    """How the coefficients are updated.
+
+    FreD's official learning rates, of SGD on transforms of side ``n`` that are not normalised, are divided by
+    ``4 n**2``: about 30 to 250 for SGD here. Adam's rate is in the coefficients' own units and fits different sources
+    and networks alike.
+    """
+
+    where: ClassVar[str] = "distillation.optimization"
+
+    iterations: int = setting(1000, "Iterations of the run.", least=1)
+    optimizer: Optimizer = setting("adam", "Optimizer of the coefficients.")
+    lr: float = setting(0.1, "Learning rate of the coefficients of an orthonormal transform.", above=0)
+    momentum: float = setting(0.5, "Momentum of SGD, or the first of Adam's two.", least=0, below=1)
+    average: float = setting(
+        0.99,
+        "Decay of the running mean of the coefficients, which is what the file holds; 0 stores the last iterate.",
+        least=0,
+        below=1,
+    )
+
+
+@dataclass(frozen=True)
+class RunSettings(Settings):
+    """What networks see and how they compute."""
+
+    where: ClassVar[str] = "distillation.run"
+
+    augmentation: str = setting(
+        DEFAULT_AUGMENTATION,
+        "Operations joined by _, one of them drawn per update; none for none.",
+        check=operations,
+    )
+    zca: bool = setting(False, "Whiten the images by the statistics of the train split; the file says so.")
+    zca_epsilon: float = setting(0.1, "Added to the variances when whitening; of pixels in 0..1.", above=0)
+    precision: Precision = setting("float32", "What networks compute in; all else is float32.")
+    compile: bool = setting(False, "Compile networks (torch.compile); not for gradients of gradients (dc, dsa, tm).")
+    seed: int = setting(0, "Seed of every random draw.", least=0)
+
+
+def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, spatial_shape: tuple[int, ...]) -> int:
+    """``floor(ipc * positions / k)``, at least one.
+
+    Raises `ArgumentError` if the budget is less than one instance, or k more than there are frequencies.
+    """
+    size, k = spatial_size(spatial_shape), frequencies.k
+    if k > size:
+        raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
+    count = math.floor(budget.ipc * size / k + 1e-9)
+    if count < 1:
+        raise ArgumentError(
+            "the budget is less than one instance per class",
+            expected=f"ipc of at least {k / size:.3g}, or k of at most {math.floor(budget.ipc * size)}",
+            found=f"ipc={budget.ipc:g}, k={k}",
+        )
+    return count
+
+
+GROUPS: Mapping[str, type[Settings]] = MappingProxyType(
+    {
+        "budget": BudgetSettings,
+        "frequencies": FrequencySettings,
+        "optimization": OptimizationSettings,
+        "run": RunSettings,
+    }
+)
+"""By their names in a `fredfmt.distill.DistillConfig`."""

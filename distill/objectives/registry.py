@@ -1,0 +1,112 @@
+"""Objectives by name: those of fredfmt, and those that installed packages add."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from fredfmt.distill.groups import GROUPS
+from fredfmt.distill.networks import NetworkConfig
+from fredfmt.distill.objectives.objective import Objective, settings_class
+from fredfmt.distill.settings import Option, Settings
+from fredfmt.errors import ArgumentError
+from fredfmt.model.distillation import NAMED
+
+_log = logging.getLogger(__name__)
+ENTRY_POINTS = "fredfmt.objectives"
+
+
+class Registry(Mapping[str, type[Objective]]):
+    """The classes of objectives by name. Packages add some by entry points of the group ``fredfmt.objectives``, each of
+    which is imported when it is asked for. A name of fredfmt's own stays fredfmt's."""
+
+    def __init__(self, own: Mapping[str, type[Objective]]) -> None:
+        self._own = own
+
+    @cached_property
+    def _installed(self) -> Mapping[str, EntryPoint]:
+        return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in self._own}
+
+    def __getitem__(self, name: str) -> type[Objective]:
+        """Raises `KeyError` for an unknown name, `ArgumentError` for a package that gives no usable objective."""
+        if name in self._own:
+            return self._own[name]
+        entry = self._installed[name]
+        try:
+            found = entry.load()
+        except Exception as error:  # whatever somebody else's module raises
+            raise ArgumentError(
+                "an installed objective cannot be imported", where=f"entry point {entry.value}", found=error
+            ) from error
+        return checked(found, f"entry point {entry.value}")
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._own
+        yield from self._installed
+
+    def __len__(self) -> int:
+        return len(self._own) + len(self._installed)
+
+    def usable(self) -> dict[str, type[Objective]]:
+        """All that can be imported, by name; a warning in the log for the others."""
+        found = {}
+        for name in self:
+            try:
+                found[name] = self[name]
+            except ArgumentError as error:
+                _log.warning("the objective %s is left out: %s", name, error)
+        return found
+
+    def option(self) -> Option:
+        """The setting that names an objective, with a few words on each."""
+        words = [f"{name}: {getattr(found, 'title', found.__name__)}" for name, found in self.usable().items()]
+        help = f"{'; '.join(words)}; or package.module:Class of your own."
+        return Option("objective", str, default=NAMED["objective"], help=help, flag="--objective", examples=tuple(self))
+
+    def options(self) -> dict[tuple[str, ...], dict[str, Option]]:
+        """The settings of all usable objectives, by the names of the objectives that have them.
+
+        What two objectives understand differently is text here, which each reads in its own way.
+        """
+        known: dict[str, dict[str, Option]] = {}
+        for objective, found in self.usable().items():
+            for name, option in settings_class(found).options().items():
+                known.setdefault(name, {})[objective] = option
+        groups: dict[tuple[str, ...], dict[str, Option]] = {}
+        for name, owners in known.items():
+            groups.setdefault(tuple(owners), {})[name] = _together(list(owners.values()))
+        return groups
+
+
+def _together(options: Sequence[Option]) -> Option:
+    first = options[0]
+    alike = {replace(option, default=None, help="") for option in options}
+    if len(alike) > 1:
+        return Option(first.name, str, help=" ".join(dict.fromkeys(o.help for o in options)), flag=first.flag)
+    return first if len({option.default for option in options}) == 1 else replace(first, default=None)
+
+
+def checked(found: Any, where: str) -> type[Objective]:
+    """An objective's class itself. Raises `ArgumentError` for what is none, or has settings that cannot be told apart
+    from those that every objective has."""
+    if not (isinstance(found, type) and callable(getattr(found, "losses", None))):
+        raise ArgumentError("not an objective", where=where, expected="a class with a method losses", found=repr(found))
+    kind: Any = settings_class(found)
+    if not (isinstance(kind, type) and issubclass(kind, Settings)):
+        raise ArgumentError(
+            "an objective with other settings than a class of them",
+            where=f"{where}.Settings",
+            expected="a subclass of fredfmt.distill.settings.Settings",
+            found=repr(kind),
+        )
+    groups: list[type[Settings]] = [*GROUPS.values(), NetworkConfig]
+    shared = {*GROUPS, "objective", "network"}.union(*(group.options() for group in groups))
+    if taken := sorted(shared & set(kind.options())):
+        raise ArgumentError(
+            "an objective with settings that have the names of shared ones", where=f"{where}.Settings", found=taken
+        )
+    return found

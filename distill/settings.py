@@ -1,0 +1,296 @@
+"""Settings: what each may be is said once, beside its default; checks, files and command-line options follow."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType, NoneType, UnionType
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from fredfmt.errors import ArgumentError, located
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] = (),
+    none: str | None = None,
+    flag: str | None = "",
+    metavar: str | None = None,
+    examples: tuple[str, ...] = (),
+    check: Callable[[Any], object] | None = None,
+) -> Any:
+    """A field of a `Settings` class.
+
+    Parameters
+    ----------
+    help
+        What it sets, in a sentence for the help page of the command.
+    least, above, below
+        Bounds of a number; the last two are excluded.
+    choices
+        All that a text may be. Types that are ``Literal`` say so themselves.
+    none
+        The word for None in TOML files and on the command line, such as ``float32``. Without one, None is left out.
+    flag
+        The option of the command, ``--like-the-name`` if left out; None for a setting that the command does not offer.
+    metavar
+        What the help page calls the option's value.
+    examples
+        Names that a shell completes, where others are possible too.
+    check
+        What raises `ArgumentError` for a value that fits otherwise.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Ridge(Settings):
+    ...     where = "ridge"
+    ...     weight: float = setting(0.1, "Weight of the penalty.", above=0)
+    >>> Ridge().weight
+    0.1
+    >>> Ridge(weight=-1)
+    Traceback (most recent call last):
+    fredfmt.errors.ArgumentError: ridge.weight: unusable setting; expected a number above 0, found -1
+    """
+    said = {"help": help, "least": least, "above": above, "below": below, "words": choices, "none": none}
+    how = {"flag": flag, "metavar": metavar, "examples": examples, "check": check}
+    return field(default=default, metadata={"setting": {**said, **how}})
+
+
+def group(kind: type[Settings]) -> Any:
+    """A field that holds settings of a class of their own, by default those of ``kind()``."""
+    return field(default_factory=kind, metadata={"setting": {}})
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting as its field describes it."""
+
+    name: str
+    kind: type
+    """``bool``, ``int``, ``float``, ``str``, ``tuple`` or a class of `Settings`."""
+    optional: bool = False
+    """Whether it may be None."""
+    words: tuple[str, ...] = ()
+    """Texts that it may be: all of them, or beside numbers."""
+    default: Any = None
+    help: str = ""
+    least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    none: str | None = None
+    flag: str | None = None
+    metavar: str | None = None
+    examples: tuple[str, ...] = ()
+    check: Callable[[Any], object] | None = None
+
+    @property
+    def group(self) -> type[Settings] | None:
+        """The class of the settings that it holds, if it holds some."""
+        return self.kind if issubclass(self.kind, Settings) else None
+
+    @property
+    def expected(self) -> str:
+        """What it may be, in words."""
+        bounds = [f"above {self.above:g}"] if self.above is not None else []
+        bounds += [f"at least {self.least:g}"] if self.least is not None else []
+        bounds += [f"below {self.below:g}"] if self.below is not None else []
+        limits = " and ".join(bounds)
+        kinds = {
+            bool: ["true or false"],
+            int: ["an integer" + (f" of {limits}" if limits else "")],
+            float: ["a number" + (f" {limits}" if limits else "")],
+            str: [] if self.words else ["text"],
+            tuple: ["a list"],
+        }
+        alternatives = [*kinds.get(self.kind, []), *self.words]
+        if self.optional:
+            alternatives.append(self.none or "none")
+        return " or ".join(alternatives) if len(alternatives) < 4 else f"one of {', '.join(alternatives)}"
+
+    def fits(self, value: Any) -> bool:
+        """Whether it may be that."""
+        if value is None:
+            return self.optional
+        if isinstance(value, str) and self.words:
+            return value in self.words
+        if self.kind not in (int, float):
+            return isinstance(value, self.kind)
+        return (
+            isinstance(value, int | self.kind)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and (self.least is None or value >= self.least)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def read(self, text: str) -> Any:
+        """What a text on the command line says. Raises `ArgumentError` for one that says nothing."""
+        if self.optional and text == self.none:
+            return None
+        if text in self.words or self.kind is str:
+            return text
+        try:
+            return {"true": True, "false": False}[text] if self.kind is bool else self.kind(text)
+        except (ValueError, KeyError):
+            raise ArgumentError(
+                f"unusable {self.flag or self.name}", expected=self.expected, found=repr(text)
+            ) from None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The base of frozen dataclasses of settings: checked however they are made, to JSON and TOML and back.
+
+    Every field is a `setting`, or a `group` of settings of another class.
+    """
+
+    where: ClassVar[str] = "settings"
+    """What messages call it."""
+
+    def __post_init__(self) -> None:
+        for name, option in self.options().items():
+            value = getattr(self, name)
+            if option.group is not None:
+                object.__setattr__(self, name, option.group.of(value))
+            elif option.optional and value == option.none:
+                object.__setattr__(self, name, None)
+            elif not option.fits(value):
+                raise self._unusable(name, option.expected)
+            elif option.check is not None:
+                with located(f"{self.where}.{name}"):
+                    option.check(value)
+
+    @classmethod
+    def options(cls) -> Mapping[str, Option]:
+        """What each field may be, by name."""
+        return _options(cls)  # type: ignore[arg-type]  # classes are hashable
+
+    @classmethod
+    def of(cls, given: Any) -> Self:
+        """These settings themselves, or made of a mapping by field, or of a name alone where they have one.
+
+        Raises `ArgumentError` for anything else, unknown fields and unusable values.
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, str) and "name" in cls.options():
+            return cls.of({"name": given})
+        if not isinstance(given, Mapping):
+            raise ArgumentError("not settings", where=cls.where, expected=cls.__name__, found=repr(given))
+        if unknown := sorted(set(given) - set(cls.options())):
+            raise ArgumentError("unknown settings", where=cls.where, expected=sorted(cls.options()), found=unknown)
+        return cls(**given)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values, by the names of the fields or of those of its groups.
+
+        A name alone, as in ``network="vit"``, changes the name and keeps the rest of the group. Raises `ArgumentError`
+        for unknown names and unusable values.
+        """
+        before = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return self.of({**before, **regrouped(self.options(), before, changes)})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; `from_json` gives equal settings back."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: value.to_json() if isinstance(value, Settings) else value for name, value in values.items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; fields that are missing take their defaults.
+
+        Raises `ArgumentError` for unknown fields and unusable values.
+        """
+        return cls.of(values)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a TOML file: names and values, those of a group in a table such as ``[network]``.
+
+        Fields that are missing take their defaults. Raises `ArgumentError` for a file that is not TOML, unknown fields
+        and unusable values.
+        """
+        with located(path):
+            try:
+                values = tomllib.loads(Path(path).read_text())
+            except (OSError, ValueError) as error:
+                raise ArgumentError("cannot be read as TOML", found=error) from None
+            return cls.of(values)
+
+    def to_toml(self) -> str:
+        """The text of a TOML file with every setting; `from_toml` gives equal settings back."""
+        values = self.spelled()
+        tables = {name: values.pop(name) for name in list(values) if isinstance(values[name], dict)}
+        lines = _lines(values)
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *_lines(table)]
+        return "\n".join(lines).lstrip() + "\n"
+
+    def spelled(self) -> dict[str, Any]:
+        """Every setting as TOML has it: None by its word or left out, groups as tables."""
+        words = {name: option.none for name, option in self.options().items()}
+        values = {name: words[name] if (value := getattr(self, name)) is None else value for name in words}
+        return {
+            name: value.spelled() if isinstance(value, Settings) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def _unusable(self, name: str, expected: object) -> ArgumentError:
+        return ArgumentError(
+            "unusable setting", where=f"{self.where}.{name}", expected=expected, found=repr(getattr(self, name))
+        )
+
+
+def regrouped(options: Mapping[str, Option], before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes`` with those of settings of a group, in whatever group, put into the group as it was ``before``."""
+    left = dict(changes)
+    for name, option in options.items():
+        if option.group is None:
+            continue
+        inner = {key: left.pop(key) for key in option.group.options() if key != "name" and key in left}
+        given = left.pop(name, before[name])
+        if isinstance(given, str):
+            given, inner = before[name], {"name": given, **inner}
+        left[name] = option.group.of(given).replace(**inner) if inner else given
+    return left
+
+
+def _lines(values: Mapping[str, Any]) -> list[str]:
+    """Of a TOML table; numbers, texts, booleans and lists are spelled as in JSON."""
+    return [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+
+
+@cache
+def _options(cls: type[Settings]) -> Mapping[str, Option]:
+    hints = get_type_hints(cls)
+    return MappingProxyType(
+        {
+            entry.name: _option(entry.name, hints[entry.name], entry.default, dict(entry.metadata["setting"]))
+            for entry in fields(cls)
+            if "setting" in entry.metadata
+        }
+    )
+
+
+def _option(name: str, hint: Any, default: Any, said: dict[str, Any]) -> Option:
+    alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    words = tuple(word for part in alternatives if get_origin(part) is Literal for word in get_args(part))
+    kinds = [get_origin(part) or part for part in alternatives if part is not NoneType]
+    kinds = [kind for kind in kinds if kind is not Literal]
+    said["words"] = said.get("words") or words
+    if said.get("flag") == "":
+        said["flag"] = "--" + name.replace("_", "-")
+    return Option(name, kinds[0] if kinds else str, NoneType in alternatives, default=default, **said)

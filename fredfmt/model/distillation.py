@@ -1,0 +1,200 @@
+"""The settings of a distillation as files hold them: a short document in, every setting out, and the other way round.
+
+A document leaves out what has the default of a version of the defaults that it names, ``"defaults": 1``. The versions
+are in `DEFAULTS` and never change, so a default that changes in the code does not change what an old file means.
+Documents of fredfmt 0.1 are flat and name no version. They are read by `FLAT`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from fredfmt.errors import ArgumentError, VersionError
+
+Json = Mapping[str, Any]
+
+_REAL = {"batch_real": 32}
+_LABELS = {"learn_labels": False, "lr_labels": 0.05}
+_GRADIENTS = {**_REAL, "outer_loop": 1, "inner_loop": 1, "lr_net": 0.01}
+_LAYERS = {"width": 32, "depth": 3, "norm": "instance", "pooling": "avg"}
+
+DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType(
+    {
+        1: {
+            "budget": {"ipc": 1.0, "step": 1.0, "max_bytes": None, "quantize_in_loop": False, "rate": 0.0},
+            "frequencies": {"k": 49, "transform": "dct", "mask": "evr", "mask_scope": "class", "base": False},
+            "objective": {
+                "dc": _GRADIENTS,
+                "dm": _REAL,
+                "dsa": _GRADIENTS,
+                "frepo": {**_REAL, "batch_syn": 0, "pool": 8, "pool_age": 30, **_LABELS},
+                "tm": {
+                    "experts": "",
+                    "experts_digest": "",
+                    "batch_syn": 0,
+                    "batch_experts": 1,
+                    "max_start_epoch": 5,
+                    "expert_epochs": 2,
+                    "syn_steps": 20,
+                    "lr_syn": 0.01,
+                    "lr_lr": 0.01,
+                    **_LABELS,
+                },
+            },
+            "optimization": {"iterations": 1000, "optimizer": "adam", "lr": 0.1, "momentum": 0.5, "average": 0.99},
+            "network": dict.fromkeys(("alexnet", "convnet", "resnet18", "vgg11", "vit"), _LAYERS),
+            "run": {
+                "augmentation": "color_crop_cutout_flip_scale_rotate",
+                "zca": False,
+                "zca_epsilon": 0.1,
+                "precision": "float32",
+                "compile": False,
+                "seed": 0,
+            },
+        }
+    }
+)
+"""By version: the settings of each group, and for groups in `NAMED` those of each name. What a version does not have,
+such as an objective that is not part of fredfmt, documents hold in full."""
+NEWEST = max(DEFAULTS)
+NAMED: Mapping[str, str] = MappingProxyType({"objective": "frepo", "network": "convnet"})
+"""Groups that are ``{"name": ..., "configuration": {...}}``, with the name that is meant where none is given."""
+
+FLAT: Mapping[str, str] = MappingProxyType(
+    {name: group for group, settings in DEFAULTS[1].items() if group not in NAMED for name in settings}
+    | {name: "objective" for settings in DEFAULTS[1]["objective"].values() for name in settings}
+)
+"""The group of each setting of a document of fredfmt 0.1, beside ``objective``, a name, and ``network``."""
+
+
+def complete(document: Json) -> dict[str, dict[str, Any]]:
+    """Every setting, group by group, of a document that files hold, of any version.
+
+    Groups in `NAMED` are ``{"name": ..., "configuration": {...}}``, the others the settings themselves. Raises
+    `VersionError` for defaults of a version that is not known, `ArgumentError` for a document of another shape.
+
+    >>> short = {"defaults": 1, "objective": {"name": "dm"}, "run": {"seed": 7}}
+    >>> complete(short)["objective"], complete(short)["run"]["seed"], complete(short)["frequencies"]["k"]
+    ({'name': 'dm', 'configuration': {'batch_real': 32}}, 7, 49)
+    >>> complete({"objective": "dm", "k": 9})["frequencies"]["k"]  # as fredfmt 0.1 wrote it
+    9
+    """
+    if "defaults" not in document:
+        return complete({"defaults": 1, **_grouped(document)})
+    version = document["defaults"]
+    if isinstance(version, bool) or not isinstance(version, int) or version not in DEFAULTS:
+        raise VersionError(
+            "settings that rest on defaults of an unknown version",
+            where="distillation.defaults",
+            expected=f"one of {sorted(DEFAULTS)}",
+            found=repr(version),
+            hint="A newer fredfmt may know them",
+        )
+    if unknown := sorted(set(document) - {"defaults", *DEFAULTS[version]}):
+        raise ArgumentError("unknown settings", where="distillation", expected=sorted(DEFAULTS[version]), found=unknown)
+    full = {}
+    for group, defaults in DEFAULTS[version].items():
+        given = _object(document.get(group, {}), group)
+        if group in NAMED:
+            if unknown := sorted(set(given) - {"name", "configuration"}):
+                raise ArgumentError(
+                    "unknown settings", where=f"distillation.{group}", expected="name, configuration", found=unknown
+                )
+            name = given.get("name", NAMED[group])
+            if not isinstance(name, str):
+                raise ArgumentError("not a name", where=f"distillation.{group}.name", found=repr(name))
+            configuration = _object(given.get("configuration", {}), f"{group}.configuration")
+            full[group] = {"name": name, "configuration": {**defaults.get(name, {}), **configuration}}
+        else:
+            full[group] = {**defaults, **given}
+    return full
+
+
+def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
+    """The shortest document of the newest version that `complete` makes ``full`` of, but for the objective's name,
+    which is always there.
+
+    >>> abridged(complete({"defaults": 1, "objective": {"name": "dm"}, "run": {"seed": 7}}))
+    {'defaults': 1, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
+    """
+    document: dict[str, Any] = {"defaults": NEWEST}
+    for group, given in full.items():
+        defaults = DEFAULTS[NEWEST][group]
+        if group in NAMED:
+            name = given["name"]
+            named = {} if name == NAMED[group] and group != "objective" else {"name": name}
+            configuration = _differing(given["configuration"], defaults.get(name, {}))
+            short = named | ({"configuration": configuration} if configuration else {})
+        else:
+            short = _differing(given, defaults)
+        if short:
+            document[group] = short
+    return document
+
+
+def objective_of(document: Json) -> str | None:
+    """The name of the objective, of a document of any version and any shape; None where there is none."""
+    named = document.get("objective")
+    name = named.get("name") if isinstance(named, Mapping) else named
+    return name if isinstance(name, str) else None
+
+
+def by_name(document: Json) -> dict[str, Any]:
+    """Every setting by its own name, for people; a document that `complete` does not know is given back as it is.
+
+    >>> settings = by_name({"defaults": 1, "objective": {"name": "dm"}, "run": {"seed": 7}})
+    >>> settings["objective"], settings["batch_real"], settings["seed"], settings["network"]["width"]
+    ('dm', 32, 7, 32)
+    """
+    try:
+        full = complete(document)
+    except (ArgumentError, VersionError):
+        return dict(document)
+    objective, network = full.pop("objective"), full.pop("network")
+    settings = {"objective": objective["name"], **objective["configuration"]}
+    for group in full.values():
+        settings |= group
+    return {**settings, "network": {"name": network["name"], **network["configuration"]}}
+
+
+def _grouped(flat: Json) -> dict[str, Any]:
+    """A document of 0.1 in groups. Settings of other objectives than the one that was run meant nothing and go."""
+    objective, network = flat.get("objective", NAMED["objective"]), _object(flat.get("network", {}), "network")
+    groups: dict[str, Any] = {
+        "objective": {"name": objective},
+        "network": {name: value for name, value in network.items() if name == "name"},
+    }
+    if layers := {name: value for name, value in network.items() if name != "name"}:
+        groups["network"]["configuration"] = layers
+    known = DEFAULTS[1]["objective"]
+    meant = known[objective] if isinstance(objective, str) and objective in known else FLAT
+    for name, value in flat.items():
+        if name in ("objective", "network"):
+            continue
+        if name not in FLAT:
+            raise ArgumentError(
+                "unknown settings", where="distillation", expected=sorted({*FLAT, "objective", "network"}), found=[name]
+            )
+        if FLAT[name] != "objective":
+            groups.setdefault(FLAT[name], {})[name] = value
+        elif name in meant:
+            groups["objective"].setdefault("configuration", {})[name] = value
+    return groups
+
+
+def _object(value: Any, where: str) -> Json:
+    if not isinstance(value, Mapping):
+        raise ArgumentError("not an object", where=f"distillation.{where}", found=repr(value))
+    return value
+
+
+def _differing(given: Json, defaults: Json) -> dict[str, Any]:
+    """What has no default, or another value or type than that; 1 and 1.0 are alike, 1 and true are not."""
+    missing = object()
+    return {
+        name: value
+        for name, value in given.items()
+        if (default := defaults.get(name, missing)) != value or isinstance(default, bool) is not isinstance(value, bool)
+    }
