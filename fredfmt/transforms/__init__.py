@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
-from fredfmt.transforms.db2 import db2
 from fredfmt.transforms.dct import dct, dct_resized
 from fredfmt.transforms.downsample import downsample
-from fredfmt.transforms.haar import haar
 from fredfmt.transforms.hartley import hartley
 from fredfmt.transforms.identity import identity
+from fredfmt.transforms.wavelets import db2, haar
 
 Matrix: TypeAlias = NDArray[np.float64]
 

@@ -1,11 +1,25 @@
-"""Orthonormal wavelets from their low-pass filter, for axes of any length."""
+"""Orthonormal wavelet transforms, Haar's and Daubechies', for axes of any length."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ROOT = math.sqrt(3)
+
+
+def haar(n: int) -> NDArray[np.float64]:
+    """Sums and differences of neighbours over sqrt(2), level by level; see `wavelet`."""
+    return wavelet(n, [math.sqrt(1 / 2)] * 2)
+
+
+def db2(n: int) -> NDArray[np.float64]:
+    """Smoother than Haar's: filters of four taps, two vanishing moments (Daubechies, Ten Lectures on Wavelets, 1992,
+    section 6.4); see `wavelet`."""
+    return wavelet(n, [part / (4 * math.sqrt(2)) for part in (1 - _ROOT, 3 - _ROOT, 3 + _ROOT, 1 + _ROOT)])
 
 
 def wavelet(n: int, low: Sequence[float]) -> NDArray[np.float64]:
