@@ -15,6 +15,13 @@ TOOLS = {
     "chromium": (CHROMIUM, "apt-get install chromium"),
     "node": (shutil.which("node"), "apt-get install nodejs"),
     "a C compiler": (COMPILER, "apt-get install gcc"),
+    "clang": (shutil.which("clang"), "apt-get install clang"),
+    "qemu-x86_64": (shutil.which("qemu-x86_64"), "apt-get install qemu-user"),
+    "qemu-aarch64": (shutil.which("qemu-aarch64"), "apt-get install qemu-user"),
+    "aarch64-linux-gnu-gcc": (
+        shutil.which("aarch64-linux-gnu-gcc"),
+        "apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+    ),
     "fashion-mnist": (FASHION.is_dir(), "apt-get install dataset-fashion-mnist"),
 }
 """Whether each is here, and how to install it."""

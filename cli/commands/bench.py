@@ -13,13 +13,12 @@ from fredfmt.cli.console import print_json, say, show
 
 def bench(
     file: options.File,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a batch.")] = 256,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 256,
     device: options.Device = "cpu",
     json: options.Json = False,
 ) -> None:
     """Time loading and decoding on this machine, beside a dense decoder and a plain copy of the images."""
     from fredfmt.codec.benchmark import measure
-    from fredfmt.codec.planes import LIBRARY
     from fredfmt.storage.addresses import shown
     from fredfmt.storage.files import load
 
@@ -28,10 +27,9 @@ def bench(
     loading = time.perf_counter() - start
     rates = measure(data, batch_size=batch_size, device=device)
     if json:
-        print_json({"file": shown(file), "load_seconds": loading, "compiled": LIBRARY is not None, **rates.to_json()})
+        print_json({"file": shown(file), "load_seconds": loading, **rates.to_json()})
         return
-    if LIBRARY is None:
-        say("Without the compiled loops, as there was no C compiler at installation: decoding goes through torch.")
+    say(f"Images are made by {rates.way}: {rates.reason}.")
     show(f"load and verify   {loading * 1000:10.1f} ms")
     show(f"decode            {rates.decode:10,.0f} images/s")
     show(f"dense decoder     {rates.dense:10,.0f} images/s   decode is {rates.decode / rates.dense:.1f} times as fast")

@@ -8,9 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
+#if __has_attribute(target_clones) /* compiled for each of these, and chosen when the library is loaded */
 #define EVERY_PROCESSOR __attribute__((target_clones("avx512f", "fma", "default")))
-#else
+#endif
+#endif
+#ifndef EVERY_PROCESSOR
 #define EVERY_PROCESSOR
 #endif
 #define INLINE static inline __attribute__((always_inline))

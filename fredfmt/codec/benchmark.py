@@ -17,13 +17,17 @@ from fredfmt.transforms import synthesis_matrix
 
 @dataclass(frozen=True)
 class Rates:
-    """Images a second, medians of interleaved repeats, in batches that mix classes."""
+    """Images per second, medians of interleaved repeats, in batches that mix classes."""
 
     batch_size: int
     device: str
+    way: str
+    """What makes the images: a kernel of the compiled loops, or ``torch``."""
+    reason: str
+    """Why that way is taken."""
     decode: float
     dense: float
-    """A dense array of all frequencies through one full matrix product an axis, as FreD's own code decodes."""
+    """A dense array of all frequencies through one full matrix product per axis, as FreD's own code decodes."""
     copy: float
     """Copying decoded images: no decoder can be faster."""
 
@@ -61,7 +65,7 @@ def measure(data: FreDData, *, batch_size: int = 256, device: str = "cpu", repea
             if repeat >= 2:
                 seconds[name].append(time.perf_counter() - start)
     rates = {name: batch_size / statistics.median(spent) for name, spent in seconds.items()}
-    return Rates(batch_size, device, **rates)
+    return Rates(batch_size, device, decoder.choice.name, decoder.choice.reason, **rates)
 
 
 def _dense_spectra(data: FreDData, coefficients: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.codec.devices import usable_device
+from fredfmt.codec.gate import Choice, choose
 from fredfmt.codec.planes import Planes
 from fredfmt.codec.synthesis import Synthesis, fastest
 from fredfmt.codec.whitening import check_unit
@@ -90,9 +92,6 @@ class Decoder:
             None if base is None else torch.tensor(base[:, :, : self.k], dtype=self._work_dtype, device=self.device)
         )
         self._of_one_mask: dict[int, Synthesis] = {}
-        self._planes: Planes | None = None
-        if self.device.type == "cpu" and Planes.can_make(self.k, shape, self._work_dtype):
-            self._planes = Planes(self._frequencies, shape, self._matrices)
 
     @classmethod
     def of(
@@ -117,6 +116,15 @@ class Decoder:
             device=device,
             dtype=dtype,
         )
+
+    @cached_property
+    def choice(self) -> Choice:
+        """Whether compiled loops or torch make the images that no gradient is asked of, and why."""
+        return choose(self._frequencies, self._shape, self.size, device=self.device, dtype=self._work_dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what belongs to this process and its processor."""
+        return {name: value for name, value in vars(self).items() if name not in ("choice", "_planes")}
 
     def __call__(self, coefficients: Tensor, masks: Tensor | int) -> Tensor:
         """Images (B, C, *size) of ``coefficients`` (B, C, K) of any dtype, stored integers included.
@@ -183,9 +191,15 @@ class Decoder:
         if out is not None and self._planes:
             self._planes(values, masks, out)
             return out
-        if isinstance(masks, int):
-            return self._single(masks)(values, torch.zeros(1, dtype=torch.int64), out)
-        return self._synthesis(values, masks, out)
+        with _full_precision(self.device):
+            if isinstance(masks, int):
+                return self._single(masks)(values, torch.zeros(1, dtype=torch.int64), out)
+            return self._synthesis(values, masks, out)
+
+    @cached_property
+    def _planes(self) -> Planes | None:
+        kernel = self.choice.kernel
+        return Planes(self._frequencies, self._shape, self._matrices, kernel) if kernel else None
 
     @cached_property
     def _synthesis(self) -> Synthesis:
@@ -284,6 +298,14 @@ def decode(
     return images[0] if single else images
 
 
+def _full_precision(device: torch.device) -> AbstractContextManager[None]:
+    """Where `torch.autocast` would compute in half precision, as asked by a caller who means networks, it is off."""
+    kind = device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()
+
+
 def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
     """Whitened images (B, C, *spatial) brought back."""
     if images.shape[2:] != metadata.spatial_shape:
@@ -294,7 +316,8 @@ def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
             found=tuple(images.shape[2:]),
         )
     inverse, mean = (torch.from_numpy(part).to(images.device) for part in (whitening.inverse, whitening.mean))
-    return (images.flatten(1).to(inverse.dtype) @ inverse + mean).view(images.shape).to(images.dtype)
+    with _full_precision(images.device):
+        return (images.flatten(1).to(inverse.dtype) @ inverse + mean).view(images.shape).to(images.dtype)
 
 
 def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) -> Tensor:

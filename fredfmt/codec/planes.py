@@ -1,4 +1,4 @@
-"""Coefficients to images on the CPU by compiled loops (`_planes.c`), where installation found a C compiler.
+"""Coefficients to images on the CPU by compiled loops (`fredfmt.codec.kernels`).
 
 Each image is made from the frequencies of its own mask alone, so a batch may mix masks at no cost. Written for float32
 images of one or two axes; everything else, and every other device, goes through `fredfmt.codec.synthesis`.
@@ -8,41 +8,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fredfmt.codec.kernels import Job, Kernel, Tables
 from fredfmt.errors import ArgumentError
-from fredfmt.storage.compiled import load_compiled
 
-_LANES, _COLUMNS, _TOGETHER = 16, 32, 4
-_STACK = 512 << 10
-"""Bytes of its stack that a thread may use."""
-_PIXELS_A_THREAD = 8192
-"""Fewer are not worth waking another thread."""
-_POINTERS = ("order", "column", "end", "used", "factors", "basis")
-_NUMBERS = ("masks", "frequencies", "rows", "height", "width", "padded_height", "columns", "mirrored")
-
-
-class _Tables(ctypes.Structure):
-    _fields_ = [*((name, ctypes.c_int64) for name in _NUMBERS), *((name, ctypes.c_void_p) for name in _POINTERS)]
-
-
-_FUNCTIONS = {
-    "fredfmt_planes": (
-        ctypes.c_int,
-        (
-            ctypes.POINTER(_Tables),
-            *(ctypes.c_void_p, ctypes.c_void_p),
-            *(ctypes.c_int64,) * 4,
-            *(ctypes.c_int, ctypes.c_void_p),
-        ),
-    )
-}
-LIBRARY = load_compiled("fredfmt.codec._planes", _FUNCTIONS).library
+_ALIGNMENT = 64
+"""Bytes of a cache line: a vector that lies across two of them costs two loads."""
 
 
 class Planes:
@@ -55,7 +31,9 @@ class Planes:
     spatial_shape
         One or two lengths.
     matrices
-        One (size, length) synthesis matrix an axis.
+        One (size, length) synthesis matrix per axis.
+    kernel
+        The loops that make the images.
     """
 
     def __init__(
@@ -63,10 +41,14 @@ class Planes:
         frequencies: NDArray[np.integer],
         spatial_shape: Sequence[int],
         matrices: Sequence[NDArray[np.float64]],
+        kernel: Kernel,
     ) -> None:
+        self.kernel = kernel
         rows_of, columns_of = matrices if len(matrices) == 2 else (np.ones((1, 1)), matrices[0])
         height, width = len(rows_of), len(columns_of)
         row, column = np.divmod(frequencies.astype(np.int64), spatial_shape[-1])
+        used_columns, column = np.unique(column, return_inverse=True)
+        column = column.reshape(row.shape)
         parity = _parity(rows_of)
         mirrored = height > 1 and bool((parity[row] != 0).all())
         ranks = np.lexsort((np.arange(rows_of.shape[1]), parity != 1)) if mirrored else np.arange(rows_of.shape[1])
@@ -76,47 +58,27 @@ class Planes:
         used = [np.unique(place[each]) for each in row]
         most = max(map(len, used))
         end = np.zeros((len(frequencies), most), np.int32)
-        factors = np.zeros((len(frequencies), most, -(-height // _TOGETHER) * _TOGETHER), np.float32)
+        factors = np.zeros((len(frequencies), most, _multiple(height, kernel.together)), np.float32)
         counts = np.zeros((len(frequencies), 2), np.int32)
         for mask, places in enumerate(used):
             sorted_places = place[row[mask]][order[mask]]
             end[mask, : len(places)] = np.searchsorted(sorted_places, places, side="right")
             factors[mask, : len(places), :height] = rows_of[:, ranks[places]].T
             counts[mask] = len(places), (parity[ranks[places]] == 1).sum() if mirrored else len(places)
-        basis = np.zeros((columns_of.shape[1], max(width, _LANES)), np.float32)
-        basis[:, :width] = columns_of.T
-        starts = np.minimum(np.arange(0, -(-width // _COLUMNS) * _COLUMNS, _LANES), basis.shape[1] - _LANES)
-        vectors = np.stack([basis[:, start : start + _LANES] for start in starts])
-        blocks = vectors.reshape(-1, 2, len(basis), _LANES).swapaxes(1, 2)
         self._arrays = {
             "order": order.astype(np.int32),
             "column": np.ascontiguousarray(np.take_along_axis(column, order, 1), np.int32),
             "end": end,
             "used": counts,
             "factors": factors,
-            "basis": np.ascontiguousarray(blocks),
+            "basis": _aligned(_blocks(columns_of[:, used_columns], kernel)),
         }
-        numbers = (*frequencies.shape, most, height, width, factors.shape[2], len(basis), int(mirrored))
-        self._numbers = dict(zip(_NUMBERS, numbers, strict=True))
-        self._tables = self._described()
-
-    def _described(self) -> _Tables:
-        """Where the tables are, for the loops."""
-        return _Tables(**self._numbers, **{name: array.ctypes.data for name, array in self._arrays.items()})
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_tables"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._tables = self._described()
-
-    @classmethod
-    def can_make(cls, k: int, spatial_shape: Sequence[int], dtype: torch.dtype) -> bool:
-        """Whether the loops are there, and written for such images."""
-        rows = spatial_shape[0] if len(spatial_shape) == 2 else 1
-        fits = 4 * (k + rows * _COLUMNS) <= _STACK
-        return LIBRARY is not None and len(spatial_shape) <= 2 and dtype == torch.float32 and fits
+        numbers = (*frequencies.shape, most, height, width, factors.shape[2], len(used_columns), int(mirrored))
+        self._tables = Tables(
+            **dict(zip(Tables.NUMBERS, numbers, strict=True)),
+            **{name: array.ctypes.data for name, array in self._arrays.items()},
+        )
+        self._scratch = most * kernel.columns + _multiple(frequencies.shape[1], _ALIGNMENT // 4)
 
     def __call__(self, coefficients: Tensor, masks: Tensor | int, out: Tensor) -> None:
         """Fill ``out`` (B, C, *size) from float32 coefficients (B, C, K) and masks (B,), or one mask for all.
@@ -124,25 +86,51 @@ class Planes:
         Raises
         ------
         ArgumentError
-            For a mask that is not there; nothing is written then.
+            For a mask out of range; nothing is written then.
         """
-        assert LIBRARY is not None
         coefficients = coefficients.contiguous()
         instances, channels, stride = coefficients.shape
         many = None if isinstance(masks, int) else masks.contiguous()
         threads = torch.get_num_threads()
-        if out.numel() < threads * _PIXELS_A_THREAD:  # all of torch's threads or none: OpenMP starts others anew
-            threads = 1
-        failed = LIBRARY.fredfmt_planes(
-            ctypes.byref(self._tables),
+        scratch = torch.empty(threads, self._scratch)
+        job = Job(
+            ctypes.pointer(self._tables),
             coefficients.data_ptr(),
             None if many is None else many.data_ptr(),
             masks if isinstance(masks, int) else 0,
-            *(instances, channels, stride, threads),
+            *(instances, channels, stride),
+            *(scratch.data_ptr(), self._scratch),
             out.data_ptr(),
         )
-        if failed:
-            raise ArgumentError("no such mask", where="masks", expected=f"0 to {self._numbers['masks'] - 1}")
+        if not self.kernel.run(job, threads):
+            raise ArgumentError("no such mask", where="masks", expected=f"0 to {self._tables.masks - 1}")
+
+
+def _multiple(number: int, of: int) -> int:
+    """The least multiple that is not below ``number``."""
+    return -(-number // of) * of
+
+
+def _blocks(columns_of: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float32]:
+    """(block, column of frequencies, columns of the block): the basis as the loops read it.
+
+    At the right edge vectors overlap, so that every one is written whole.
+    """
+    width = len(columns_of)
+    basis = np.zeros((columns_of.shape[1], max(width, kernel.lanes)), np.float32)
+    basis[:, :width] = columns_of.T
+    starts = np.minimum(np.arange(0, _multiple(width, kernel.columns), kernel.lanes), basis.shape[1] - kernel.lanes)
+    vectors = np.stack([basis[:, start : start + kernel.lanes] for start in starts], axis=1)
+    return vectors.reshape(len(basis), -1, kernel.columns).swapaxes(0, 1)
+
+
+def _aligned(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A copy that starts at a cache line."""
+    room = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    copy = room[start : start + array.nbytes].view(np.float32).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def _parity(matrix: NDArray[np.float64]) -> NDArray[np.int64]:

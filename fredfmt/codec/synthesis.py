@@ -1,8 +1,9 @@
 """Two ways from kept coefficients to images that never touch what the mask left out, and the choice between them.
 
-`Box` scatters coefficients into the smallest box of frequencies that holds the masks and takes one matrix product an
-axis. `Kept` scatters them into the union of the masks and takes one product with the basis images of those
-frequencies. Both are plain torch, differentiable any number of times, and read nothing back from the device.
+`SeparableSynthesis` scatters coefficients into the smallest box of frequencies that holds the masks and takes one
+matrix product per axis. `BasisSynthesis` scatters them into the union of the masks and takes one product with the basis
+images of those frequencies. Both are plain torch, differentiable any number of times, and read nothing back from the
+device.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ class Synthesis(Protocol):
     """Coefficients (B, C, K) and masks (B,), both on its device, to images (B, C, *size)."""
 
     work: float
-    """Estimated time an image and channel, in multiplications of a large matrix product."""
+    """Estimated time per image and channel, in multiplications of a large matrix product."""
     scratch: int
-    """Floats of intermediate results an image and channel."""
+    """Floats of intermediate results per image and channel."""
 
     def __call__(self, coefficients: Tensor, masks: Tensor, out: Tensor | None = None) -> Tensor: ...
 
 
-class Box:
-    """Separable: one product an axis over the box of rows and columns that any of the masks uses."""
+class SeparableSynthesis:
+    """Separable: one product per axis over the box of rows and columns that any of the masks uses."""
 
     PENALTY = 1.7
     """A batch of small products runs this much slower than one large one (docs/decisions/decoder.md)."""
@@ -93,7 +94,7 @@ class Box:
         return images.view(*coefficients.shape[:2], *self.size) if out is None else out
 
 
-class Kept:
+class BasisSynthesis:
     """One product with the basis images of the frequencies that any of the masks keeps."""
 
     LARGEST = 1 << 24
@@ -147,10 +148,11 @@ def fastest(
     dtype: torch.dtype,
 ) -> Synthesis:
     """The way with the least estimated work for these masks (M, K) and these (size, n) synthesis matrices."""
-    box = Box(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
-    if Kept.estimate(frequencies, matrices) > box.work or Kept.floats(frequencies, matrices) > Kept.LARGEST:
-        return box
-    return Kept(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
+    separable = SeparableSynthesis(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
+    too_large = BasisSynthesis.floats(frequencies, matrices) > BasisSynthesis.LARGEST
+    if too_large or BasisSynthesis.estimate(frequencies, matrices) > separable.work:
+        return separable
+    return BasisSynthesis(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
 
 
 def _scattered(coefficients: Tensor, index: Tensor, masks: Tensor, length: int) -> Tensor:

@@ -1,0 +1,104 @@
+"""Which way images are made on this machine, and why: by a kernel of the compiled loops, or by torch.
+
+A kernel that suits one processor can be slow on another, so each is timed against torch once per process, on small
+batches of its own (a few milliseconds), before the first images are made. The results of both ways agree to rounding;
+``FREDFMT_KERNEL`` fixes the way where even the last bits matter.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fredfmt.codec.kernels import COMPILED, TORCH, VARIABLE, Kernel, forced, kernel_for
+from fredfmt.codec.planes import Planes
+from fredfmt.codec.synthesis import fastest
+from fredfmt.transforms import synthesis_matrix
+
+_DENSE = 0.75
+"""The share of all frequencies from which masks count as dense: full matrix products waste little on them."""
+_SHARED = 3
+"""With one axis torch multiplies this many times as fast as the loops, by all frequencies that any mask uses."""
+_SIDE, _CHANNELS, _INSTANCES, _MASKS, _REPEATS = 32, 3, 32, 4, 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The way that images are made: by a kernel, or by torch where that is None."""
+
+    kernel: Kernel | None
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The kernel's name, or ``torch``."""
+        return self.kernel.name if self.kernel else TORCH
+
+
+def choose(
+    frequencies: NDArray[np.integer],
+    spatial_shape: Sequence[int],
+    size: Sequence[int],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Choice:
+    """The faster way to images of ``size`` from the masks (mask, frequency) on this machine.
+
+    Raises
+    ------
+    ArgumentError
+        For a ``FREDFMT_KERNEL`` that is unknown or unusable.
+
+    Examples
+    --------
+    >>> masks = np.arange(12, dtype=np.uint16).reshape(1, 12)
+    >>> choose(masks, (4, 5, 6), (4, 5, 6), device=torch.device("cpu"), dtype=torch.float32)
+    Choice(kernel=None, reason='the compiled loops are for one and two axes')
+    """
+    asked, kernel = forced(), kernel_for(size[-1])
+    if device.type != "cpu":
+        return Choice(None, f"the compiled loops are for the CPU, not {device.type}")
+    if dtype != torch.float32:
+        return Choice(None, f"the compiled loops are for float32, not {str(dtype).removeprefix('torch.')}")
+    if len(size) > 2:
+        return Choice(None, "the compiled loops are for one and two axes")
+    if asked or kernel is None:
+        return Choice(kernel, f"{VARIABLE}={asked}" if asked else str(COMPILED.absence))
+    k = frequencies.shape[1]
+    if len(size) == 1 and len(np.unique(frequencies)) < _SHARED * k:
+        return Choice(None, "with one axis and masks that share frequencies, one matrix product is faster")
+    masks = "dense" if k > _DENSE * math.prod(spatial_shape) else "sparse"
+    ratio = _times_torch(kernel, masks == "dense")
+    measured = f"on {masks} masks {kernel.name} ran at {ratio:.1f} times torch's speed in this process"
+    return Choice(kernel if ratio >= 1 else None, measured)
+
+
+@cache
+def _times_torch(kernel: Kernel, dense: bool) -> float:
+    """How many times as fast as torch the kernel makes small batches of images of one kind."""
+    generator = np.random.default_rng(0)
+    shape, matrix = (_SIDE, _SIDE), synthesis_matrix("dct", _SIDE)
+    k = _SIDE * _SIDE if dense else 2 * _SIDE
+    coarseness = np.indices(shape).sum(0).ravel() + generator.uniform(0, 5, (_MASKS, _SIDE * _SIDE))
+    frequencies = np.argsort(coarseness, axis=1)[:, :k]
+    planes = Planes(frequencies, shape, (matrix, matrix), kernel)
+    torchs = fastest(frequencies, shape, (matrix, matrix), device=torch.device("cpu"), dtype=torch.float32)
+    masks = torch.from_numpy(generator.integers(0, _MASKS, _INSTANCES))
+    coefficients = torch.from_numpy(generator.standard_normal((_INSTANCES, _CHANNELS, k), np.float32))
+    images = torch.empty(_INSTANCES, _CHANNELS, *shape)
+    best = [math.inf, math.inf]
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        for _ in range(_REPEATS):
+            for way, make in enumerate((torchs, planes)):
+                start = time.perf_counter()
+                make(coefficients, masks, images)
+                best[way] = min(best[way], time.perf_counter() - start)
+    return best[0] / best[1]
