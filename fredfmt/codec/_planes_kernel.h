@@ -59,18 +59,24 @@ INLINE void OF(sum_columns)(const Tables *t, int64_t mask, const float *sorted, 
 INLINE void OF(sum_rows)(const float *factors, int64_t stride, const float *sums, int64_t from, int64_t to,
                          lanes total[TOGETHER][VECTORS])
 {
+    lanes sum[TOGETHER][VECTORS];
     UNROLL
     for (int s = 0; s < TOGETHER; s++)
         UNROLL
         for (int v = 0; v < VECTORS; v++)
-            total[s][v] = (lanes){0};
+            sum[s][v] = (lanes){0};
     for (int64_t r = from; r < to; r++) {
         UNROLL
         for (int s = 0; s < TOGETHER; s++)
             UNROLL
             for (int v = 0; v < VECTORS; v++)
-                total[s][v] += factors[r * stride + s] * OF(load)(sums + r * COLUMNS + v * LANES);
+                sum[s][v] += factors[r * stride + s] * OF(load)(sums + r * COLUMNS + v * LANES);
     }
+    UNROLL
+    for (int s = 0; s < TOGETHER; s++)
+        UNROLL
+        for (int v = 0; v < VECTORS; v++)
+            total[s][v] = sum[s][v];
 }
 
 /* One row's block of columns from j on. At the right edge vectors overlap, so that every one is written whole. */
@@ -96,6 +102,7 @@ INLINE void OF(make_block)(const Tables *t, const float *factors, int64_t even, 
     for (int64_t i = 0; i < height; i += TOGETHER) {
         lanes evens[TOGETHER][VECTORS], odds[TOGETHER][VECTORS];
         OF(sum_rows)(factors + i, t->padded_height, sums, 0, even, evens);
+        __asm__ volatile("" : : "r"(evens) : "memory"); /* they wait in memory: clang would give them half the registers */
         OF(sum_rows)(factors + i, t->padded_height, sums, even, rows, odds);
         UNROLL
         for (int s = 0; s < TOGETHER; s++) {
