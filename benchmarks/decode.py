@@ -1,24 +1,30 @@
-"""Images a second: fredfmt's decoder beside a dense one, torch-dct, SciPy and a copy of the output, in one run.
+"""Images per second: fredfmt's ways of decoding beside a dense decoder, torch-dct, SciPy and a copy, in one run.
 
-    python benchmarks/decode.py [--json] [--quick]
+    python benchmarks/decode.py [--json] [--quick] [--sweep]
 
-Every job turns the numbers of a batch of instances into their images, and is repeated in turn with the others; a rate
-is the median of its repeats. Batches mix ten classes, each with a mask of its own; "one class" decodes instances of a
-single class. Masks hold the frequencies of the highest variance: at 28x28 those of Fashion-MNIST's classes, elsewhere
-those of crops of two photographs that scikit-learn brings. The dense decoder does what FreD's own code does for a
-batch: it picks dense coefficients and dense masks, multiplies them and takes two full products with a fixed matrix;
-"products" are those two alone, on an input that is ready. torch-dct and SciPy get theirs ready too. The copy is
-``clone()`` of decoded images; no decoder can be faster.
+Every job turns the numbers of a batch of instances into their images, and takes turns with the others; a rate is that
+of its fastest turn, since other work on the machine only ever makes a turn slower. Batches mix ten classes, each with a
+mask of its own. Masks hold the frequencies of the highest variance: at 28x28 those of Fashion-MNIST's classes,
+elsewhere those of crops of two photographs that scikit-learn brings. The ways are the kernels of the compiled loops
+that this processor can run, each forced, and torch. The dense decoder does what FreD's own code does for a batch: it
+picks dense coefficients and dense masks, multiplies them and takes two full products with a fixed matrix; "products"
+are those two alone, on an input that is ready. torch-dct and SciPy get theirs ready too. The copy is ``clone()`` of
+decoded images. ``--sweep`` compares the ways alone, from a few frequencies to all.
+
+A processor without AVX-512 is imitated by MKL_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2 in the environment,
+which holds torch to AVX2, and the column avx2.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import os
+import platform
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import scipy.fft
@@ -27,22 +33,19 @@ import torch_dct
 from sklearn.datasets import load_sample_images
 
 from fredfmt import Decoder
+from fredfmt.codec.kernels import KERNELS, VARIABLE
 from fredfmt.codec.masks import ClassStatistics, choose_frequencies
 from fredfmt.data.sources import open_source
 from fredfmt.transforms import analyse, synthesis_matrix
 
 CLASSES = 10
 PAPER = [(1, 28, 49), (3, 32, 64), (3, 64, 256), (3, 128, 1024), (3, 256, 2048)]
-UP_TO_ALL = [
-    (1, 28, 196),
-    (1, 28, 392),
-    (1, 28, 784),
-    (3, 32, 256),
-    (3, 32, 512),
-    (3, 32, 1024),
-    (3, 128, 8192),
-    (3, 128, 16384),
+SWEEP = [
+    *((1, 28, k) for k in (8, 49, 196, 392, 588, 784)),
+    *((3, 32, k) for k in (8, 64, 256, 512, 768, 1024)),
+    *((3, 128, k) for k in (64, 1024, 4096, 8192, 16384)),
 ]
+WAYS = [*(kernel.name for kernel in KERNELS if kernel.usable), "torch"]
 SLOW = ("torch-dct", "scipy")
 
 
@@ -69,20 +72,33 @@ def statistics_of(channels: int, side: int) -> ClassStatistics:
     return gathered
 
 
-def jobs(channels: int, side: int, k: int, batch: int, slow: bool) -> dict[str, Callable[[], object]]:
+def decoder_of(way: str, frequencies: np.ndarray, side: int) -> Decoder:
+    """A decoder that makes images in one of `WAYS`."""
+    os.environ[VARIABLE] = way
+    decoder = Decoder(frequencies, (side, side), "dct", step=0.5)
+    assert decoder.choice.name == way
+    return decoder
+
+
+def jobs(channels: int, side: int, k: int, batch: int, *, all_of_them: bool) -> dict[str, Callable[[], object]]:
     """What is timed, by name."""
     frequencies = choose_frequencies(statistics_of(channels, side), (side, side), k)
     generator = torch.Generator().manual_seed(0)
     masks = torch.randint(CLASSES, (batch,), generator=generator)
     coefficients = torch.randint(-20, 20, (batch, channels, k), generator=generator, dtype=torch.int16)
-    chosen_rows = torch.randperm(batch, generator=generator)
-    decoder = Decoder(frequencies, (side, side), "dct", step=0.5)
-    images = decoder(coefficients[chosen_rows], masks[chosen_rows])
+    chosen = torch.randperm(batch, generator=generator)
+    named: dict[str, Callable[[], object]] = {}
+    for way in WAYS:
+        decoder = decoder_of(way, frequencies, side)
+        named[way] = lambda decoder=decoder: decoder(coefficients[chosen], masks[chosen])
+    if not all_of_them:
+        return named
+    images = named[WAYS[0]]()
     places = torch.from_numpy(frequencies.astype(np.int64))[masks][:, None].expand(-1, channels, -1)
     flat = torch.zeros(batch, channels, side * side)
     spectra = flat.scatter(2, places, coefficients.float() * 0.5).view(batch, channels, side, side)
     mask = flat.scatter(2, places, 1.0).view(spectra.shape)
-    dense = spectra[chosen_rows]
+    dense = spectra[chosen]
     inverse = torch.nn.Linear(side, side, bias=False).requires_grad_(False)
     inverse.weight.copy_(torch.tensor(synthesis_matrix("dct", side)))
 
@@ -90,65 +106,73 @@ def jobs(channels: int, side: int, k: int, batch: int, slow: bool) -> dict[str, 
         return inverse(inverse(ready).transpose(-1, -2)).transpose(-1, -2)
 
     def by_scipy() -> object:
-        return scipy.fft.idctn(dense.numpy(), axes=(2, 3), norm="ortho", workers=2)
+        return scipy.fft.idctn(dense.numpy(), axes=(2, 3), norm="ortho", workers=torch.get_num_threads())
 
-    torch.testing.assert_close(images, products(mask[chosen_rows] * spectra[chosen_rows]), atol=2e-3, rtol=1e-4)
     np.testing.assert_allclose(by_scipy(), images, atol=2e-3)
-    named: dict[str, Callable[[], object]] = {
-        "fredfmt": lambda: decoder(coefficients[chosen_rows], masks[chosen_rows]),
-        "one class": lambda: decoder(coefficients[chosen_rows], 0),
-        "dense": lambda: products(mask[chosen_rows] * spectra[chosen_rows]),
+    return named | {
+        "dense": lambda: products(mask[chosen] * spectra[chosen]),
         "products": lambda: products(dense),
         "copy": lambda: images.clone(),
+        "torch-dct": lambda: torch_dct.idct_2d(dense, norm="ortho"),
+        "scipy": by_scipy,
     }
-    if slow:
-        named["torch-dct"] = lambda: torch_dct.idct_2d(dense, norm="ortho")
-        named["scipy"] = by_scipy
-    return named
 
 
-def rates(channels: int, side: int, k: int, batch: int, *, repeats: int, slow: bool) -> dict[str, float]:
-    """Images a second of each job."""
-    named = jobs(channels, side, k, batch, slow)
-    seconds: dict[str, list[float]] = {name: [] for name in named}
-    for repeat in range(repeats + 1):
+def rates(named: dict[str, Callable[[], object]], batch: int, seconds: float) -> dict[str, float]:
+    """Images per second of each job's fastest turn, in about this many seconds, three turns at least."""
+    fastest = dict.fromkeys(named, float("inf"))
+    turn, start = 0, time.perf_counter()
+    while turn < 4 or time.perf_counter() - start < seconds:
         for name, job in named.items():
-            if name in SLOW and repeat > 4:
+            if name in SLOW and turn > 3:
                 continue
-            start = time.perf_counter()
+            before = time.perf_counter()
             job()
-            if repeat:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: batch / statistics.median(spent) for name, spent in seconds.items()}
+            if turn:
+                fastest[name] = min(fastest[name], time.perf_counter() - before)
+        turn += 1
+    return {name: batch / best for name, best in fastest.items()}
+
+
+def processor() -> str:
+    """The processor's name, as Linux tells it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    told = dict(line.split(":", 1) for line in lines[:40] if ":" in line)
+    known = {key.strip(): value.strip() for key, value in told.items()}
+    name = known.get("model name") or platform.processor() or platform.machine()
+    return f"{name} (family {known['cpu family']}, model {known['model']})" if "cpu family" in known else name
+
+
+def times(way: str, found: dict[str, float], others: list[str]) -> str:
+    """How many times as fast as each of the others."""
+    return " ".join(f"{found[way] / found[other]:.1f}" for other in others)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="the paper's shapes only")
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--quick", action="store_true", help="the paper's three shapes only")
+    parser.add_argument("--sweep", action="store_true", help="the ways alone, at many k")
+    parser.add_argument("--seconds", type=float, default=3, help="for each line")
     arguments = parser.parse_args()
     rows = []
-    for channels, side, k in PAPER if arguments.quick else PAPER + UP_TO_ALL:
-        for batch in (256, 2048, 8192) if side <= 32 else (256, 2048) if side <= 64 else (64, 256):
-            found = rates(channels, side, k, batch, repeats=arguments.repeats, slow=(channels, side, k) in PAPER)
-            row = {"shape": f"{channels}x{side}x{side}", "k": k, "batch": batch}
-            row |= {name: round(rate) for name, rate in found.items()}
-            row |= {
-                f"times {name}": round(found["fredfmt"] / found[name], 2)
-                for name in found
-                if name not in ("fredfmt", "one class")
-            }
-            rows.append(row)
+    shapes = SWEEP if arguments.sweep else [PAPER[0], PAPER[1], PAPER[3]] if arguments.quick else PAPER
+    against = ["torch"] if arguments.sweep else ["dense", "products", "torch", "torch-dct", "scipy", "copy"]
+    if not arguments.json:
+        print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+        print("thousands of images per second; in brackets: times " + ", ".join(against), flush=True)
+    for channels, side, k in shapes:
+        for batch in (
+            (256,) if arguments.sweep else (256, 2048, 8192) if side <= 32 else (256, 2048) if side < 256 else (256,)
+        ):
+            found = rates(jobs(channels, side, k, batch, all_of_them=not arguments.sweep), batch, arguments.seconds)
+            rows.append({"shape": f"{channels}x{side}x{side}", "k": k, "batch": batch, "rates": found})
             if not arguments.json:
-                ratios = "  ".join(f"{name[6:]} x{row[name]:.1f}" for name in row if str(name).startswith("times "))
-                print(
-                    f"{row['shape']:>10} k={k:<6} batch {batch:<5} fredfmt {found['fredfmt']:>11,.0f} images/s"
-                    f"  one class {found['one class']:>11,.0f}   against {ratios}",
-                    flush=True,
-                )
+                ways = "  ".join(f"{way} {found[way] / 1000:,.1f} ({times(way, found, against)})" for way in WAYS)
+                print(f"{rows[-1]['shape']:>10} k={k:<5} batch {batch:<5} {ways}", flush=True)
     if arguments.json:
-        print(json.dumps({"threads": torch.get_num_threads(), "rows": rows}, indent=2))
+        machine = {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+        print(json.dumps({**machine, "rows": rows}, indent=2))
 
 
 if __name__ == "__main__":
