@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fredfmt.codec.kernels import COMPILED, TORCH, VARIABLE, Kernel, forced, kernel_for
 from fredfmt.codec.planes import Planes
@@ -85,19 +86,19 @@ def choose(
 def _times_torch(kernel: Kernel, dense: bool) -> float:
     """How many times as fast as torch the kernel makes small batches of images of one kind."""
     generator = np.random.default_rng(0)
-    shape, matrix = (_SIDE, _SIDE), synthesis_matrix("dct", _SIDE)
+    shape, matrices = (_SIDE, _SIDE), [synthesis_matrix("dct", _SIDE)] * 2
     k = _SIDE * _SIDE if dense else 2 * _SIDE
     coarseness = np.indices(shape).sum(0).ravel() + generator.uniform(0, 5, (_MASKS, _SIDE * _SIDE))
     frequencies = np.argsort(coarseness, axis=1)[:, :k]
-    planes = Planes(frequencies, shape, (matrix, matrix), kernel)
-    torchs = fastest(frequencies, shape, (matrix, matrix), device=torch.device("cpu"), dtype=torch.float32)
+    by_torch = fastest(frequencies, shape, matrices, device=torch.device("cpu"), dtype=torch.float32)
     masks = torch.from_numpy(generator.integers(0, _MASKS, _INSTANCES))
     coefficients = torch.from_numpy(generator.standard_normal((_INSTANCES, _CHANNELS, k), np.float32))
     images = torch.empty(_INSTANCES, _CHANNELS, *shape)
+    ways: list[Callable[[Tensor, Tensor, Tensor], object]] = [by_torch, Planes(frequencies, shape, matrices, kernel)]
     best = [math.inf, math.inf]
     with torch.no_grad(), torch.autocast("cpu", enabled=False):
         for _ in range(_REPEATS):
-            for way, make in enumerate((torchs, planes)):
+            for way, make in enumerate(ways):
                 start = time.perf_counter()
                 make(coefficients, masks, images)
                 best[way] = min(best[way], time.perf_counter() - start)
