@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,9 @@ from fredfmt.model import limits as limits_
 from fredfmt.model.limits import Limits
 
 _MARKS = ("ETag", "Content-MD5", "Digest", "blob_id", "VersionId")
-_TIMEOUT = 30.0
+_TIMEOUT, _DEADLINE = 30.0, 600.0
+_LEAST_RATE = 1000
+"""Bytes per second that a server must send, averaged over as many seconds as it may be silent."""
 _PIECE = 64 << 10
 """Bytes of the smallest part that is asked for."""
 _SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
@@ -50,12 +53,19 @@ def shown(address: str) -> str:
 
 
 class Address:
-    """One file somewhere else. Every failure is one `SourceError`, or `FredFileNotFoundError`, in words."""
+    """One file somewhere else. Every failure is one `SourceError`, or `FredFileNotFoundError`, in words.
+
+    A server must not be silent for longer than ``FREDFMT_TIMEOUT`` seconds (30), must send 1,000 bytes per second or
+    more, and all must be over within ``FREDFMT_DEADLINE`` seconds (600): every request ends by itself in that time, and
+    none begins after it. Redirects to other hosts and ports are followed, not those to another scheme; user, password
+    and query of the address do not go along.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._clock = _Clock()
         with _explained(address):
-            self._system, self._path = _open(address)
+            self._system, self._path = _open(address, self._clock)
 
     def mark(self) -> dict[str, str]:
         """What the server calls the version of the file that is there now; empty if it says nothing of the kind."""
@@ -68,7 +78,7 @@ class Address:
 
     def fetch(self, limits: Limits) -> bytes:
         """The whole file."""
-        guard = _guard(limits.file_bytes)
+        guard = _guard(limits.file_bytes, self._clock)
         with tempfile.TemporaryDirectory(prefix="fredfmt-") as folder:
             path = Path(folder) / "fetched"
             try:
@@ -137,7 +147,30 @@ class Pieces:
         return content[first - start : last - start]
 
 
-def _open(address: str) -> tuple[Any, str]:
+class _Clock:
+    """When a transfer began, and how much came since one last looked whether it is fast enough."""
+
+    def __init__(self) -> None:
+        self.deadline = _seconds("FREDFMT_DEADLINE", _DEADLINE)
+        self._end = time.monotonic() + self.deadline
+        self._window = _seconds("FREDFMT_TIMEOUT", _TIMEOUT)
+        self._since, self._came = time.monotonic(), 0
+
+    def check(self, came: int = 0) -> None:
+        """Raise `_TooSlowError` after the deadline, or where too little came within a window of time."""
+        now = time.monotonic()
+        if now > self._end:
+            raise _TooSlowError(f"all of it within {self.deadline:g} s", "FREDFMT_DEADLINE", "more than that")
+        self._came += came
+        if now - self._since > self._window:
+            rate = self._came / (now - self._since)
+            if came and rate < _LEAST_RATE:
+                expected = f"{_LEAST_RATE:,} bytes/s over {self._window:g} s"
+                raise _TooSlowError(expected, "FREDFMT_TIMEOUT", f"{rate:.0f} bytes/s")
+            self._since, self._came = now, 0
+
+
+def _open(address: str, clock: _Clock) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError:
@@ -147,28 +180,49 @@ def _open(address: str) -> tuple[Any, str]:
     if protocol in ("http", "https"):
         import aiohttp
 
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_timeout(), sock_read=_timeout())
+        silent = _seconds("FREDFMT_TIMEOUT", _TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=clock.deadline, sock_connect=silent, sock_read=silent)
         options = {
-            "client_kwargs": {"timeout": timeout, "trust_env": True},
+            "client_kwargs": {"timeout": timeout, "trust_env": True, "trace_configs": [_watching(clock)]},
             "headers": {"Accept-Encoding": "identity"},
         }
     elif protocol == "hf" and (endpoint := os.environ.get("HF_ENDPOINT")):
         options = {"endpoint": endpoint}
     elif protocol in ("s3", "s3a"):
-        options = {"config_kwargs": {"connect_timeout": _timeout(), "read_timeout": _timeout()}}
+        silent = _seconds("FREDFMT_TIMEOUT", _TIMEOUT)
+        options = {"config_kwargs": {"connect_timeout": silent, "read_timeout": silent}}
     system, path = fsspec.core.url_to_fs(address, skip_instance_cache=True, **options)
     return system, path
 
 
-def _timeout() -> float:
-    """Seconds of silence after which a server is given up: ``FREDFMT_TIMEOUT``, else 30."""
-    said = os.environ.get("FREDFMT_TIMEOUT", "")
+def _watching(clock: _Clock) -> Any:
+    """What aiohttp asks before each request and each redirect."""
+    import aiohttp
+
+    async def begin(session: Any, context: Any, request: Any) -> None:
+        clock.check()
+
+    async def redirect(session: Any, context: Any, request: Any) -> None:
+        headers = request.response.headers
+        to = request.url.join(type(request.url)(headers.get("Location") or headers.get("URI") or ""))
+        if to.scheme != request.url.scheme:
+            raise _OtherSchemeError(request.url.scheme, to.scheme)
+
+    watching = aiohttp.TraceConfig()
+    watching.on_request_start.append(begin)
+    watching.on_request_redirect.append(redirect)
+    return watching
+
+
+def _seconds(variable: str, default: float) -> float:
+    """Seconds that a variable of the environment says, or the default."""
+    said = os.environ.get(variable, "")
     try:
-        seconds = float(said or _TIMEOUT)
+        seconds = float(said or default)
         if not 0 < seconds < float("inf"):
             raise ValueError
     except ValueError:
-        raise ArgumentError("unusable", where="FREDFMT_TIMEOUT", expected="seconds above 0", found=said) from None
+        raise ArgumentError("unusable", where=variable, expected="seconds above 0", found=said) from None
     return seconds
 
 
@@ -176,8 +230,19 @@ class _TooMuch(Exception):
     """More is coming than the limits allow."""
 
 
-def _guard(most: int) -> Any:
-    """A callback of fsspec that stops a transfer beyond ``most`` bytes; its ``most`` is what was announced or came."""
+class _TooSlowError(Exception):
+    """The server takes longer than it may: what was expected, the variable that says so, what was found."""
+
+
+class _OtherSchemeError(Exception):
+    """A redirect from one scheme to another."""
+
+
+def _guard(most: int, clock: _Clock) -> Any:
+    """A callback of fsspec that stops a transfer beyond ``most`` bytes, or a slow one.
+
+    Its ``most`` is what was announced or came.
+    """
     from fsspec.callbacks import Callback
 
     class Guard(Callback):  # type: ignore[misc,unused-ignore]  # fsspec is not typed
@@ -190,6 +255,7 @@ def _guard(most: int) -> Any:
 
         def relative_update(self, inc: int = 1) -> None:
             super().relative_update(inc)
+            clock.check(inc)
             self.most = max(self.most, self.value)
             self._check()
 
@@ -213,8 +279,24 @@ def _explained(address: str) -> Iterator[None]:
 
 def _explanation(address: str, error: BaseException) -> FredError:
     protocol = address.split("://", 1)[0].lower()
-    while error.__cause__ is not None:
+    while error.__cause__ is not None and not isinstance(error, TimeoutError):
         error = error.__cause__
+    if isinstance(error, _TooSlowError):
+        expected, variable, found = error.args
+        return SourceError(
+            "the server is too slow",
+            expected=expected,
+            found=found,
+            hint=f"Try again, or set {variable} higher",
+        )
+    if isinstance(error, _OtherSchemeError):
+        here, there = error.args
+        return SourceError(
+            "the server leads to another scheme",
+            expected=f"{here}:// all the way",
+            found=f"{there}://",
+            hint=f"If you trust it, use the {there}:// address itself",
+        )
     text = " ".join(str(error).split()).replace(address, shown(address))
     text = _URL.sub(lambda found: shown(found[0]), text) or "no more words"  # where it was redirected to, say
     found = f"{type(error).__name__}: {text}"
@@ -232,10 +314,11 @@ def _explanation(address: str, error: BaseException) -> FredError:
     if isinstance(status, int):
         return SourceError("the server answered with an error", found=found, hint="Try again later")
     if isinstance(error, TimeoutError):
+        silent, deadline = _seconds("FREDFMT_TIMEOUT", _TIMEOUT), _seconds("FREDFMT_DEADLINE", _DEADLINE)
         return SourceError(
-            "the server went silent",
-            expected=f"something within {_timeout():g} s",
-            hint="Try again, or set FREDFMT_TIMEOUT to more seconds",
+            "the server went silent or is too slow",
+            expected=f"something within {silent:g} s, and all of it within {deadline:g} s",
+            hint="Try again, or set FREDFMT_TIMEOUT or FREDFMT_DEADLINE to more seconds",
         )
     if isinstance(error, ValueError) and "rotocol" in text:
         return SourceError("no such kind of address", found=found, hint="https://, s3:// and hf:// are known")

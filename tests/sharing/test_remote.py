@@ -2,14 +2,20 @@
 
 import gzip
 import hashlib
+import json
+import os
+import stat
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small import make
 from typer.testing import CliRunner
+from web import Site
 
 from fredfmt import (
     ArgumentError,
@@ -276,14 +282,158 @@ def test_a_web_page_is_told_for_what_it_is(site):
         load(site.put("x.fred", b"\n<!DOCTYPE html><title>Log in</title>"))
 
 
-def test_the_cache_can_be_off_and_says_when_it_cannot_be_written(site, data, content, tmp_path, monkeypatch):
+def test_the_cache_can_be_off_and_warns_when_it_cannot_be_written(site, data, content, tmp_path, monkeypatch, caplog):
     address = site.put("x.fred", content)
     monkeypatch.setenv("FREDFMT_CACHE", "none")
     assert load(address) == data
     (tmp_path / "file").touch()
     monkeypatch.setenv("FREDFMT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(SourceError, match="FREDFMT_CACHE"):
+    assert load(address) == data
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "FREDFMT_CACHE" in caplog.text
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o277])
+def test_the_cache_is_for_the_user_alone(site, data, content, cache, umask):
+    before = os.umask(umask)
+    try:
+        assert load(site.put("x.fred", content)) == data
+    finally:
+        os.umask(before)
+    for folder in (cache, cache / "files", cache / "addresses"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((cache / "key").stat().st_mode) == 0o600
+    (cache / "files").chmod(0o777)
+    assert load(site.put("x.fred", content)) == data
+    assert stat.S_IMODE((cache / "files").stat().st_mode) == 0o700
+
+
+def planted(cache, address, other_address):
+    """Records that make an address stand for another file that is in the cache, its SHA-256 right."""
+    from fredfmt.storage.cache import _record
+
+    path = _record(cache, address)
+    record = json.loads(path.read_bytes())
+    others = json.loads(_record(cache, other_address).read_bytes())
+    yield path, {**record, "file": others["file"]}
+    yield path, {**others, "mark": record["mark"]}
+    yield path, others
+    yield path, {name: value for name, value in record.items() if name != "seal"} | {"file": others["file"]}
+    yield path, {**record, "file": others["file"], "seal": None}
+
+
+def test_a_planted_record_never_makes_an_address_stand_for_another_file(site, data, content, cache, tmp_path):
+    other = make(seed=6)
+    save(other, tmp_path / "other.fred")
+    address, there = site.put("x.fred", content), site.put("y.fred", (tmp_path / "other.fred").read_bytes())
+    for expected in (None, digest(data), digest(other)):
         load(address)
+        load(there)
+        for path, record in list(planted(cache, address, there)):
+            path.write_text(json.dumps(record))
+            if expected == digest(other):
+                with pytest.raises(IntegrityError, match="not the data set that was asked for"):
+                    load(address, expected_digest=expected)
+            else:
+                assert load(address, expected_digest=expected) == data
+
+
+def test_a_cache_of_another_key_is_not_believed(site, data, content, cache):
+    address = site.put("x.fred", content)
+    load(address)
+    (cache / "key").write_bytes(bytes(32))
+    site.forget()
+    assert load(address) == data
+    assert site.requests("GET") != []
+
+
+@pytest.mark.parametrize("kind", ["owner", "link"])
+def test_a_cache_of_somebody_else_is_neither_read_nor_written(site, data, content, cache, monkeypatch, caplog, kind):
+    address = site.put("x.fred", content)
+    load(address)
+    if kind == "owner":
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    else:
+        (cache / "files").rename(cache / "elsewhere")
+        (cache / "files").symlink_to("elsewhere")
+    site.forget()
+    assert load(address) == data
+    assert site.requests("GET") != []
+    assert "belongs to somebody else or is a link" in caplog.text
+
+
+def dripping(interval, size):
+    """A body that comes in pieces of so many bytes, some seconds apart, and never ends."""
+    return lambda method: (200, {"Content-Length": 100_000, "ETag": '"1"'}, (interval, size))
+
+
+def test_a_server_slower_than_the_least_rate_is_given_up(site, cache):
+    address = site.put_answer("x.fred", dripping(0.05, 1))
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"too slow; expected 1,000 bytes/s over 0\.5 s, found \d+ bytes/s"):
+        load(address)
+    assert time.monotonic() - started < 5
+    assert kept(cache) == []
+
+
+def test_a_server_that_does_not_come_to_an_end_is_given_up(site, cache, monkeypatch):
+    monkeypatch.setenv("FREDFMT_DEADLINE", "0.7")
+    address = site.put_answer("x.fred", dripping(0.05, 100))
+    started = time.monotonic()
+    for read in (load, load_metadata):
+        with pytest.raises(SourceError, match=r"within 0\.7 s.*FREDFMT_DEADLINE"):
+            read(address)
+    assert time.monotonic() - started < 8
+    assert kept(cache) == []
+
+
+def test_headers_that_drip_are_given_up(site, monkeypatch):
+    monkeypatch.setenv("FREDFMT_DEADLINE", "0.7")
+    address = site.put("x.fred", b"", "drip")
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="FREDFMT_DEADLINE"):
+        load(address)
+    assert time.monotonic() - started < 8
+
+
+def test_a_redirect_to_another_scheme_is_not_followed(site):
+    for there in ("https://127.0.0.1:1/x.fred", "ftp://127.0.0.1:1/x.fred", "file:///etc/passwd"):
+        answer = 302, {"Location": there, "Content-Length": 0}, b""
+        address = site.put_answer("x.fred", lambda method, answer=answer: answer)
+        for read in (load, load_metadata):
+            with pytest.raises(SourceError, match="leads to another scheme; expected http:// all the way"):
+                read(address)
+
+
+def test_no_secret_goes_along_to_another_server(site, data, content):
+    other = Site()
+    try:
+        answer = 302, {"Location": other.put("x.fred", content), "Content-Length": 0}, b""
+        address = site.put_answer("x.fred", lambda method: answer).replace("://", "://user:SECRET@")
+        assert load(f"{address}?key=SECRET") == data
+        assert any("Authorization" in asked for asked in site.headers)
+        assert other.headers
+        for asked in other.headers:
+            assert not {"Authorization", "Cookie", "Referer"} & set(asked)
+            assert "SECRET" not in str(asked)
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("letter", "\x1b\x07\r\n\x85\x9b\u202e\u2066\u2028\x7f")
+def test_what_steers_a_terminal_is_escaped_in_errors_and_json(tmp_path, data, letter):
+    path = tmp_path / f"a{letter}b.fred"
+    for wrong in (path, f"https://127.0.0.1:1/a{letter}b.fred"):
+        with pytest.raises(FredError) as caught:
+            load(wrong)
+        assert letter not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    save(replace(data, metadata=replace(data.metadata, license=f"a{letter}b")), path)
+    for words in (["inspect", str(path), "--json"], ["validate", str(path), "--json"]):
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0
+        assert letter == "\n" or letter not in result.stdout
+    assert json.loads(result.stdout)[0]["file"] == str(path)
 
 
 def test_the_default_cache_is_the_users(monkeypatch, tmp_path):
@@ -335,8 +485,6 @@ def test_the_metadata_alone_from_a_server_without_ranges(site, large):
 
 
 def test_long_metadata_take_a_second_request(site, data, tmp_path):
-    from dataclasses import replace
-
     long = replace(data, metadata=replace(data.metadata, ext={"notes": "odd " * 50_000}))
     save(long, tmp_path / "long.fred")
     address = site.put("x.fred", (tmp_path / "long.fred").read_bytes(), "ranges")

@@ -13,6 +13,7 @@ class Site:
     def __init__(self):
         self.files = {}
         self.manners = {}
+        self.headers = []
         self.asked = []
         self.sent = 0
         self.released = threading.Event()
@@ -22,7 +23,10 @@ class Site:
         self._thread.start()
 
     def put(self, name, content, *manners):
-        """Serve ``content``; manners: ranges, no-etag, cut, short, flip, redirect, silent, slow, endless, 403, 500."""
+        """Serve ``content``.
+
+        Manners: ranges, no-etag, cut, short, flip, redirect, silent, slow, drip, endless, 403, 500.
+        """
         self.files[name] = content
         self.manners[name] = set(manners)
         return f"{self.address}/{name}"
@@ -61,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, body):
         site, name = self.site, self.path.lstrip("/").partition("?")[0]
+        site.headers.append(dict(self.headers))
         site.asked.append((self.command, name, self.headers.get("Range")))
         manners = site.manners.get(name, set())
         if name not in site.files:
@@ -75,6 +80,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", f"/{site.files[name].decode()}")
             self.send_header("Content-Length", "0")
             return self.end_headers()
+        if "drip" in manners:
+            for letter in b"HTTP/1.0 200 OK\r\nX-Long: " + b"x" * 400:
+                if not self.write(bytes([letter])) or site.released.wait(0.05):
+                    break
+            return None
         if "silent" in manners and body:
             site.released.wait(20)
             return None
@@ -116,7 +126,10 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Connection": "close", **headers}.items():
             self.send_header(name, str(value))
         self.end_headers()
-        if body:
+        if body and isinstance(content, tuple):  # seconds between pieces, and their size
+            while self.write(bytes(content[1])) and not self.site.released.wait(content[0]):
+                pass
+        elif body:
             self.write(content)
 
     def pour(self, body):
