@@ -265,15 +265,11 @@ def _bounded(array: NDArray[Any], name: str, step: float) -> None:
 
 
 def _indices(array: NDArray[Any], name: str, length: int, bound: int, rule: str) -> NDArray[Any]:
-    """Whole numbers below ``bound`` in the narrowest unsigned dtype that holds them."""
-    if array.dtype.kind not in "iu" or array.shape != (length,):
-        raise FormatError(
-            "wrong dtype or shape",
-            where=name,
-            expected=f"({length},) integers",
-            found=f"{array.shape} {array.dtype}",
-            rule="FRED-202",
-        )
+    """Integers below ``bound`` in the narrowest unsigned dtype that holds them."""
+    if array.dtype.kind not in "iu":
+        raise FormatError("wrong dtype", where=name, expected="integers", found=array.dtype, rule="FRED-203")
+    if array.shape != (length,):
+        raise FormatError("wrong shape", where=name, expected=f"({length},)", found=array.shape, rule="FRED-202")
     if array.min() < 0 or array.max() >= bound:
         raise FormatError(
             "out of range",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,11 @@ _NESTING[list(b"[{")], _NESTING[list(b"]}")] = 1, -1
 def canonical(value: Any) -> bytes:
     """Serialise ``value`` as RFC 8785 does: sorted keys, no blanks, the shortest numbers, UTF-8.
 
-    Raises `FormatError` for what JSON cannot hold: NaN, infinities, whole numbers beyond 2**53 - 1, half a surrogate
-    pair, other types.
+    Raises `FormatError` for what JSON cannot hold: NaN, infinities, integers beyond 2**53 - 1, half a surrogate pair,
+    other types.
+
+    >>> canonical({"b": 1.0, "a": [True, None, 1e-7]})
+    b'{"a":[true,null,1e-7],"b":1}'
     """
     try:
         return _text(value).encode()
@@ -35,7 +39,7 @@ def _text(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, int):
         if abs(value) > LARGEST_INTEGER:
-            raise FormatError("a whole number is too large for JSON", expected="at most 2**53 - 1", found=value)
+            raise FormatError("an integer is too large for JSON", expected="at most 2**53 - 1", found=value)
         return str(value)
     if isinstance(value, float):
         return _number(value)
@@ -71,10 +75,13 @@ def _number(value: float) -> str:
 
 
 def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
-    """Read one canonical JSON document.
+    """Read one canonical JSON document, within the limits of a metadata document.
 
     Raises `LimitError` for one that is too long or too deep and `FormatError` for one that is not valid JSON, repeats a
     key, holds NaN or an infinity, or is not in its canonical spelling.
+
+    >>> parse(b'{"k":49,"step":0.5}')
+    {'k': 49, 'step': 0.5}
     """
     limits_.check(len(content), limits.json_bytes, "a JSON document", name="json_bytes")
     limits_.check(_depth(content), limits.json_depth, "the nesting of a JSON document", name="json_depth")
@@ -94,8 +101,41 @@ def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
     return value
 
 
+def parse_node(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
+    """Read one document of a Zarr hierarchy, which may hold a metadata document: the same with room around that."""
+    wider = replace(limits, json_bytes=limits.json_bytes + limits_.ROOM, json_depth=limits.json_depth + limits_.LEVELS)
+    return parse(content, limits=wider)
+
+
+def check_document(document: Any, *, limits: limits_.Limits = limits_.DEFAULT) -> None:
+    """Raise `LimitError` unless the limits allow a metadata document, wherever it is stored, and `FormatError` for what
+    JSON cannot hold."""
+    content = canonical(document)
+    limits_.check(len(content), limits.json_bytes, "the metadata document", name="json_bytes")
+    limits_.check(_depth(content), limits.json_depth, "the nesting of the metadata document", name="json_depth")
+
+
+def difference(found: Any, expected: Any, at: str = "") -> tuple[str, Any, Any] | None:
+    """The first place where two JSON values differ and what is there in each; None where they are the same document.
+
+    Unlike ``==`` this tells True from 1, and an absent field from one that is null (both are shown as None).
+
+    >>> difference({"a": {"b": True}}, {"a": {"b": 1}})
+    ('a.b', True, 1)
+    """
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in sorted({*found, *expected}):
+            place = f"{at}.{key}" if at else key
+            if (key in found) != (key in expected):
+                return place, found.get(key), expected.get(key)
+            if (deeper := difference(found[key], expected[key], place)) is not None:
+                return deeper
+        return None
+    return None if canonical(found) == canonical(expected) else (at, found, expected)
+
+
 def _integer(text: str) -> int | float:
-    """A whole number, or the float that JSON means where a float cannot count that far."""
+    """An integer, or the float that JSON means where a float cannot count that far."""
     value = int(text)
     return value if abs(value) <= LARGEST_INTEGER else float(text)
 

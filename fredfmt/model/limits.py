@@ -16,9 +16,9 @@ class Limits:
     entries: int = 4096
     """Entries of the archive, files of the directory, or objects of the HDF5 file."""
     json_bytes: int = 1 << 20
-    """Size of one JSON document."""
+    """Size of the metadata document. A document of a Zarr hierarchy, which may hold it, may have `ROOM` bytes more."""
     json_depth: int = 16
-    """Nesting of one JSON document."""
+    """Nesting of the metadata document. A document of a Zarr hierarchy may be nested `LEVELS` deeper."""
     axis: int = 2**31 - 1
     """Length of one axis of an array."""
     spatial_size: int = 1 << 24
@@ -30,6 +30,9 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+ROOM, LEVELS = 64 << 10, 2
+"""Bytes and levels that a document of a Zarr hierarchy may have beyond the metadata document."""
 
 
 def check(value: int, limit: int, what: str, *, where: str = "", name: str) -> None:
@@ -43,3 +46,8 @@ def check(value: int, limit: int, what: str, *, where: str = "", name: str) -> N
             hint=f"If you trust the file, raise Limits({name}=...)",
             rule="FRED-303",
         )
+
+
+def check_document(size: int, limits: Limits, *, where: str = "") -> None:
+    """Raise `LimitError` when a document of a Zarr hierarchy is larger than the limits allow."""
+    check(size, limits.json_bytes + ROOM, "a JSON document", where=where, name="json_bytes")

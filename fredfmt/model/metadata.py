@@ -239,7 +239,10 @@ class Metadata:
             with check():
                 if missing := sorted(_REQUIRED - set(document)):
                     raise FormatError("fields are missing", expected=", ".join(missing), rule="FRED-112")
-            for name in sorted(set(document) - {"format", "version", "integrity"}):
+            if "counts" in document:
+                with check(), located("counts"):
+                    _check_counts(document["counts"])
+            for name in sorted(set(document) - _ADDED):
                 with check(), located(name):
                     if name in known:
                         read[name] = _reader(name)(document[name])
@@ -249,12 +252,14 @@ class Metadata:
             return cls(**read)
 
 
+_ADDED = frozenset({"format", "version", "integrity", "counts"})
+"""Fields of the document that a container adds."""
 _REQUIRED = frozenset({"spatial_shape", "channels", "classes", "transform", "quantization"})
 
 
 def _check_extensions(extensions: Json) -> None:
     """Raise `FormatError` for what would not be read back as an extension."""
-    taken = {entry.name for entry in fields(Metadata)} | {"format", "version", "integrity"}
+    taken = {entry.name for entry in fields(Metadata)} | _ADDED
     for name, value in extensions.items():
         if name in taken or not isinstance(value, Mapping) or value.get("must_understand") is not False:
             raise FormatError(
@@ -276,6 +281,15 @@ def _extension(value: Any, version: str) -> dict[str, Any]:
             rule="FRED-114",
         )
     return value
+
+
+def _check_counts(value: Any) -> None:
+    """Check the form of the field ``counts``, which stands for arrays and is read with them."""
+    counted = _fields(value, {"labels", "mask_of"}, set())
+    if any(count < 0 for part in counted.values() for count in several(integer, part)):
+        raise FormatError("a count is negative", expected="integers of at least 0", rule="FRED-122")
+    if not counted:
+        raise FormatError("counts nothing", expected="labels, mask_of or both", rule="FRED-122")
 
 
 def _fields(value: Any, known: set[str], required: set[str]) -> Json:

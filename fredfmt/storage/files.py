@@ -18,7 +18,8 @@ from fredfmt.model.selection import Classes, of_classes
 from fredfmt.storage import cache
 from fredfmt.storage.addresses import Address, NoPiecesError, Pieces, is_address, shown, unchanged
 from fredfmt.storage.containers import archive, directory, hdf5, hierarchy
-from fredfmt.storage.containers.package import Package, check_declared, pack, unpack, unpack_classes
+from fredfmt.storage.containers.encoding import as_archive, as_folder, as_hdf5
+from fredfmt.storage.containers.package import Package, check_declared, unpack, unpack_classes
 from fredfmt.storage.partials import status_of
 from fredfmt.storage.writing import check_target, replace_directory, replacing
 
@@ -137,6 +138,8 @@ def save(data: FreDData, path: str | os.PathLike[str], *, limits: Limits = limit
         data set.
     AccessError
         For what the operating system refuses: no room, no permission, too long a name. Nothing was changed.
+    LimitError
+        For a data set that `load` with the same limits would refuse.
     """
     expect_data(data)
     path = Path(path)
@@ -144,7 +147,7 @@ def save(data: FreDData, path: str | os.PathLike[str], *, limits: Limits = limit
     check_target(path, data_set=container == ".fred.zarr")
     if container == ".fred.zarr":
         with located(path):
-            entries = hierarchy.encode(pack(data))
+            entries = as_folder(data)
             size = sum(map(len, entries.values()))
             limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")
             check_declared(hierarchy.decode(entries, size, limits=limits), limits=limits)
@@ -175,7 +178,7 @@ def digest(file: File | FreDData) -> str:
 def packed_size(data: FreDData, container: str = ".fred") -> int:
     """Bytes of the file that `save` would write, without writing it."""
     if container == ".fred.zarr":
-        return sum(map(len, hierarchy.encode(pack(data)).values()))
+        return sum(map(len, as_folder(data).values()))
     return len(_encode(data, container))
 
 
@@ -274,8 +277,7 @@ def _check_beginning(content: bytes, size: int) -> None:
 
 
 def _encode(data: FreDData, container: str) -> bytes:
-    package = pack(data)
-    return hdf5.encode(package) if container == ".fred.h5" else archive.pack(hierarchy.encode(package))
+    return (as_hdf5 if container == ".fred.h5" else as_archive)(data)
 
 
 def container_of(path: Path) -> str:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import io
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
 
-from fredfmt.model.data import FreDData
-from fredfmt.storage.containers import archive, hierarchy
-from fredfmt.storage.containers.package import pack
+from fredfmt.model.data import ARRAYS, FreDData
+from fredfmt.storage.addresses import is_address
+from fredfmt.storage.containers import archive, hdf5
+from fredfmt.storage.containers.encoding import as_archive
+from fredfmt.storage.files import fetch_verified
+
+_METADATA = "metadata"
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Bytes of a ``.fred`` file by what they hold, and the size of the same in other units."""
+    """Bytes of a file by what they hold, and the size of the same in other units."""
 
     coefficients: int
     frequencies: int
     labels: int
-    """Labels, and which instance uses which mask where that differs."""
+    """Labels, and which instance uses which mask where that differs; 0 where the metadata count them."""
     base: int
     metadata: int
-    """The metadata document."""
+    """The metadata document and those that describe the arrays, deflated where the file has them so."""
     container: int
-    """ZIP headers and the documents that describe the arrays."""
+    """Headers and directories of the container."""
     classes: int
     scalars_per_class: float
-    """Stored coefficients a class, over channels: the unit of the paper's budget."""
+    """Stored coefficients per class, over channels: the unit of the paper's budget."""
     scalars_per_image: int
     """Values of one decoded image."""
     instances: int
@@ -38,29 +46,41 @@ class Ledger:
 
     @property
     def bits_per_class(self) -> float:
-        """Bits of the whole file a class."""
+        """Bits of the whole file per class."""
         return 8 * self.total / self.classes
 
     @property
     def ipc(self) -> float:
-        """Images a class that hold as many scalars as the coefficients do (FreD's budget)."""
+        """Images per class that hold as many scalars as the coefficients do (FreD's budget)."""
         return self.scalars_per_class / self.scalars_per_image
 
     @property
     def instances_per_class(self) -> float:
-        """Decoded images a class."""
+        """Decoded images per class."""
         return self.instances / self.classes
 
 
-def ledger(data: FreDData) -> Ledger:
-    """The ledger of the ``.fred`` file that `fredfmt.save` writes for ``data``, to the byte."""
-    entries = hierarchy.encode(pack(data))
-    held = dict.fromkeys(("coefficients", "frequencies", "labels", "mask_of", "base"), 0)
-    for name, content in entries.items():
-        owner, _, rest = name.partition("/")
-        if rest.startswith("c/"):
-            held[owner] += len(content)
-    metadata = len(entries[hierarchy.ROOT])
+def ledger(data: FreDData, *, file: str | os.PathLike[str] | None = None) -> Ledger:
+    """Where the bytes of a data set go.
+
+    Parameters
+    ----------
+    data
+        The data set.
+    file
+        The file that it was loaded from, in any container: a path or an address. Its sizes are read and nothing is
+        compressed. None: the sizes are those of the ``.fred`` file that `fredfmt.save` writes, to the byte.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.linspace(0, 1, 4 * 6 * 5, dtype=np.float32).reshape(4, 1, 6, 5)
+    >>> account = fredfmt.ledger(fredfmt.encode(images, [0, 0, 1, 1], k=7, step=0.25))
+    >>> account.labels, account.instances_per_class, round(account.ipc, 2)
+    (0, 2.0, 0.47)
+    """
+    sizes, total = _sizes_in(io.BytesIO(as_archive(data))) if file is None else _sizes_of(file)
+    held = dict.fromkeys((*ARRAYS, _METADATA), 0)
+    for name, size in sizes.items():
+        held[_METADATA if name.endswith(archive.ROOT) else name.split("/")[0]] += size
     classes = len(data.metadata.classes)
     image = data.metadata.channels
     for length in data.metadata.spatial_shape:
@@ -70,8 +90,8 @@ def ledger(data: FreDData) -> Ledger:
         frequencies=held["frequencies"],
         labels=held["labels"] + held["mask_of"],
         base=held["base"],
-        metadata=metadata,
-        container=len(archive.pack(entries)) - sum(held.values()) - metadata,
+        metadata=held["metadata"],
+        container=total - sum(held.values()),
         classes=classes,
         scalars_per_class=data.coefficients.size / classes,
         scalars_per_image=image,
@@ -83,3 +103,28 @@ def ledger(data: FreDData) -> Ledger:
 def without_results(data: FreDData) -> FreDData:
     """The same data without recorded results, whose bytes are no part of what networks are trained on."""
     return replace(data, metadata=replace(data.metadata, results=()))
+
+
+def _sizes_of(file: str | os.PathLike[str]) -> tuple[dict[str, int], int]:
+    """The bytes of each part of a file that was loaded before, by the part's name, and of the whole file."""
+    if isinstance(file, str) and is_address(file):
+        return _sizes_in(io.BytesIO(fetch_verified(file)[0]))
+    path = Path(file)
+    if path.is_dir():
+        sizes = {part.relative_to(path).as_posix(): part.stat().st_size for part in path.rglob("*") if part.is_file()}
+        return sizes, sum(sizes.values())
+    with open(path, "rb") as stream:
+        return _sizes_in(stream)
+
+
+def _sizes_in(stream: IO[bytes]) -> tuple[dict[str, int], int]:
+    total = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    if stream.read(len(hdf5.MAGIC)) == hdf5.MAGIC:
+        return hdf5.stored_sizes(stream), total
+
+    def read(first: int, last: int) -> bytes:
+        stream.seek(first)
+        return stream.read(last - first)
+
+    return archive.Parts(read, total).stored_sizes, total

@@ -21,10 +21,10 @@ Level: TypeAlias = Literal["metadata", "structure", "integrity", "values"]
 Severity: TypeAlias = Literal["error", "warning"]
 
 _LEVELS: Mapping[Level, str] = {
-    "metadata": "101 110 111 112 113 114 115 116 117 118 119 120 121",
-    "structure": "201 202 203 204 205 206 207 208 209 210 211 303 400 401 402 403 404 410 501 502 503 505"
+    "metadata": "101 110 111 112 113 114 115 116 117 118 119 120 121 122",
+    "structure": "201 202 203 204 205 206 207 208 209 210 211 212 213 303 400 401 402 403 404 410 501 502 503 505"
     " 602 603 604 605",
-    "integrity": "405 504 601 701 702 703",
+    "integrity": "405 406 407 504 601 701 702 703",
     "values": "301",
 }
 _WARNINGS: Mapping[Level, str] = {"metadata": "901 902 903 904", "structure": "905 906"}

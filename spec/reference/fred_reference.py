@@ -14,6 +14,7 @@ NAME = rb"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*"
 AXES = {"coefficients": ["instance", "channel", "frequency"], "frequencies": ["mask", "frequency"]}
 AXES |= {"labels": ["instance", "class"], "mask_of": ["instance"], "base": ["mask", "channel", "frequency"]}
 INDEX, FLOATS = ("uint8", "uint16", "uint32"), ("float16", "float32")
+OURS = {"format", "version", "integrity", "counts"}
 KEPT = {"uniform": INDEX[1:], "float16": FLOATS[:1], "float32": FLOATS[1:]}
 NUMBER, OPTIONAL = (int, float), {"step", "error_max", "error_rms", "images", "source"}
 FORM = {"format": str, "version": str, "spatial_shape": [int], "channels": int, "classes": [str], "transform": str}
@@ -51,10 +52,14 @@ def spell(value):
     return re.sub(r"e([+-])0*", r"e\1", repr(value))
 
 
-def read_json(content):
+def depth(content):
     outside = re.sub(rb'"[^"]*"', b"", re.sub(rb"\\.", b"", content, flags=re.DOTALL))
-    depth = np.cumsum([{91: 1, 123: 1, 93: -1, 125: -1}.get(byte, 0) for byte in outside] or [0])
-    need(len(content) <= 2**20 and depth.max() <= 16, "FRED-303")
+    steps = [{91: 1, 123: 1, 93: -1, 125: -1}.get(byte, 0) for byte in outside]
+    return np.cumsum(steps or [0]).max()
+
+
+def read_json(content):
+    need(len(content) <= 2**20 + 2**16 and depth(content) <= 18, "FRED-303")
     value = json.loads(content.decode(), parse_int=lambda t: int(t) if abs(int(t)) < 2**53 else float(t))
     need(spell(value).encode() == content, "FRED-101")
     return value
@@ -62,25 +67,42 @@ def read_json(content):
 
 def read_archive(content):
     need(content[:4] == b"PK\x03\x04", "FRED-400")
-    entries, directory, at, last = {}, b"", 0, (False, b"")
+    entries, directory, at, last, compact = {}, b"", 0, (False, b""), False
     while content[at : at + 4] == b"PK\x03\x04":
         need(len(entries) < 4096, "FRED-303")
         need(at + 30 <= len(content), "FRED-401")
-        *fixed, crc, stored, size, length, extra = struct.unpack("<5H3I2H", content[at + 4 : at + 30])
+        fixed = struct.unpack("<5H3I2H", content[at + 4 : at + 30])
+        version, flags, method, time, date, crc, stored, size, length, extra = fixed
         name = content[at + 30 : at + 30 + length]
         need(len(name) == length <= 255 and re.fullmatch(NAME, name), "FRED-403")
-        need(fixed == [20, 0, 0, 0, 33] and stored == size and extra == 0, "FRED-404")
+        need((version, flags, time, date, extra) == (20, 0, 0, 33, 0), "FRED-404")
+        need((method == 0 and stored == size) or (method == 8 and name == b"zarr.json"), "FRED-404")
         need(last < (last := (name != b"zarr.json", name)), "FRED-402")
-        body = content[at + 30 + length : at + 30 + length + size]
-        need(len(body) == size, "FRED-401")
+        body = content[at + 30 + length : at + 30 + length + stored]
+        need(len(body) == stored, "FRED-401")
+        directory += struct.pack("<4sH", b"PK\1\2", 0x314) + content[at + 4 : at + 30]
+        directory += struct.pack("<3H2I", 0, 0, 0, 0x81A40000, at) + name
+        at += 30 + length + stored
+        if method:
+            need(size <= 2**20 + 2**16, "FRED-303")
+            body, compact = inflate(body, size), True
         need(zlib.crc32(body) == crc, "FRED-405")
-        fields = (0x314, 20, 0, 0, 0, 33, crc, size, size, len(name), 0, 0, 0, 0, 0x81A40000, at)
-        directory += struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *fields) + name
         entries[name.decode()] = body
-        at += 30 + length + size
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, len(entries), len(entries), len(directory), at, 0)
-    need(content[at:] == directory + end, "FRED-401")
+    counts = (len(entries), len(entries), len(directory), at, 4 * compact)
+    end = directory + struct.pack("<4s2H2H2IH", b"PK\5\6", 0, 0, *counts)
+    need(content[at : at + len(end)] == end and len(content) == at + len(end) + 4 * compact, "FRED-401")
+    need(not compact or zlib.crc32(content[:-4]).to_bytes(4, "little") == content[-4:], "FRED-407")
     return entries
+
+
+def inflate(body, size):
+    inflater = zlib.decompressobj(-15)
+    try:
+        content = inflater.decompress(body, size + 1)
+    except zlib.error:
+        raise ValueError("FRED-406") from None
+    need(len(content) == size and inflater.eof and not inflater.unused_data, "FRED-406")
+    return content
 
 
 def crc32c(data, crc=0xFFFFFFFF):
@@ -89,11 +111,13 @@ def crc32c(data, crc=0xFFFFFFFF):
     return crc ^ 0xFFFFFFFF
 
 
-def read_array(name, entries, budget):
-    document = read_json(entries.get(f"{name}/zarr.json", b"null"))
+def read_array(name, entries, documents, budget):
+    own = None if documents is not None else f"{name}/zarr.json"
+    document = read_json(entries.get(own, b"null")) if own else documents.get(name)
     need(isinstance(document, dict) and {"shape", "data_type"} <= set(document), "FRED-502")
     shape, dtype = document["shape"], document["data_type"]
     types = {"labels": INDEX + FLOATS, "mask_of": INDEX, "frequencies": INDEX[1:]}.get(name, INDEX[1:] + FLOATS)
+    need(isinstance(shape, list), "FRED-502")
     need(dtype in types, "FRED-203")
     axes = AXES[name][: len(shape) if name == "labels" else None]
     need(fits(shape, [int]) and len(shape) == len(axes) > 0 and min(shape) > 0, "FRED-202")
@@ -107,19 +131,20 @@ def read_array(name, entries, budget):
     keys = {"configuration": {"separator": "/"}, "name": "default"}
     wanted = {"chunk_grid": grid, "chunk_key_encoding": keys, "codecs": codecs, "data_type": dtype, "fill_value": 0}
     wanted |= {"dimension_names": axes, "node_type": "array", "shape": shape, "zarr_format": 3}
-    need(document == wanted, "FRED-502")
+    need(spell(document) == spell(wanted), "FRED-502")
     budget[0] -= math.prod(shape) * size
     starts = range(0, shape[0], rows)
     need(max(shape) < 2**31 and budget[0] >= 0 and len(starts) <= 4096, "FRED-303")
     keys = ["/".join((name, "c", str(i), *"0" * (len(shape) - 1))) for i in range(len(starts))]
-    need({key for key in entries if key.startswith(f"{name}/")} == {*keys, f"{name}/zarr.json"}, "FRED-503")
+    need({key for key in entries if key.split("/")[0] == name} == {*keys, own} - {None}, "FRED-503")
     array = np.empty(shape, dtype)
     for key, start in zip(keys, starts):
         frame, crc = entries[key][:-4], entries[key][-4:]
         need(len(frame) >= 16 and crc32c(frame).to_bytes(4, "little") == crc, "FRED-504")
         chunk = np.empty([rows, *shape[1:]][:: -1 if three else 1], np.dtype(dtype).newbyteorder("<"))
-        typesize, nbytes, block, stored = struct.unpack("<3xB3I", frame[:16])
-        need((typesize, nbytes, stored) == (size, chunk.nbytes, len(frame)) and block <= nbytes, "FRED-505")
+        *kind, flags, typesize, nbytes, block, stored = struct.unpack("<4B3I", frame[:16])
+        need(kind == [2, 1] and flags & ~2 == (0x94 if three and dtype[0] == "u" else 0x91), "FRED-505")
+        need((typesize, nbytes, stored) == (size, chunk.nbytes, len(frame)) and 0 < block <= nbytes, "FRED-505")
         blosc.decompress(frame, chunk)
         array[start : start + rows] = (chunk.T if three else chunk)[: shape[0] - start]
     return array
@@ -127,15 +152,35 @@ def read_array(name, entries, budget):
 
 def read(content):
     entries = read_archive(content)
-    root = read_json(entries.get("zarr.json", b"null"))
-    need(fits(root, {"attributes": {"fred": object}, "node_type": str, "zarr_format": int}), "FRED-501")
-    need(root["node_type"] == "group" and root["zarr_format"] == 3, "FRED-501")
-    check_metadata(meta := root["attributes"]["fred"])
-    names = {key.split("/")[0] for key in entries} - {"zarr.json"}
+    need("zarr.json" in entries, "FRED-501")
+    root = read_json(entries["zarr.json"])
+    need(isinstance(root, dict) and fits(root.get("attributes"), {"fred": object}), "FRED-501")
+    meta, documents = root["attributes"]["fred"], root.get("consolidated_metadata")
+    wanted = {"attributes": {"fred": meta}, "node_type": "group", "zarr_format": 3}
+    if documents is not None:
+        documents = documents.get("metadata") if isinstance(documents, dict) else None
+        need(isinstance(documents, dict), "FRED-501")
+        wanted["consolidated_metadata"] = {"kind": "inline", "metadata": documents, "must_understand": False}
+    need(spell(root) == spell(wanted), "FRED-501")
+    spelled = spell(meta).encode()
+    need(len(spelled) <= 2**20 and depth(spelled) <= 16, "FRED-303")
+    check_metadata(meta)
+    names = {key.split("/")[0] for key in entries} - {"zarr.json"} | set(documents or ())
     need(names <= set(AXES), "FRED-503")
-    need({"coefficients", "frequencies", "labels"} <= names, "FRED-201")
+    counts = meta.get("counts", {})
+    need({"coefficients", "frequencies", "labels"} <= names | set(counts), "FRED-201")
     budget = [min(2**30, max(1000 * len(content), 2**26))]
-    arrays = {name: read_array(name, entries, budget) for name in names}
+    arrays = {name: read_array(name, entries, documents, budget) for name in names}
+    for name, count in counts.items():
+        values = len(meta["classes"] if name == "labels" else arrays["frequencies"])
+        need(name not in arrays and len(count) == values, "FRED-212")
+        need(sum(count) == len(arrays["coefficients"]), "FRED-212")
+        arrays[name] = np.repeat(np.arange(values, dtype=np.uint32), count)
+    labels = arrays["labels"]
+    if labels.ndim == 2 and labels.dtype == np.uint8:
+        sums = set(labels.sum(1, int).tolist())
+        need(len(sums) == 1 and sums <= {1, 2, 4, 8, 16, 32, 64, 128}, "FRED-213")
+        arrays["labels"] = (labels / sums.pop()).astype(np.float16)
     check_arrays(meta, arrays)
     need(meta["integrity"]["content"] == content_digest(meta, arrays), "FRED-702")
     return meta, arrays
@@ -146,7 +191,7 @@ def check_metadata(meta):
     need(isinstance(meta.get("version"), str) and re.fullmatch(r"1\.(0|[1-9][0-9]*)", meta["version"]), "FRED-111")
     need({"spatial_shape", "channels", "classes", "transform", "quantization"} <= set(meta), "FRED-112")
     for field, value in meta.items():
-        if field not in FORM and field != "integrity":
+        if field not in FORM and field not in OURS:
             need(isinstance(value, dict) and value.get("must_understand") is False, "FRED-114")
         need(field not in FORM or fits(value, FORM[field]), "FRED-113")
     classes, quantization = meta["classes"], meta["quantization"]
@@ -162,6 +207,11 @@ def check_metadata(meta):
     white, digest = meta.get("whitening", {"method": "zca", "epsilon": 1}), "sha256:[0-9a-f]{64}"
     need(white["method"] == "zca" and 0 < white["epsilon"] < math.inf, "FRED-121")
     need("images" not in white or re.fullmatch(digest, white["images"]), "FRED-121")
+    if "counts" in meta:
+        counts = meta["counts"]
+        need(isinstance(counts, dict) and fits([*counts.values()], [[int]]), "FRED-113")
+        need(set(counts) <= {"labels", "mask_of"}, "FRED-113")
+        need(counts and all(min(count, default=0) >= 0 for count in counts.values()), "FRED-122")
     integrity = meta.get("integrity")
     digests = fits(integrity, {"content": str, "metadata": str}) and integrity.values()
     need(digests and all(re.fullmatch(digest, value) for value in digests), "FRED-701")
@@ -183,7 +233,7 @@ def check_arrays(meta, arrays):
         sums = [sum(int(u) * (math.prod(shape) // n) for u, n in zip(np.unravel_index(f, shape), shape)) for f in mask]
         need(list(zip(sums, mask)) == sorted({*zip(sums, mask)}), "FRED-206")
     hard, classes = labels.ndim == 1, len(meta["classes"])
-    need(labels.dtype.kind == ("u" if hard else "f"), "FRED-202")
+    need(labels.dtype.kind == ("u" if hard else "f"), "FRED-203")
     need(not hard or labels.max() < classes, "FRED-207")
     need(hard or (labels.min() >= 0 and abs(labels.sum(1, float) - 1).max() <= 0.01), "FRED-208")
     need(arrays.get("mask_of", labels * 0).max() < len(frequencies), "FRED-209")

@@ -17,6 +17,7 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ import fred_reference  # noqa: E402
 Arrays = dict[str, np.ndarray]
 Entries = dict[str, bytes]
 ZERO = "sha256:" + "0" * 64
+NOTES: dict[str, Any] = {"k": 5, "step": 0.25, "license": "CC0-1.0", "source": {"name": "made up"}}
 
 
 class Vectors:
@@ -118,8 +120,8 @@ def data(
     shape: tuple[int, ...] = (3, 5), *, channels: int = 2, count: int = 6, classes: int = 3, **options: Any
 ) -> FreDData:
     """A small data set with all the notes that the specification advises."""
-    options = {"k": 5, "step": 0.25, "license": "CC0-1.0", "source": {"name": "made up"}} | options
-    return fredfmt.encode(images(count, channels, shape), np.arange(count) % classes, **options)
+    labels = np.arange(count) % classes
+    return fredfmt.encode(images(count, channels, shape), labels, **{**NOTES, **options})
 
 
 def parts(whole: FreDData) -> tuple[dict[str, Any], Arrays]:
@@ -146,6 +148,44 @@ def package(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Packa
 def file_of(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """A `.fred` file of any document and arrays, right or wrong."""
     return archive.pack(hierarchy.encode(package(stamped(document), arrays)))
+
+
+def compact_of(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The same in the compact layout."""
+    return archive.pack(hierarchy.encode(package(stamped(document), arrays), compact=True), compact=True)
+
+
+def compact(whole: FreDData, **changes: Any) -> bytes:
+    """A compact file, its metadata changed."""
+    return compact_of(*compact_parts(whole, **changes))
+
+
+def compact_parts(whole: FreDData, **changes: Any) -> tuple[dict[str, Any], Arrays]:
+    """The metadata document and the stored arrays of a data set in the compact layout."""
+    document, _ = parts(whole)
+    packed = pack(whole, compact=True)
+    counted = {name: packed.document[name] for name in ("counts",) if name in packed.document}
+    return {**document, **counted, **changes}, {name: stored.read() for name, stored in packed.arrays.items()}
+
+
+def grouped(**options: Any) -> FreDData:
+    """The small data set with its instances sorted by class."""
+    return fredfmt.encode(images(7, 2, (3, 5)), [0, 0, 0, 1, 1, 2, 2], **{**NOTES, **options})
+
+
+def softened(whole: FreDData, parts_of: int) -> FreDData:
+    """The data set with soft labels that are multiples of a fraction, in float16."""
+    labels = np.zeros((len(whole), len(whole.metadata.classes)), np.float16)
+    labels[:, 0] = (parts_of - 1) / parts_of
+    labels[np.arange(len(whole)), whole.labels] += np.float16(1 / parts_of)
+    return replace(whole, labels=labels)
+
+
+def with_compact(change: Callable[[dict[str, Any], Arrays], Any], whole: FreDData | None = None) -> bytes:
+    """A compact file, its document and stored arrays changed by hand."""
+    document, arrays = compact_parts(whole or grouped())
+    change(document, arrays)
+    return compact_of(document, arrays)
 
 
 def fred(whole: FreDData, **changes: Any) -> bytes:
@@ -178,7 +218,7 @@ def with_entries(change: Callable[[Entries], Any]) -> bytes:
     """The plain file, its entries changed by hand and sorted again."""
     held = entries()
     change(held)
-    return archive.pack(dict(sorted(held.items(), key=lambda item: (item[0] != "zarr.json", item[0]))))
+    return archive.pack(dict(sorted(held.items(), key=_place)))
 
 
 def with_array_document(change: Callable[[dict[str, Any]], Any], name: str = "coefficients") -> bytes:
@@ -259,7 +299,7 @@ def build_valid(to: Vectors) -> None:
     tricky = {"€": 1e21, "\U0001f600": -1e-7, "ﬁ": [0.1, 1e-6, 1.2345678901234568e20, -0.5], 'a\n"\\': "é\u0007"}
     to.valid("FRED-101-spelling", "101", "numbers and names that are hard to spell", fred(data(), ext=tricky))
     deep: Any = []
-    for _ in range(11):
+    for _ in range(13):
         deep = [deep]
     to.valid("FRED-303-depth-16", "303", "JSON nested sixteen deep", fred(data(), ext={"deep": deep}))
     later = {"version": "1.7", "glitter": {"must_understand": False, "colour": "gold"}}
@@ -270,6 +310,99 @@ def build_valid(to: Vectors) -> None:
     to.valid(
         "FRED-601-hdf5", "601 602 603 604 605", "the plain data in HDF5", plain, hdf5_of(plain_hdf5), suffix=".fred.h5"
     )
+
+
+def build_compact(to: Vectors) -> None:
+    plain = compact(grouped())
+    rules = "122 212 400 401 402 404 405 406 407 501 502 503"
+    to.valid("FRED-406-compact", rules, "the compact layout, labels counted", plain)
+    document, arrays = compact_parts(grouped())
+    folder = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    note = "the same in a directory, where documents are not deflated"
+    to.valid("FRED-410-compact", "410 501", note, plain, folder, suffix=".fred.zarr")
+    note = "labels in no order are stored"
+    to.valid("FRED-502-compact-labels", "502", note, compact(data()))
+    whole = softened(grouped(), 16)
+    to.valid("FRED-213-sixteenths", "213", "soft labels as integers, masks counted", compact(whole))
+    to.valid("FRED-213-halves", "213", "the same in halves, in no order", compact(softened(data(), 2)))
+    shared = replace(grouped(), mask_of=np.array([2, 0, 1, 1, 0, 2, 1], np.uint8))
+    to.valid("FRED-212-one-array", "212", "labels counted, masks stored", compact(shared))
+    exact = grouped(step=None, base=True)
+    to.valid("FRED-406-floats", "406", "exact coefficients with a base, compact", compact(exact))
+
+    def counts(**counted: Any) -> bytes:
+        return with_compact(lambda document, arrays: document.update(counts=counted))
+
+    to.invalid("FRED-122-empty", counts(), "counts of nothing")
+    to.invalid("FRED-122-negative", counts(labels=[4, -1, 4]), "a negative count")
+    to.invalid("FRED-113-counts", counts(labels=[3, 3, True]), "true for a count")
+    to.invalid("FRED-212-sum", counts(labels=[3, 1, 2]), "an instance too few")
+    to.invalid("FRED-212-classes", counts(labels=[3, 4]), "a class too few")
+    to.invalid("FRED-212-huge", counts(labels=[2**53 - 1, 1, 2]), "more instances than memory holds")
+    both = with_compact(lambda document, arrays: arrays.update(labels=np.zeros(7, np.uint8)))
+    to.invalid("FRED-212-both", both, "labels counted and stored")
+
+    def uneven(document: dict[str, Any], arrays: Arrays) -> None:
+        arrays["labels"] = arrays["labels"].copy()
+        arrays["labels"][3, 0] += 1
+
+    to.invalid("FRED-213-uneven", with_compact(uneven, whole), "one row of seventeen sixteenths")
+
+    def thirds(document: dict[str, Any], arrays: Arrays) -> None:
+        arrays["labels"] = np.ones((7, 3), np.uint8)
+
+    to.invalid("FRED-213-thirds", with_compact(thirds, whole), "thirds, which are not exact")
+
+    def wide(document: dict[str, Any], arrays: Arrays) -> None:
+        arrays["labels"] = arrays["labels"].astype(np.uint16)
+
+    to.invalid("FRED-203-wide-labels", with_compact(wide, whole), "soft labels in 16-bit integers")
+    to.invalid("FRED-407-checksum", plain[:-1] + bytes([plain[-1] ^ 1]), "another checksum of the archive")
+    to.invalid("FRED-401-no-checksum", plain[:-4], "the checksum is missing")
+    to.invalid("FRED-406-cut", restored(plain, lambda stream: stream[:-1]), "the deflate stream is cut short")
+    to.invalid("FRED-406-more", restored(plain, lambda stream: stream + b"\0"), "a byte after the deflate stream")
+    to.invalid("FRED-406-size", restored(plain, lambda stream: stream, more=1), "a byte less than is declared")
+    to.invalid("FRED-406-bomb", restored(plain, lambda _: bomb(1 << 22)), "inflates to four times the limit")
+    note = "a document of 4 GiB"
+    to.invalid("FRED-303-deflated", restored(plain, lambda stream: stream, more=2**32 - 8192), note)
+    held = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    doubled = {**held, "coefficients/zarr.json": canonical({})}
+    content = archive.pack(dict(sorted(doubled.items(), key=_place)), compact=True)
+    to.invalid("FRED-503-document", content, "a document beside the consolidated ones")
+    root = json.loads(held["zarr.json"])
+    root["consolidated_metadata"]["must_understand"] = 0
+    content = archive.pack({**held, "zarr.json": canonical(root)}, compact=True)
+    to.invalid("FRED-501-zero", content, "0 for false in the consolidated metadata")
+    root = json.loads(held["zarr.json"])
+    del root["consolidated_metadata"]["metadata"]["frequencies"]
+    content = archive.pack({**held, "zarr.json": canonical(root)}, compact=True)
+    to.invalid("FRED-502-consolidated", content, "no document for the frequencies")
+
+
+def _place(item: tuple[str, bytes]) -> tuple[bool, str]:
+    return item[0] != "zarr.json", item[0]
+
+
+def bomb(size: int) -> bytes:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return deflater.compress(bytes(size)) + deflater.flush()
+
+
+def restored(plain: bytes, change: Callable[[bytes], bytes], *, more: int = 0) -> bytes:
+    """A compact file with another deflate stream, and another declared size, in an otherwise sound archive."""
+    content, stored = plain, archive.Parts(lambda a, b: plain[a:b], len(plain)).stored_sizes["zarr.json"]
+    stream = change(content[39 : 39 + stored])
+    held = dict(archive.unpack(plain))
+    laid, bodies = [], []
+    for name, body in held.items():
+        root = name == "zarr.json"
+        bodies.append(stream if root else bytes(body))
+        laid.append(
+            archive.Entry(name, len(body) + (more if root else 0), zlib.crc32(body), len(bodies[-1]), 8 if root else 0)
+        )
+    parts = [part for entry, body in zip(laid, bodies, strict=True) for part in (entry.local_header, body)]
+    parts.append(archive._directory(laid))
+    return b"".join((*parts, archive._seal(laid, parts)))
 
 
 def build_warning(to: Vectors) -> None:
@@ -419,7 +552,8 @@ def build_invalid_archive(to: Vectors) -> None:
     to.invalid("FRED-402-repeated", repeated_entry(plain), "an entry twice")
     to.invalid("FRED-403-traversal", archive.pack({**held, "zz/../../up": b""}), "a name that leads elsewhere")
     to.invalid("FRED-403-upper-case", archive.pack({"zarr.json": held["zarr.json"], "Labels": b""}), "upper case")
-    to.invalid("FRED-404-deflated", plain[:8] + b"\x08" + plain[9:], "method 8")
+    second = plain.index(b"PK\3\4", 4)
+    to.invalid("FRED-404-deflated", plain[: second + 8] + b"\x08" + plain[second + 9 :], "method 8 for a chunk")
     to.invalid("FRED-404-date", plain[:12] + b"\x22" + plain[13:], "another day")
     to.invalid("FRED-405-crc", wrong_crc(plain), "the CRC-32 of something else")
     to.invalid("FRED-410-link", held, "a symbolic link", suffix=".fred.zarr")
@@ -430,26 +564,21 @@ def build_invalid_archive(to: Vectors) -> None:
 
 def repeated_entry(plain: bytes) -> bytes:
     """The plain archive with its last entry twice."""
-    held = archive.unpack(plain)
-    name, body = list(held.items())[-1]
-    sizes = [(key, len(value), zlib.crc32(value)) for key, value in [*held.items(), (name, body)]]
-    local = b"".join(
-        archive._local_header(key, size, crc) + bytes(value)
-        for (key, size, crc), value in zip(sizes, [*held.values(), body], strict=True)
-    )
-    return local + archive._directory(sizes)
+    held = list(archive.unpack(plain).items())
+    return laid_out([(name, bytes(body), zlib.crc32(body)) for name, body in [*held, held[-1]]])
 
 
 def wrong_crc(plain: bytes) -> bytes:
     """The plain archive with another CRC-32 for its last entry, in both headers."""
-    held = archive.unpack(plain)
-    sizes = [(key, len(value), zlib.crc32(value)) for key, value in held.items()]
-    sizes[-1] = (*sizes[-1][:2], 0x12345678)
-    local = b"".join(
-        archive._local_header(key, size, crc) + bytes(value)
-        for (key, size, crc), value in zip(sizes, held.values(), strict=True)
-    )
-    return local + archive._directory(sizes)
+    held = [(name, bytes(body), zlib.crc32(body)) for name, body in archive.unpack(plain).items()]
+    return laid_out([*held[:-1], (*held[-1][:2], 0x12345678)])
+
+
+def laid_out(entries: list[tuple[str, bytes, int]]) -> bytes:
+    """An archive of entries of (name, content, CRC-32), right or wrong."""
+    laid = [archive.Entry(name, len(body), checksum, len(body)) for name, body, checksum in entries]
+    local = b"".join(entry.local_header + body for entry, (_, body, _) in zip(laid, entries, strict=True))
+    return local + archive._directory(laid)
 
 
 def build_invalid_hierarchy(to: Vectors) -> None:
@@ -465,6 +594,15 @@ def build_invalid_hierarchy(to: Vectors) -> None:
     to.invalid("FRED-501-missing", with_entries(lambda held: held.pop("zarr.json")), "no root document")
     weaker = with_array_document(lambda document: document["codecs"][2]["configuration"].update(clevel=5))
     to.invalid("FRED-502-codec", weaker, "another setting of a codec")
+    for name, note, change in (
+        ("null", "a field of null", lambda document: document.update(x=None)),
+        ("false", "false for a fill value of 0", lambda document: document.update(fill_value=False)),
+        ("true", "true for a size of 1", lambda d: d["codecs"][-2]["configuration"].update(typesize=True)),
+        ("text", "a string for a list", lambda document: document.update(shape="625")),
+    ):
+        to.invalid(f"FRED-502-{name}", with_array_document(change, "labels"), note)
+    to.invalid("FRED-502-list", with_entries(lambda held: held.update({"labels/zarr.json": b"[]"})), "a list")
+    to.invalid("FRED-202-true", with_array_document(lambda d: d.update(shape=[True]), "labels"), "true for a length")
     to.invalid("FRED-502-missing", with_entries(lambda held: held.pop("labels/zarr.json")), "an array without document")
 
     def cut(document: dict[str, Any]) -> None:
@@ -473,6 +611,7 @@ def build_invalid_hierarchy(to: Vectors) -> None:
     to.invalid("FRED-502-chunks", with_array_document(cut), "cut into other chunks")
     to.invalid("FRED-503-missing", with_entries(lambda held: held.pop("coefficients/c/0/0/0")), "a chunk is missing")
     to.invalid("FRED-503-extra", with_entries(lambda held: held.update({"labels/c/1": b""})), "a chunk too many")
+    to.invalid("FRED-503-name", with_entries(lambda held: held.update(labels=b"")), "an entry of an array's name")
     to.invalid("FRED-503-stranger", with_entries(lambda held: held.update({"notes.txt": b"hello"})), "another file")
 
     def flip(held: Entries) -> None:
@@ -491,6 +630,19 @@ def build_invalid_hierarchy(to: Vectors) -> None:
         frame[2] = 0x80  # says that Zstandard follows, where plain bytes do
 
     to.invalid("FRED-505-frame", with_chunk(damage), "a Blosc frame that cannot be decoded")
+    for name, note, place, value in (
+        ("version", "another version of Blosc", 0, 3),
+        ("inner", "another version of its Zstandard", 1, 2),
+        ("shuffle", "shuffled by bytes, where the document says by bits", 2, 0x93),
+        ("split", "streams that are split", 2, 0x86),
+        ("lz4", "LZ4 in place of Zstandard", 2, 0x34),
+        ("block", "blocks of no bytes", 8, 0),
+    ):
+
+        def put(frame: bytearray, place: int = place, value: int = value) -> None:
+            frame[place] = value
+
+        to.invalid(f"FRED-505-{name}", with_chunk(put), note)
 
     def huge(document: dict[str, Any]) -> None:
         document["shape"][0] = 2**30
@@ -552,6 +704,7 @@ def build(root: Path) -> None:
     to = Vectors(root)
     for part in (
         build_valid,
+        build_compact,
         build_warning,
         build_invalid_metadata,
         build_invalid_arrays,

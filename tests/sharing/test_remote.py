@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 
 import numpy as np
 import pytest
@@ -485,7 +486,7 @@ def test_the_metadata_alone_from_a_server_without_ranges(site, large):
 
 
 def test_long_metadata_take_a_second_request(site, data, tmp_path):
-    long = replace(data, metadata=replace(data.metadata, ext={"notes": "odd " * 50_000}))
+    long = replace(data, metadata=replace(data.metadata, ext={"notes": token_hex(90_000)}))
     save(long, tmp_path / "long.fred")
     address = site.put("x.fred", (tmp_path / "long.fred").read_bytes(), "ranges")
     assert load_metadata(address) == long.metadata
@@ -493,7 +494,7 @@ def test_long_metadata_take_a_second_request(site, data, tmp_path):
 
 def test_damaged_metadata_are_refused(site, large):
     content = bytearray(large.read_bytes())
-    content[content.index(b'"classes"') + 12] ^= 1
+    content[200] ^= 1
     with pytest.raises(IntegrityError):
         load_metadata(site.put("x.fred", bytes(content), "ranges"))
 

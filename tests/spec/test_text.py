@@ -109,7 +109,12 @@ def test_fields_are_the_same_in_text_schema_and_code():
     in_text = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     document = json.loads((SPEC / "schemas/1.0/metadata.schema.json").read_text())
     assert in_text == set(document["properties"])
-    assert in_text == {field.name for field in fields(Metadata)} - {"extensions"} | {"format", "version", "integrity"}
+    assert in_text == {field.name for field in fields(Metadata)} - {"extensions"} | {
+        "format",
+        "version",
+        "integrity",
+        "counts",
+    }
     quantization = set(document["properties"]["quantization"]["properties"])
     assert quantization == {field.name for field in fields(Quantization)}
     whitening = set(document["properties"]["whitening"]["properties"])
@@ -155,6 +160,6 @@ def test_the_worked_example_is_the_vector():
 
 def test_the_reference_reader_is_small_and_stands_alone():
     code = (SPEC / "reference/fred_reference.py").read_text()
-    assert len(code.splitlines()) < 250
+    assert len(code.splitlines()) < 320
     imported = set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE))
     assert imported == {"hashlib", "json", "math", "re", "struct", "zlib", "numpy", "numcodecs"}

@@ -1,8 +1,10 @@
-"""Entries as one `.fred` file: a ZIP archive without compression, of which every byte is laid down by the format.
+"""Entries as one `.fred` file: a ZIP archive, of which every byte is laid down by the format.
 
 The same entries always give the same bytes, and the reader takes exactly the archives that `pack` makes: entries in
 order and back to back, nothing before, between or after them, local and central headers equal, and every field that
-does not describe an entry at its one value.
+does not describe an entry at its one value. All entries are stored as they are, except that the root document of a
+compact archive is deflated. Because several deflate streams inflate to one document, such an archive ends with a
+checksum of all its bytes.
 """
 
 from __future__ import annotations
@@ -10,70 +12,115 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from fredfmt.errors import FormatError, IntegrityError, LimitError, check, located
 from fredfmt.model import limits as limits_
 from fredfmt.storage.containers.names import LONGEST, check_name
 
 MAGIC = b"PK\x03\x04"
+ROOT = "zarr.json"
 _END_MAGIC = b"PK\x05\x06"
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
+_SEAL = struct.Struct("<I")
 
 _VERSION = 20
 _MADE_BY = 3 << 8 | _VERSION
 _DATE = 1 << 5 | 1
 _MODE = 0o100644 << 16
+_STORED, _DEFLATED = 0, 8
 _LARGEST = 2**32 - 1
 _MOST = 2**16 - 1
+_DAMAGED = "Get the file again from where you had it"
 
 
-def pack(entries: Mapping[str, bytes]) -> bytes:
-    """The archive of ``entries``, in their order. Raises `LimitError` beyond 4 GiB or 65,535 entries."""
+@dataclass(frozen=True)
+class Entry:
+    """What the archive says about one entry."""
+
+    name: str
+    size: int
+    """Bytes of its content."""
+    checksum: int
+    """CRC-32 of its content."""
+    stored: int
+    """Bytes of it in the archive."""
+    method: int = _STORED
+
+    @property
+    def local_header(self) -> bytes:
+        """The header in front of the stored bytes."""
+        return _LOCAL.pack(MAGIC, *self._common) + self.name.encode("ascii")
+
+    def central_header(self, offset: int) -> bytes:
+        """The header in the directory, for an entry whose local header is at byte ``offset``."""
+        fields = (b"PK\x01\x02", _MADE_BY, *self._common, 0, 0, 0, _MODE, offset)
+        return _CENTRAL.pack(*fields) + self.name.encode("ascii")
+
+    @property
+    def _common(self) -> tuple[int, ...]:
+        sizes = (self.checksum, self.stored, self.size, len(self.name))
+        return (_VERSION, 0, self.method, 0, _DATE, *sizes, 0)
+
+
+def pack(entries: Mapping[str, bytes], *, compact: bool = False) -> bytes:
+    """The archive of ``entries``, in their order.
+
+    A compact one has its root document deflated, and ends with a checksum. Raises `LimitError` beyond 4 GiB or 65,535
+    entries.
+    """
     parts: list[bytes] = []
-    sizes: list[tuple[str, int, int]] = []
+    laid: list[Entry] = []
     for name, content in entries.items():
-        checksum = zlib.crc32(content)
         if len(content) > _LARGEST:
             raise LimitError(
                 "an entry is too large for a .fred file", where=name, expected="below 4 GiB", found=len(content)
             )
-        sizes.append((name, len(content), checksum))
-        parts += [_local_header(name, len(content), checksum), content]
-    return b"".join((*parts, _directory(sizes)))
+        deflated = compact and name == ROOT
+        stored = _deflate(content) if deflated else content
+        method = _DEFLATED if deflated else _STORED
+        laid.append(Entry(name, len(content), zlib.crc32(content), len(stored), method))
+        parts += [laid[-1].local_header, stored]
+    parts.append(_directory(laid))
+    return b"".join((*parts, _seal(laid, parts)))
 
 
 def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[str, memoryview]:
-    """The entries of an archive, views into ``content``. Raises `FormatError`, `LimitError` or `IntegrityError`."""
+    """The entries of an archive, as far as possible views into ``content``.
+
+    Raises `FormatError`, `LimitError` or `IntegrityError`.
+    """
     view = memoryview(content)
     entries: dict[str, memoryview] = {}
-    sizes: list[tuple[str, int, int]] = []
+    laid: list[Entry] = []
     at = 0
     while content[at : at + 4] == MAGIC:
-        limits_.check(len(sizes) + 1, limits.entries, "the number of entries", name="entries")
-        with located(f"entry {len(sizes)} at byte {at}"):
-            name, size, checksum, at = _read_local(content, at)
+        limits_.check(len(laid) + 1, limits.entries, "the number of entries", name="entries")
+        with located(f"entry {len(laid)} at byte {at}"):
+            entry, at = _read_local(content, at)
             with check():
-                if sizes and not _key(sizes[-1][0]) < _key(name):
-                    raise FormatError("entries repeat or are out of order", found=[sizes[-1][0], name], rule="FRED-402")
-        body = view[at : at + size]
-        if len(body) < size:
+                if laid and not _key(laid[-1].name) < _key(entry.name):
+                    raise FormatError(
+                        "entries repeat or are out of order", found=[laid[-1].name, entry.name], rule="FRED-402"
+                    )
+        body = view[at : at + entry.stored]
+        if len(body) < entry.stored:
             raise FormatError(
                 "the archive is cut short",
-                where=name,
-                expected=f"{size} bytes",
+                where=entry.name,
+                expected=f"{entry.stored} bytes",
                 found=len(body),
-                hint="Get the file again from where you had it",
+                hint=_DAMAGED,
                 rule="FRED-401",
             )
-        with check():
-            _check_checksum(body, checksum, name)
-        entries[name] = body
-        sizes.append((name, size, checksum))
-        at += size
+        entries[entry.name] = _content(entry, body, limits)
+        laid.append(entry)
+        at += entry.stored
     with check():
-        _check_directory(content[at:], sizes, at)
+        _check_end(content[at:], laid, at)
+        _check_seal(content, laid)
     return entries
 
 
@@ -85,44 +132,50 @@ class Parts(Mapping[str, bytes]):
     """
 
     def __init__(self, read: Callable[[int, int], bytes], size: int, *, limits: limits_.Limits = limits_.DEFAULT):
-        self._read = read
-        end = read(max(0, size - _END.size), size)
-        if len(end) < _END.size or end[:4] != _END_MAGIC:
+        self._read, self._limits = read, limits
+        tail = read(max(0, size - _END.size - _SEAL.size), size)
+        end = next((tail[at:] for at in (_SEAL.size, 0) if tail[at : at + 4] == _END_MAGIC), b"")
+        if len(end) < _END.size:
             raise FormatError("not an archive, or cut short", expected="the end of a directory", rule="FRED-401")
-        count, length, start = _END.unpack(end)[4:7]
+        count, length, start = _END.unpack(end[: _END.size])[4:7]
         limits_.check(count, limits.entries, "the number of entries", name="entries")
-        if start + length + _END.size != size or length > count * (_CENTRAL.size + LONGEST):
+        if start + length + len(end) != size or length > count * (_CENTRAL.size + LONGEST):
             raise FormatError("the archive's end contradicts its size", found=size, rule="FRED-401")
         directory = read(start, size)
-        sizes, at = [], 0
+        laid, at = [], 0
         for _ in range(count):
             fields = directory[at : at + _CENTRAL.size]
             if len(fields) < _CENTRAL.size:
                 break
-            checksum, _, stored, name_length = _CENTRAL.unpack(fields)[7:11]
+            unpacked = _CENTRAL.unpack(fields)
+            method, (checksum, stored, content_size, name_length) = unpacked[4], unpacked[7:11]
             at += _CENTRAL.size
-            sizes.append((check_name(directory[at : at + name_length]), stored, checksum))
+            name = check_name(directory[at : at + name_length])
+            laid.append(_checked(Entry(name, content_size, checksum, stored, method)))
             at += name_length
-        _check_directory(directory, sizes, start)
-        names = [name for name, _, _ in sizes]
+        _check_end(directory, laid, start)
+        names = [entry.name for entry in laid]
         if names != sorted(set(names), key=_key):
             raise FormatError("entries repeat or are out of order", rule="FRED-402")
-        self._places: dict[str, tuple[int, int, int]] = {}
+        self._places: dict[str, tuple[int, Entry]] = {}
         offset = 0
-        for name, stored, checksum in sizes:
-            self._places[name] = offset, stored, checksum
-            offset += _LOCAL.size + len(name) + stored
+        for entry in laid:
+            self._places[entry.name] = offset, entry
+            offset += len(entry.local_header) + entry.stored
+
+    @property
+    def stored_sizes(self) -> dict[str, int]:
+        """The bytes that each entry takes in the archive, its headers left out."""
+        return {name: entry.stored for name, (_, entry) in self._places.items()}
 
     def __getitem__(self, name: str) -> bytes:
-        offset, size, checksum = self._places[name]
-        header = _local_header(name, size, checksum)
-        content = self._read(offset, offset + len(header) + size)
+        offset, entry = self._places[name]
+        header = entry.local_header
+        content = self._read(offset, offset + len(header) + entry.stored)
         with located(name):
             if content[: len(header)] != header:
                 raise FormatError("the entry's header contradicts the directory", rule="FRED-404")
-            body = content[len(header) :]
-            _check_checksum(body, checksum)
-        return body
+            return bytes(_content(entry, memoryview(content)[len(header) :], self._limits, where=""))
 
     def __contains__(self, name: object) -> bool:
         return name in self._places
@@ -142,29 +195,74 @@ def first(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> memory
     if content[: len(MAGIC)] != MAGIC:
         return None
     with located("entry 0 at byte 0"):
-        name, size, checksum, at = _read_local(content, 0)
-    limits_.check(size, limits.json_bytes, "a JSON document", where=name, name="json_bytes")
-    body = memoryview(content)[at : at + size]
-    if len(body) < size:
-        return at + size
-    _check_checksum(body, checksum, name)
+        entry, at = _read_local(content, 0)
+    limits_.check_document(max(entry.size, entry.stored), limits, where=entry.name)
+    body = memoryview(content)[at : at + entry.stored]
+    if len(body) < entry.stored:
+        return at + entry.stored
+    return _content(entry, body, limits)
+
+
+def _content(entry: Entry, body: memoryview, limits: limits_.Limits, where: str | None = None) -> memoryview:
+    """The content of an entry from its stored bytes, verified."""
+    where = entry.name if where is None else where
+    if entry.method == _DEFLATED:
+        limits_.check_document(entry.size, limits, where=where)
+        body = memoryview(_inflate(body, entry.size, where))
+    with check():
+        if zlib.crc32(body) != entry.checksum:
+            raise IntegrityError(
+                "the entry's CRC-32 does not match: it is damaged", where=where, hint=_DAMAGED, rule="FRED-405"
+            )
     return body
 
 
-def _check_checksum(body: bytes | memoryview, checksum: int, name: str = "") -> None:
-    if zlib.crc32(body) != checksum:
+def _deflate(content: bytes) -> bytes:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+    return deflater.compress(content) + deflater.flush()
+
+
+def _inflate(body: memoryview, size: int, where: str) -> bytes:
+    """The ``size`` bytes of a raw deflate stream; never more memory than that, whatever the stream says."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = inflater.decompress(body, size) if size else b""
+        more = inflater.decompress(inflater.unconsumed_tail if size else body, 1)
+    except zlib.error as error:
         raise IntegrityError(
-            "the entry's CRC-32 does not match: it is damaged",
-            where=name,
-            hint="Get the file again from where you had it",
-            rule="FRED-405",
+            "cannot be inflated: it is damaged", where=where, found=str(error), hint=_DAMAGED, rule="FRED-406"
+        ) from None
+    if len(content) != size or more or inflater.unused_data or not inflater.eof:
+        raise IntegrityError(
+            "does not inflate to its declared size: it is damaged",
+            where=where,
+            expected=f"{size} bytes",
+            hint=_DAMAGED,
+            rule="FRED-406",
         )
+    return content
 
 
-def _check_directory(found: bytes, sizes: list[tuple[str, int, int]], at: int) -> None:
-    """Raise `FormatError` unless ``found``, from byte ``at`` on, is the directory that the entries ask for."""
-    expected = _directory(sizes)
-    if found == expected:
+def _seal(laid: list[Entry], parts: list[bytes]) -> bytes:
+    """The comment of a compact archive: the CRC-32 of all bytes before it. Nothing for any other."""
+    if not _compact(laid):
+        return b""
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return _SEAL.pack(checksum)
+
+
+def _compact(laid: list[Entry]) -> bool:
+    return any(entry.method == _DEFLATED for entry in laid)
+
+
+def _check_end(found: bytes, laid: list[Entry], at: int) -> None:
+    """Raise `FormatError` unless ``found``, from byte ``at`` on, is the directory that the entries ask for, and leaves
+    room for nothing but the checksum of a compact archive."""
+    expected = _directory(laid)
+    length = len(expected) + (_SEAL.size if _compact(laid) else 0)
+    if found[: len(expected)] == expected and len(found) == length:
         return
     place = next(
         (i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected))
@@ -172,41 +270,43 @@ def _check_directory(found: bytes, sizes: list[tuple[str, int, int]], at: int) -
     raise FormatError(
         "the archive's directory is damaged, cut short or not what the entries ask for",
         where=f"byte {at + place}",
-        expected=f"{len(expected)} bytes after the last entry",
+        expected=f"{length} bytes after the last entry",
         found=len(found),
-        hint="Get the file again from where you had it",
+        hint=_DAMAGED,
         rule="FRED-401",
     )
 
 
+def _check_seal(content: bytes, laid: list[Entry]) -> None:
+    if _compact(laid) and content[-_SEAL.size :] != _seal(laid, [content[: -_SEAL.size]]):
+        raise IntegrityError(
+            "the archive's checksum does not match: it is damaged", where="comment", hint=_DAMAGED, rule="FRED-407"
+        )
+
+
 def _key(name: str) -> tuple[bool, str]:
-    return name != "zarr.json", name
+    return name != ROOT, name
 
 
-def _local_header(name: str, size: int, checksum: int) -> bytes:
-    fields = (MAGIC, _VERSION, 0, 0, 0, _DATE, checksum, size, size, len(name), 0)
-    return _LOCAL.pack(*fields) + name.encode("ascii")
-
-
-def _directory(sizes: list[tuple[str, int, int]]) -> bytes:
-    """The central directory and its end for entries of (name, size, CRC-32) laid back to back from byte 0."""
-    if len(sizes) > _MOST:
-        raise LimitError("too many entries for a .fred file", expected=f"at most {_MOST}", found=len(sizes))
+def _directory(laid: list[Entry]) -> bytes:
+    """The central directory and its end for entries laid back to back from byte 0."""
+    if len(laid) > _MOST:
+        raise LimitError("too many entries for a .fred file", expected=f"at most {_MOST}", found=len(laid))
     parts, offset = [], 0
-    for name, size, checksum in sizes:
+    for entry in laid:
         if offset > _LARGEST:
             raise LimitError("too large for a .fred file", expected="below 4 GiB")
-        common = (_VERSION, 0, 0, 0, _DATE, checksum, size, size, len(name), 0)
-        parts.append(_CENTRAL.pack(b"PK\x01\x02", _MADE_BY, *common, 0, 0, 0, _MODE, offset) + name.encode("ascii"))
-        offset += _LOCAL.size + len(name) + size
+        parts.append(entry.central_header(offset))
+        offset += len(entry.local_header) + entry.stored
     directory = b"".join(parts)
     if offset > _LARGEST:
         raise LimitError("too large for a .fred file", expected="below 4 GiB", found=offset)
-    return directory + _END.pack(_END_MAGIC, 0, 0, len(sizes), len(sizes), len(directory), offset, 0)
+    comment = _SEAL.size if _compact(laid) else 0
+    return directory + _END.pack(_END_MAGIC, 0, 0, len(laid), len(laid), len(directory), offset, comment)
 
 
-def _read_local(content: bytes, at: int) -> tuple[str, int, int, int]:
-    """The name, size, CRC-32 and first content byte of the entry at byte ``at``."""
+def _read_local(content: bytes, at: int) -> tuple[Entry, int]:
+    """The entry whose local header is at byte ``at``, and the place of its stored bytes."""
     header = content[at : at + _LOCAL.size]
     if len(header) < _LOCAL.size:
         raise FormatError(
@@ -215,14 +315,30 @@ def _read_local(content: bytes, at: int) -> tuple[str, int, int, int]:
     fields = _LOCAL.unpack(header)
     checksum, stored, size, name_length = fields[6:10]
     body = at + _LOCAL.size + name_length
-    name = check_name(content[at + _LOCAL.size : body])
+    entry = Entry(check_name(content[at + _LOCAL.size : body]), size, checksum, stored, fields[3])
+    sound = replace(entry, size=stored, method=_STORED)  # what an entry of a broken header is taken for
     with check():
-        if stored != size or header != _local_header(name, size, checksum)[: _LOCAL.size]:
+        _checked(entry)
+        sound = entry
+        if header != entry.local_header[: _LOCAL.size]:
             raise FormatError(
-                "a header field is not at its one value (version 2.0, no flags, stored, 1980-01-01, two equal sizes,"
-                " no extra field)",
-                where=name,
+                "a header field is not at its one value (version 2.0, no flags, 1980-01-01, no extra field)",
+                where=entry.name,
                 found=fields[1:6] + fields[7:],
                 rule="FRED-404",
             )
-    return name, size, checksum, body
+    return sound, body
+
+
+def _checked(entry: Entry) -> Entry:
+    """The entry, if its method is one that the format allows for its name, and its sizes fit that."""
+    allowed = (_STORED, _DEFLATED) if entry.name == ROOT else (_STORED,)
+    if entry.method not in allowed or (entry.method == _STORED and entry.stored != entry.size):
+        raise FormatError(
+            "the entry is not stored as the format asks",
+            where=entry.name,
+            expected="method 0 (stored) and two equal sizes; zarr.json alone may be deflated (method 8)",
+            found=f"method {entry.method}, {entry.stored} bytes of {entry.size}",
+            rule="FRED-404",
+        )
+    return entry

@@ -7,7 +7,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,14 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
         document = _document(arrays, limits)
     broken = frozenset(names) - set(arrays) - {_DOCUMENT}
     return Package(document, {name: array for name, array in arrays.items() if name != _DOCUMENT}, len(content), broken)
+
+
+def stored_sizes(file: IO[bytes]) -> dict[str, int]:
+    """The bytes that the chunks of each dataset of a sound file take in it."""
+    import h5py
+
+    with h5py.File(file, "r") as opened:
+        return {name: opened[name].id.get_storage_size() for name in opened}
 
 
 def _document(arrays: dict[str, StoredArray], limits: limits_.Limits) -> Any:

@@ -1,4 +1,9 @@
-"""What every container stores: one metadata document and a few plain arrays, made from a `FreDData` and back."""
+"""What every container stores: one metadata document and a few plain arrays, made from a `FreDData` and back.
+
+Two profiles of one content. The *core* profile stores every array as numbers that any reader takes as they are. The
+*compact* profile leaves out what follows from less: labels and masks of sorted instances are counts in the document
+(`fredfmt.storage.containers.counts`), and soft labels that are multiples of 1/128 or coarser are integers.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ from fredfmt.model.data import ARRAYS, FreDData, expect_data
 from fredfmt.model.digest import digest_of_data, digest_of_document
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.selection import PER_INSTANCE, Classes, class_numbers, rows_of
+from fredfmt.storage.containers import counts, shares
 
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "coefficients": ("instance", "channel", "frequency"),
@@ -77,20 +83,49 @@ class Package:
     """Arrays that are there but not as the container must hold them; never any outside `collecting`."""
 
 
-def pack(data: FreDData) -> Package:
+def pack(data: FreDData, *, compact: bool = False) -> Package:
     """The package of a data set: integers zigzag-mapped to unsigned, digests filled in."""
     expect_data(data)
     arrays = {}
+    document = data.metadata.to_json()
     for name in ARRAYS:
         array = getattr(data, name)
         if array is None or (name == "mask_of" and data.masks_are_labels):
             continue
-        stored = zigzag(array) if name in _ZIGZAG and array.dtype.kind == "i" else array
-        arrays[name] = StoredArray(stored.dtype, stored.shape, lambda stored=stored: stored)  # type: ignore[misc]
-    document = data.metadata.to_json()
+        if compact and name in counts.COUNTED and (counted := counts.of(array, _lengths(data)[name])) is not None:
+            document.setdefault(counts.FIELD, {})[name] = counted
+            continue
+        arrays[name] = _held(_stored(name, array, compact))
     document["integrity"] = {"content": digest_of_data(data)}
     document["integrity"]["metadata"] = digest_of_document(document)
     return Package(document, arrays)
+
+
+def _held(array: NDArray[Any]) -> StoredArray:
+    return StoredArray(array.dtype, array.shape, lambda: array)
+
+
+def _lengths(data: FreDData) -> dict[str, int]:
+    """How many different values each array of `counts.COUNTED` may have."""
+    return {"labels": len(data.metadata.classes), "mask_of": len(data.frequencies)}
+
+
+def _stored(name: str, array: NDArray[Any], compact: bool) -> NDArray[Any]:
+    """An array of a data set as it is stored; the reverse of `_meant`."""
+    if name in _ZIGZAG and array.dtype.kind == "i":
+        return zigzag(array)
+    if compact and name == "labels" and (parts := shares.of(array)) is not None:
+        return parts
+    return array
+
+
+def _meant(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """A stored array as a data set has it."""
+    if name in _ZIGZAG and array.dtype.kind == "u":
+        return unzigzag(array)
+    if name == "labels" and array.ndim == 2 and array.dtype == np.uint8:
+        return shares.back(array)
+    return array
 
 
 def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = limits_.DEFAULT) -> FreDData:
@@ -108,12 +143,12 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
                 limits_.check(size, limits.spatial_size, "the size of an image", name="spatial_size")
         with check():
             _check_integrity(package.document)
+        package = _with_counted(package, metadata)
         _check_limits(package, limits)
         arrays = {}
         for name in _soundly_declared(package):
             with check(), located(name):
-                array = package.arrays[name].read()
-                arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
+                arrays[name] = _meant(name, package.arrays[name].read())
     if metadata is None or package.broken:
         raise AbandonedError("not checked")
     with together():
@@ -131,8 +166,9 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
     declared is checked as there. The content digest is of the whole and cannot be verified.
     """
     metadata = check_declared(package, limits=limits)
+    package = _with_counted(package, metadata)
     with located("labels"):
-        labels = package.arrays["labels"].read()
+        labels = _meant("labels", package.arrays["labels"].read())
     rows = rows_of(labels, class_numbers(which, metadata.classes))
     lengths = {package.arrays[name].shape[0] for name in PER_INSTANCE if name in package.arrays}
     coefficients = package.arrays["coefficients"]
@@ -143,7 +179,7 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
     for name, stored in package.arrays.items():
         with located(name):
             array = stored.read() if name not in PER_INSTANCE else stored.read_rows(rows)
-        arrays[name] = unzigzag(array) if name in _ZIGZAG and array.dtype.kind == "u" else array
+        arrays[name] = _meant(name, array)
     return FreDData(metadata=metadata, **arrays)
 
 
@@ -151,9 +187,33 @@ def check_declared(package: Package, *, limits: limits_.Limits = limits_.DEFAULT
     """The metadata of a package in which `unpack` finds nothing wrong before it reads an array."""
     metadata = read_metadata(package.document)
     limits_.check(math.prod(metadata.spatial_shape), limits.spatial_size, "the size of an image", name="spatial_size")
+    package = _with_counted(package, metadata)
     _check_limits(package, limits)
     _soundly_declared(package)
     return metadata
+
+
+def _with_counted(package: Package, metadata: Metadata | None) -> Package:
+    """The package with the arrays that its document counts; nothing is allocated for them before they are read."""
+    document = package.document
+    if not isinstance(document, dict) or counts.FIELD not in document:
+        return package
+    if metadata is None or "coefficients" not in package.arrays:
+        return replace(package, broken=package.broken | {*counts.COUNTED})
+    arrays, broken = dict(package.arrays), set(package.broken)
+    instances = package.arrays["coefficients"].shape[0]
+    masks = package.arrays["frequencies"].shape[0] if "frequencies" in package.arrays else None
+    lengths = {"labels": len(metadata.classes), "mask_of": masks}
+    for name, counted in document[counts.FIELD].items():
+        broken.add(name)
+        with check(), located(f"metadata: {counts.FIELD}.{name}"):
+            if name in package.arrays:
+                raise FormatError("counted in the metadata and stored, too", rule="FRED-212")
+            counts.check(counted, lengths[name], instances)
+            dtype = np.min_scalar_type(len(counted) - 1)
+            arrays[name] = StoredArray(dtype, (instances,), lambda counted=counted: counts.back(counted))  # type: ignore[misc]
+            broken.discard(name)
+    return replace(package, arrays=arrays, broken=frozenset(broken))
 
 
 def read_metadata(document: Any) -> Metadata:

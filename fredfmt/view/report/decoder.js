@@ -30,15 +30,16 @@ const KEPT = { uniform: ["uint16", "uint32"], float16: ["float16"], float32: ["f
 const TRANSFORMS = ["dct", "hartley", "haar", "db2", "identity", "downsample"];
 const product = (lengths) => lengths.reduce((total, length) => total * length, 1);
 const utf8 = new TextEncoder();
+const [DOCUMENT, LEVELS, ROOM] = [2 ** 20, 16, 2 ** 16];
 
 /* ---- documents ---- */
 
 /* RFC 8785 is what JSON.stringify writes, with keys sorted by UTF-16 units, which is what sort() does. */
-function canonical(value, depth = 0) {
+function canonical(value, levels = LEVELS + 2) {
   if (Array.isArray(value) || (value && typeof value === "object")) {
-    need(depth < 16, "FRED-303", "a document is nested too deeply");
-    if (Array.isArray(value)) return `[${value.map((part) => canonical(part, depth + 1)).join(",")}]`;
-    const parts = Object.keys(value).sort().map((key) => `${canonical(key)}:${canonical(value[key], depth + 1)}`);
+    need(levels > 0, "FRED-303", "a document is nested too deeply");
+    if (Array.isArray(value)) return `[${value.map((part) => canonical(part, levels - 1)).join(",")}]`;
+    const parts = Object.keys(value).sort().map((key) => `${canonical(key)}:${canonical(value[key], levels - 1)}`);
     return `{${parts.join(",")}}`;
   }
   if (typeof value === "string") need(!/[\ud800-\udfff]/u.test(value), "FRED-101", "a string is not Unicode");
@@ -47,7 +48,7 @@ function canonical(value, depth = 0) {
 }
 
 function readJson(bytes, where) {
-  need(bytes.length <= 2 ** 20, "FRED-303", `${where} is too large`);
+  need(bytes.length <= DOCUMENT + ROOM, "FRED-303", `${where} is too large`);
   let text;
   let value;
   try {
@@ -70,6 +71,7 @@ function readArchive(bytes) {
   const directory = [];
   let at = 0;
   let last = null;
+  let seal = 0;
   while (starts(at, 0x04034b50)) {
     need(entries.size < 4096, "FRED-303", "too many entries");
     need(at + 30 <= bytes.length, "FRED-401", "the archive is cut short");
@@ -78,19 +80,24 @@ function readArchive(bytes) {
     const name = String.fromCharCode(...bytes.subarray(at + 30, Math.min(body, at + 300)));
     const named = length <= 255 && name.length === length && /^[a-z0-9][a-z0-9_.-]*(\/[a-z0-9][a-z0-9_.-]*)*$/.test(name);
     need(named, "FRED-403", "an entry has an unusable name");
-    const fixed = [20, 0, 0, 0, 33].every((value, i) => view.getUint16(at + 4 + 2 * i, true) === value);
-    const size = view.getUint32(at + 22, true);
-    const extra = view.getUint16(at + 28, true);
-    need(fixed && view.getUint32(at + 18, true) === size && extra === 0, "FRED-404", `unusable header of ${name}`);
+    const [version, flags, method, time, date] = [4, 6, 8, 10, 12].map((place) => view.getUint16(at + place, true));
+    const [checksum, stored, size] = [14, 18, 22].map((place) => view.getUint32(at + place, true));
+    const fixed = version === 20 && flags === 0 && time === 0 && date === 33 && view.getUint16(at + 28, true) === 0;
+    const kept = method === 0 ? stored === size : method === 8 && name === "zarr.json";
+    need(fixed && kept, "FRED-404", `unusable header of ${name}`);
     const key = (name === "zarr.json" ? "0" : "1") + name;
     need(last === null || last < key, "FRED-402", "entries repeat or are out of order");
     last = key;
-    need(body + size <= bytes.length, "FRED-401", "the archive is cut short");
-    const content = bytes.subarray(body, body + size);
-    need(crc(CRC32, content) === view.getUint32(at + 14, true), "FRED-405", `${name} is damaged: its CRC-32 differs`);
+    need(body + stored <= bytes.length, "FRED-401", "the archive is cut short");
+    let content = bytes.subarray(body, body + stored);
+    if (method === 8) {
+      content = inflated(content, size, name);
+      seal = 4;
+    }
+    need(crc(CRC32, content) === checksum, "FRED-405", `${name} is damaged: its CRC-32 differs`);
     entries.set(name, content);
-    directory.push({ name, at, size });
-    at = body + size;
+    directory.push({ name, at, stored });
+    at = body + stored;
   }
   const expected = new Uint8Array(directory.reduce((total, { name }) => total + 46 + name.length, 22));
   const write = new DataView(expected.buffer);
@@ -109,10 +116,22 @@ function readArchive(bytes) {
   write.setUint16(to + 10, directory.length, true);
   write.setUint32(to + 12, to, true);
   write.setUint32(to + 16, at, true);
-  const rest = bytes.subarray(at);
+  write.setUint16(to + 20, seal, true);
+  const rest = bytes.subarray(at, bytes.length - seal);
   const same = rest.length === expected.length && rest.every((byte, i) => byte === expected[i]);
   need(same, "FRED-401", "the archive's directory is damaged or not what the entries ask for");
-  return entries;
+  const sealed = !seal || crc(CRC32, bytes.subarray(0, -4)) === view.getUint32(bytes.length - 4, true);
+  need(sealed, "FRED-407", "the archive is damaged: its checksum differs");
+  return { entries, sizes: new Map(directory.map(({ name, stored }) => [name, stored])) };
+}
+
+function inflated(bytes, size, where) {
+  need(size <= DOCUMENT + ROOM, "FRED-303", `${where} is too large`);
+  try {
+    return inflate(bytes, size);
+  } catch (error) {
+    throw new Refusal("FRED-406", `${where} cannot be inflated: ${error.message}`);
+  }
 }
 
 /* ---- arrays ---- */
@@ -141,15 +160,16 @@ function arrayDocument(name, type, shape) {
   };
 }
 
-function readArray(name, entries, budget) {
-  const stored = entries.get(`${name}/zarr.json`);
-  need(stored, "FRED-502", `the document of ${name} is missing`);
-  const document = readJson(stored, `${name}/zarr.json`);
+function readArray(name, entries, documents, budget) {
+  const own = `${name}/zarr.json`;
+  const there = documents ? Object.hasOwn(documents, name) : entries.has(own);
+  need(there, "FRED-502", `the document of ${name} is missing`);
+  const document = documents ? documents[name] : readJson(entries.get(own), own);
   const type = document?.data_type;
   const shape = document?.shape;
-  need(type !== undefined && shape !== undefined, "FRED-502", `${name} has no array document`);
+  need(type !== undefined && Array.isArray(shape), "FRED-502", `${name} has no array document`);
   need(STORED[name].includes(type), "FRED-203", `${name} is of a wrong type`);
-  const whole = Array.isArray(shape) && shape.every((length) => Number.isInteger(length) && length > 0);
+  const whole = shape.every((length) => Number.isInteger(length) && length > 0);
   const axes = AXES[name].length;
   const ranked = whole && (shape.length === axes || (name === "labels" && shape.length === 1));
   need(ranked, "FRED-202", `${name} is of a wrong shape`);
@@ -163,25 +183,27 @@ function readArray(name, entries, budget) {
   need(small, "FRED-303", `${name} asks for too much memory`);
   const zeros = "/0".repeat(shape.length - 1);
   const keys = Array.from({ length: chunks }, (_, i) => `${name}/c/${i}${zeros}`);
-  const present = [...entries.keys()].filter((key) => key.startsWith(`${name}/`)).length - 1;
+  const present = [...entries.keys()].filter((key) => key.split("/")[0] === name).length - (documents ? 0 : 1);
   need(present === chunks && keys.every((key) => entries.has(key)), "FRED-503", `chunks of ${name} are missing or too many`);
   const signed = name === "coefficients" || name === "base";
   const array = new (type.startsWith("float") ? Float32Array : signed ? Int32Array : Uint32Array)(product(shape));
   keys.forEach((key, i) => {
-    const content = decodeChunk(key, entries.get(key), width, (rows * product(shape)) / shape[0]);
+    const flags = expected.codecs.at(-2).configuration.shuffle === "bitshuffle" ? 0x94 : 0x91;
+    const content = decodeChunk(key, entries.get(key), width, (rows * product(shape)) / shape[0], flags);
     place(numbersOf(content, type), array, shape, rows, i * rows, signed && !type.startsWith("float"));
   });
   return { array, shape, type };
 }
 
-function decodeChunk(key, content, width, elements) {
+function decodeChunk(key, content, width, elements, flags) {
   const frame = content.subarray(0, -4);
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
   const whole = frame.length >= 16 && crc(CRC32C, frame) === view.getUint32(frame.length, true);
   need(whole, "FRED-504", `${key} is damaged: its CRC-32C differs`);
   const size = elements * width;
   const [bytes, block, stored] = [4, 8, 12].map((at) => view.getUint32(at, true));
-  const right = frame[3] === width && bytes === size && stored === frame.length && block <= size;
+  const kind = frame[0] === 2 && frame[1] === 1 && (frame[2] & ~2) === flags;
+  const right = kind && frame[3] === width && bytes === size && stored === frame.length && block > 0 && block <= size;
   need(right, "FRED-505", `the Blosc header of ${key} contradicts the array`);
   try {
     return unblosc(frame, size);
@@ -235,6 +257,7 @@ const exactly = (required, optional = {}) => (value) =>
   Object.keys(required).every((key) => Object.hasOwn(value, key)) &&
   Object.entries(value).every(([key, part]) => (Object.hasOwn(required, key) ? required : optional)[key]?.(part));
 const NUMBERS = listOf(isNumber);
+const COUNTS = listOf(Number.isInteger);
 const FIELDS = {
   format: isText,
   version: isText,
@@ -257,7 +280,7 @@ function checkMetadata(meta) {
   const required = ["spatial_shape", "channels", "classes", "transform", "quantization"];
   need(required.every((field) => Object.hasOwn(meta, field)), "FRED-112", "fields of the metadata are missing");
   for (const [field, value] of Object.entries(meta)) {
-    if (field === "integrity") continue;
+    if (field === "integrity" || field === "counts") continue;
     const known = Object.hasOwn(FIELDS, field);
     need(known || (isObject(value) && value.must_understand === false), "FRED-114", `an unknown field ${field}`);
     need(!known || FIELDS[field](value), "FRED-113", `${field} is of a wrong type`);
@@ -280,6 +303,11 @@ function checkMetadata(meta) {
   const digest = (value) => isText(value) && /^sha256:[0-9a-f]{64}$/.test(value);
   const white = !whitening || (whitening.method === "zca" && whitening.epsilon > 0 && digest(whitening.images ?? `sha256:${"0".repeat(64)}`));
   need(white, "FRED-121", "an unusable whitening");
+  const listed = exactly({}, { labels: COUNTS, mask_of: COUNTS });
+  const counted = Object.values(isObject(meta.counts) ? meta.counts : {});
+  need(meta.counts === undefined || listed(meta.counts), "FRED-113", "counts is of a wrong type");
+  const usable = counted.length > 0 && counted.flat().every((count) => count >= 0);
+  need(meta.counts === undefined || usable, "FRED-122", "counts that are none");
   need(exactly({ content: digest, metadata: digest })(meta.integrity), "FRED-701", "the digests are missing");
 }
 
@@ -307,7 +335,7 @@ function checkArrays(meta, arrays) {
   checkOrder(frequencies, meta.spatial_shape);
   const classes = meta.classes.length;
   const hard = labels.shape.length === 1;
-  need(hard === labels.type.startsWith("uint"), "FRED-202", "labels are neither classes nor probabilities");
+  need(hard === labels.type.startsWith("uint"), "FRED-203", "labels are neither classes nor probabilities");
   if (hard) need(labels.array.every((label) => label < classes), "FRED-207", "a label is not a class");
   else {
     need(labels.array.every((share) => share >= 0), "FRED-208", "a probability is negative");
@@ -380,35 +408,66 @@ function digestParts(meta, arrays) {
 
 /* Everything of a .fred file, or a Refusal with the broken rule: nothing is returned of a file that is not whole. */
 async function readFred(bytes) {
-  const entries = readArchive(bytes);
+  const { entries, sizes } = readArchive(bytes);
   need(entries.has("zarr.json"), "FRED-501", "the root document is missing");
   const root = readJson(entries.get("zarr.json"), "zarr.json");
   const meta = root?.attributes?.fred;
+  const documents = root?.consolidated_metadata?.metadata;
   const expected = { attributes: { fred: meta ?? null }, node_type: "group", zarr_format: 3 };
+  if (isObject(documents)) expected.consolidated_metadata = { kind: "inline", metadata: documents, must_understand: false };
   need(isObject(root) && meta !== undefined && canonical(root) === canonical(expected), "FRED-501", "not the root of a fred hierarchy");
+  need(utf8.encode(canonical(meta, LEVELS)).length <= DOCUMENT, "FRED-303", "the metadata are too large");
   checkMetadata(meta);
-  const names = new Set([...entries.keys()].map((key) => key.split("/")[0]));
+  const names = new Set([...[...entries.keys()].map((key) => key.split("/")[0]), ...Object.keys(documents ?? {})]);
   names.delete("zarr.json");
   need([...names].every((name) => Object.hasOwn(AXES, name)), "FRED-503", "an entry that does not belong here");
-  need(["coefficients", "frequencies", "labels"].every((name) => names.has(name)), "FRED-201", "arrays are missing");
+  const counts = meta.counts ?? {};
+  const held = (name) => names.has(name) || Object.hasOwn(counts, name);
+  need(["coefficients", "frequencies", "labels"].every(held), "FRED-201", "arrays are missing");
   const budget = { left: Math.min(2 ** 30, Math.max(1000 * bytes.length, 2 ** 26)) };
   const arrays = {};
-  for (const name of names) arrays[name] = readArray(name, entries, budget);
+  for (const name of names) arrays[name] = readArray(name, entries, documents, budget);
+  for (const [name, counted] of Object.entries(counts)) arrays[name] = countedArray(name, counted, meta, arrays);
+  if (arrays.labels.shape.length === 2 && arrays.labels.type === "uint8") arrays.labels = probabilities(arrays.labels);
   checkArrays(meta, arrays);
   const { metadata, content } = meta.integrity;
   const described = utf8.encode(canonical({ ...meta, integrity: { content } }));
   need(`sha256:${await sha256Of(described)}` === metadata, "FRED-703", "the metadata digest differs: the file was edited");
   const found = `sha256:${await sha256Of(digestParts(meta, arrays))}`;
   need(found === content, "FRED-702", "the content digest differs: the file was damaged or edited");
-  return { meta, arrays, digest: found, ledger: ledgerOf(entries, bytes.length) };
+  return { meta, arrays, digest: found, ledger: ledgerOf(sizes, bytes.length) };
+}
+
+/* Labels or masks of sorted instances, of which the metadata say how many there are of each value. */
+function countedArray(name, counted, meta, arrays) {
+  need(!arrays[name], "FRED-212", `${name} is stored and counted`);
+  const values = name === "labels" ? meta.classes.length : arrays.frequencies.shape[0];
+  const [instances] = arrays.coefficients.shape;
+  const fits = counted.length === values && counted.reduce((sum, count) => sum + count, 0) === instances;
+  need(fits, "FRED-212", `the counts of ${name} do not fit the data`);
+  const array = new Uint32Array(instances);
+  let at = 0;
+  counted.forEach((count, value) => array.fill(value, at, (at += count)));
+  return { array, shape: [instances], type: "uint32" };
+}
+
+/* Soft labels that are stored as integers: each is divided by the sum of its row, which is the same in all. */
+function probabilities({ array, shape }) {
+  const [rows, classes] = shape;
+  const sums = Array.from({ length: rows }, (_, i) => array.subarray(i * classes, (i + 1) * classes).reduce((a, b) => a + b, 0));
+  const [whole] = sums;
+  const usable = [1, 2, 4, 8, 16, 32, 64, 128].includes(whole) && sums.every((sum) => sum === whole);
+  need(usable, "FRED-213", "labels are integers that are no probabilities");
+  return { array: Float32Array.from(array, (part) => part / whole), shape, type: "float16" };
 }
 
 /* Bytes of the file by what they hold. */
-function ledgerOf(entries, total) {
-  const held = { coefficients: 0, frequencies: 0, labels: 0, base: 0, metadata: entries.get("zarr.json").length };
-  for (const [name, content] of entries) {
-    const [owner, kind] = name.split("/");
-    if (kind === "c") held[owner === "mask_of" ? "labels" : owner] += content.length;
+function ledgerOf(sizes, total) {
+  const held = { coefficients: 0, frequencies: 0, labels: 0, base: 0, metadata: 0 };
+  for (const [name, stored] of sizes) {
+    const [owner] = name.split("/");
+    if (name.endsWith("zarr.json")) held.metadata += stored;
+    else held[owner === "mask_of" ? "labels" : owner] += stored;
   }
   return { ...held, container: total - Object.values(held).reduce((sum, part) => sum + part, 0), total };
 }

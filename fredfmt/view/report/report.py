@@ -13,12 +13,12 @@ from pathlib import Path
 from fredfmt.model.data import FreDData
 from fredfmt.model.version import __version__
 from fredfmt.storage.addresses import shown
-from fredfmt.storage.containers import archive, hierarchy
-from fredfmt.storage.containers.package import pack
+from fredfmt.storage.containers import archive
+from fredfmt.storage.containers.encoding import as_archive
 from fredfmt.storage.files import SUFFIXES, load
 from fredfmt.view.report.first import first_images
 
-SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "decoder.js", "words.js", "page.js")
+SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "inflate.js", "decoder.js", "words.js", "page.js")
 """The page's script, in parts: each uses those before it."""
 
 
@@ -57,7 +57,7 @@ def _content(file: object, data: FreDData) -> bytes:
         content = Path(file).read_bytes()
         if content.startswith(archive.MAGIC):
             return content
-    return archive.pack(hierarchy.encode(pack(data)))
+    return as_archive(data)
 
 
 def _fred_name(path: str) -> str:

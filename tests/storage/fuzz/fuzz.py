@@ -28,7 +28,8 @@ from mutations import SPEC, Mutant, mutant
 
 import fredfmt
 from fredfmt.errors import FredError
-from fredfmt.storage.containers import archive
+from fredfmt.model.documents import difference
+from fredfmt.storage.containers import archive, hdf5
 
 sys.path.insert(0, str(SPEC / "reference"))
 import fred_reference
@@ -50,22 +51,22 @@ def judge(case: Mutant, folder: Path) -> str:
         report = fredfmt.validate(_file(case, folder))
         if report.valid:
             raise Flaw("load refuses what validate calls valid") from None
-        if case.resealed and isinstance(case.content, bytes) and _reference(case.content) is not None:
+        if case.resealed and _reference(_archive(case)) is not None:
             raise Flaw("the reference reader reads it") from None
         return "refused"
     if fredfmt.digest(data) == case.digest:
         return "same"
     if not case.resealed:
         raise Flaw("other data without an error")
-    content = archive.pack(case.content) if isinstance(case.content, dict) else case.content
-    if content[:2] == b"PK":
-        read = _reference(content)
+    if not _archive(case).startswith(hdf5.MAGIC):
+        read = _reference(_archive(case))
         if read is None:
             raise Flaw("the reference reader refuses it")
         meta, arrays = read
         # what is empty says as much as what is absent
-        notes = {key: value for key, value in meta.items() if key not in ("integrity", "version") and value}
-        if data.metadata.to_json() != {"version": "1.0", **notes}:
+        added = ("integrity", "counts", "version")
+        notes = {key: value for key, value in meta.items() if key not in added and value}
+        if difference(data.metadata.to_json(), {"version": "1.0", **notes}) is not None:
             raise Flaw("the reference reader reads other metadata")
         for name, array in arrays.items():
             packed = name in ("coefficients", "base")
@@ -73,6 +74,11 @@ def judge(case: Mutant, folder: Path) -> str:
             if not np.array_equal(getattr(data, name), numbers):
                 raise Flaw(f"the reference reader reads other {name}")
     return "other"
+
+
+def _archive(case: Mutant) -> bytes:
+    """The mutant's bytes; of a directory, an archive of the same entries."""
+    return archive.pack(case.content) if isinstance(case.content, dict) else case.content
 
 
 def _file(case: Mutant, folder: Path) -> Any:

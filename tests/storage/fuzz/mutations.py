@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +66,23 @@ def mutant(number: int, *, reseal_hdf5: bool = False) -> Mutant:
     names, resealed = [], False
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
         if isinstance(content, dict):
-            mutate = chance.choice((_entry_bytes, _entry_gone, _entry_added, _json, _chunk))
+            mutate = chance.choice(_OF_ENTRIES)
             changed = mutate(chance, dict(content))
+            changed.pop("labels", None)  # there is a folder of that name
             content = _sealed(chance, changed)
-            resealed |= mutate in (_json, _chunk) or content is not changed
+            resealed |= mutate in (_json, _types, _spelling, _chunk) or content is not changed
         elif content[:2] == b"PK" and chance.random() < 0.6:
-            mutate = chance.choice((_entry_bytes, _entry_gone, _entry_added, _json, _chunk))
+            mutate = chance.choice(_OF_ENTRIES)
             resealed = True
             try:
                 entries = {name: bytes(body) for name, body in archive.unpack(content).items()}
             except FredError:  # mutated before
                 continue
-            content = archive.pack(_sealed(chance, mutate(chance, entries)))
+            compact = chance.random() < 0.02 or content[8] == 8
+            content = archive.pack(_sealed(chance, mutate(chance, entries)), compact=compact)
+        elif content.startswith(hdf5.MAGIC) and chance.random() < 0.3:
+            mutate, resealed = _hdf5_document, True
+            content = mutate(chance, content)
         else:
             mutate = chance.choice((_bits, _bytes, _cut, _splice, _insert, _repeat))
             content = mutate(chance, content or b"PK")
@@ -136,7 +143,7 @@ def _entry_gone(chance: random.Random, entries: Entries) -> Entries:
 
 
 def _entry_added(chance: random.Random, entries: Entries) -> Entries:
-    name = chance.choice(("zz", "labels/c/1", "base/zarr.json", "labels/d/0", "a", "mask_of/zarr.json"))
+    name = chance.choice(("zz", "labels/c/1", "base/zarr.json", "labels/d/0", "a", "mask_of/zarr.json", "labels"))
     entries[name] = chance.choice([*entries.values(), b""])
     return dict(sorted(entries.items(), key=lambda item: (item[0] != "zarr.json", item[0])))
 
@@ -166,34 +173,97 @@ VALUES = (
 
 def _json(chance: random.Random, entries: Entries) -> Entries:
     """Change one value of one document, and spell and seal it again."""
+
+    def change(document: Any) -> Any:
+        holder, key = chance.choice(list(_places(document)) or [({"": document}, "")])
+        action = chance.randrange(4)
+        if action == 0:
+            del holder[key]
+        elif action == 1 and isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
+            holder[key] = chance.choice((holder[key] + 1, holder[key] * 2, -holder[key], holder[key] * 1000))
+        elif action == 2 and isinstance(holder, dict):
+            holder[chance.choice(("step", "mode", "shape", "k", "extra", "counts", "must_understand"))] = holder[key]
+        else:
+            holder[key] = chance.choice((*VALUES, [], {}, [holder[key]], [1, 2], [[[[1]]]]))
+        return document
+
+    return _rewritten(chance, entries, change)
+
+
+def _types(chance: random.Random, entries: Entries) -> Entries:
+    """Put a value of another type, or as equal to the old one as Python is lenient, in one place of one document."""
+    return _rewritten(chance, entries, lambda document: _retyped(chance, document))
+
+
+def _retyped(chance: random.Random, document: Any) -> Any:
+    places = list(_places(document))
+    if not places or chance.random() < 0.02:
+        return chance.choice((None, True, 0, 1.5, "", [], {}, [document]))
+    holder, key = chance.choice(places)
+    old = holder[key]
+    nested: Any = old
+    for _ in range(chance.choice((1, 2, 11, 15, 17, 40))):
+        nested = chance.choice(([nested], {"x": nested}))
+    like = int(old) if isinstance(old, bool) else bool(old) if old in (0, 1) else str(old)
+    huge = chance.choice((2**53, 1e21, 1e300, -1e300, 5e-324, 2**53 - 1, -(2**53) + 1))
+    new = chance.choice((None, True, False, like, huge, nested, str(old), [], {}, [old], {"a": old}, 0, -1, 0.5))
+    if isinstance(holder, dict) and chance.random() < 0.2:
+        holder[chance.choice(("x", "", "\u00e9", "fill_value", "fred", "metadata", "counts", "labels"))] = new
+    else:
+        holder[key] = new
+    return document
+
+
+SPELLINGS = (b"1.0", b"1e0", b"-0", b"0.0", b"01", b"1e400", b"NaN", b"null", b"true", b"9" * 400, b'"\\ud800"', b"[]")
+
+
+def _spelling(chance: random.Random, entries: Entries) -> Entries:
+    """Spell one number of one document otherwise, and leave the digests."""
+    name = chance.choice([name for name in entries if name.endswith("zarr.json")] or list(entries))
+    numbers = list(re.finditer(rb"(?<=[:,\[])-?[0-9.e+]+", entries[name]))
+    if numbers:
+        place = chance.choice(numbers)
+        content = entries[name]
+        entries[name] = content[: place.start()] + chance.choice(SPELLINGS) + content[place.end() :]
+    return entries
+
+
+def _rewritten(chance: random.Random, entries: Entries, change: Callable[[Any], Any]) -> Entries:
+    """One document changed, its digest put right and spelled canonically, where that is possible."""
     name = chance.choice([name for name in entries if name.endswith("zarr.json")] or list(entries))
     try:
-        document = json.loads(entries[name])
+        document = change(json.loads(entries[name]))
     except ValueError:
         return entries
-    places = list(_places(document))
-    if not places:
-        return entries
-    holder, key = chance.choice(places)
-    action = chance.randrange(4)
-    if action == 0:
-        del holder[key]
-    elif action == 1 and isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
-        holder[key] = chance.choice((holder[key] + 1, holder[key] * 2, -holder[key], holder[key] * 1000))
-    elif action == 2 and isinstance(holder, dict):
-        holder[chance.choice(("step", "mode", "shape", "k", "extra", "normalization", "must_understand"))] = holder[key]
-    else:
-        holder[key] = chance.choice((*VALUES, [], {}, [holder[key]], [1, 2], [[[[1]]]]))
-    try:
-        fred = document["attributes"]["fred"]
-        fred["integrity"]["metadata"] = digest_of_document(fred)
-    except (KeyError, TypeError, AttributeError, FredError):
-        pass
-    try:
-        entries[name] = canonical(document)
-    except FredError:
-        entries[name] = json.dumps(document).encode()
+    with suppress(KeyError, TypeError, AttributeError, FredError):
+        _stamp(document["attributes"]["fred"])
+    entries[name] = _spelled(document)
     return entries
+
+
+def _stamp(fred: Any) -> None:
+    fred["integrity"]["metadata"] = digest_of_document(fred)
+
+
+def _spelled(document: Any) -> bytes:
+    try:
+        return canonical(document)
+    except FredError:
+        return json.dumps(document).encode()
+
+
+def _hdf5_document(chance: random.Random, content: bytes) -> bytes:
+    """Put a value of another type in the metadata document of an HDF5 file, and seal it again."""
+    try:
+        package = hdf5.decode(content)
+    except FredError:  # mutated before
+        return content
+    document = _retyped(chance, package.document)
+    try:
+        _stamp(document)
+        return hdf5.encode(replace(package, document=document))
+    except (KeyError, TypeError, AttributeError, FredError):
+        return content
 
 
 def _sealed(chance: random.Random, entries: Entries) -> Entries:
@@ -233,3 +303,6 @@ def _chunk(chance: random.Random, entries: Entries) -> Entries:
         frame = chance.choice((_bits, _bytes, _cut, _insert, _repeat))(chance, entries[name][:-4])
         entries[name] = frame + google_crc32c.value(frame).to_bytes(4, "little")
     return entries
+
+
+_OF_ENTRIES = (_entry_bytes, _entry_gone, _entry_added, _json, _types, _types, _spelling, _chunk)

@@ -1,13 +1,13 @@
 /* The report page's decoder as a reader that spec/conformance/run.py drives: paths on stdin, a line of JSON each on stdout.
    A path may be followed by a tab and options: {"size": [h, w], "k": 3, "normalized": false, "own_sha": true};
-   {"frame": SIZE} says that the file is a Blosc frame of so many bytes. */
+   {"frame": SIZE} says that the file is a Blosc frame of so many bytes, {"deflated": SIZE} a deflate stream. */
 const fs = require("fs");
 const path = require("path");
 const readline = require("readline");
 
 const folder = path.join(__dirname, "..", "..", "..", "fredfmt", "view", "report");
-const sources = ["checksums.js", "zstd.js", "blosc.js", "decoder.js"].map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
-const { readFred, Images, Refusal, unblosc } = new Function(`"use strict";${sources.join("\n")};return { readFred, Images, Refusal, unblosc };`)();
+const sources = ["checksums.js", "zstd.js", "blosc.js", "inflate.js", "decoder.js"].map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
+const { readFred, Images, Refusal, unblosc, inflate } = new Function(`"use strict";${sources.join("\n")};return { readFred, Images, Refusal, unblosc, inflate };`)();
 
 function valuesOf(file, { size, k, normalized = true }) {
   const images = new Images(file, size);
@@ -26,9 +26,9 @@ function valuesOf(file, { size, k, normalized = true }) {
   return { shape: [count, images.channels, ...images.size], values: Buffer.from(values.buffer).toString("base64") };
 }
 
-function unpacked(name, size) {
+function unpacked(unpack, name, size) {
   try {
-    return { bytes: Buffer.from(unblosc(new Uint8Array(fs.readFileSync(name)), size)).toString("base64") };
+    return { bytes: Buffer.from(unpack(new Uint8Array(fs.readFileSync(name)), size)).toString("base64") };
   } catch (error) {
     return { refused: error.message };
   }
@@ -37,7 +37,8 @@ function unpacked(name, size) {
 async function answer(line) {
   const [name, options = "{}"] = line.split("\t");
   const asked = JSON.parse(options);
-  if (asked.frame !== undefined) return unpacked(name, asked.frame);
+  if (asked.frame !== undefined) return unpacked(unblosc, name, asked.frame);
+  if (asked.deflated !== undefined) return unpacked(inflate, name, asked.deflated);
   if (!name.endsWith(".fred")) return { valid: false, supported: false };
   if (asked.own_sha) Object.defineProperty(globalThis, "crypto", { value: undefined, configurable: true });
   try {
