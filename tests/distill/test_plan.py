@@ -45,7 +45,7 @@ def test_largest_count(limit):
     assert max(asked) <= 6
 
 
-@pytest.mark.parametrize("max_bytes", [4400, 5000])
+@pytest.mark.parametrize("max_bytes", [2400, 3000])
 def test_a_distilled_file_meets_its_bytes_from_below(digits, max_bytes):
     config = DistillConfig(
         objective="dm", ipc=1, k=32, max_bytes=max_bytes, iterations=2, batch_real=4, network=NetworkConfig(width=8)
