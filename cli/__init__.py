@@ -14,12 +14,15 @@ _PACKAGES = {name: name for name in ("h5py", "numcodecs", "torch", "torchvision"
 def main() -> None:
     """Run the command line. Anything wrong with the input is one line on stderr and exit status 1."""
     from fredfmt.cli.app import app
-    from fredfmt.cli.console import say, speak_any_language
+    from fredfmt.cli.console import close_quietly, prepare_streams, say
     from fredfmt.errors import FredError, printable
 
-    speak_any_language()
+    prepare_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except FredError as error:
         say(printable(f"fredfmt: {type(error).__name__}: {error}"))
         sys.exit(1)
@@ -30,5 +33,10 @@ def main() -> None:
         print(f"fredfmt: this needs {package}, which is not installed: pip install {package}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
-        sys.stderr.close()
+        close_quietly()
+        sys.exit(1)
+    except OSError as error:
+        close_quietly()
+        place = "" if error.filename is None else f"{error.filename}: "
+        say(printable(f"fredfmt: {place}{error.strerror or error}"))
         sys.exit(1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +21,40 @@ if TYPE_CHECKING:
 
     from fredfmt.distill.runtime.progress import Progress
 
+_STDOUT, _STDERR = 1, 2
 
-def speak_any_language() -> None:
-    """Let stdout and stderr of another encoding than UTF-8 write what it lacks as escapes, instead of failing."""
+
+def prepare_streams() -> None:
+    """Let stdout and stderr of another encoding than UTF-8 write what it lacks as escapes, instead of failing.
+
+    One that is closed gets a place of its own, so that no file that is opened later is written to in its name.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(number)
+    if sys.stdout is None:
+        sys.stdout = _Closed()  # type: ignore[unreachable]  # what Python does where it is closed
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()  # type: ignore[unreachable]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def close_quietly() -> None:
+    """Drop what stdout could not write, which Python would try once more at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    os.close(nowhere)
+
+
+class _Closed(io.TextIOBase):
+    """Stands for a stdout that is closed: data for it are an error, as on a full disk."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "stdout")
 
 
 def print_json(value: Any) -> None:
@@ -114,12 +144,16 @@ def logging_to(path: Path | None) -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level
     logger.addHandler(handler)
+    if logging.lastResort is not None:  # which is used where there is no other, and shows warnings
+        logger.addHandler(logging.lastResort)
     logger.setLevel(logging.INFO)
     try:
         yield
     finally:
         logger.setLevel(level)
         logger.removeHandler(handler)
+        if logging.lastResort is not None:
+            logger.removeHandler(logging.lastResort)
         handler.close()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -60,9 +61,36 @@ def _usable(device: str) -> str:
 
 
 Device = Annotated[str, typer.Option(callback=_usable, help="Device to compute on: cpu, cuda, cuda:1, mps ...")]
-Size = Annotated[int | None, typer.Option(min=1, help="Resize images of a folder to this height and width.")]
+
+
+class Sides(NamedTuple):
+    """What ``--size`` says."""
+
+    height: int
+    width: int
+
+
+def parse_size(text: str) -> Sides:
+    """A height and width of ``HxW``, or of one number for both."""
+    height, _, width = text.lower().replace("×", "x").partition("x")
+    if not (height.isdecimal() and (width or height).isdecimal()) or ("x" in text.lower() and not width):
+        raise typer.BadParameter(f"{text!r} is not a number, nor HEIGHTxWIDTH such as 48x64")
+    sides = Sides(int(height), int(width or height))
+    if min(sides) < 1:
+        raise typer.BadParameter(f"{text!r}: an image has at least one row and one column")
+    return sides
+
+
+Size = Annotated[
+    Sides | None,
+    typer.Option(parser=parse_size, metavar="N|HxW", help="Resize images of a folder to this height and width."),
+]
 Classes = Annotated[
-    str | None, typer.Option(metavar="A,B,...", help="Only these classes, by name or number, in this order.")
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Only these classes, by name or number, in this order; a name with a comma in double quotes.",
+    ),
 ]
 K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
 Transform = Annotated[
@@ -127,8 +155,13 @@ def parse_network(name: str) -> NetworkFactory | None:
 
 
 def parse_classes(text: str | None) -> list[str] | None:
-    """The classes that ``--classes`` names; None for all."""
-    return None if text is None else [name.strip() for name in text.split(",")]
+    """The classes that ``--classes`` names; None for all. A name that holds a comma stands in double quotes, and double
+    quotes in it are doubled.
+
+    >>> parse_classes('cat, "bee, wild",7')
+    ['cat', 'bee, wild', '7']
+    """
+    return None if text is None else [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def bytes_of(bits_per_class: float, classes: int) -> int:
