@@ -36,6 +36,7 @@ def encode(
 ) -> None:
     """Encode real images: keep the best K frequencies of each and quantise them."""
     from fredfmt.codec.encoder import encode as make
+    from fredfmt.codec.masks import check_choice
     from fredfmt.data.sources import ZCA, Source, open_source
     from fredfmt.storage.files import packed_size, save
 
@@ -43,7 +44,14 @@ def encode(
     wanted = options.parse_classes(classes)
 
     def opened(split: str) -> Source:
-        return open_source(source, split=split, size=size, data_root=data_root, classes=wanted)
+        return open_source(
+            source,
+            split=split,
+            size=size,
+            data_root=data_root,
+            classes=wanted,
+            check=lambda spatial_shape: check_choice(mask, k, spatial_shape, transform),
+        )
 
     real = opened(split)
     if zca:

@@ -33,11 +33,17 @@ def plan(
     """
     from rich.table import Table
 
+    from fredfmt.codec.masks import check_choice
     from fredfmt.data.sources import open_source
     from fredfmt.distill.planning import STEPS
     from fredfmt.distill.planning import plan as choices_of
 
-    real = open_source(source, split="train", size=size, data_root=data_root, classes=options.parse_classes(classes))
+    def check(spatial_shape: tuple[int, ...]) -> None:
+        for one in k or (1,):
+            check_choice(mask, one, spatial_shape, transform)
+
+    wanted = options.parse_classes(classes)
+    real = open_source(source, split="train", size=size, data_root=data_root, classes=wanted, check=check)
     if bits_per_class is not None:
         max_bytes = options.bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(options.parse_step, step)) if step else STEPS
