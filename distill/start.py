@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.codec.encoder import encode
-from fredfmt.codec.masks import ClassStatistics, choose_frequencies
+from fredfmt.codec.masks import ClassStatistics, check_k, choose_frequencies
 from fredfmt.codec.spectra import Spectra
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
@@ -31,6 +31,7 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     """
     chosen = source.sample(_counts(source, config), seed=config.run.seed)
     how = config.frequencies
+    check_k(how.k, source.spatial_shape, how.transform)
     frequencies, described = _class_masks(source if how.mask_scope == "class" else chosen, config, frequencies)
     data = encoded(chosen, k=how.k, transform=how.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))

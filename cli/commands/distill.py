@@ -12,6 +12,7 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
 from fredfmt.cli.settings import asking, network_options, said
+from fredfmt.codec.masks import check_k
 from fredfmt.data.sources import open_source
 from fredfmt.distill.config import DistillConfig, run_of
 from fredfmt.distill.groups import GROUPS
@@ -99,7 +100,15 @@ def distill(
     own = options.parse_network(changes.get("network", ""))
     settings = before.replace(**changes)
     wanted = options.parse_classes(classes) or names or None
-    real = open_source(source, split="train", size=size, data_root=data_root, classes=wanted)
+    how = settings.frequencies
+    real = open_source(
+        source,
+        split="train",
+        size=size,
+        data_root=data_root,
+        classes=wanted,
+        check=lambda spatial_shape: check_k(how.k, spatial_shape, how.transform),
+    )
     if bits_per_class is not None:
         settings = settings.replace(max_bytes=options.bytes_of(bits_per_class, len(real.classes)))
     first = int(os.environ.get("RANK", "0")) == 0  # of several processes that torchrun started

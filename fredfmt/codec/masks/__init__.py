@@ -33,7 +33,7 @@ MASKS: Mapping[str, Strategy] = MappingProxyType(
 WITHOUT_STATISTICS = ("high", "low", "random")
 """Strategies that look at no image."""
 
-__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies", "check_choice", "choose_frequencies"]
+__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies", "check_choice", "check_k", "choose_frequencies"]
 
 
 def choose_frequencies(
@@ -61,12 +61,17 @@ def choose_frequencies(
 
 
 def check_choice(mask: str, k: int, spatial_shape: tuple[int, ...], transform: str) -> None:
-    """Raise `ArgumentError` for a strategy that is not in `MASKS`, or a k that the spatial shape does not have.
+    """Raise `ArgumentError` for a strategy that is not in `MASKS`, and what `check_k` raises.
 
     >>> check_choice("evr", 40, (8, 8), "dct")
     """
     if mask not in MASKS:
         raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
+    check_k(k, spatial_shape, transform)
+
+
+def check_k(k: int, spatial_shape: tuple[int, ...], transform: str) -> None:
+    """Raise `ArgumentError` for a k that the transform of a spatial shape does not have."""
     size = int(live_frequencies(transform, spatial_shape).sum())
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= size:
         raise ArgumentError("k is out of range", expected=f"an integer from 1 to {size}, all frequencies", found=k)
