@@ -48,7 +48,7 @@ class AllCommands(Flags, TyperGroup):
 def load_command(name: str) -> Any:
     """A command with all its options; its module is imported."""
     made = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
-    made.command(name, cls=OneCommand, epilog=epilog("export" if name == "decode" else name))(COMMANDS[name].load())
+    made.command(name, cls=OneCommand, epilog=epilog(name))(COMMANDS[name].load())
     return typer.main.get_command(made)
 
 

@@ -45,8 +45,12 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("import images_best.pt mtt.fred --dataset cifar10 --no-zca --lr 0.02", "what MTT saves"),
         ),
         "export": (
-            ("export digits.fred digits.npz", "arrays of images and labels"),
-            ("export digits.fred pictures", "a folder of PNG images a class"),
+            ("export digits.fred digits.parquet", "a data set that Hugging Face shows"),
+            ("export digits.fred res.pt --to dc", "what DC's code loads"),
+        ),
+        "decode": (
+            ("decode digits.fred pictures", "PNG images, a folder for each class"),
+            ("decode digits.fred digits.npz", "arrays of images and labels"),
         ),
         "card": (
             (

@@ -10,27 +10,30 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.console import say
 
+Target = Annotated[
+    Path, typer.Argument(metavar="DST", help="NAME.npz, .safetensors, .parquet, .tar, .pt, or a folder.")
+]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out.",
+        autocompletion=options.completing("fredfmt.exchange.exporters", "EXPORTERS"),
+    ),
+]
+
 
 def export(
     file: options.File,
-    out: Annotated[
-        Path, typer.Argument(metavar="DST", help="NAME.npz, .safetensors, .parquet, .tar, .pt, or a folder.")
-    ],
-    to: Annotated[
-        str | None,
-        typer.Option(
-            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out.",
-            autocompletion=options.completing("fredfmt.exchange.exporters", "EXPORTERS"),
-        ),
-    ] = None,
+    out: Target,
+    to: Form = None,
     force: options.Force = False,
     expected_digest: options.ExpectedDigest = None,
 ) -> None:
-    """Decode a file for other programs.
+    """Write a file in the form of another program or project.
 
-    npz, safetensors, png, parquet (Hugging Face) and webdataset hold images in 0..1; dc, mtt and ddranking the .pt
-    files of these projects, in the space that the file is trained in. A folder is filled with PNG images unless --to
-    says otherwise.
+    npz, safetensors, png, parquet (Hugging Face) and webdataset hold images in 0..1, clipped; dc, mtt and ddranking are
+    the .pt files of these projects, in the space that the file is trained in. A folder is filled with PNG images unless
+    --to says otherwise.
     """
     from fredfmt.exchange.exporters import export as write
     from fredfmt.storage.files import load

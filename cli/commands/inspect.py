@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
 
 _NAMES, _BAR = 12, 30
+_MEANING: Mapping[str, str] = MappingProxyType(
+    {
+        "k": "coefficients kept per image and channel",
+        "frequencies_used_by_any_mask": "of all frequencies",
+        "variance_kept": "share of the variance within classes that the masks keep",
+        "between_kept": "share of the variance between class means that the masks keep: low, and classes look alike",
+        "rmse": "root mean square error of the stored images against the originals, in the space that is trained in",
+        "error_rms": "root mean square error of rounding a coefficient",
+        "error_max": "largest error of rounding a coefficient",
+        "memory": "all arrays, loaded",
+        "bits_per_class": "the whole file over the number of classes",
+        "ipc": "images per class that hold as many numbers: the budget of the papers",
+    }
+)
+"""What figures mean that do not say so themselves."""
 
 
 def inspect(
@@ -47,7 +63,7 @@ def inspect(
         show(f"[yellow]warning[/yellow] {warning}")
     show_in_colour(lambda width: thumbnails(data, width=width))
     show(_table("Data", _data(facts["data"], data.metadata.classes)))
-    show(_bytes(facts["bytes"]))
+    show(_bytes(facts["bytes"]), _table("In other units", _figures(facts["bytes"])))
     _show_provenance(facts["metadata"])
 
 
@@ -114,7 +130,7 @@ def _listed(classes: Sequence[str]) -> str:
 
 
 def _bytes(facts: dict[str, Any]) -> Table:
-    """The parts of the file with their shares, then the same size in other units."""
+    """The parts of the file with their shares."""
     from rich.table import Table
 
     table = Table(title="Bytes", title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
@@ -127,10 +143,16 @@ def _bytes(facts: dict[str, Any]) -> Table:
         if share := facts[part] / total:
             table.add_row(f"  {part}", kilobytes(facts[part]), f"{share:.0%}", "━" * round(_BAR * share))
     table.add_row("  the file", kilobytes(total))
-    table.add_row("  in memory", kilobytes(facts["memory"]))
-    table.add_row("  bits per class", f"{facts['bits_per_class']:,.0f}")
-    table.add_row("  ipc", f"{facts['ipc']:.4g}")
     return table
+
+
+def _figures(facts: dict[str, Any]) -> dict[str, Any]:
+    """The size of the file in other units."""
+    return {
+        "memory": kilobytes(facts["memory"]),
+        "bits_per_class": f"{facts['bits_per_class']:,.0f}",
+        "ipc": f"{facts['ipc']:.4g}",
+    }
 
 
 def _table(title: str, values: dict[str, Any]) -> Table:
@@ -138,8 +160,10 @@ def _table(title: str, values: dict[str, Any]) -> Table:
 
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
     table.add_column(min_width=16)
+    table.add_column()
+    table.add_column(style="dim")
     for key, value in values.items():
-        table.add_row(plain(f"  {key.replace('_', ' ')}"), plain(_told(value)))
+        table.add_row(plain(f"  {key.replace('_', ' ')}"), plain(_told(value)), _MEANING.get(key, ""))
     return table
 
 

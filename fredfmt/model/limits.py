@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from fredfmt.errors import LimitError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Limits:
     """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(axis=9))``."""
 
@@ -27,6 +27,17 @@ class Limits:
     """Size of all arrays together, decoded."""
     decoded_ratio: int = 1000
     """Size of all arrays together, decoded, as a multiple of the file's size."""
+
+    def __repr__(self) -> str:
+        """Those that are not the default.
+
+        >>> Limits(axis=9), Limits()
+        (Limits(axis=9), Limits())
+        """
+        raised = [
+            f"{limit.name}={value}" for limit in fields(self) if (value := getattr(self, limit.name)) != limit.default
+        ]
+        return f"Limits({', '.join(raised)})"
 
 
 DEFAULT = Limits()

@@ -33,7 +33,15 @@ MASKS: Mapping[str, Strategy] = MappingProxyType(
 WITHOUT_STATISTICS = ("high", "low", "random")
 """Strategies that look at no image."""
 
-__all__ = ["MASKS", "WITHOUT_STATISTICS", "ClassStatistics", "best_frequencies", "check_choice", "check_k", "choose_frequencies"]
+__all__ = [
+    "MASKS",
+    "WITHOUT_STATISTICS",
+    "ClassStatistics",
+    "best_frequencies",
+    "check_choice",
+    "check_k",
+    "choose_frequencies",
+]
 
 
 def choose_frequencies(
