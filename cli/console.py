@@ -33,9 +33,9 @@ def prepare_streams() -> None:
         pass
     os.close(number)
     if sys.stdout is None:
-        sys.stdout = _Closed()  # type: ignore[unreachable]  # what Python does where it is closed
+        sys.stdout = _Closed()  # None is what Python makes of a closed one
     if sys.stderr is None:
-        sys.stderr = io.StringIO()  # type: ignore[unreachable]
+        sys.stderr = io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from fredfmt.codec.whitening import other_source
 from fredfmt.data.sources import ZCA, Source
 from fredfmt.distill.evaluation.baselines import coded_images, equal_budget, equal_instances, own_start
 from fredfmt.distill.evaluation.protocol import check_alike, evaluate_sets
@@ -22,6 +24,8 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import without_results
+
+_log = logging.getLogger(__name__)
 
 TrainingSet: TypeAlias = FreDData | Source
 Named: TypeAlias = tuple[str, str, Callable[[int], TrainingSet]]
@@ -114,16 +118,20 @@ def compare(
     `fredfmt.distill.evaluate`; ``keep`` is given the first network that is trained on ``data``.
 
     Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
-    cannot be, or a ``train`` with other images than whitened data were whitened by.
+    cannot be, or a ``train`` with other images than whitened data were whitened by. Where it is not the source that the
+    data name, and nothing shows that it has the same images, this is said in the log.
     """
     config = config or EvaluationConfig()
     if unknown := [name for name in baselines if name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
     for images in (train, test):
         check_alike(data, images)
-    whitening = ZCA.of(data.metadata, train) if data.metadata.whitening is not None else None
-    if whitening is not None:
+    whitening = None
+    if data.metadata.whitening is not None:
+        whitening = ZCA.of(data.metadata, train)
         train = train.whitened(whitening)
+    elif "name" in data.metadata.source and (words := other_source(data.metadata, train)):
+        _log.warning("%s; baselines are drawn from these, and their test images are normalised as the data are", words)
     sets: list[Named] = [("file", "the file", lambda seed: data)]
     sets += [BASELINES[name](data, train) for name in dict.fromkeys(baselines)]
     first = [make(0) for _, _, make in sets]

@@ -82,7 +82,8 @@ class ZCA:
         """The whitening that a file's metadata record, made anew from the train split it names.
 
         Raises `ArgumentError` if the file's images are not whitened, if they were whitened after a normalisation (which
-        fredfmt does not do), or if ``source`` has other images than the file's matrix was made of.
+        fredfmt does not do), or if ``source`` has other images than the file's matrix was made of. Where the file does
+        not say of which images that was, and the source is not the one that it names, this is said in the log.
         """
         record, normalization = metadata.whitening, metadata.normalization
         if record is None:
@@ -99,6 +100,12 @@ class ZCA:
                 where=f"{source.name} {source.split}",
                 expected=f"{record.images} ({_words(record)})",
                 found=found,
+            )
+        if record.images is None and (words := other_source(metadata, source)):
+            _log.warning(
+                "%s; by which images they were whitened is not recorded, and the matrix is made of these: what comes of"
+                " it is right only if both are the same images",
+                words,
             )
         return cls.fit(source, record.epsilon)
 
@@ -137,6 +144,15 @@ def warn_if_whitened(metadata: Metadata) -> None:
             "the images are whitened (ZCA): networks trained on them know whitened images only; whiten what they are to"
             " judge by the same matrix, fredfmt.data.sources.ZCA.of(data.metadata, train)"
         )
+
+
+def other_source(metadata: Metadata, source: RealImages) -> str:
+    """What differs between the real images that data come from and ``source``, in words; empty where nothing does."""
+    name, split = (metadata.source.get(key) for key in ("name", "split"))
+    if name == source.name and split in (None, source.split):
+        return ""
+    known = " ".join(str(part) for part in (name, split) if part) or "images that are not named"
+    return f"the data come from {known}, and the images given are {source.name} {source.split}"
 
 
 def check_unit(metadata: Metadata, whitening: ZCA | None = None) -> None:

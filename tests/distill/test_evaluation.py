@@ -229,6 +229,20 @@ def test_baselines(digits, digits_test):
         compare(data, digits, digits_test, QUICK, baselines=("coded", "luck"))
 
 
+def test_another_source_than_that_of_the_data_is_said(digits, digits_test, caplog):
+    data = encoded(digits, 2, k=24)
+    data = replace(data, metadata=replace(data.metadata, source=digits.provenance()))
+    compare(data, digits, digits_test, replace(QUICK, steps=1), baselines=())
+    assert not caplog.records
+    other = replace(data, metadata=replace(data.metadata, source={"name": "cifar10", "split": "train"}))
+    compare(other, digits, digits_test, replace(QUICK, steps=1), baselines=())
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "the data come from cifar10 train, and the images given are digits train; baselines are drawn from these,"
+        " and their test images are normalised as the data are"
+    )
+
+
 def test_baselines_are_whole_real_images_drawn_anew(digits):
     data = encoded(digits, 6, k=24)
     uneven = replace(data, coefficients=data.coefficients[7:], labels=data.labels[7:], mask_of=data.labels[7:])

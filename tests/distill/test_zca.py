@@ -93,6 +93,30 @@ def test_the_record_says_which_images(patches, digits, zca):
         ZCA.of(replace(meta, normalization=Normalization((0.5,), (1.0,))), digits)
 
 
+def test_other_images_than_the_data_name_are_never_used_without_a_word(digits, zca, caplog):
+    made = whitened(digits, 2, zca).metadata
+    meta = replace(made, whitening=Whitening("zca", 0.1), source=digits.provenance())
+    ZCA.of(meta, digits)
+    assert not caplog.records
+    for named, words in (
+        (
+            {"name": "cifar10", "split": "train"},
+            "the data come from cifar10 train, and the images given are digits train",
+        ),
+        ({"name": "digits", "split": "test"}, "the data come from digits test"),
+        ({}, "the data come from images that are not named"),
+    ):
+        caplog.clear()
+        ZCA.of(replace(meta, source=named), digits)
+        (record,) = caplog.records
+        assert record.getMessage().startswith(words)
+        assert "right only if both are the same images" in record.getMessage()
+    caplog.clear()
+    known = replace(whitened(digits, 2, zca).metadata, source={"name": "another name of the same images"})
+    ZCA.of(known, digits)
+    assert not caplog.records
+
+
 def test_what_cannot_be_whitened(patches):
     large = replace(patches, images=np.zeros((41, 2, 1, LARGEST // 2 + 1), np.float32))
     with pytest.raises(ArgumentError, match="too large"):
