@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from fredfmt.codec.devices import usable_device
 from fredfmt.codec.gate import Choice, choose
 from fredfmt.codec.planes import Planes
+from fredfmt.codec.precision import exactly, is_plain
 from fredfmt.codec.synthesis import Synthesis, fastest
 from fredfmt.codec.whitening import check_unit
 from fredfmt.errors import ArgumentError, FredIndexError
@@ -153,14 +153,9 @@ class Decoder:
         return images
 
     def _can_write_into(self, coefficients: Tensor) -> bool:
-        """Whether these are real numbers on the CPU that nobody takes a gradient of."""
-        return (
-            self.device.type == "cpu"
-            and not (coefficients.requires_grad and torch.is_grad_enabled())
-            and type(coefficients) in (Tensor, torch.nn.Parameter)
-            and not torch.compiler.is_compiling()
-            and not torch._C._functorch.is_functorch_wrapped_tensor(coefficients)
-        )
+        """Whether these are on the CPU and nobody takes a gradient of them."""
+        learnt = coefficients.requires_grad and torch.is_grad_enabled()
+        return self.device.type == "cpu" and not learnt and is_plain(coefficients)
 
     def _fill(self, images: Tensor, coefficients: Tensor, masks: Tensor | int, base: Tensor | None) -> None:
         """Make ``images`` block by block, so that only the images themselves pass through memory."""
@@ -172,7 +167,7 @@ class Decoder:
             if self.dtype == self._work_dtype:
                 self._make(values, masks_here, images[block])
             else:
-                made = torch.empty(images[block].shape, dtype=self._work_dtype)
+                made = torch.empty(images[block].shape, dtype=self._work_dtype, device="cpu")
                 images[block].copy_(self._make(values, masks_here, made))
 
     def _block_rows(self, channels: int) -> int:
@@ -191,10 +186,11 @@ class Decoder:
         if out is not None and self._planes:
             self._planes(values, masks, out)
             return out
-        with _full_precision(self.device):
-            if isinstance(masks, int):
-                return self._single(masks)(values, torch.zeros(1, dtype=torch.int64), out)
-            return self._synthesis(values, masks, out)
+        if isinstance(masks, int):
+            synthesis, rows = self._single(masks), torch.zeros(1, dtype=torch.int64, device=self.device)
+        else:
+            synthesis, rows = self._synthesis, masks
+        return exactly(lambda given: synthesis(given, rows, out), values)
 
     @cached_property
     def _planes(self) -> Planes | None:
@@ -298,14 +294,6 @@ def decode(
     return images[0] if single else images
 
 
-def _full_precision(device: torch.device) -> AbstractContextManager[None]:
-    """Where `torch.autocast` would compute in half precision, as asked by a caller who means networks, it is off."""
-    kind = device.type
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
-        return torch.autocast(kind, enabled=False)
-    return nullcontext()
-
-
 def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
     """Whitened images (B, C, *spatial) brought back."""
     if images.shape[2:] != metadata.spatial_shape:
@@ -316,8 +304,8 @@ def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
             found=tuple(images.shape[2:]),
         )
     inverse, mean = (torch.from_numpy(part).to(images.device) for part in (whitening.inverse, whitening.mean))
-    with _full_precision(images.device):
-        return (images.flatten(1).to(inverse.dtype) @ inverse + mean).view(images.shape).to(images.dtype)
+    centred = exactly(lambda whitened: whitened.flatten(1) @ inverse, images.to(inverse.dtype))
+    return (centred + mean).view(images.shape).to(images.dtype)
 
 
 def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) -> Tensor:
@@ -372,5 +360,5 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Uninitialised memory from NumPy, which asks the system for huge pages: a third of the time to fill."""
     size = math.prod(shape) * dtype.itemsize
     if size == 0:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")
     return torch.from_numpy(np.empty(size, np.uint8)).view(dtype).view(shape)

@@ -93,7 +93,7 @@ def _times_torch(kernel: Kernel, dense: bool) -> float:
     by_torch = fastest(frequencies, shape, matrices, device=torch.device("cpu"), dtype=torch.float32)
     masks = torch.from_numpy(generator.integers(0, _MASKS, _INSTANCES))
     coefficients = torch.from_numpy(generator.standard_normal((_INSTANCES, _CHANNELS, k), np.float32))
-    images = torch.empty(_INSTANCES, _CHANNELS, *shape)
+    images = torch.empty(_INSTANCES, _CHANNELS, *shape, dtype=torch.float32, device="cpu")
     ways: list[Callable[[Tensor, Tensor, Tensor], object]] = [by_torch, Planes(frequencies, shape, matrices, kernel)]
     best = [math.inf, math.inf]
     with torch.no_grad(), torch.autocast("cpu", enabled=False):

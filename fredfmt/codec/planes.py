@@ -92,7 +92,7 @@ class Planes:
         instances, channels, stride = coefficients.shape
         many = None if isinstance(masks, int) else masks.contiguous()
         threads = torch.get_num_threads()
-        scratch = torch.empty(threads, self._scratch)
+        scratch = torch.empty(threads, self._scratch, dtype=torch.float32, device="cpu")
         job = Job(
             ctypes.pointer(self._tables),
             coefficients.data_ptr(),

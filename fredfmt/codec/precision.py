@@ -1,0 +1,75 @@
+"""Full precision inside `torch.autocast`: who turns that on means networks, not the images that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Linear = Callable[[Tensor], Tensor]
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """A context in which autocast is off on ``device``.
+
+    >>> with torch.autocast("cpu"), full_precision(torch.device("cpu")):
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.float32
+    """
+    return torch.autocast(device.type, enabled=False) if _is_on(device) else nullcontext()
+
+
+def exactly(make: Linear, values: Tensor) -> Tensor:
+    """``make(values)`` of a linear function, outside autocast, and so are its derivatives, taken where they may."""
+    if not _is_on(values.device):
+        return make(values)
+    if not is_plain(values):
+        with full_precision(values.device):
+            return make(values)
+    made: Tensor = _Exact.apply(values, make)
+    return made
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether this holds numbers: it is not being traced, vectorised, faked or wrapped in another way."""
+    return (
+        type(tensor) in (Tensor, torch.nn.Parameter)
+        and not torch.compiler.is_compiling()
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
+def _is_on(device: torch.device) -> bool:
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
+class _Exact(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, make: Linear) -> Tensor:
+        ctx.make, ctx.shape = make, values.shape
+        with full_precision(values.device):
+            return make(values)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
+        adjoint: Tensor = _Adjoint.apply(outer, ctx.make, ctx.shape)
+        return adjoint, None
+
+
+class _Adjoint(torch.autograd.Function):
+    """The transpose of a linear function, as torch derives it: linear too, and its transpose is the function."""
+
+    @staticmethod
+    def forward(ctx: Any, outer: Tensor, make: Linear, shape: torch.Size) -> Tensor:
+        ctx.make = make
+        with full_precision(outer.device), torch.enable_grad():
+            values = outer.new_zeros(shape).requires_grad_()
+            return torch.autograd.grad(make(values), values, outer)[0]
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None, None]:
+        made: Tensor = _Exact.apply(outer, ctx.make)
+        return made, None, None
