@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fredfmt.codec.whitening import ZCA
 
 _SCRATCH_BYTES = 4 << 20
-"""Numbers on the way to the images of one block; they stay in the processor's cache."""
+"""Bytes of intermediate results per block of images, few enough to stay in the processor's cache."""
 
 
 class Decoder:
@@ -48,7 +48,7 @@ class Decoder:
     base
         (mask, channel, frequency) in the coefficients' units, added to every instance of a mask.
     size
-        Decode on a grid of these lengths (a number: of this length on every axis) instead: the same picture, finer or
+        Decode on a grid of these lengths (an integer: this length on every axis) instead: the same picture, finer or
         coarser (``dct`` only).
     k
         Use only this many frequencies, the coarsest of each mask.
@@ -59,6 +59,19 @@ class Decoder:
     ------
     ArgumentError
         For a size or k that the masks and the transform do not have.
+
+    Examples
+    --------
+    Two masks of three frequencies each; images that mix them, and one at twice the size:
+
+    >>> masks = np.array([[0, 1, 4], [0, 4, 8]], np.uint16)
+    >>> decoder = Decoder(masks, spatial_shape=(3, 4), transform="dct", step=0.5)
+    >>> coefficients = torch.tensor([[[4, 0, 0]], [[8, -2, 1]]], dtype=torch.int16)
+    >>> images = decoder(coefficients, torch.tensor([0, 1]))
+    >>> images.shape, round(images[0].mean().item(), 4)  # 4 * 0.5 / sqrt(3 * 4)
+    (torch.Size([2, 1, 3, 4]), 0.5774)
+    >>> Decoder(masks, (3, 4), "dct", step=0.5, size=(6, 8))(coefficients[1:], 1).shape
+    torch.Size([1, 1, 6, 8])
     """
 
     def __init__(
@@ -103,7 +116,7 @@ class Decoder:
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """The decoder of a data set's stored numbers."""
+        """The decoder of a data set's stored coefficients."""
         meta = data.metadata
         return cls(
             data.frequencies,
@@ -130,7 +143,8 @@ class Decoder:
         """Images (B, C, *size) of ``coefficients`` (B, C, K) of any dtype, stored integers included.
 
         ``masks`` says which mask each instance uses: (B,) integers on any device, or one for all, which is faster.
-        Differentiable in floating point coefficients, any number of times. Waits for no device.
+        Differentiable in floating point coefficients, any number of times, and exact inside `torch.autocast`. Never
+        waits for the device.
         """
         if coefficients.ndim != 3 or coefficients.shape[2] < self.k:
             raise ArgumentError(
@@ -143,7 +157,7 @@ class Decoder:
             base = None if self._base is None else self._base[masks].expand(coefficients.shape)
         else:
             if masks.shape != coefficients.shape[:1]:
-                raise ArgumentError("not one mask an instance", expected=coefficients.shape[:1], found=masks.shape)
+                raise ArgumentError("not one mask per instance", expected=coefficients.shape[:1], found=masks.shape)
             masks = masks.to(self.device, torch.int64, non_blocking=True)
             base = None if self._base is None else self._base.index_select(0, masks)
         if not self._can_write_into(coefficients):
@@ -171,7 +185,7 @@ class Decoder:
                 images[block].copy_(self._make(values, masks_here, made))
 
     def _block_rows(self, channels: int) -> int:
-        """Images a block."""
+        """Images per block."""
         floats = 2 * self.k + (0 if self._planes else self._synthesis.scratch)
         if self.dtype != self._work_dtype:
             floats += math.prod(self.size)
@@ -233,7 +247,7 @@ def decode(
     ----------
     indices
         Instances in any order and as often as wanted, negative ones counted from the end; all by default. A single
-        number gives a single image (C, *size).
+        integer gives a single image (C, *size).
     size
         Spatial lengths to decode at, the file's own by default. Other sizes evaluate the cosines on a finer or coarser
         grid (``dct`` only).
@@ -327,14 +341,14 @@ def _lengths(size: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[
 
 
 def _rows(indices: Any, count: int) -> tuple[NDArray[np.int64] | None, bool]:
-    """Indices as non-negative numbers, None for all, and whether one number was asked for."""
+    """Indices as non-negative integers, None for all, and whether a single one was asked for."""
     if indices is None:
         return None, False
     array = np.asarray(indices.detach().cpu() if isinstance(indices, Tensor) else indices)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim > 1 or array.dtype.kind not in "iu":
-        raise ArgumentError("unusable indices", expected="whole numbers", found=f"{array.dtype} {array.shape}")
+        raise ArgumentError("unusable indices", expected="integers", found=f"{array.dtype} {array.shape}")
     rows = np.atleast_1d(array).astype(np.int64)
     outside = rows[(rows < -count) | (rows >= count)]
     if outside.size:

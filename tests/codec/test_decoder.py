@@ -170,9 +170,9 @@ def test_zero_to_one_through_the_normalisation():
         ({"size": (5,)}, "wrong number of axes"),
         ({"size": (5, 0)}, "at least 1"),
         ({"dtype": torch.int32}, "floating point"),
-        ({"indices": [0.5]}, "whole numbers"),
-        ({"indices": [[1, 2]]}, "whole numbers"),
-        ({"indices": np.ones(14, bool)}, "whole numbers"),
+        ({"indices": [0.5]}, "integers"),
+        ({"indices": [[1, 2]]}, "integers"),
+        ({"indices": np.ones(14, bool)}, "integers"),
         ({"coefficients": torch.zeros(14, 2, 10)}, "coefficients: wrong shape"),
     ],
 )
@@ -187,7 +187,7 @@ def test_unusable_tensors_are_refused():
     decoder = Decoder.of(make())
     with pytest.raises(ArgumentError, match="coefficients: wrong shape"):
         decoder(torch.zeros(4, 11), torch.zeros(4, dtype=torch.int64))
-    with pytest.raises(ArgumentError, match="not one mask an instance"):
+    with pytest.raises(ArgumentError, match="not one mask per instance"):
         decoder(torch.zeros(4, 2, 11), torch.zeros(3, dtype=torch.int64))
     with pytest.raises(ArgumentError, match="no such mask"):
         decoder(torch.zeros(4, 2, 11), 3)
