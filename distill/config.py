@@ -15,7 +15,7 @@ from fredfmt.distill.groups import (
     instances_per_class,
 )
 from fredfmt.distill.networks import NetworkConfig
-from fredfmt.distill.objectives import OBJECTIVES, Objective, objective_name, settings_class
+from fredfmt.distill.objectives import OBJECTIVES, Objective, settings_class
 from fredfmt.distill.settings import Settings, group, regrouped
 from fredfmt.errors import ArgumentError
 from fredfmt.model.distillation import NAMED, abridged, complete
@@ -168,10 +168,10 @@ def _resolved(
 ) -> tuple[str, type[Objective] | None]:
     """The name of an objective and its class, if it is at hand."""
     if not isinstance(objective, str):
-        return objective_name(objective), objective
+        return OBJECTIVES.name_of(objective), objective
     if objective in OBJECTIVES:
         return objective, OBJECTIVES[objective]
-    if known is not None and objective_name(known) == objective:
+    if known is not None and OBJECTIVES.name_of(known) == objective:
         return objective, known
     if ":" in objective or (isinstance(recorded, RecordedSettings) and recorded.name == objective):
         return objective, None

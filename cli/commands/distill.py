@@ -94,9 +94,9 @@ def distill(
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
     check_output(out, force)
-    changes = said(context, _PANELS)
-    if ":" in changes.get("objective", ""):
-        changes["objective"] = load_objective(changes["objective"])
+    if chosen := options.said(context).get("objective"):
+        before = before.replace(objective=load_objective(chosen) if ":" in chosen else chosen)
+    changes = said(context, {**_PANELS, "Objective": before.objective_settings.options()})
     own = options.parse_network(changes.get("network", ""))
     settings = before.replace(**changes)
     wanted = options.parse_classes(classes) or names or None

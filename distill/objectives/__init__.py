@@ -9,7 +9,7 @@ file beside these and a line in `OBJECTIVES`; a package adds one by an entry poi
 
 from __future__ import annotations
 
-from fredfmt.distill.networks.own import load_named, name_of
+from fredfmt.distill.networks.own import load_named
 from fredfmt.distill.objectives.dc import DC
 from fredfmt.distill.objectives.dm import DM
 from fredfmt.distill.objectives.dsa import DSA
@@ -27,7 +27,15 @@ from fredfmt.distill.objectives.registry import Registry, checked
 from fredfmt.distill.objectives.tm import TM
 from fredfmt.errors import ArgumentError
 
-OBJECTIVES = Registry({"dc": DC, "dm": DM, "dsa": DSA, "frepo": FRePo, "tm": TM})
+OBJECTIVES = Registry(
+    {
+        "dc": "fredfmt.distill.objectives.dc:DC",
+        "dm": "fredfmt.distill.objectives.dm:DM",
+        "dsa": "fredfmt.distill.objectives.dsa:DSA",
+        "frepo": "fredfmt.distill.objectives.frepo:FRePo",
+        "tm": "fredfmt.distill.objectives.tm:TM",
+    }
+)
 
 __all__ = [
     "DC",
@@ -44,20 +52,8 @@ __all__ = [
     "StatefulObjective",
     "load_objective",
     "make_objective",
-    "objective_name",
     "settings_class",
 ]
-
-
-def objective_name(objective: type[Objective]) -> str:
-    """What files call an objective: its name in `OBJECTIVES`, or ``package.module:Class`` of one of your own.
-
-    >>> objective_name(DM)
-    'dm'
-    """
-    checked(objective, name_of(objective))
-    names = (name for name, known in OBJECTIVES.usable().items() if known is objective)
-    return next(names, name_of(objective))
 
 
 def make_objective(config: Config) -> Objective:
@@ -67,9 +63,10 @@ def make_objective(config: Config) -> Objective:
     """
     if config.objective_class is None:
         raise ArgumentError(
-            "an objective of somebody's own, which is not run because a file or a setting names it",
+            "an objective that is not part of fredfmt, and is not run because a file or a setting names it",
             where=config.objective,
-            hint="Pass the class itself: objective=... in Python, --objective package.module:Class to the command",
+            hint="Install the package that adds it, or pass the class itself: objective=... in Python,"
+            " --objective package.module:Class to the command",
         )
     return config.objective_class(config)
 

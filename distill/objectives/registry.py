@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from fredfmt.distill.groups import GROUPS
-from fredfmt.distill.networks import NetworkConfig
+from fredfmt.distill.networks import NetworkConfig, name_of
 from fredfmt.distill.objectives.objective import Objective, settings_class
 from fredfmt.distill.settings import Option, Settings
 from fredfmt.errors import ArgumentError
@@ -21,21 +21,19 @@ ENTRY_POINTS = "fredfmt.objectives"
 
 
 class Registry(Mapping[str, type[Objective]]):
-    """The classes of objectives by name. Packages add some by entry points of the group ``fredfmt.objectives``, each of
-    which is imported when it is asked for. A name of fredfmt's own stays fredfmt's."""
+    """The classes of objectives by name, each imported when it is asked for: fredfmt's own, ``module:Class`` by name,
+    and those that packages add by entry points of the group ``fredfmt.objectives``. fredfmt's names stay its own."""
 
-    def __init__(self, own: Mapping[str, type[Objective]]) -> None:
-        self._own = own
+    def __init__(self, own: Mapping[str, str]) -> None:
+        self._own = {name: EntryPoint(name, value, ENTRY_POINTS) for name, value in own.items()}
 
     @cached_property
-    def _installed(self) -> Mapping[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in self._own}
+    def _known(self) -> Mapping[str, EntryPoint]:
+        return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)} | self._own
 
     def __getitem__(self, name: str) -> type[Objective]:
         """Raises `KeyError` for an unknown name, `ArgumentError` for a package that gives no usable objective."""
-        if name in self._own:
-            return self._own[name]
-        entry = self._installed[name]
+        entry = self._own[name] if name in self._own else self._known[name]
         try:
             found = entry.load()
         except Exception as error:  # whatever somebody else's module raises
@@ -46,10 +44,10 @@ class Registry(Mapping[str, type[Objective]]):
 
     def __iter__(self) -> Iterator[str]:
         yield from self._own
-        yield from self._installed
+        yield from (name for name in self._known if name not in self._own)
 
     def __len__(self) -> int:
-        return len(self._own) + len(self._installed)
+        return len(self._known)
 
     def usable(self) -> dict[str, type[Objective]]:
         """All that can be imported, by name; a warning in the log for the others."""
@@ -61,6 +59,11 @@ class Registry(Mapping[str, type[Objective]]):
                 _log.warning("the objective %s is left out: %s", name, error)
         return found
 
+    def name_of(self, objective: type[Objective]) -> str:
+        """The name of a class, or ``module:Class`` of one that is not here."""
+        checked(objective, name_of(objective))
+        return next((name for name, known in self.usable().items() if known is objective), name_of(objective))
+
     def option(self) -> Option:
         """The setting that names an objective, with a few words on each."""
         words = [f"{name}: {getattr(found, 'title', found.__name__)}" for name, found in self.usable().items()]
@@ -70,7 +73,8 @@ class Registry(Mapping[str, type[Objective]]):
     def options(self) -> dict[tuple[str, ...], dict[str, Option]]:
         """The settings of all usable objectives, by the names of the objectives that have them.
 
-        What two objectives understand differently is text here, which each reads in its own way.
+        Bounds and defaults in which two objectives differ are left out, and what is a number to one and something else
+        to another is text, which each reads in its own way.
         """
         known: dict[str, dict[str, Option]] = {}
         for objective, found in self.usable().items():
@@ -83,11 +87,15 @@ class Registry(Mapping[str, type[Objective]]):
 
 
 def _together(options: Sequence[Option]) -> Option:
+    """One option of the command for what several objectives have by the same name."""
     first = options[0]
-    alike = {replace(option, default=None, help="") for option in options}
-    if len(alike) > 1:
-        return Option(first.name, str, help=" ".join(dict.fromkeys(o.help for o in options)), flag=first.flag)
-    return first if len({option.default for option in options}) == 1 else replace(first, default=None)
+    if all(option == first for option in options):
+        return first
+    help = " ".join(dict.fromkeys(option.help for option in options))
+    if any((option.kind, option.words) != (first.kind, first.words) for option in options):
+        return Option(first.name, str, optional=True, help=help, flag=first.flag)
+    loose = replace(first, help=help, least=None, above=None, below=None, check=None)
+    return loose if all(option.default == first.default for option in options) else replace(loose, default=None)
 
 
 def checked(found: Any, where: str) -> type[Objective]:

@@ -203,7 +203,7 @@ def test_an_objective_of_ones_own_is_recorded_by_module_and_class():
     read = DistillConfig.from_json(document)
     assert read.to_json() == document
     assert read.seed == 4
-    with pytest.raises(ArgumentError, match=r"somebody's own.*--objective package\.module:Class"):
+    with pytest.raises(ArgumentError, match=r"not part of fredfmt.*--objective package\.module:Class"):
         make_objective(read)
     assert read.replace(objective=Own) == config
     assert isinstance(make_objective(replace(read, objective=Own)), Own)
@@ -340,7 +340,7 @@ def test_documents_of_0_1_are_read():
     assert (config.objective, config.batch_real, config.k, config.network.own) == ("dm", 5, 9, True)
     named = DistillConfig.from_json({"objective": "gram matching", "batch_real": 7})  # 0.1 recorded any name
     assert named.to_json()["objective"] == {"name": "gram matching", "configuration": {"batch_real": 7}}
-    with pytest.raises(ArgumentError, match="somebody's own"):
+    with pytest.raises(ArgumentError, match="not part of fredfmt"):
         make_objective(named)
     with pytest.raises(ArgumentError, match="unknown settings"):
         DistillConfig.from_json({"objective": "dm", "learning_rate": 1})
