@@ -18,7 +18,7 @@ from fredfmt.model.selection import Classes, of_classes
 from fredfmt.storage import cache
 from fredfmt.storage.addresses import Address, NoPiecesError, Pieces, is_address, shown, unchanged
 from fredfmt.storage.containers import archive, directory, hdf5, hierarchy
-from fredfmt.storage.containers.encoding import as_archive, as_folder, as_hdf5
+from fredfmt.storage.containers.encoding import Profile, as_archive, as_folder, as_hdf5, check_profile
 from fredfmt.storage.containers.package import Package, check_declared, unpack, unpack_classes
 from fredfmt.storage.partials import status_of
 from fredfmt.storage.writing import check_target, replace_directory, replacing
@@ -122,8 +122,18 @@ def load_metadata(file: File, *, limits: Limits = limits_.DEFAULT) -> Metadata:
     return load(file, limits=limits).metadata
 
 
-def save(data: FreDData, path: str | os.PathLike[str], *, limits: Limits = limits_.DEFAULT) -> None:
+def save(
+    data: FreDData,
+    path: str | os.PathLike[str],
+    *,
+    codec: Profile | None = None,
+    limits: Limits = limits_.DEFAULT,
+) -> None:
     """Write a data set to ``path``, in the container that the suffix names: ``.fred``, ``.fred.zarr`` or ``.fred.h5``.
+
+    ``codec`` is ``"compact"`` for the fewest bytes or ``"core"`` for a file that any Zarr reader opens. By default
+    ``.fred`` is compact, but for arrays of over a million values, which Blosc decodes much faster and hardly larger;
+    ``.fred.zarr`` is core; ``.fred.h5`` has no choice.
 
     The same data always give the same bytes. The file appears whole or not at all: it is written beside its place,
     synced and renamed. A data set that was there before is replaced, keeps its mode, and may be read meanwhile: every
@@ -142,27 +152,34 @@ def save(data: FreDData, path: str | os.PathLike[str], *, limits: Limits = limit
         For a data set that `load` with the same limits would refuse.
     """
     expect_data(data)
+    check_profile(codec)
     path = Path(path)
     container = container_of(path)
     check_target(path, data_set=container == ".fred.zarr")
     if container == ".fred.zarr":
         with located(path):
-            entries = as_folder(data)
+            entries = as_folder(data, codec)
             size = sum(map(len, entries.values()))
             limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")
             check_declared(hierarchy.decode(entries, size, limits=limits), limits=limits)
         replace_directory(path, entries)
     else:
         with located(path):
-            content = _encode(data, container)
+            content = _encode(data, container, codec)
             check_declared(_decode(content, limits), limits=limits)
         with replacing(path) as target:
             target.write(content)
 
 
-def convert(source: File, path: str | os.PathLike[str], *, limits: Limits = limits_.DEFAULT) -> None:
-    """Copy a data set into another container; nothing is lost and the content digest stays the same."""
-    save(load(source, limits=limits), path, limits=limits)
+def convert(
+    source: File,
+    path: str | os.PathLike[str],
+    *,
+    codec: Profile | None = None,
+    limits: Limits = limits_.DEFAULT,
+) -> None:
+    """Copy a data set into another container or profile; nothing is lost and the content digest stays the same."""
+    save(load(source, limits=limits), path, codec=codec, limits=limits)
 
 
 def digest(file: File | FreDData) -> str:
@@ -175,11 +192,12 @@ def digest(file: File | FreDData) -> str:
     return digest_of_data(file if isinstance(file, FreDData) else load(file))
 
 
-def packed_size(data: FreDData, container: str = ".fred") -> int:
+def packed_size(data: FreDData, container: str = ".fred", codec: Profile | None = None) -> int:
     """Bytes of the file that `save` would write, without writing it."""
+    check_profile(codec)
     if container == ".fred.zarr":
-        return sum(map(len, as_folder(data).values()))
-    return len(_encode(data, container))
+        return sum(map(len, as_folder(data, codec).values()))
+    return len(_encode(data, container, codec))
 
 
 def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
@@ -276,8 +294,8 @@ def _check_beginning(content: bytes, size: int) -> None:
         )
 
 
-def _encode(data: FreDData, container: str) -> bytes:
-    return (as_hdf5 if container == ".fred.h5" else as_archive)(data)
+def _encode(data: FreDData, container: str, codec: Profile | None) -> bytes:
+    return (as_hdf5 if container == ".fred.h5" else as_archive)(data, codec)
 
 
 def container_of(path: Path) -> str:

@@ -13,9 +13,11 @@ from numcodecs import blosc
 NAME = rb"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*"
 AXES = {"coefficients": ["instance", "channel", "frequency"], "frequencies": ["mask", "frequency"]}
 AXES |= {"labels": ["instance", "class"], "mask_of": ["instance"], "base": ["mask", "channel", "frequency"]}
+KEPT_ALIKE = ("coefficients", "base")
 INDEX, FLOATS = ("uint8", "uint16", "uint32"), ("float16", "float32")
 OURS = {"format", "version", "integrity", "counts"}
-KEPT = {"uniform": INDEX[1:], "float16": FLOATS[:1], "float32": FLOATS[1:]}
+SIGNED = ("int16", "int32")
+KEPT = {"uniform": SIGNED, "float16": FLOATS[:1], "float32": FLOATS[1:]}
 NUMBER, OPTIONAL = (int, float), {"step", "error_max", "error_rms", "images", "source"}
 FORM = {"format": str, "version": str, "spatial_shape": [int], "channels": int, "classes": [str], "transform": str}
 FORM |= {"quantization": {"mode": str, "step": NUMBER, "error_max": NUMBER, "error_rms": NUMBER}, "results": [dict]}
@@ -118,7 +120,8 @@ def read_array(name, entries, documents, budget):
     shape, dtype = document["shape"], document["data_type"]
     types = {"labels": INDEX + FLOATS, "mask_of": INDEX, "frequencies": INDEX[1:]}.get(name, INDEX[1:] + FLOATS)
     need(isinstance(shape, list), "FRED-502")
-    need(dtype in types, "FRED-203")
+    coded, kept = document.get("codecs") == [{"name": "fredfmt.context"}, {"name": "crc32c"}], name in KEPT_ALIKE
+    need(dtype in ((SIGNED if kept else set(types) & set(INDEX)) if coded else types), "FRED-203")
     axes = AXES[name][: len(shape) if name == "labels" else None]
     need(fits(shape, [int]) and len(shape) == len(axes) > 0 and min(shape) > 0, "FRED-202")
     size, three = np.dtype(dtype).itemsize, len(shape) == 3
@@ -127,6 +130,7 @@ def read_array(name, entries, documents, budget):
     codecs = [{"configuration": {"order": [2, 1, 0]}, "name": "transpose"}] * three
     codecs += [{"configuration": {"endian": "little"}, "name": "bytes"} if size > 1 else {"name": "bytes"}]
     codecs += [{"configuration": {**frame, "typesize": size}, "name": "blosc"}, {"name": "crc32c"}]
+    codecs = document["codecs"] if coded else codecs
     grid = {"configuration": {"chunk_shape": [rows, *shape[1:]]}, "name": "regular"}
     keys = {"configuration": {"separator": "/"}, "name": "default"}
     wanted = {"chunk_grid": grid, "chunk_key_encoding": keys, "codecs": codecs, "data_type": dtype, "fill_value": 0}
@@ -140,7 +144,11 @@ def read_array(name, entries, documents, budget):
     array = np.empty(shape, dtype)
     for key, start in zip(keys, starts):
         frame, crc = entries[key][:-4], entries[key][-4:]
-        need(len(frame) >= 16 and crc32c(frame).to_bytes(4, "little") == crc, "FRED-504")
+        need(crc32c(frame).to_bytes(4, "little") == crc, "FRED-504")
+        if coded:
+            array[start : start + rows] = context_decode(frame, dtype, [rows, *shape[1:]])[: shape[0] - start]
+            continue
+        need(len(frame) >= 16, "FRED-505")
         chunk = np.empty([rows, *shape[1:]][:: -1 if three else 1], np.dtype(dtype).newbyteorder("<"))
         *kind, flags, typesize, nbytes, block, stored = struct.unpack("<4B3I", frame[:16])
         need(kind == [2, 1] and flags & ~2 == (0x94 if three and dtype[0] == "u" else 0x91), "FRED-505")
@@ -148,6 +156,120 @@ def read_array(name, entries, documents, budget):
         blosc.decompress(frame, chunk)
         array[start : start + rows] = (chunk.T if three else chunk)[: shape[0] - start]
     return array
+
+
+T = [22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743, 32768]
+T += [65536 - t for t in T[-2::-1]]
+SQUASH = [T[x // 128] + (T[x // 128 + 1] - T[x // 128]) * (x % 128) // 128 for x in range(4096)]
+STRETCH = [min(next((x for x in range(1, 4096) if SQUASH[x] >= 16 * q + 8), 4095), 4095) - 2048 for q in range(4096)]
+
+
+def clip(x, least, most):
+    return max(least, min(x, most))
+
+
+class ContextDecoder:
+    """Annex D.1 to D.4."""
+
+    def __init__(self, content):
+        self.content, self.low, self.high, self.moved = content, 0, 2**32 - 1, 0
+        self.code = int.from_bytes((content + b"\0\0\0\0")[:4], "big")
+        self.estimates, self.weights = {}, {}
+
+    def bit(self, p):
+        middle = self.low + (self.high - self.low) * p // 65536
+        bit = int(self.code <= middle)
+        self.low, self.high = (self.low, middle) if bit else (middle + 1, self.high)
+        while self.low // 2**24 == self.high // 2**24:
+            following = self.content[self.moved + 4] if self.moved + 4 < len(self.content) else 0
+            self.low, self.high = self.low * 256 % 2**32, (self.high * 256 + 255) % 2**32
+            self.code, self.moved = (self.code * 256 + following) % 2**32, self.moved + 1
+        need(self.moved <= len(self.content), "FRED-506")
+        return bit
+
+    def learn(self, key, bit):
+        p, n = self.estimates.get(key, (32768, 0))
+        self.estimates[key] = p + (65535 * bit - p) * (65536 // (2 * n + 3)) // 32768, min(n + 1, 127)
+
+    def mixed(self, contexts, node):
+        weights = self.weights.setdefault(node, [20480] * 3)
+        hints = [STRETCH[self.estimates.get((context, node), (32768, 0))[0] // 16] for context in contexts]
+        p = SQUASH[clip(sum(w * h for w, h in zip(weights, hints)) // 65536, -2047, 2047) + 2048]
+        bit = self.bit(p)
+        for i, hint in enumerate(hints):
+            weights[i] = clip(weights[i] + (hint * (65536 * bit - p) + 16384) // 32768, -(2**20), 2**20)
+            self.learn((contexts[i], node), bit)
+        return bit
+
+    def difference(self, contexts, fraction, width):
+        m = 0
+        while m < width and self.mixed(contexts, min(m, 23)):
+            m += 1
+        size = int(m > 0)
+        for digit in range(1, m):
+            size = 2 * size + (self.mixed(contexts, 24 + min(m, 23)) if digit == 1 else self.bit(32768))
+        if not m:
+            return 0
+        sign = ("sign", 2 * min(abs(fraction) // 16, 7) + (m > 1))
+        self.learn(sign, bit := self.bit(clip(self.estimates.get(sign, (32768, 0))[0], 32, 65504)))
+        return -size if bit == (fraction >= 0) else size
+
+    def ending(self):
+        multiples = [-(-self.low // unit) * unit for unit in (2**32, 2**24, 2**16, 2**8, 1)]
+        n = next(n for n, z in enumerate(multiples) if z <= self.high)
+        return multiples[n].to_bytes(5, "big")[1 : 1 + n]
+
+
+def log(x):
+    return x if x < 8 else 8 * (x.bit_length() - 4) + (x >> (x.bit_length() - 4))
+
+
+def short(x):
+    return clip(x, -32768, 32767)
+
+
+def context_decode(content, dtype, shape):
+    """Annex D.5 and D.6."""
+    need(math.prod(shape[1:]) <= 2**22, "FRED-506")
+    values, limits, decoder = np.empty(shape, dtype), np.iinfo(dtype), ContextDecoder(content)
+    least, most, width = int(limits.min), int(limits.max), limits.bits
+    rows = values.reshape(shape[0], -1, shape[-1] if len(shape) > 1 else 1)
+    mean, size = ([[0] * rows.shape[2] for _ in rows[0]] for _ in range(2))
+    together, alone, u, v = [0] * len(rows[0]), [0] * len(rows[0]), 8192, 16384
+    for i, row in enumerate(rows):
+        rate, found, expected = 256 // (i + 2), [0] * len(row), [0] * len(row)
+        for f in range(rows.shape[2]):
+            before = above = due = 0
+            for c in range(len(row)):
+                level = clip(256 * u // v, 0, 256) * mean[c][f] // 256
+                slope = clip(256 * together[c] // alone[c], -512, 512) if alone[c] else 256
+                guess = clip(level + (slope * before // 256 if c else 0), 256 * least, 256 * most)
+                centre = (guess + 128) // 256
+                if i == 0:
+                    size[c][f] = size[c][f - 1] if f else size[c - 1][0] if c else 1024
+                s, a = log(size[c][f]), log(found[c] + 64) - log(expected[c] + 64)
+                t = log(above + 64) - log(due + 64) if c else 0
+                relation = 16 * clip((t if c else a) // 4 + 8, 0, 15) + clip(s // 8, 0, 15)
+                contexts = clip((8 * s + 3 * a + 4 * t) // 32, 0, 63), 64 + 4 * min(f, 63) + min(c, 3)
+                contexts += (320 + (256 if c else 0) + relation,)
+                d = decoder.difference(contexts, guess - 256 * centre, width)
+                need(least <= centre + d <= most, "FRED-506")
+                row[c, f] = value = centre + d
+                found[c] += 256 * abs(d) - found[c] // 8
+                expected[c] += size[c][f] - expected[c] // 8
+                above, due = above + 256 * abs(d), due + size[c][f]
+                size[c][f] += (256 * abs(d) - size[c][f]) * max(rate, 16) // 256
+                y, z = short(16 * value), short(mean[c][f] // 16)
+                u, v = u + y * z - u // 128, v + z * z - v // 128
+                beyond = 256 * value - level
+                if c:
+                    x, y = short(before // 16), short(beyond // 16)
+                    together[c] += x * y - together[c] // 4096
+                    alone[c] += x * x - alone[c] // 4096
+                before = beyond
+                mean[c][f] += (256 * value - mean[c][f]) * max(rate, 36) // 256
+    need(content[decoder.moved :] == decoder.ending(), "FRED-506")
+    return values
 
 
 def read(content):
@@ -224,7 +346,7 @@ def check_arrays(meta, arrays):
     for name in AXES:
         for axis, length in zip(AXES[name], arrays[name].shape if name in arrays else ()):
             need(lengths.setdefault(axis, length) == length, "FRED-202")
-    types = {arrays[name].dtype.name for name in {"coefficients", "base"} & set(arrays)}
+    types = {arrays[name].dtype.name.lstrip("u") for name in {"coefficients", "base"} & set(arrays)}
     need(len(types) == 1 and types <= set(KEPT[meta["quantization"]["mode"]]), "FRED-203")
     need(all(np.isfinite(array).all() for array in arrays.values()), "FRED-204")
     frequencies, labels, shape = arrays["frequencies"], arrays["labels"], meta["spatial_shape"]
@@ -245,7 +367,8 @@ def numbers(meta, array, step=None):
     if array.dtype.kind == "f":
         return array.astype(float)
     z = array.astype(np.int64)
-    return np.where(z % 2, -((z + 1) // 2), z // 2) * (step or float(meta["quantization"]["step"]))
+    q = np.where(z % 2, -((z + 1) // 2), z // 2) if array.dtype.kind == "u" else z
+    return q * (step or float(meta["quantization"]["step"]))
 
 
 def matrix(name, n):

@@ -241,6 +241,15 @@ def with_chunk(change: Callable[[bytearray], Any]) -> bytes:
     return with_entries(edit)
 
 
+def with_coded(change: Callable[[bytes], bytes]) -> bytes:
+    """A compact file, the context-coded bytes of its coefficients changed and their CRC-32C put right."""
+    document, arrays = compact_parts(grouped())
+    held = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    body = change(held["coefficients/c/0/0/0"][:-4])
+    held["coefficients/c/0/0/0"] = body + google_crc32c.value(body).to_bytes(4, "little")
+    return archive.pack(held, compact=True)
+
+
 def hdf5_of(build: Callable[[Any, dict[str, np.ndarray]], Any]) -> bytes:
     """An HDF5 file that ``build`` writes from the plain arrays, under a right user block."""
     document, arrays = parts(data())
@@ -327,6 +336,23 @@ def build_compact(to: Vectors) -> None:
     to.valid("FRED-213-halves", "213", "the same in halves, in no order", compact(softened(data(), 2)))
     shared = replace(grouped(), mask_of=np.array([2, 0, 1, 1, 0, 2, 1], np.uint8))
     to.valid("FRED-212-one-array", "212", "labels counted, masks stored", compact(shared))
+    note = "a base of integers under the context coder"
+    to.valid("FRED-506-base", "506 203", note, compact(grouped(base=True)))
+    great = replace(grouped(), coefficients=(grouped().coefficients.astype(np.int32) + 2) << 20)
+    to.valid("FRED-506-int32", "506 203", "great numbers under the context coder", compact(great))
+    to.invalid(
+        "FRED-506-cut", with_coded(lambda body: body[: len(body) // 2]), "context-coded bytes that are cut short"
+    )
+    to.invalid("FRED-506-more", with_coded(lambda body: body + b"\0"), "a byte after the context-coded ones")
+    to.invalid("FRED-506-empty", with_coded(lambda _: b""), "a chunk of a checksum alone")
+    signed = with_array_document(lambda document: document.update(data_type="int16"))
+    to.invalid("FRED-203-signed", signed, "signed integers in Blosc")
+    document, arrays = compact_parts(grouped())
+    held = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    root = json.loads(held["zarr.json"])
+    root["consolidated_metadata"]["metadata"]["coefficients"]["data_type"] = "uint16"
+    content = archive.pack({**held, "zarr.json": canonical(root)}, compact=True)
+    to.invalid("FRED-203-unsigned", content, "unsigned coefficients under the context coder")
     exact = grouped(step=None, base=True)
     to.valid("FRED-406-floats", "406", "exact coefficients with a base, compact", compact(exact))
 

@@ -70,7 +70,7 @@ def decode(content: bytes, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) 
     Raises
     ------
     FormatError
-        If the bytes are not of such an array (rule FRED-507).
+        If the bytes are not of such an array (rule FRED-506).
     ArgumentError
         As `encode`.
 
@@ -95,7 +95,7 @@ def decode(content: bytes, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) 
             expected=f"context-coded {dtype.name} {shape}",
             found=f"{len(content)} bytes",
             hint="Get the file again from where you had it",
-            rule="FRED-507",
+            rule="FRED-506",
         ) from None
 
 

@@ -141,6 +141,10 @@ def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
         raise FormatError(
             "not an array of plain little-endian numbers", found=f"{dataset.dtype} {dataset.shape}", rule="FRED-605"
         )
+    if dataset.dtype.kind == "i":
+        raise FormatError(
+            "wrong dtype", expected="unsigned integers or floats", found=dataset.dtype.name, rule="FRED-203"
+        )
     check_size(dataset.dtype, dataset.shape, limits)
     properties = dataset.id.get_create_plist()
     if properties.get_layout() != h5py.h5d.CHUNKED or properties.get_external_count():

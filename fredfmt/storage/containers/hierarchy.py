@@ -10,7 +10,6 @@ decodes every chunk into memory of the declared size, and takes an absent chunk 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,9 +21,10 @@ from fredfmt.model import limits as limits_
 from fredfmt.model.data import ARRAYS
 from fredfmt.model.documents import canonical, check_document, difference, parse_node
 from fredfmt.model.metadata import Metadata
+from fredfmt.storage.coder import NAME
+from fredfmt.storage.containers.codecs import CODECS, context
 from fredfmt.storage.containers.package import (
     DIMENSIONS,
-    DTYPES,
     Package,
     StoredArray,
     check_size,
@@ -35,25 +35,32 @@ from fredfmt.storage.containers.package import (
 ROOT = "zarr.json"
 ATTRIBUTE = "fred"
 
-_BLOSC_HEADER = struct.Struct("<BBBBIII")
-_BLOSC_VERSIONS = 2, 1
-_BLOSC_FLAGS = {"shuffle": 0x91, "bitshuffle": 0x94}
-"""Zstandard, streams not split, and the shuffle."""
-_BLOSC_PLAIN = 0x02
-"""The flag of content that is not compressed."""
 
+def encode(package: Package, *, compact: bool = False, slow: bool = False) -> dict[str, bytes]:
+    """The entries of the hierarchy of a package, key to value: the root first, the others sorted.
 
-def encode(package: Package, *, compact: bool = False) -> dict[str, bytes]:
-    """The entries of the hierarchy of a package, key to value: the root first, the others sorted."""
+    In the compact layout each array of integers takes the codec that gives the fewest bytes; with ``slow`` also where
+    decoding it takes long.
+    """
     documents: dict[str, Any] = {}
     entries: dict[str, bytes] = {}
     for name in sorted(package.arrays):
         array = np.ascontiguousarray(package.arrays[name].read())
-        documents[name] = array_document(name, array.dtype, array.shape)
-        entries |= {f"{name}/{key}": value for key, value in sorted(_chunks(array, documents[name]).items())}
+        documents[name], chunks = _coded(name, array, "blosc")
+        signed = context.suited(name, array) if compact and (slow or array.size <= context.QUICK) else None
+        if signed is not None:
+            other, fewer = _coded(name, signed, "context")
+            if sum(map(len, fewer.values())) <= sum(map(len, chunks.values())):
+                documents[name], chunks = other, fewer
+        entries |= {f"{name}/{key}": value for key, value in sorted(chunks.items())}
         if not compact:
             entries[f"{name}/{ROOT}"] = canonical(documents[name])
     return {ROOT: canonical(root_document(package.document, documents if compact else None)), **entries}
+
+
+def _coded(name: str, array: NDArray[Any], codec: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    document = array_document(name, array.dtype, array.shape, codec)
+    return document, _chunks(array, document)
 
 
 def decode(entries: Mapping[str, Any], size: int, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
@@ -110,19 +117,8 @@ def _root(entries: Mapping[str, Any], limits: limits_.Limits) -> tuple[Any, dict
     return document, arrays
 
 
-def array_document(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> dict[str, Any]:
-    """The Zarr v3 document of an array: the one form of it that the format allows.
-
-    Coefficients are stored frequency by frequency (a transpose) and bit-shuffled when they are integers; measured on
-    coefficients of Fashion-MNIST that beats every other order and shuffle (docs/decisions/codec.md).
-    """
-    codecs: list[dict[str, Any]] = []
-    if len(shape) == 3:
-        codecs.append({"name": "transpose", "configuration": {"order": [2, 1, 0]}})
-    codecs.append({"name": "bytes", "configuration": {"endian": "little"}} if dtype.itemsize > 1 else {"name": "bytes"})
-    shuffle = _shuffle(dtype, len(shape))
-    blosc = {"typesize": dtype.itemsize, "cname": "zstd", "clevel": 9, "shuffle": shuffle, "blocksize": 0}
-    codecs += [{"name": "blosc", "configuration": blosc}, {"name": "crc32c"}]
+def array_document(name: str, dtype: np.dtype[Any], shape: tuple[int, ...], codec: str = "blosc") -> dict[str, Any]:
+    """The Zarr v3 document of an array: the one form of it that the format allows for a codec of `CODECS`."""
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -130,20 +126,20 @@ def array_document(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> d
         "data_type": dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk_shape_of(dtype, shape))}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-        "fill_value": 0 if dtype.kind == "u" else 0.0,
-        "codecs": codecs,
+        "fill_value": 0.0 if dtype.kind == "f" else 0,
+        "codecs": CODECS[codec].documents(dtype, len(shape)),
         "dimension_names": list(DIMENSIONS[name][: len(shape)]),
     }
 
 
-def _shuffle(dtype: np.dtype[Any], axes: int) -> str:
-    return "bitshuffle" if axes == 3 and dtype.kind == "u" else "shuffle"
-
-
 def _chunks(array: NDArray[Any], document: dict[str, Any]) -> dict[str, bytes]:
     import zarr
+    from zarr.registry import register_codec
     from zarr.storage import MemoryStore, StorePath
 
+    from fredfmt.storage.coder.zarr_codec import ContextCodec
+
+    register_codec(NAME, ContextCodec)  # also where the package is not installed, so that it has no entry points
     store: dict[str, Any] = {}
     with zarr.config.set({"array.write_empty_chunks": True}):
         zarr.Array.from_dict(StorePath(MemoryStore(store)), document)[...] = array
@@ -162,7 +158,7 @@ def _stored_array(
             content = document = documents.get(name)
         if content is None:
             raise FormatError("the array's document is missing", rule="FRED-502")
-        dtype, shape = _declared(name, document)
+        dtype, shape, codec = _declared(name, document)
         check_size(dtype, shape, limits)
     chunk_shape = chunk_shape_of(dtype, shape)
     chunks = -(-shape[0] // chunk_shape[0])  # along the first axis alone
@@ -183,12 +179,9 @@ def _stored_array(
             rule="FRED-503",
         )
 
-    order = (2, 1, 0) if len(shape) == 3 else tuple(range(len(shape)))
-
     def chunk(number: int) -> NDArray[Any]:
         with located(keys[number]):
-            content = entries[f"{name}/{keys[number]}"]
-            return _decode_chunk(content, dtype, [chunk_shape[axis] for axis in order]).transpose(order)
+            return _decode_chunk(entries[f"{name}/{keys[number]}"], dtype, chunk_shape, codec)
 
     def read() -> NDArray[Any]:
         result = np.empty(shape, dtype)
@@ -206,13 +199,15 @@ def _stored_array(
     return StoredArray(dtype, shape, read, some)
 
 
-def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """The dtype and shape of a document that is exactly what `array_document` makes of them."""
+def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...], str]:
+    """The dtype, shape and codec of a document that is exactly what `array_document` makes of them."""
     if not isinstance(document, dict) or not isinstance(document.get("shape"), list) or "data_type" not in document:
         raise FormatError("not a Zarr v3 array document", rule="FRED-502")
     dtype_name, shape = document["data_type"], tuple(document["shape"])
-    if dtype_name not in DTYPES[name]:
-        raise FormatError("wrong data_type", expected=" or ".join(DTYPES[name]), found=dtype_name, rule="FRED-203")
+    codec = "context" if document.get("codecs") == context.documents(np.dtype("u1"), len(shape)) else "blosc"
+    allowed = CODECS[codec].dtypes(name)
+    if dtype_name not in allowed:
+        raise FormatError("wrong data_type", expected=" or ".join(allowed), found=dtype_name, rule="FRED-203")
     axes = {1, 2} if name == "labels" else {len(DIMENSIONS[name])}
     if len(shape) not in axes or not all(type(length) is int and length > 0 for length in shape):
         raise FormatError(
@@ -222,46 +217,20 @@ def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...]]
             rule="FRED-202",
         )
     dtype = np.dtype(dtype_name)
-    if (differs := difference(document, array_document(name, dtype, shape))) is not None:
+    if (differs := difference(document, array_document(name, dtype, shape, codec))) is not None:
         where, found, expected = differs
         raise FormatError("not the profile of the format", where=where, expected=expected, found=found, rule="FRED-502")
-    return dtype, shape
+    return dtype, shape, codec
 
 
-def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: list[int]) -> NDArray[Any]:
+def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: tuple[int, ...], codec: str) -> NDArray[Any]:
     import google_crc32c
-    from numcodecs import blosc
 
-    content = bytes(content)
-    body = content[:-4]
-    if len(content) < _BLOSC_HEADER.size + 4 or google_crc32c.value(body) != int.from_bytes(content[-4:], "little"):
+    body, checksum = bytes(content[:-4]), bytes(content[-4:])
+    if len(checksum) < 4 or google_crc32c.value(body) != int.from_bytes(checksum, "little"):
         raise IntegrityError(
             "the chunk's crc32c does not match: it is damaged or cut short",
             hint="Get the file again from where you had it",
             rule="FRED-504",
         )
-    result = np.empty(shape, dtype.newbyteorder("<"))
-    version, inner, flags, typesize, size, block, stored = _BLOSC_HEADER.unpack(body[: _BLOSC_HEADER.size])
-    shuffle = _BLOSC_FLAGS[_shuffle(dtype, len(shape))]
-    if (version, inner) != _BLOSC_VERSIONS or flags & ~_BLOSC_PLAIN != shuffle:
-        raise FormatError(
-            "not a Blosc frame of Zstandard with the array's shuffle",
-            expected=f"versions {_BLOSC_VERSIONS}, flags {shuffle:#x} or {shuffle | _BLOSC_PLAIN:#x}",
-            found=f"versions {(version, inner)}, flags {flags:#x}",
-            rule="FRED-505",
-        )
-    if size != result.nbytes or stored != len(body) or typesize != dtype.itemsize or not 0 < block <= size:
-        raise FormatError(
-            "the Blosc header contradicts the array's document",
-            expected=f"{result.nbytes} bytes of {dtype.itemsize} in {len(body)}, blocks no larger",
-            found=f"{size} bytes of {typesize} in {stored}, blocks of {block}",
-            rule="FRED-505",
-        )
-    threads, blosc.use_threads = blosc.use_threads, False
-    try:
-        blosc.decompress(body, result)
-    except (RuntimeError, ValueError) as error:
-        raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-505") from None
-    finally:
-        blosc.use_threads = threads
-    return result
+    return CODECS[codec].decode(body, dtype, shape)

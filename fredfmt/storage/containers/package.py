@@ -35,18 +35,18 @@ DIMENSIONS: Mapping[str, tuple[str, ...]] = {
 """The axes of each stored array, in order. Hard labels have the first of their two only."""
 
 DTYPES: Mapping[str, tuple[str, ...]] = {
-    "coefficients": ("uint16", "uint32", "float16", "float32"),
+    "coefficients": ("uint16", "uint32", "int16", "int32", "float16", "float32"),
     "frequencies": ("uint16", "uint32"),
     "labels": ("uint8", "uint16", "uint32", "float16", "float32"),
     "mask_of": ("uint8", "uint16", "uint32"),
-    "base": ("uint16", "uint32", "float16", "float32"),
+    "base": ("uint16", "uint32", "int16", "int32", "float16", "float32"),
 }
 
 CHUNK_BYTES = 16 << 20
 """An array is one chunk up to this size; a larger one is cut along its first axis. See `chunk_shape_of`."""
 
 _REQUIRED = ("coefficients", "frequencies", "labels")
-_ZIGZAG = ("coefficients", "base")
+ZIGZAG = ("coefficients", "base")
 _RATIO_FLOOR = 64 << 20
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
@@ -112,7 +112,7 @@ def _lengths(data: FreDData) -> dict[str, int]:
 
 def _stored(name: str, array: NDArray[Any], compact: bool) -> NDArray[Any]:
     """An array of a data set as it is stored; the reverse of `_meant`."""
-    if name in _ZIGZAG and array.dtype.kind == "i":
+    if name in ZIGZAG and array.dtype.kind == "i":
         return zigzag(array)
     if compact and name == "labels" and (parts := shares.of(array)) is not None:
         return parts
@@ -121,7 +121,7 @@ def _stored(name: str, array: NDArray[Any], compact: bool) -> NDArray[Any]:
 
 def _meant(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """A stored array as a data set has it."""
-    if name in _ZIGZAG and array.dtype.kind == "u":
+    if name in ZIGZAG and array.dtype.kind == "u":
         return unzigzag(array)
     if name == "labels" and array.ndim == 2 and array.dtype == np.uint8:
         return shares.back(array)

@@ -18,7 +18,7 @@ const AXES = {
   mask_of: ["instance"],
   base: ["mask", "channel", "frequency"],
 };
-const WIDTHS = { uint8: 1, uint16: 2, uint32: 4, float16: 2, float32: 4 };
+const WIDTHS = { uint8: 1, uint16: 2, uint32: 4, int16: 2, int32: 4, float16: 2, float32: 4 };
 const STORED = {
   coefficients: ["uint16", "uint32", "float16", "float32"],
   frequencies: ["uint16", "uint32"],
@@ -26,7 +26,8 @@ const STORED = {
   mask_of: ["uint8", "uint16", "uint32"],
   base: ["uint16", "uint32", "float16", "float32"],
 };
-const KEPT = { uniform: ["uint16", "uint32"], float16: ["float16"], float32: ["float32"] };
+const CONTEXT = [{ name: "fredfmt.context" }, { name: "crc32c" }];
+const KEPT = { uniform: ["int16", "int32"], float16: ["float16"], float32: ["float32"] };
 const TRANSFORMS = ["dct", "hartley", "haar", "db2", "identity", "downsample"];
 const product = (lengths) => lengths.reduce((total, length) => total * length, 1);
 const utf8 = new TextEncoder();
@@ -136,21 +137,22 @@ function inflated(bytes, size, where) {
 
 /* ---- arrays ---- */
 
-function arrayDocument(name, type, shape) {
+function arrayDocument(name, type, shape, coded) {
   const width = WIDTHS[type];
   const three = shape.length === 3;
   const rows = Math.min(shape[0], Math.max(1, Math.floor(2 ** 24 / (product(shape.slice(1)) * width))));
   const blosc = { blocksize: 0, clevel: 9, cname: "zstd", typesize: width };
   blosc.shuffle = three && type.startsWith("uint") ? "bitshuffle" : "shuffle";
+  const chain = [
+    ...(three ? [{ configuration: { order: [2, 1, 0] }, name: "transpose" }] : []),
+    width > 1 ? { configuration: { endian: "little" }, name: "bytes" } : { name: "bytes" },
+    { configuration: blosc, name: "blosc" },
+    { name: "crc32c" },
+  ];
   return {
     chunk_grid: { configuration: { chunk_shape: [rows, ...shape.slice(1)] }, name: "regular" },
     chunk_key_encoding: { configuration: { separator: "/" }, name: "default" },
-    codecs: [
-      ...(three ? [{ configuration: { order: [2, 1, 0] }, name: "transpose" }] : []),
-      width > 1 ? { configuration: { endian: "little" }, name: "bytes" } : { name: "bytes" },
-      { configuration: blosc, name: "blosc" },
-      { name: "crc32c" },
-    ],
+    codecs: coded ? CONTEXT : chain,
     data_type: type,
     dimension_names: AXES[name].slice(0, shape.length),
     fill_value: 0,
@@ -168,12 +170,15 @@ function readArray(name, entries, documents, budget) {
   const type = document?.data_type;
   const shape = document?.shape;
   need(type !== undefined && Array.isArray(shape), "FRED-502", `${name} has no array document`);
-  need(STORED[name].includes(type), "FRED-203", `${name} is of a wrong type`);
+  const kept = name === "coefficients" || name === "base";
+  const coded = document.codecs !== undefined && canonical(document.codecs) === canonical(CONTEXT);
+  const types = !coded ? STORED[name] : kept ? KEPT.uniform : STORED[name].filter((each) => each.startsWith("uint"));
+  need(types.includes(type), "FRED-203", `${name} is of a wrong type`);
   const whole = shape.every((length) => Number.isInteger(length) && length > 0);
   const axes = AXES[name].length;
   const ranked = whole && (shape.length === axes || (name === "labels" && shape.length === 1));
   need(ranked, "FRED-202", `${name} is of a wrong shape`);
-  const expected = arrayDocument(name, type, shape);
+  const expected = arrayDocument(name, type, shape, coded);
   need(canonical(document) === canonical(expected), "FRED-502", `${name} is not stored as the format asks`);
   const width = WIDTHS[type];
   const rows = expected.chunk_grid.configuration.chunk_shape[0];
@@ -185,21 +190,44 @@ function readArray(name, entries, documents, budget) {
   const keys = Array.from({ length: chunks }, (_, i) => `${name}/c/${i}${zeros}`);
   const present = [...entries.keys()].filter((key) => key.split("/")[0] === name).length - (documents ? 0 : 1);
   need(present === chunks && keys.every((key) => entries.has(key)), "FRED-503", `chunks of ${name} are missing or too many`);
-  const signed = name === "coefficients" || name === "base";
-  const array = new (type.startsWith("float") ? Float32Array : signed ? Int32Array : Uint32Array)(product(shape));
+  const array = new (type.startsWith("float") ? Float32Array : kept ? Int32Array : Uint32Array)(product(shape));
   keys.forEach((key, i) => {
+    const body = verified(key, entries.get(key));
+    if (coded) {
+      const row = product(shape.slice(1));
+      need(row <= 2 ** 22, "FRED-506", `rows of ${name} are too long`);
+      array.set(decodeContext(key, body, [rows, ...shape.slice(1)], type).subarray(0, array.length - i * rows * row), i * rows * row);
+      return;
+    }
     const flags = expected.codecs.at(-2).configuration.shuffle === "bitshuffle" ? 0x94 : 0x91;
-    const content = decodeChunk(key, entries.get(key), width, (rows * product(shape)) / shape[0], flags);
-    place(numbersOf(content, type), array, shape, rows, i * rows, signed && !type.startsWith("float"));
+    const content = decodeBlosc(key, body, width, (rows * product(shape)) / shape[0], flags);
+    place(numbersOf(content, type), array, shape, rows, i * rows, kept && !type.startsWith("float"));
   });
   return { array, shape, type };
 }
 
-function decodeChunk(key, content, width, elements, flags) {
-  const frame = content.subarray(0, -4);
+function verified(key, content) {
+  const body = content.subarray(0, -4);
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
-  const whole = frame.length >= 16 && crc(CRC32C, frame) === view.getUint32(frame.length, true);
+  const whole = content.length >= 4 && crc(CRC32C, body) === view.getUint32(body.length, true);
   need(whole, "FRED-504", `${key} is damaged: its CRC-32C differs`);
+  return body;
+}
+
+function decodeContext(key, body, shape, type) {
+  const bits = 8 * WIDTHS[type];
+  const least = type.startsWith("u") ? 0 : -(2 ** (bits - 1));
+  const axes = shape.length === 3 ? shape : [shape[0], 1, shape[1] ?? 1];
+  try {
+    return uncontext(body, axes, least, least + 2 ** bits - 1);
+  } catch (error) {
+    throw new Refusal("FRED-506", `${key} cannot be decoded: ${error.message}`);
+  }
+}
+
+function decodeBlosc(key, frame, width, elements, flags) {
+  need(frame.length >= 16, "FRED-505", `${key} is no Blosc frame`);
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const size = elements * width;
   const [bytes, block, stored] = [4, 8, 12].map((at) => view.getUint32(at, true));
   const kind = frame[0] === 2 && frame[1] === 1 && (frame[2] & ~2) === flags;
@@ -324,7 +352,8 @@ function checkArrays(meta, arrays) {
     });
   }
   for (const kept of base ? [coefficients, base] : [coefficients]) {
-    const typed = kept.type === coefficients.type && KEPT[meta.quantization.mode].includes(kept.type);
+    const [own, other] = [kept, coefficients].map(({ type }) => type.replace(/^u/, ""));
+    const typed = own === other && KEPT[meta.quantization.mode].includes(own);
     need(typed, "FRED-203", "coefficients are not of the type that the quantisation asks for");
   }
   for (const [name, { array, type }] of Object.entries(arrays)) {

@@ -18,7 +18,7 @@ from fredfmt.storage.containers.encoding import as_archive
 from fredfmt.storage.files import SUFFIXES, load
 from fredfmt.view.report.first import first_images
 
-SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "inflate.js", "decoder.js", "words.js", "page.js")
+SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "context.js", "inflate.js", "decoder.js", "words.js", "page.js")
 """The page's script, in parts: each uses those before it."""
 
 

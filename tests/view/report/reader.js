@@ -6,7 +6,7 @@ const path = require("path");
 const readline = require("readline");
 
 const folder = path.join(__dirname, "..", "..", "..", "fredfmt", "view", "report");
-const sources = ["checksums.js", "zstd.js", "blosc.js", "inflate.js", "decoder.js"].map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
+const sources = ["checksums.js", "zstd.js", "blosc.js", "context.js", "inflate.js", "decoder.js"].map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
 const { readFred, Images, Refusal, unblosc, inflate } = new Function(`"use strict";${sources.join("\n")};return { readFred, Images, Refusal, unblosc, inflate };`)();
 
 function valuesOf(file, { size, k, normalized = true }) {

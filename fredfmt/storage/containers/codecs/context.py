@@ -1,0 +1,42 @@
+"""Chunks by the context coder: the fewest bytes for integers of up to a few million values.
+
+Zarr opens such arrays where fredfmt is installed. Coefficients are signed integers as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.errors import FormatError
+from fredfmt.storage.coder import LARGEST_ROW, NAME
+from fredfmt.storage.coder import decode as decode_chunk
+from fredfmt.storage.containers.package import DTYPES, ZIGZAG, unzigzag
+
+QUICK = 1 << 20
+"""Values of an array up to which this codec is chosen unasked: they decode in about a third of a second."""
+
+
+def dtypes(name: str) -> tuple[str, ...]:
+    kind = "int" if name in ZIGZAG else "uint"
+    return tuple(dtype for dtype in DTYPES[name] if dtype.startswith(kind))
+
+
+def documents(dtype: np.dtype[Any], axes: int) -> list[dict[str, Any]]:
+    return [{"name": NAME}, {"name": "crc32c"}]
+
+
+def decode(body: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    if (row := math.prod(shape[1:])) > LARGEST_ROW:
+        raise FormatError("too many values per row", expected=f"at most {LARGEST_ROW}", found=row, rule="FRED-506")
+    return decode_chunk(body, dtype, shape)
+
+
+def suited(name: str, array: NDArray[Any]) -> NDArray[Any] | None:
+    """A stored array as this codec has it; None where it is not for such an array."""
+    if array.dtype.kind != "u" or math.prod(array.shape[1:]) > LARGEST_ROW:
+        return None
+    return unzigzag(array) if name in ZIGZAG else array
