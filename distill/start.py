@@ -56,6 +56,7 @@ def encoded(source: Source, **how: Any) -> FreDData:
     return encode(
         source.normalized,
         source.labels,
+        channels=source.channels,
         normalization=source.normalization,
         classes=source.classes,
         source=source.provenance(),

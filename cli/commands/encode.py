@@ -61,6 +61,7 @@ def encode(
     data = make(
         real.normalized,
         real.labels,
+        channels=real.channels,
         k=k,
         transform=transform,
         mask=mask,

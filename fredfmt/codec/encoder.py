@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, choose_frequencies
 from fredfmt.codec.quantizer import Step, check_step, largest_step, quantize
 from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra
+from fredfmt.codec.views import PLAUSIBLE, check_normalization
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData, hard_labels
 from fredfmt.model.metadata import Metadata, Normalization, Quantization
@@ -19,10 +21,14 @@ from fredfmt.model.version import __version__
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
+_log = logging.getLogger(__name__)
+
 _DESCRIPTION = frozenset(
     ("whitening", "source", "distillation", "recipe", "results", "license", "citation", "writer", "ext", "extensions")
 )
 """The fields of `Metadata` that a caller of `encode` may give."""
+_COLOURS = (1, 3, 4)
+"""Numbers of channels of images."""
 _FINEST_BITS = 20
 """A step search goes no further below the typical coefficient than float32 resolves."""
 
@@ -39,6 +45,7 @@ def encode(
     max_bytes: int | None = None,
     normalization: tuple[Sequence[float], Sequence[float]] | Normalization | None = None,
     classes: Sequence[str] | None = None,
+    channels: int | None = None,
     base: bool = False,
     seed: int = 0,
     **metadata: Any,
@@ -69,6 +76,8 @@ def encode(
         0..1 itself.
     classes
         Class names; by default the numbers.
+    channels
+        The number of channels, C. Only needed where the shape looks as if the channels came last, which is refused.
     base
         Store each class's mean spectrum once and only the differences from it in the instances.
     seed
@@ -107,7 +116,8 @@ def encode(
         raise ArgumentError(
             "images have an unusable shape", expected="(N, C, *spatial), 1 to 3 spatial axes", found=shape
         )
-    count, channels, spatial_shape = shape[0], shape[1], shape[2:]
+    count, spatial_shape = shape[0], shape[2:]
+    channels = _channels(shape, channels)
     if isinstance(mask, str):
         check_choice(mask, k, spatial_shape, transform)
     labels, hard, names = _class_labels(labels, count, classes)
@@ -118,13 +128,16 @@ def encode(
         raise ArgumentError("unusable target_rmse", expected="above 0; step=None is exact", found=target_rmse)
     if unknown := sorted(set(metadata) - _DESCRIPTION):
         raise ArgumentError("unknown fields of metadata", expected=", ".join(sorted(_DESCRIPTION)), found=unknown)
+    space = _normalization(normalization)
+    if space is not None:
+        check_normalization(space, channels)
     description = Metadata(
         spatial_shape=spatial_shape,
         channels=channels,
         classes=names,
         transform=transform,
         quantization=Quantization("float32"),
-        normalization=_normalization(normalization),
+        normalization=space,
         **{"writer": {"name": "fredfmt", "version": __version__}, **metadata},
     )
 
@@ -138,6 +151,13 @@ def encode(
         np.put_along_axis(spectra, chosen, 0, axis=2)
         missed[rows] = np.square(spectra, dtype=np.float64).sum(axis=(1, 2)) + beyond
     left_out = float(missed.sum())
+    if (space, description.whitening) == (None, None) and not (
+        PLAUSIBLE[0] <= blocks.low <= blocks.high <= PLAUSIBLE[1]
+    ):
+        _log.warning(
+            "images run from %.4g to %.4g, and the file says that they are in 0..1, as there is no normalization",
+            *(blocks.low, blocks.high),
+        )
 
     description = replace(description, mask=_describe_mask(mask, statistics, frequencies, seed))
     spectrum = mean_spectra(kept, hard, len(names)) if base else None
@@ -268,6 +288,22 @@ def _class_labels(
     if len(names) < number or (labels.ndim == 2 and len(names) != number):
         raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))
     return labels, hard, names
+
+
+def _channels(shape: tuple[int, ...], given: int | None) -> int:
+    """The number of channels of images of a shape; raises `ArgumentError` for another one, and channels that come
+    last unless they are said not to."""
+    last = shape[-1] in _COLOURS and min(shape[1:-1]) > max(_COLOURS)
+    if given is None and last:
+        raise ArgumentError(
+            "the channels seem to come last",
+            expected="(N, C, *spatial)",
+            found=shape,
+            hint=f"Move them: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, say channels={shape[1]}",
+        )
+    if given not in (None, shape[1]):
+        raise ArgumentError("the images have another number of channels", expected=given, found=shape[1])
+    return shape[1]
 
 
 def _normalization(given: tuple[Sequence[float], Sequence[float]] | Normalization | None) -> Normalization | None:

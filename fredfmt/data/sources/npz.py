@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.views import Images, Selected, blocks, channel_normalization
+from fredfmt.codec.views import PLAUSIBLE, Images, Selected, blocks, channel_normalization
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.saying import say_left_out, say_once
 from fredfmt.data.sources.source import Source
@@ -23,8 +23,6 @@ _SPELLINGS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("x_train", "y_train", "x_test", "y_test"),
 )
-_PLAUSIBLE = (-0.3, 1.3)
-"""Decoded images leave 0..1 by so much, and no more."""
 _FAINT = 1.5 / 255
 """No image is as dark as this all over, but one that was divided by 255 twice."""
 _LARGE = 32 << 20
@@ -123,7 +121,7 @@ def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None
             raise SourceError("wrong dtype", where=name, expected="uint8, or float in 0..1", found=images.dtype)
         parts = [(block.min(), block.max()) for block in blocks(images)]
         low, high = float(min(part[0] for part in parts)), float(max(part[1] for part in parts))
-        if not (_PLAUSIBLE[0] <= low and high <= _PLAUSIBLE[1]) or 0 < high < _FAINT:
+        if not (PLAUSIBLE[0] <= low and high <= PLAUSIBLE[1]) or 0 < high < _FAINT:
             raise SourceError(
                 "floats are not in 0..1",
                 where=name,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.views import Images, Normalized, Selected
+from fredfmt.codec.views import Images, Normalized, Selected, check_normalization
 from fredfmt.codec.whitening import ZCA, Whitened
 from fredfmt.data.sources import splits
-from fredfmt.errors import ArgumentError, SourceError
+from fredfmt.errors import ArgumentError, SourceError, located
 from fredfmt.model.metadata import Normalization
 from fredfmt.model.selection import class_numbers
 
@@ -21,7 +21,8 @@ from fredfmt.model.selection import class_numbers
 class Source:
     """N real images with hard labels. Images may be decoded lazily; nothing is changed in place.
 
-    Raises `SourceError` for parts that contradict each other.
+    Raises `SourceError` for parts that contradict each other, and `ArgumentError` for a normalisation that is not that
+    of images in 0..1.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Source:
     """(N,) int64, below the number of classes."""
     classes: tuple[str, ...]
     normalization: Normalization
-    """Mean and standard deviation a channel of the *train* split, whichever split this is."""
+    """Mean and standard deviation per channel of the *train* split, whichever split this is."""
     license: str | None = None
     """SPDX identifier, or words where there is none."""
     url: str | None = None
@@ -56,7 +57,7 @@ class Source:
             raise SourceError(
                 "labels do not fit the images",
                 where=self.name,
-                expected=f"({len(self.images)},) whole numbers",
+                expected=f"({len(self.images)},) integers",
                 found=f"{labels.shape} {labels.dtype}",
             )
         if not 3 <= len(self.images.shape) <= 5 or min(self.images.shape) < 1:
@@ -73,6 +74,8 @@ class Source:
                 expected=f"0 to {len(self.classes) - 1}",
                 found=int(labels.min() if labels.min() < 0 else labels.max()),
             )
+        with located(self.name):
+            check_normalization(self.normalization, self.channels)
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
         object.__setattr__(self, "classes", tuple(self.classes))
         normalized = Normalized(self.images, self.normalization)

@@ -129,6 +129,7 @@ def import_file(
             **found.notes,
         }
         shared: dict[str, Any] = {
+            "channels": images.shape[1],
             "normalization": placed.normalization,
             "whitening": placed.whitening,
             "classes": classes,

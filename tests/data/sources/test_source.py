@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,3 +178,15 @@ def test_classes_by_name_or_number():
     for wrong, message in ((["ten"], "no such class"), ([10], "no such class"), ([1, "1"], "differ"), ([], "differ")):
         with pytest.raises(ArgumentError, match=message):
             source.of_classes(wrong)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "message"),
+    [
+        (Normalization((125.3, 123.0), (63.0, 62.1)), r"made-up: the normalization is not that of images in 0..1"),
+        (Normalization((0.5,) * 3, (0.5,) * 3), r"has not one value per channel; expected 2 values, found 3.*\(N, C"),
+    ],
+)
+def test_a_normalisation_that_does_not_fit_is_refused(normalization, message):
+    with pytest.raises(ArgumentError, match=message):
+        replace(make(), normalization=normalization)
