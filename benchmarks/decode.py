@@ -143,9 +143,11 @@ def processor() -> str:
     return f"{name} (family {known['cpu family']}, model {known['model']})" if "cpu family" in known else name
 
 
-def times(way: str, found: dict[str, float], others: list[str]) -> str:
-    """How many times as fast as each of the others."""
-    return " ".join(f"{found[way] / found[other]:.1f}" for other in others)
+def row_of(shape: str, k: int, batch: int, found: dict[str, float], against: str) -> str:
+    """A line of the table: a way's rate with how many times that of ``against`` it is, and the others' rates."""
+    ways = [f"{found[way] / 1000:,.1f} ({found[way] / found[against]:.1f})" for way in WAYS]
+    others = [f"{rate / 1000:,.1f}" for name, rate in found.items() if name not in WAYS]
+    return f"| {' | '.join([f'{shape}, {k}', str(batch), *ways, *others])} |"
 
 
 def main() -> None:
@@ -155,23 +157,24 @@ def main() -> None:
     parser.add_argument("--sweep", action="store_true", help="the ways alone, at many k")
     parser.add_argument("--seconds", type=float, default=3, help="for each line")
     arguments = parser.parse_args()
-    rows = []
+    rows: list[dict[str, object]] = []
     shapes = SWEEP if arguments.sweep else [PAPER[0], PAPER[1], PAPER[3]] if arguments.quick else PAPER
-    against = ["torch"] if arguments.sweep else ["dense", "products", "torch", "torch-dct", "scipy", "copy"]
+    machine = {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    against = "torch" if arguments.sweep else "dense"
     if not arguments.json:
-        print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-        print("thousands of images per second; in brackets: times " + ", ".join(against), flush=True)
+        print(*machine.items())
+        print(f"thousands of images per second; in brackets: times {against}", flush=True)
     for channels, side, k in shapes:
-        for batch in (
-            (256,) if arguments.sweep else (256, 2048, 8192) if side <= 32 else (256, 2048) if side < 256 else (256,)
-        ):
+        batches = (256,) if arguments.sweep or side > 128 else (256, 2048) if side > 32 else (256, 2048, 8192)
+        for batch in batches:
             found = rates(jobs(channels, side, k, batch, all_of_them=not arguments.sweep), batch, arguments.seconds)
-            rows.append({"shape": f"{channels}x{side}x{side}", "k": k, "batch": batch, "rates": found})
+            shape = f"{channels}x{side}x{side}"
+            if not arguments.json and not rows:
+                print(f"| {' | '.join(['shape, k', 'batch', *found])} |\n|{'---|' * (len(found) + 2)}")
+            rows.append({"shape": shape, "k": k, "batch": batch, "rates": found})
             if not arguments.json:
-                ways = "  ".join(f"{way} {found[way] / 1000:,.1f} ({times(way, found, against)})" for way in WAYS)
-                print(f"{rows[-1]['shape']:>10} k={k:<5} batch {batch:<5} {ways}", flush=True)
+                print(row_of(shape, k, batch, found, against), flush=True)
     if arguments.json:
-        machine = {"processor": processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
         print(json.dumps({**machine, "rows": rows}, indent=2))
 
 
