@@ -6,7 +6,7 @@
    each pair of opposite rows shares its multiplications: even rows come first, odd ones after.
 
    The loops (_planes_kernel.h) are compiled for every instruction set that this compiler knows; Python chooses at run time.
-   GCC 10 and clang 11 or later; other compilers have no vector types, and there torch decodes. */
+   For gcc and clang; other compilers lack their vector types, and there torch decodes. */
 
 #include <stddef.h>
 #include <stdint.h>
