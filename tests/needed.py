@@ -4,12 +4,14 @@ Names that are not in `TOOLS` are Python modules.
 """
 
 import importlib.util
+import os
 import shutil
 from pathlib import Path
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-COMPILER = shutil.which("cc")
+COMPILER = shutil.which(os.environ.get("CC", "cc"))
+"""The one that an installation takes."""
 
 TOOLS = {
     "chromium": (CHROMIUM, "apt-get install chromium"),

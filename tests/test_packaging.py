@@ -5,9 +5,12 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import sanitizers
+from needed import COMPILER
 from typer.testing import CliRunner
 
 from fredfmt import __version__
@@ -27,6 +30,12 @@ def test_every_package_is_listed():
         for path in (ROOT / folder).rglob("__init__.py"):
             found.add(".".join([package, *path.parent.relative_to(ROOT / folder).parts]))
     assert found == set(tools["packages"])
+
+
+def test_extensions_are_there_just_where_a_compiler_is_and_tested_under_sanitizers():
+    assert sanitizers.extensions() == {*sanitizers.TESTS}
+    for name in sanitizers.extensions():
+        assert (find_spec(name) is not None) == (COMPILER is not None), name
 
 
 def test_the_version_is_in_one_place_and_has_its_entry():
