@@ -8,7 +8,7 @@ OUT ?= demo
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo demo-fashion test quick lint docs installed dist fuzz bench clean
+.PHONY: demo demo-fashion test quick test-sanitized test-portable test-lowest lint docs installed dist wheels fuzz bench clean
 
 $(VENV)/.users: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +35,25 @@ test: lint docs
 # All but whole pages, examples, several processes and compilation: under two minutes on two cores.
 quick: $(VENV)/.developers
 	$(PYTEST) -m 'not slow'
+
+# The compiled loops under the address and undefined-behaviour sanitizers: half a minute, with gcc on Linux.
+test-sanitized: $(VENV)/.developers
+	$(BIN)/python tests/sanitizers.py
+
+# Quick tests of an installation that found no C compiler.
+test-portable: $(VENV)/.developers
+	rm -rf $(VENV)/portable
+	CC=none $(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/portable .
+	CC=none PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/portable $(PYTEST) -m 'not slow'
+
+# Quick tests with the lowest versions that pyproject.toml admits, in an environment of their own.
+test-lowest: $(VENV)-lowest/.ready
+	$(VENV)-lowest/bin/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not slow'
+
+$(VENV)-lowest/.ready: pyproject.toml lowest.txt
+	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --constraint lowest.txt --editable '.[test]'
+	touch $@
 
 lint: installed
 	$(BIN)/ruff check .

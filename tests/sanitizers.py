@@ -6,6 +6,7 @@ would be seen, and runs the tests of the packages that call compiled loops. Opti
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,8 +39,7 @@ def main() -> int:
             "PYTHONPATH": folder,
             "PYTHONSAFEPATH": "1",
         }
-        install = [*python("-m", "pip", "install"), "--quiet", "--no-deps", "--no-build-isolation", "--target", folder]
-        subprocess.run([*install, str(ROOT)], env=environment, check=True)
+        install(Path(folder), environment)
         environment["LD_PRELOAD"] = " ".join(map(library, ("libasan.so", "libubsan.so")))
         check_extensions(Path(folder))
         for words, source in ERRORS.items():
@@ -48,7 +48,16 @@ def main() -> int:
         return subprocess.run(tests, cwd=ROOT, env=environment, check=False).returncode
 
 
-def python(*arguments: str) -> list[str]:
+def install(folder: Path, environment: dict[str, str]) -> None:
+    """A copy of the tree, as the objects of this build must not be taken for those of another, into ``folder``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        left_out = shutil.ignore_patterns(".*", "build", "dist", "demo", "site", "*.so", "*.egg-info")
+        source = shutil.copytree(ROOT, Path(scratch) / "source", ignore=left_out)
+        options = ("--quiet", "--no-deps", "--no-build-isolation", "--target", folder)
+        subprocess.run(python("-m", "pip", "install", *options, source), env=environment, check=True)
+
+
+def python(*arguments: str | Path) -> list[str | Path]:
     return [sys.executable, *arguments]
 
 
@@ -60,10 +69,8 @@ def extensions() -> set[str]:
 
 def library(name: str) -> str:
     """Where gcc has a library of its own."""
-    found = subprocess.run(
-        ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    return str(Path(found).resolve())
+    run = subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+    return str(Path(run.stdout.strip()).resolve())
 
 
 def check_extensions(folder: Path) -> None:
@@ -75,7 +82,7 @@ def check_extensions(folder: Path) -> None:
 
 
 def check_that_it_is_seen(words: str, source: str, folder: Path, environment: dict[str, str]) -> None:
-    """A function with an error, called through ctypes on torch's memory, ends the process with the sanitizer's words."""
+    """A function with an error, called by ctypes on torch's memory, ends the process with the sanitizer's words."""
     made = folder / "fault.so"
     subprocess.run(["gcc", *FLAGS.split(), "-shared", "-o", made, "-x", "c", "-"], input=source, text=True, check=True)
     run = subprocess.run(python(__file__, made), env=environment, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ PAGES = [
     ROOT / "spec" / "fred-1.0.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-pytestmark = pytest.mark.needs("mkdocs")
+pytestmark = pytest.mark.needs("mkdocs", "material")
 
 
 @pytest.fixture(scope="module")
