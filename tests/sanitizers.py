@@ -11,13 +11,15 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
 TESTS = {
-    "fredfmt.codec._planes": "tests/codec/test_decoder.py",
-    "fredfmt.distill.networks._block": "tests/distill/test_fused.py",
+    "fredfmt.codec._planes": ("tests/codec/test_decoder.py",),
+    "fredfmt.distill.networks._block": ("tests/distill/test_fused.py",),
+    "fredfmt.storage.coder._context": ("tests/storage/coder",),
 }
 """The tests that call each extension: every one of pyproject.toml is here."""
 ERRORS = {
@@ -44,7 +46,7 @@ def main() -> int:
         check_extensions(Path(folder))
         for words, source in ERRORS.items():
             check_that_it_is_seen(words, source, Path(folder), environment)
-        tests = python("-m", "pytest", "-m", "not slow", *TESTS.values(), *sys.argv[1:])
+        tests = python("-m", "pytest", "-m", "not slow", *chain(*TESTS.values()), *sys.argv[1:])
         return subprocess.run(tests, cwd=ROOT, env=environment, check=False).returncode
 
 

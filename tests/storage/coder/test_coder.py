@@ -17,7 +17,6 @@ from fredfmt.storage.coder.failure import BadBytesError
 from fredfmt.storage.compiled import Compiled
 
 DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
-needs_loops = pytest.mark.skipif(not compiled.LIBRARY, reason=compiled.LIBRARY.absence or "")
 
 
 def limits(dtype):
@@ -158,7 +157,7 @@ def test_without_loops_the_same_bytes_and_a_word_on_the_time(monkeypatch, caplog
     assert "no compiler here" in caplog.text
 
 
-@needs_loops
+@pytest.mark.needs("a C compiler")
 def test_an_unlucky_length_is_found_in_a_second_try():
     values = np.random.default_rng(0).integers(*limits("int32"), size=(7, 3, 50), dtype=np.int32)
     assert len(coder.encode(values)) > 2 * values.size + 64
