@@ -61,7 +61,7 @@ def test_extras_are_all_in_all():
 def test_a_help_page_ends_with_examples_whose_options_exist(name):
     text = CliRunner().invoke(app, [name, "--help"], env={"TERMINAL_WIDTH": "200", "COLUMNS": "200"}).output
     commands = re.findall(r"\$ fredfmt (.*?)\s+# ", text.split("Examples")[1])
-    assert commands == [line for line, _ in EXAMPLES["export" if name == "decode" else name]]
+    assert commands == [line for line, _ in EXAMPLES[name]]
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line, _ in lines])
