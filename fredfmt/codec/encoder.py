@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, choose_frequencies
 from fredfmt.codec.quantizer import Step, check_step, largest_step, quantize
-from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra
+from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra, row_blocks
+from fredfmt.codec.spool import Spool
 from fredfmt.codec.views import PLAUSIBLE, check_normalization
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData, hard_labels
@@ -143,36 +146,40 @@ def encode(
 
     blocks = Spectra(images, shape, transform)
     frequencies, statistics = _frequencies(blocks, hard, len(names), k, mask, seed)
-    kept = np.empty((count, channels, frequencies.shape[1]), np.float32)
-    missed = np.empty(count)
+    description = replace(description, mask=_describe_mask(mask, statistics, frequencies, seed))
+    with closing(Spool((count, channels, k))) as kept:
+        left_out = _keep(blocks, frequencies, hard, kept)
+        if (space, description.whitening) == (None, None) and not (
+            PLAUSIBLE[0] <= blocks.low <= blocks.high <= PLAUSIBLE[1]
+        ):
+            _log.warning(
+                "images run from %.4g to %.4g, and the file says that they are in 0..1, as there is no normalization",
+                *(blocks.low, blocks.high),
+            )
+        spectrum = mean_spectra(kept, hard, len(names)) if base else None
+
+        def at(chosen: Step) -> FreDData:
+            data = store(kept, frequencies, labels, description, step=chosen, mask_of=hard, base=spectrum)
+            error = data.metadata.quantization.error_rms or 0.0
+            rmse = float(np.sqrt((left_out + error**2 * data.coefficients.size) / np.prod(shape)))
+            return replace(data, metadata=replace(data.metadata, reconstruction={"rmse": rmse}))
+
+        return at(_search_step(at, kept, step, target_rmse, max_bytes))
+
+
+def _keep(blocks: Spectra, masks: NDArray[Any], hard: NDArray[Any], kept: Spool) -> float:
+    """Write the coefficients at the frequencies of each instance's mask; returns the energy of the others."""
+    missed = np.empty(len(hard))
     for rows, spectra, beyond in blocks:
-        chosen = np.broadcast_to(frequencies[hard[rows]][:, None].astype(np.intp), (*spectra.shape[:2], k))
+        chosen = np.broadcast_to(masks[hard[rows]][:, None].astype(np.intp), (*spectra.shape[:2], kept.shape[2]))
         kept[rows] = np.take_along_axis(spectra, chosen, axis=2)
         np.put_along_axis(spectra, chosen, 0, axis=2)
         missed[rows] = np.square(spectra, dtype=np.float64).sum(axis=(1, 2)) + beyond
-    left_out = float(missed.sum())
-    if (space, description.whitening) == (None, None) and not (
-        PLAUSIBLE[0] <= blocks.low <= blocks.high <= PLAUSIBLE[1]
-    ):
-        _log.warning(
-            "images run from %.4g to %.4g, and the file says that they are in 0..1, as there is no normalization",
-            *(blocks.low, blocks.high),
-        )
-
-    description = replace(description, mask=_describe_mask(mask, statistics, frequencies, seed))
-    spectrum = mean_spectra(kept, hard, len(names)) if base else None
-
-    def at(chosen: Step) -> FreDData:
-        data = store(kept, frequencies, labels, description, step=chosen, mask_of=hard, base=spectrum)
-        error = data.metadata.quantization.error_rms or 0.0
-        rmse = float(np.sqrt((left_out + error**2 * kept.size) / np.prod(shape)))
-        return replace(data, metadata=replace(data.metadata, reconstruction={"rmse": rmse}))
-
-    return at(_search_step(at, kept, step, target_rmse, max_bytes))
+    return float(missed.sum())
 
 
 def store(
-    coefficients: NDArray[Any],
+    coefficients: Rows,
     frequencies: NDArray[Any],
     labels: NDArray[Any],
     metadata: Metadata,
@@ -191,11 +198,28 @@ def store(
     else:
         stored_base, coarse = quantize(base, step)
         restored = stored_base.astype(np.float64) * (coarse.step or 1.0)
-        stored, quantization = quantize(coefficients - restored[mask_of], step)
+        stored, quantization = quantize(_Differences(coefficients, restored, mask_of), step)
         wide = np.promote_types(stored.dtype, stored_base.dtype)
         stored, stored_base = stored.astype(wide), stored_base.astype(wide)
     metadata = replace(metadata, quantization=quantization)
     return FreDData(stored, frequencies, labels, metadata, mask_of=mask_of, base=stored_base)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Differences:
+    """Rows less the row of ``base`` that ``mask_of`` names for each."""
+
+    rows: Rows
+    base: NDArray[np.float64]
+    mask_of: NDArray[Any]
+
+    @property
+    def shape(self) -> Sequence[int]:
+        return self.rows.shape
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float64]:
+        differences: NDArray[np.float64] = self.rows[rows] - self.base[self.mask_of[rows]]
+        return differences
 
 
 def _frequencies(
@@ -229,13 +253,13 @@ def _describe_mask(
     return described
 
 
-def _search_step(at: Any, kept: NDArray[Any], step: Step, target_rmse: float | None, max_bytes: int | None) -> Step:
+def _search_step(at: Any, kept: Rows, step: Step, target_rmse: float | None, max_bytes: int | None) -> Step:
     if target_rmse is not None:
         return largest_step(lambda size: at(size).metadata.quantization.error_rms <= target_rmse, _typical(kept))
     return step if max_bytes is None else step_for_bytes(at, kept, max_bytes)
 
 
-def step_for_bytes(at: Callable[[float], FreDData], coefficients: NDArray[Any], max_bytes: int) -> float:
+def step_for_bytes(at: Callable[[float], FreDData], coefficients: Rows, max_bytes: int) -> float:
     """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
 
     Raises `ArgumentError` if even the coarsest step is too large a file.
@@ -255,8 +279,9 @@ def step_for_bytes(at: Callable[[float], FreDData], coefficients: NDArray[Any], 
     )
 
 
-def _typical(coefficients: NDArray[Any]) -> float:
-    return float(np.sqrt(np.square(coefficients, dtype=np.float64).mean())) or 1.0
+def _typical(coefficients: Rows) -> float:
+    squares = sum(float(np.square(coefficients[rows], dtype=np.float64).sum()) for rows in row_blocks(coefficients))
+    return math.sqrt(squares / math.prod(coefficients.shape)) or 1.0
 
 
 def _class_labels(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fredfmt.codec.spectra import Rows, row_blocks
 from fredfmt.errors import ArgumentError
 from fredfmt.model.metadata import Quantization
 
@@ -16,38 +17,52 @@ Step = float | None | Literal["float16"]
 """A uniform step in orthonormal units, None for float32, or ``"float16"``."""
 
 
-def quantize(coefficients: NDArray[np.floating[Any]], step: Step) -> tuple[NDArray[Any], Quantization]:
+def quantize(coefficients: Rows, step: Step) -> tuple[NDArray[Any], Quantization]:
     """Stored numbers of real coefficients, same shape, and how they were made, with the achieved error.
 
     A uniform step rounds to the nearest multiple (ties to even) and gives int16, or int32 where that is too narrow. One
     step for all coefficients of an orthonormal transform is the allocation of least mean square error. Raises
-    `ArgumentError` for an unusable step and for values that the chosen kind of number cannot hold.
+    `ArgumentError` for an unusable step and for values that the chosen kind of number cannot hold. The coefficients are
+    read in blocks, twice.
+
+    >>> import numpy as np
+    >>> quantize(np.array([[0.2, -0.7, 1.2]]), 0.5)[0]
+    array([[ 0, -1,  2]], dtype=int16)
     """
     check_step(step)
-    if not np.isfinite(coefficients).all():
-        raise ArgumentError("coefficients hold NaN or infinity", expected="finite values")
-    stored: NDArray[Any]
+    dtype, mode = _kind(coefficients, step)
+    size = float(step) if isinstance(step, int | float) else None
+    stored = np.empty(tuple(coefficients.shape), dtype)
+    largest = squares = 0.0
+    for rows in row_blocks(coefficients):
+        block = coefficients[rows]
+        stored[rows] = block if size is None else np.rint(block / size)
+        error = stored[rows] * np.float64(size or 1) - block
+        largest = max(largest, float(np.abs(error).max(initial=0)))
+        squares += float(np.square(error).sum())
+    rms = math.sqrt(squares / stored.size) if stored.size else 0.0
+    return stored, Quantization(mode, size, error_max=largest, error_rms=rms)
+
+
+def _kind(coefficients: Rows, step: Step) -> tuple[type[np.generic], Literal["uniform", "float16", "float32"]]:
+    """The kind of number that holds the coefficients, and the mode of quantisation."""
+    size = step if isinstance(step, int | float) else None
+    largest = 0.0
+    for rows in row_blocks(coefficients):
+        block = coefficients[rows]
+        if not np.isfinite(block).all():
+            raise ArgumentError("coefficients hold NaN or infinity", expected="finite values")
+        scaled = block if size is None else np.rint(block / size)
+        largest = max(largest, float(np.abs(scaled).max(initial=0)))
     if step is None:
-        stored, restored, mode = coefficients.astype(np.float32), None, "float32"
-    elif step == "float16":
-        if coefficients.size and np.abs(coefficients).max() > np.finfo(np.float16).max:
+        return np.float32, "float32"
+    if step == "float16":
+        if largest > float(np.finfo(np.float16).max):
             raise ArgumentError("a coefficient is too large for float16", hint="Use a step or float32")
-        stored, restored, mode = coefficients.astype(np.float16), None, "float16"
-    else:
-        integers = np.rint(coefficients / step)
-        largest = np.abs(integers).max(initial=0)
-        if largest > np.iinfo(np.int32).max:
-            raise ArgumentError("the step is too small: integers would not fit 32 bits", found=step)
-        stored = integers.astype(np.int16 if largest <= np.iinfo(np.int16).max else np.int32)
-        restored, mode = stored * np.float64(step), "uniform"
-    error = (stored.astype(np.float64) if restored is None else restored) - coefficients
-    quantization = Quantization(
-        mode,  # type: ignore[arg-type]  # one of the three above
-        float(step) if mode == "uniform" else None,  # type: ignore[arg-type]
-        error_max=float(np.abs(error).max(initial=0)),
-        error_rms=float(np.sqrt(np.square(error).mean())) if error.size else 0.0,
-    )
-    return stored, quantization
+        return np.float16, "float16"
+    if largest > np.iinfo(np.int32).max:
+        raise ArgumentError("the step is too small: integers would not fit 32 bits", found=step)
+    return (np.int16 if largest <= np.iinfo(np.int16).max else np.int32), "uniform"
 
 
 def check_step(step: Step) -> None:

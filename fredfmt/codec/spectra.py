@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.masks import ClassStatistics
 from fredfmt.errors import ArgumentError
+from fredfmt.model.blocks import blocks
 from fredfmt.transforms import analyse, live_frequencies, spatial_size
 
-_BLOCK_BYTES = 32 << 20
+_BLOCK_BYTES = 8 << 20
 
 
 class Rows(Protocol):
@@ -21,6 +23,11 @@ class Rows(Protocol):
     @property
     def shape(self) -> Sequence[int]: ...
     def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+def row_blocks(rows: Rows) -> Iterator[slice]:
+    """Slices that take all ``rows``, of numbers of up to 8 bytes, in small blocks."""
+    return blocks(rows.shape[0], 8 * math.prod(rows.shape[1:]))
 
 
 class Spectra:
@@ -61,12 +68,16 @@ class Spectra:
         return statistics
 
 
-def mean_spectra(coefficients: NDArray[Any], groups: NDArray[Any], count: int) -> NDArray[np.float64]:
+def mean_spectra(coefficients: Rows, groups: NDArray[Any], count: int) -> NDArray[np.float64]:
     """(group, channel, frequency): the mean of the coefficients (instance, channel, frequency) of each of ``count``
     groups, zero where a group is empty; ``groups`` is the (instance,) group of each."""
-    means = np.zeros((count, *coefficients.shape[1:]))
-    for group in np.unique(groups):
-        means[group] = coefficients[groups == group].mean(axis=0, dtype=np.float64)
+    sums = np.zeros((count, *coefficients.shape[1:]))
+    for rows in row_blocks(coefficients):
+        block, of = coefficients[rows], groups[rows]
+        for group in np.unique(of):
+            sums[group] += block[of == group].sum(axis=0, dtype=np.float64)
+    counts = np.bincount(groups, minlength=count).reshape(-1, *(1,) * (sums.ndim - 1))
+    means: NDArray[np.float64] = sums / np.maximum(counts, 1)
     return means
 
 

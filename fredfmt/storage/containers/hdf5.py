@@ -19,6 +19,8 @@ from fredfmt.storage.containers.package import Package, StoredArray, check_size,
 
 MAGIC = b"fredfmt 1.0 sha256:"
 _BLOCK = 512
+_THOROUGH, _EFFORT = 2 << 20, 4
+"""Bytes up to which an array is compressed as well as can be, and the level beyond: 60 times as fast, 11 % larger."""
 _PIECE = 1 << 20
 """Bytes, at least, that are inflated in one go: zlib holds what it inflates twice."""
 _DOCUMENT = "metadata"
@@ -120,7 +122,7 @@ def _write(file: Any, name: str, array: NDArray[Any]) -> None:
         data=array.astype(array.dtype.newbyteorder("<"), copy=False),
         chunks=chunk_shape_of(array.dtype, array.shape),
         compression="gzip",
-        compression_opts=9,
+        compression_opts=9 if array.nbytes <= _THOROUGH else _EFFORT,
         shuffle=True,
         fletcher32=True,
         track_times=False,
