@@ -22,7 +22,8 @@ from fredfmt.distill.run import distill as run
 from fredfmt.distill.runtime.distributed import process_group
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.runtime.tensorboard import TensorBoard
-from fredfmt.storage.files import load, packed_size, save
+from fredfmt.storage.files import load, save
+from fredfmt.storage.ledger import stored_size
 
 _PANELS = {
     "Budget": GROUPS["budget"].options(),
@@ -145,4 +146,4 @@ def distill(
         return
     save(data, out)
     kept.unlink(missing_ok=True)
-    say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")
+    say(f"{out}: {len(data):,} instances, {kilobytes(stored_size(out))}")

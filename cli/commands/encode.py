@@ -38,7 +38,8 @@ def encode(
     from fredfmt.codec.encoder import encode as make
     from fredfmt.codec.masks import check_choice
     from fredfmt.data.sources import ZCA, Source, open_source
-    from fredfmt.storage.files import packed_size, save
+    from fredfmt.storage.files import save
+    from fredfmt.storage.ledger import stored_size
 
     check_output(out, force)
     wanted = options.parse_classes(classes)
@@ -78,4 +79,4 @@ def encode(
         whitening=real.whitening.record if real.whitening else None,
     )
     save(data, out)
-    say(f"{out}: {len(data):,} instances, {kilobytes(packed_size(data))}")
+    say(f"{out}: {len(data):,} instances, {kilobytes(stored_size(out))}")

@@ -85,7 +85,8 @@ def import_(
     What a file does not say (how images were normalised, whitening, class names) has to be given and is never guessed.
     """
     from fredfmt.exchange.importers import NOTES, Facts, import_file
-    from fredfmt.storage.files import packed_size, save
+    from fredfmt.storage.files import save
+    from fredfmt.storage.ledger import stored_size
 
     check_output(out, force)
     if no_zca and zca is not None:
@@ -123,7 +124,7 @@ def import_(
                 "transform": meta.transform,
                 "k": data.k,
                 "rmse": rmse,
-                "bytes": packed_size(data),
+                "bytes": stored_size(out),
                 "labels": notes["labels"],
                 "space": notes["space"],
                 "recipe": dict(meta.recipe),
@@ -135,7 +136,7 @@ def import_(
     else:
         exact = "exact" if meta.transform == "identity" else "exact up to the rounding of float32"
     say(f"{source}: {notes['kind']}, labels {notes['labels']}, images {notes['space']}")
-    stored = packed_size(data)
+    stored = stored_size(out)
     say(f"{out}: {len(data):,} instances, {meta.transform} k={data.k}, {exact}, {kilobytes(stored)}")
     before = sum(entry["bytes"] for entry in notes["files"])
     if before and stored > _LARGER * before:

@@ -54,7 +54,7 @@ def inspect(
         _show_metadata(file, expected_digest, json)
         return
     data = load(file, expected_digest=expected_digest)
-    facts = describe(data) | {"file": (file := shown(file)), "digest": digest(data), "verified": True}
+    facts = describe(data, file=file) | {"file": (file := shown(file)), "digest": digest(data), "verified": True}
     if json:
         print_json(facts)
         return

@@ -105,6 +105,12 @@ def without_results(data: FreDData) -> FreDData:
     return replace(data, metadata=replace(data.metadata, results=()))
 
 
+def stored_size(file: str | os.PathLike[str]) -> int:
+    """Bytes of a file, or of all files of a ``.fred.zarr`` folder, at a path."""
+    path = Path(file)
+    return path.stat().st_size if path.is_file() else sum(_sizes_of(path)[0].values())
+
+
 def _sizes_of(file: str | os.PathLike[str]) -> tuple[dict[str, int], int]:
     """The bytes of each part of a file that was loaded before, by the part's name, and of the whole file."""
     if isinstance(file, str) and is_address(file):

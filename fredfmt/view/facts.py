@@ -16,8 +16,11 @@ _BETWEEN_KEPT = 0.7
 """The share of the variance between classes below which there is a warning."""
 
 
-def describe(data: FreDData) -> dict[str, Any]:
+def describe(data: FreDData, *, file: str | None = None) -> dict[str, Any]:
     """What data are, where their bytes go, their metadata, every setting of the run that made them, and warnings.
+
+    The bytes are those of ``file``, a path or an address that the data were loaded from; None: of the ``.fred`` file
+    that `fredfmt.save` would write.
 
     >>> import numpy as np
     >>> from fredfmt import encode
@@ -26,7 +29,7 @@ def describe(data: FreDData) -> dict[str, Any]:
     >>> facts["data"]["shape"], facts["data"]["instances_per_class"], facts["warnings"]
     ([1, 4, 5], [2, 4], [])
     """
-    account, meta = ledger(data), data.metadata
+    account, meta = ledger(data, file=file), data.metadata
     arrays = {name: getattr(data, name) for name in ARRAYS}
     together = np.unique(data.frequencies)
     counts = np.bincount(data.hard_labels, minlength=len(meta.classes))

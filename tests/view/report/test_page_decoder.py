@@ -3,6 +3,7 @@
 import base64
 import shlex
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,29 @@ def test_blosc_frames(reader, tmp_path, shuffle, level, block):
         path.write_bytes(blosc.compress(array, b"zstd", level, shuffle, block))
         answer = reader(path, frame=array.nbytes)
         assert base64.b64decode(answer.get("bytes", "")) == content, (number, len(content), answer.get("refused"))
+
+
+def test_deflate_streams(reader, tmp_path):
+    """Stored, fixed and dynamic blocks, near and far matches; one byte more, one less and a changed byte are errors."""
+    path, refused = tmp_path / "stream", 0
+    chance = np.random.default_rng(4)
+    for content in (b"", *frames()):
+        for level, strategy in ((0, 0), (1, 0), (9, 0), (9, zlib.Z_FIXED), (6, zlib.Z_HUFFMAN_ONLY), (6, zlib.Z_RLE)):
+            deflater = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy)
+            stream = deflater.compress(content) + deflater.flush()
+            path.write_bytes(stream)
+            answer = reader(path, deflated=len(content))
+            assert base64.b64decode(answer["bytes"]) == content, (level, strategy, len(content))
+            assert "refused" in reader(path, deflated=len(content) + 1)
+            path.write_bytes(stream + b"\0")
+            assert "refused" in reader(path, deflated=len(content))
+            damaged = bytearray(stream)
+            damaged[chance.integers(len(stream))] ^= 1 << chance.integers(8)
+            path.write_bytes(damaged)
+            answer = reader(path, deflated=len(content))
+            refused += "refused" in answer
+            assert "refused" in answer or len(base64.b64decode(answer["bytes"])) == len(content)
+    assert refused > 20
 
 
 def test_damaged_frames_are_refused_or_decode_to_as_many_bytes(reader, tmp_path):
