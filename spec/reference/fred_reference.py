@@ -118,7 +118,7 @@ def read_array(name, entries, documents, budget):
     document = read_json(entries.get(own, b"null")) if own else documents.get(name)
     need(isinstance(document, dict) and {"shape", "data_type"} <= set(document), "FRED-502")
     shape, dtype = document["shape"], document["data_type"]
-    types = {"labels": INDEX + FLOATS, "mask_of": INDEX, "frequencies": INDEX[1:]}.get(name, INDEX[1:] + FLOATS)
+    types = {"labels": INDEX + FLOATS, "mask_of": INDEX, "frequencies": INDEX}.get(name, INDEX[1:] + FLOATS)
     need(isinstance(shape, list), "FRED-502")
     coded, kept = document.get("codecs") == [{"name": "fredfmt.context"}, {"name": "crc32c"}], name in KEPT_ALIKE
     need(dtype in ((SIGNED if kept else set(types) & set(INDEX)) if coded else types), "FRED-203")
@@ -303,9 +303,19 @@ def read(content):
         sums = set(labels.sum(1, int).tolist())
         need(len(sums) == 1 and sums <= {1, 2, 4, 8, 16, 32, 64, 128}, "FRED-213")
         arrays["labels"] = (labels / sums.pop()).astype(np.float16)
+    if arrays["frequencies"].dtype == np.uint8:
+        arrays["frequencies"] = frequencies_of(arrays["frequencies"], meta["spatial_shape"])
     check_arrays(meta, arrays)
     need(meta["integrity"]["content"] == content_digest(meta, arrays), "FRED-702")
     return meta, arrays
+
+
+def frequencies_of(bits, shape):
+    kept = bits.sum(1, int)
+    need(bits.shape[1] <= math.prod(shape) and bits.max() == 1 and min(kept) == max(kept), "FRED-214")
+    places = [np.arange(n) * (math.prod(shape) // n) for n in shape]
+    order = np.argsort(sum(np.ix_(*places)).ravel(), kind="stable")
+    return np.stack([order[np.flatnonzero(row)] for row in bits]).astype(np.uint32)
 
 
 def check_metadata(meta):

@@ -404,6 +404,29 @@ def build_compact(to: Vectors) -> None:
     content = archive.pack({**held, "zarr.json": canonical(root)}, compact=True)
     to.invalid("FRED-502-consolidated", content, "no document for the frequencies")
 
+    def changed(index: tuple[int, int], value: int) -> Callable[[dict[str, Any], Arrays], None]:
+        def edit(document: dict[str, Any], arrays: Arrays) -> None:
+            arrays["frequencies"] = arrays["frequencies"].copy()
+            arrays["frequencies"][index] = value
+
+        return edit
+
+    def fewer(document: dict[str, Any], arrays: Arrays) -> None:
+        changed((1, int(arrays["frequencies"][1].argmax())), 0)(document, arrays)
+
+    def longer(document: dict[str, Any], arrays: Arrays) -> None:
+        arrays["frequencies"] = np.pad(arrays["frequencies"], ((0, 0), (0, 15)))
+
+    def empty(document: dict[str, Any], arrays: Arrays) -> None:
+        arrays["frequencies"] = np.zeros_like(arrays["frequencies"])
+
+    to.valid("FRED-214-bits", "214", "masks as bits, ties in their order", compact(grouped(k=11)))
+    to.valid("FRED-214-volume", "214", "the same of volumes", compact(data((2, 3, 5), k=9)))
+    to.invalid("FRED-214-two", with_compact(changed((1, 0), 2)), "2 for a bit")
+    to.invalid("FRED-214-fewer", with_compact(fewer), "a frequency less in one mask")
+    to.invalid("FRED-214-none", with_compact(empty), "masks of nothing")
+    to.invalid("FRED-214-long", with_compact(longer), "more bits than there are frequencies")
+
 
 def _place(item: tuple[str, bytes]) -> tuple[bool, str]:
     return item[0] != "zarr.json", item[0]

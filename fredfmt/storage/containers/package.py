@@ -2,7 +2,8 @@
 
 Two profiles of one content. The *core* profile stores every array as numbers that any reader takes as they are. The
 *compact* profile leaves out what follows from less: labels and masks of sorted instances are counts in the document
-(`fredfmt.storage.containers.counts`), and soft labels that are multiples of 1/128 or coarser are integers.
+(`fredfmt.storage.containers.counts`), soft labels that are multiples of 1/128 or coarser are integers (`shares`), and
+masks are bits (`bits`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fredfmt.model.data import ARRAYS, FreDData, expect_data
 from fredfmt.model.digest import digest_of_data, digest_of_document
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.selection import PER_INSTANCE, Classes, class_numbers, rows_of
-from fredfmt.storage.containers import counts, shares
+from fredfmt.storage.containers import bits, counts, shares
 
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "coefficients": ("instance", "channel", "frequency"),
@@ -36,7 +37,7 @@ DIMENSIONS: Mapping[str, tuple[str, ...]] = {
 
 DTYPES: Mapping[str, tuple[str, ...]] = {
     "coefficients": ("uint16", "uint32", "int16", "int32", "float16", "float32"),
-    "frequencies": ("uint16", "uint32"),
+    "frequencies": ("uint8", "uint16", "uint32"),
     "labels": ("uint8", "uint16", "uint32", "float16", "float32"),
     "mask_of": ("uint8", "uint16", "uint32"),
     "base": ("uint16", "uint32", "int16", "int32", "float16", "float32"),
@@ -95,7 +96,7 @@ def pack(data: FreDData, *, compact: bool = False) -> Package:
         if compact and name in counts.COUNTED and (counted := counts.of(array, _lengths(data)[name])) is not None:
             document.setdefault(counts.FIELD, {})[name] = counted
             continue
-        arrays[name] = _held(_stored(name, array, compact))
+        arrays[name] = _held(_stored(name, array, data.metadata, compact))
     document["integrity"] = {"content": digest_of_data(data)}
     document["integrity"]["metadata"] = digest_of_document(document)
     return Package(document, arrays)
@@ -110,21 +111,27 @@ def _lengths(data: FreDData) -> dict[str, int]:
     return {"labels": len(data.metadata.classes), "mask_of": len(data.frequencies)}
 
 
-def _stored(name: str, array: NDArray[Any], compact: bool) -> NDArray[Any]:
+def _stored(name: str, array: NDArray[Any], metadata: Metadata, compact: bool) -> NDArray[Any]:
     """An array of a data set as it is stored; the reverse of `_meant`."""
     if name in ZIGZAG and array.dtype.kind == "i":
         return zigzag(array)
     if compact and name == "labels" and (parts := shares.of(array)) is not None:
         return parts
+    if compact and name == "frequencies" and (kept := bits.of(array, metadata.spatial_shape)) is not None:
+        return kept
     return array
 
 
-def _meant(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def _meant(name: str, array: NDArray[Any], metadata: Metadata | None) -> NDArray[Any]:
     """A stored array as a data set has it."""
     if name in ZIGZAG and array.dtype.kind == "u":
         return unzigzag(array)
     if name == "labels" and array.ndim == 2 and array.dtype == np.uint8:
         return shares.back(array)
+    if name == "frequencies" and array.dtype == np.uint8:
+        if metadata is None:
+            raise AbandonedError("not checked")
+        return bits.back(array, metadata.spatial_shape)
     return array
 
 
@@ -148,7 +155,7 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
         arrays = {}
         for name in _soundly_declared(package):
             with check(), located(name):
-                arrays[name] = _meant(name, package.arrays[name].read())
+                arrays[name] = _meant(name, package.arrays[name].read(), metadata)
     if metadata is None or package.broken:
         raise AbandonedError("not checked")
     with together():
@@ -168,7 +175,7 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
     metadata = check_declared(package, limits=limits)
     package = _with_counted(package, metadata)
     with located("labels"):
-        labels = _meant("labels", package.arrays["labels"].read())
+        labels = _meant("labels", package.arrays["labels"].read(), metadata)
     rows = rows_of(labels, class_numbers(which, metadata.classes))
     lengths = {package.arrays[name].shape[0] for name in PER_INSTANCE if name in package.arrays}
     coefficients = package.arrays["coefficients"]
@@ -179,7 +186,7 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
     for name, stored in package.arrays.items():
         with located(name):
             array = stored.read() if name not in PER_INSTANCE else stored.read_rows(rows)
-        arrays[name] = _meant(name, array)
+        arrays[name] = _meant(name, array, metadata)
     return FreDData(metadata=metadata, **arrays)
 
 

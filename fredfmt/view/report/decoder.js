@@ -21,7 +21,7 @@ const AXES = {
 const WIDTHS = { uint8: 1, uint16: 2, uint32: 4, int16: 2, int32: 4, float16: 2, float32: 4 };
 const STORED = {
   coefficients: ["uint16", "uint32", "float16", "float32"],
-  frequencies: ["uint16", "uint32"],
+  frequencies: ["uint8", "uint16", "uint32"],
   labels: ["uint8", "uint16", "uint32", "float16", "float32"],
   mask_of: ["uint8", "uint16", "uint32"],
   base: ["uint16", "uint32", "float16", "float32"],
@@ -388,13 +388,8 @@ function checkOrder({ array, shape: [masks, count] }, spatialShape) {
     let lastSum = -1;
     let lastIndex = -1;
     for (let j = 0; j < count; j++) {
-      let rest = array[mask * count + j];
-      const index = rest;
-      let sum = 0;
-      for (let axis = spatialShape.length - 1; axis >= 0; axis--) {
-        sum += (rest % spatialShape[axis]) * (size / spatialShape[axis]);
-        rest = Math.floor(rest / spatialShape[axis]);
-      }
+      const index = array[mask * count + j];
+      const sum = coarseness(index, spatialShape, size);
       const after = sum > lastSum || (sum === lastSum && index > lastIndex);
       need(after, "FRED-206", `mask ${mask} repeats a frequency or is out of order`);
       lastSum = sum;
@@ -458,6 +453,7 @@ async function readFred(bytes) {
   for (const name of names) arrays[name] = readArray(name, entries, documents, budget);
   for (const [name, counted] of Object.entries(counts)) arrays[name] = countedArray(name, counted, meta, arrays);
   if (arrays.labels.shape.length === 2 && arrays.labels.type === "uint8") arrays.labels = probabilities(arrays.labels);
+  if (arrays.frequencies.type === "uint8") arrays.frequencies = indices(arrays.frequencies, meta.spatial_shape);
   checkArrays(meta, arrays);
   const { metadata, content } = meta.integrity;
   const described = utf8.encode(canonical({ ...meta, integrity: { content } }));
@@ -488,6 +484,31 @@ function probabilities({ array, shape }) {
   const usable = [1, 2, 4, 8, 16, 32, 64, 128].includes(whole) && sums.every((sum) => sum === whole);
   need(usable, "FRED-213", "labels are integers that are no probabilities");
   return { array: Float32Array.from(array, (part) => part / whole), shape, type: "float16" };
+}
+
+/* Masks that are stored as bits, in canonical order: the indices of those that are set. */
+function indices({ array, shape: [masks, length] }, spatialShape) {
+  const size = product(spatialShape);
+  const rows = Array.from({ length: masks }, (_, i) => array.subarray(i * length, (i + 1) * length));
+  const kept = rows.map((row) => row.reduce((sum, bit) => sum + bit, 0));
+  const usable = length <= size && kept[0] > 0 && kept.every((count) => count === kept[0]) && array.every((bit) => bit <= 1);
+  need(usable, "FRED-214", "frequencies are bits that are no masks");
+  const order = Uint32Array.from({ length: size }, (_, index) => index);
+  const sums = Float64Array.from(order, (index) => coarseness(index, spatialShape, size));
+  order.sort((a, b) => sums[a] - sums[b] || a - b);
+  const found = rows.flatMap((row) => Array.from(row.keys()).filter((place) => row[place]));
+  return { array: Uint32Array.from(found, (place) => order[place]), shape: [masks, kept[0]], type: "uint32" };
+}
+
+/* The sum of the positions of a frequency over the lengths of their axes, times the spatial size. */
+function coarseness(index, spatialShape, size) {
+  let rest = index;
+  let sum = 0;
+  for (let axis = spatialShape.length - 1; axis >= 0; axis--) {
+    sum += (rest % spatialShape[axis]) * (size / spatialShape[axis]);
+    rest = Math.floor(rest / spatialShape[axis]);
+  }
+  return sum;
 }
 
 /* Bytes of the file by what they hold. */
