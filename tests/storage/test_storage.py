@@ -108,6 +108,9 @@ def test_plain_zarr_and_plain_h5py_read_the_same_numbers(tmp_path, kind):
                 found, expected = group[name][...], getattr(data, name)
                 if found.dtype.kind == "u" and expected.dtype.kind == "i":
                     found = unzigzag(found)
+                if name == "frequencies" and found.dtype == np.uint8:
+                    order = coarse_to_fine(data.metadata.spatial_shape)
+                    found = order[np.nonzero(found)[1]].reshape(len(found), -1).astype(expected.dtype)
                 assert found.dtype == expected.dtype
                 np.testing.assert_array_equal(found, expected)
         assert groups[0].attrs["fred"] == groups[1].attrs["fred"] == json.loads(bytes(file["metadata"][...]))
@@ -126,7 +129,7 @@ def test_large_arrays_are_cut_into_chunks(tmp_path, monkeypatch):
 
 
 GOLDEN_DIGEST = "sha256:910ad146ac39c03eae290b7dff7f03f8bfd65eb99c17f5147de1710ee89b639d"
-GOLDEN_FILE = "e9409b5b441dedd028cac1ae4380211fa4fe288b0fc702fbeee70ccf8a03ebeb"
+GOLDEN_FILE = "37f36937c3714411fad8b9b8bb80ddbe6bb5cc245dd4c784be73954ed8ea9736"
 
 
 def test_the_bytes_are_the_same_for_ever(tmp_path):
