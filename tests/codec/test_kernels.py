@@ -81,6 +81,7 @@ def test_threads_do_not_change_a_bit(kernel):
     assert torch.equal(images[0], images[2])
 
 
+@pytest.mark.skipif(not USABLE, reason="no compiled loops")
 def test_narrow_images_take_narrow_vectors():
     for width in (1, 5, 8, 15, 16, 500):
         kernel = kernel_for(width)
@@ -132,7 +133,7 @@ def test_kernels_are_timed_once_per_process_and_kind_of_masks(monkeypatch):
         ((4, 5, 6), {}, "one and two axes"),
         ((4, 5), {"dtype": torch.float64}, "float32, not float64"),
         ((4, 5), {"device": "meta"}, "CPU, not meta"),
-        ((97,), {}, "one matrix product"),
+        pytest.param((97,), {}, "one matrix product", marks=pytest.mark.skipif(not USABLE, reason="no compiled loops")),
     ],
 )
 def test_what_the_loops_are_not_for(shape, options, reason, monkeypatch):
