@@ -112,7 +112,7 @@ MaxBytes = Annotated[
     int | None, typer.Option("--bytes", min=1, help="Find the step that fits a file of so many bytes.")
 ]
 BitsPerClass = Annotated[
-    float | None, typer.Option(min=1, help="The same, as bits a class: the whole file over the classes.")
+    float | None, typer.Option(min=1, help="The same, in bits per class: the whole file over the number of classes.")
 ]
 
 
@@ -165,7 +165,7 @@ def parse_classes(text: str | None) -> list[str] | None:
 
 
 def bytes_of(bits_per_class: float, classes: int) -> int:
-    """The size of a file with that many bits a class."""
+    """The size of a file with that many bits per class."""
     return int(bits_per_class * classes / 8)
 
 

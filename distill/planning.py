@@ -21,20 +21,20 @@ from fredfmt.storage.files import packed_size
 from fredfmt.transforms import live_frequencies, spatial_size
 
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
-"""Of all frequencies: the numbers kept that are tried."""
+"""Shares of all frequencies: the values of k that are tried."""
 STEPS: tuple[Step, ...] = (None, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
 class Choice:
     """One way to spend a budget. Bytes are those of a distilled file when its run starts, on real images: coefficients
-    that are learnt grow, and take up to a fifth more; in float32 they take the same."""
+    that are learned grow, and take up to a fifth more; in float32 they take the same."""
 
     k: int
     step: Step
     instances_per_class: int
     ipc: float
-    """Stored numbers a class and channel, in images: FreD's budget."""
+    """Stored coefficients per class and channel, in images: FreD's budget."""
     bytes: int
     """Of the ``.fred`` file."""
     rmse: float
@@ -61,6 +61,11 @@ def plan(
     Sizes and errors are measured on random real images, so they are exact for the start of a distillation. Choices
     without a single instance are left out. Raises `ArgumentError` unless exactly one budget is given, and if no choice
     is left.
+
+    >>> from fredfmt import open_source
+    >>> choices = plan(open_source("digits"), ipc=1, ks=[16, 32], steps=[0.5])
+    >>> [(choice.k, choice.instances_per_class) for choice in choices]
+    [(16, 4), (32, 2)]
     """
     if (max_bytes is None) == (ipc is None):
         raise ArgumentError("a plan needs one budget", expected="max_bytes or ipc")
@@ -90,7 +95,7 @@ def plan(
                 choices.append(Choice(k, step, count, round(count * k / size, 4), _file_size(data, said), rmse))
     if not choices:
         raise ArgumentError(
-            "not one instance a class fits the budget in any layout",
+            "not one instance per class fits the budget in any layout",
             found=f"{max_bytes} bytes",
             hint="Give it more, a smaller k or a larger step",
         )

@@ -40,7 +40,7 @@ from fredfmt.transforms import live_frequencies, spatial_size
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
 _LARGEST = 1e4
-"""Root mean square of an image's numbers, in normalised units, from which it is no image any more."""
+"""Root mean square of an image's numbers, in normalised units, above which they are taken for diverged."""
 _GRADIENTS = 20
 """Networks by whose gradients the mask ``gradient`` is chosen."""
 
@@ -56,7 +56,7 @@ class DistillationStopped(FredError):
 
 
 class DivergenceError(FredError):
-    """The loss or a coefficient became NaN, infinite or larger than any image has it."""
+    """The loss or a coefficient became NaN, infinite or larger than in any image."""
 
 
 def distill(
@@ -71,7 +71,7 @@ def distill(
     checkpoint_every: int = 100,
     resume: bool = True,
 ) -> FreDData:
-    """Learn a few instances a class to train on in place of ``source``.
+    """Learn a few instances per class to train on in place of ``source``.
 
     With a process group of ``torch.distributed`` the work is shared over its processes, each on a ``device`` of its
     own, and the same result, which does not depend on their number beyond rounding, is returned on all of them. Only
@@ -105,9 +105,16 @@ def distill(
     ArgumentError
         For settings that do not fit the source, or a checkpoint of another run.
     DivergenceError
-        If the loss becomes NaN or infinite, or coefficients larger than any image has them.
+        If the loss becomes NaN or infinite, or coefficients become larger than in any image.
     DistillationStopped
         After Ctrl-C, at the end of the iteration, with the set as it is.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.distill import DistillConfig
+    >>> config = DistillConfig(objective="dm", ipc=1, k=16, iterations=2, batch_real=4, network={"width": 4})
+    >>> data = distill(open_source("digits", classes=["3", "5"]), config)
+    >>> data.coefficients.shape, data.metadata.distillation["objective"]["name"]
+    ((8, 1, 16), 'dm')
     """
     config = config or DistillConfig()
     if objective is not None:
@@ -171,7 +178,7 @@ class _Run:
         self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
         self.memory = self.objective if isinstance(self.objective, StatefulObjective) else StatefulObjective()
         self.settings = config.replace(**self.memory.recorded())
-        """What stands in files and checkpoints."""
+        """What files and checkpoints hold."""
         self.optimizer = _optimizer(self.synset, self.memory.learned(self.device), config)
         self.done = 0
         self.saved: tuple[Path, int] | None = None
@@ -215,12 +222,12 @@ class _Run:
     def _updates(self, iteration: Iteration) -> list[Tensor]:
         """The losses of an iteration, an update of the coefficients after each."""
         losses = []
-        learnt = [value for group in self.optimizer.param_groups for value in group["params"]]
+        learned = [value for group in self.optimizer.param_groups for value in group["params"]]
         for loss in self.objective.losses(iteration):
             self.optimizer.zero_grad()
-            self.scaler.scale(loss).backward(inputs=learnt)  # type: ignore[no-untyped-call]
+            self.scaler.scale(loss).backward(inputs=learned)  # type: ignore[no-untyped-call]
             loss = loss.detach()
-            gradients = [part.grad for part in learnt if part.grad is not None]
+            gradients = [part.grad for part in learned if part.grad is not None]
             self.ranks.combine([loss, *gradients], shared=iteration.shared)
             if self.config.budget.rate:
                 self._add_rate()
@@ -256,7 +263,7 @@ class _Run:
         )
 
     def _seeded(self, number: int) -> AbstractContextManager[None]:
-        """A user's network may draw while it computes, for dropout say."""
+        """A user's network may draw random numbers while it computes, for dropout for example."""
         if self.network is None:
             return nullcontext()
         return seeded(generator(self.config.run.seed, "own network", number), self.device)
@@ -289,13 +296,15 @@ class _Run:
         return best_frequencies(by_frequency, shape, config.frequencies.k)
 
     def mean_loss(self) -> float:
-        """Of the iterations since it was last asked for. Raises `DivergenceError` for NaN or infinity anywhere, and for
-        coefficients that no image has."""
+        """The mean loss of the iterations since the last call.
+
+        Raises `DivergenceError` for NaN or infinity anywhere, and for coefficients larger than in any image.
+        """
         losses = torch.stack(self._losses).cpu()
         self._losses = []
         finite = losses.isfinite()
-        learnt = (value for group in self.optimizer.param_groups for value in group["params"])
-        if not (finite.all() and all(bool(value.isfinite().all()) for value in learnt)):
+        learned = (value for group in self.optimizer.param_groups for value in group["params"])
+        if not (finite.all() and all(bool(value.isfinite().all()) for value in learned)):
             first = self.done - len(losses) + int(finite.to(torch.int8).argmin()) + 1 if not finite.all() else self.done
             raise self._diverged("the loss is not finite any more", first)
         limit = _LARGEST * math.sqrt(spatial_size(self.source.spatial_shape))
@@ -355,7 +364,7 @@ class _Run:
         write_checkpoint(path, arrays, document)
 
     def restore(self, path: Path) -> None:
-        """Take up the state of a checkpoint, if there is one. Raises `ArgumentError` if it is of another run."""
+        """Continue from a checkpoint, if there is one. Raises `ArgumentError` if it belongs to another run."""
         found = self.ranks.from_first(lambda: read_checkpoint(path) if path.exists() else None)
         if found is None:
             return

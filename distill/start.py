@@ -76,7 +76,7 @@ def gather_statistics(source: Source, transform: str) -> ClassStatistics:
 def _class_masks(
     source: Source, config: DistillConfig, frequencies: NDArray[Any] | None
 ) -> tuple[NDArray[Any], dict[str, Any]]:
-    """(class, frequency) flat indices, chosen if not given, and for the metadata how, and what they keep."""
+    """(class, frequency) flat indices, chosen if not given, and a description of them for the metadata."""
     how, size = config.frequencies, spatial_size(source.spatial_shape)
     if how.k < size:
         statistics = gather_statistics(source, how.transform)

@@ -1,4 +1,4 @@
-"""`FrequencySynset`: the synthetic set while it is being learnt, coefficients in, images out, differentiably."""
+"""`FrequencySynset`: the synthetic set while it is being learned, coefficients in, images out, differentiably."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from fredfmt.model.data import FreDData
 from fredfmt.model.metadata import Quantization
 
 START_SHARE = 0.86
-"""Of the probability on the hard label that a learnt one starts from."""
+"""The probability that a learned label starts with on the class of its hard label."""
 
 
 class FrequencySynset(nn.Module):
     """N learnable instances as kept coefficients of an orthonormal transform.
 
-    It can stand where a distillation loop has a tensor of images: ``synset(indices)`` is that tensor's rows, and an
-    optimiser of ``synset.parameters()`` is the optimiser of the images. The coefficients are the only parameter, so
-    that frequencies outside the masks take no memory, no gradient and no optimiser state.
+    It replaces the tensor of images in a distillation loop: ``synset(indices)`` is that tensor's rows, and an
+    optimizer of ``synset.parameters()`` is the optimizer of the images. The coefficients are the only parameter, so
+    that frequencies outside the masks take no memory, no gradient and no optimizer state.
 
     Parameters
     ----------
@@ -44,6 +44,16 @@ class FrequencySynset(nn.Module):
     learn_labels
         Make labels soft and learnable: ``logits`` becomes a second parameter, of which `labels` is the softmax. They
         start with `START_SHARE` of the probability on the layout's label.
+
+    >>> from fredfmt import encode, open_source
+    >>> source = open_source("digits").sample(2)
+    >>> synset = FrequencySynset.from_data(encode(source.normalized, source.labels, k=9))
+    >>> optimizer = torch.optim.Adam(synset.parameters(), lr=0.1)
+    >>> images = synset([0, 19, 3])
+    >>> images.square().mean().backward()
+    >>> optimizer.step()
+    >>> images.shape, synset.to_data(step=0.5).coefficients.shape
+    (torch.Size([3, 1, 8, 8]), (20, 1, 9))
     """
 
     coefficients: nn.Parameter
@@ -90,28 +100,28 @@ class FrequencySynset(nn.Module):
     def to_data(
         self, *, step: Step = None, max_bytes: int | None = None, base: bool = False, **metadata: Any
     ) -> FreDData:
-        """What was learnt, stored with ``step`` (as in `fredfmt.encode`); ``metadata`` replaces fields of the layout's.
+        """What was learned, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of the layout's.
 
         With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many.
-        ``base`` stores the mean of each mask's instances once and instances relative to it. Labels that were learnt are
-        stored in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or
+        ``base`` stores the mean of each mask's instances once and instances relative to it. Learned labels are stored
+        in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or
         too large for the step, or no step gets there.
         """
-        layout, learnt = self._layout, self.coefficients.detach().cpu().numpy()
+        layout, values = self._layout, self.coefficients.detach().cpu().numpy()
         described = replace(layout.metadata, **metadata)
         labels = layout.labels
         if self.logits is not None:
             labels = sixteenths(self.labels.detach().cpu().numpy())
-        means = mean_spectra(learnt, layout.mask_of, len(layout.frequencies)) if base else None
+        means = mean_spectra(values, layout.mask_of, len(layout.frequencies)) if base else None
 
         def at(chosen: Step) -> FreDData:
-            return store(learnt, layout.frequencies, labels, described, step=chosen, mask_of=layout.mask_of, base=means)
+            return store(values, layout.frequencies, labels, described, step=chosen, mask_of=layout.mask_of, base=means)
 
-        return at(step if max_bytes is None else step_for_bytes(at, learnt, max_bytes))
+        return at(step if max_bytes is None else step_for_bytes(at, values, max_bytes))
 
     @property
     def labels(self) -> Tensor:
-        """(instance,) int64, or (instance, class) float32 where they are soft; differentiable where they are learnt."""
+        """(instance,) int64, or (instance, class) float32 where they are soft; differentiable if they are learned."""
         return self._labels if self.logits is None else self.logits.softmax(1)
 
     def forward(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
@@ -122,7 +132,7 @@ class FrequencySynset(nn.Module):
         """(B, C, *spatial) float32 images of the instances ``indices``, in any order, with repeats; by default all.
 
         They are in the space of the data's normalisation and carry gradients to the coefficients. Indices are best
-        given as a list or a CPU tensor, which makes no device wait.
+        given as a list or a CPU tensor, so that no device has to wait.
         """
         coefficients: Tensor = self.coefficients
         masks = self._masks
@@ -159,7 +169,7 @@ def _real(data: FreDData) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
-    """Rows of probabilities as whole sixteenths that sum to 1: rounded down, what is left goes to the largest rests."""
+    """Rows of probabilities in sixteenths that sum to 1: rounded down, the remainder goes to the largest fractions."""
     parts = probabilities.astype(np.float64) / probabilities.sum(axis=1, keepdims=True, dtype=np.float64) * 16
     whole = np.floor(parts)
     left = 16 - whole.sum(axis=1, keepdims=True)
@@ -169,7 +179,7 @@ def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
 
 
 def _logits(layout: FreDData) -> Tensor:
-    """(instance, class) scores whose softmax is the label: `START_SHARE` for a hard one, the rest evenly."""
+    """(instance, class) scores whose softmax is the label; a hard one gets `START_SHARE`, the others share the rest."""
     if layout.soft:
         return torch.from_numpy(np.log(np.maximum(layout.labels.astype(np.float32), 1e-3)))
     classes = len(layout.metadata.classes)

@@ -23,7 +23,7 @@ def encode(
     max_bytes: Annotated[
         int | None, typer.Option("--bytes", "--max-bytes", help="Search the step for a file of at most this size.")
     ] = None,
-    per_class: Annotated[int | None, typer.Option(min=1, help="Take this many random images a class.")] = None,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Take this many random images per class.")] = None,
     base: Annotated[bool, typer.Option("--base", help="Store class means apart from the instances.")] = False,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
     zca: options.Zca = False,

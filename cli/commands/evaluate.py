@@ -167,7 +167,7 @@ def _table(rows: tuple[Row, ...]) -> Table:
 
     table = Table(box=None)
     table.add_column("trained on", no_wrap=True)
-    for heading in ("bytes", "bits a class", "images a class", "accuracy %", "std", "error"):
+    for heading in ("bytes", "bits per class", "images per class", "accuracy %", "std", "error"):
         table.add_column(heading, justify="right")
     table.add_column("each network")
     for row in rows:

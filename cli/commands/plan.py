@@ -16,7 +16,9 @@ def plan(
     bits_per_class: Annotated[
         float | None, typer.Option(min=1, help="Budget: bits of the file over the classes.")
     ] = None,
-    ipc: Annotated[float | None, typer.Option(help="Budget: stored numbers a class, in images.")] = None,
+    ipc: Annotated[
+        float | None, typer.Option(help="Budget: coefficients stored per class and channel, in units of whole images.")
+    ] = None,
     transform: options.Transform = "dct",
     mask: options.Mask = "evr",
     k: Annotated[list[int] | None, typer.Option("--k", min=1, help="Numbers of frequencies to try.")] = None,
@@ -54,7 +56,7 @@ def plan(
         print_json([choice.to_json() for choice in choices])
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("k", "step", "instances a class", "ipc", "file", "bits a class", "error (rms)"):
+    for heading in ("k", "step", "instances per class", "ipc", "file", "bits per class", "error (rms)"):
         table.add_column(heading, justify="right")
     for choice in choices:
         table.add_row(

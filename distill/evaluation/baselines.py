@@ -18,16 +18,24 @@ from fredfmt.transforms import live_frequencies, spatial_size
 
 RMSE = 0.4
 """The root mean square error of coded images, in standard deviations of a pixel, at which random images were worth most
-a byte."""
+per byte."""
 _SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 _TRIED = 32
 
 
 def own_start(data: FreDData, train: Source) -> FreDData:
-    """Random real images of ``train`` in the layout of ``data``: its instances a class, masks and quantisation.
+    """Random real images of ``train`` in the layout of ``data``: its instances per class, masks and quantisation.
 
     For data that were distilled from this source these are the very images that the distillation started from, as its
     seed is in the metadata. Raises `ArgumentError` for a class with fewer images than ``data`` has instances.
+
+    >>> from fredfmt import encode, open_source
+    >>> train = open_source("digits")
+    >>> few = train.sample(3, seed=9)
+    >>> data = encode(few.normalized, few.labels, k=16, classes=few.classes, step=0.5)
+    >>> start = own_start(data, train)
+    >>> start.coefficients.shape == data.coefficients.shape, start.step
+    (True, 0.5)
     """
     seed = DistillConfig.from_json(data.metadata.distillation).run.seed if data.metadata.distillation else 0
     masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
@@ -53,18 +61,18 @@ def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:
 
 
 def equal_budget(data: FreDData, train: Source, *, seed: int = 0) -> Source:
-    """Whole random real images of ``train``, uncoded, as many a class as the numbers that ``data`` stores would make:
+    """Whole random real images of ``train``, uncoded, as many per class as the stored coefficients would make:
     FreD's budget, which counts neither masks nor bits.
 
-    Raises `ArgumentError` where that is less than one image a class.
+    Raises `ArgumentError` where that is less than one image per class.
     """
     size = spatial_size(data.metadata.spatial_shape)
     stored = data.coefficients.size + (0 if data.base is None else data.base.size)
     per_class = stored // (size * data.metadata.channels * len(data.metadata.classes))
     if per_class < 1:
         raise ArgumentError(
-            "the budget is less than one whole image a class, so there is no baseline of equal budget",
-            expected=f"at least {size} numbers a class and channel",
+            "the budget is less than one whole image per class, so there is no baseline of equal budget",
+            expected=f"at least {size} coefficients per class and channel",
             found=round(stored / (data.metadata.channels * len(data.metadata.classes)), 1),
             hint="Leave equal-budget out",
         )
@@ -72,12 +80,17 @@ def equal_budget(data: FreDData, train: Source, *, seed: int = 0) -> Source:
 
 
 def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct") -> FreDData:
-    """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality at which they are worth most.
+    """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality that is most useful per byte.
 
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
-    frequencies; of all pairs of k and step with an error of `RMSE` the one that takes least bytes; with these, as many
-    random images of each class as fit; last, the smallest step that still fits (and where all images of a class are
-    used, the k with the least error then). Raises `ArgumentError` if not even one image a class fits.
+    frequencies; of all pairs of k and step with an error of `RMSE` the one that takes the fewest bytes; with these, as
+    many random images of each class as fit; last, the smallest step that still fits (and where all images of a class
+    are used, the k with the least error then). Raises `ArgumentError` if not even one image per class fits.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.storage.files import packed_size
+    >>> packed_size(coded_images(open_source("digits"), 6000)) <= 6000
+    True
     """
     most = int(np.bincount(train.labels, minlength=len(train.classes)).min())
     k, step = _cheapest(train.sample(min(_TRIED, most), seed=seed), transform)
@@ -106,7 +119,7 @@ def largest_count(fits: Callable[[int], bool], most: int) -> int:
 
 
 def _cheapest(images: Source, transform: str) -> tuple[int, float]:
-    """The number of coarsest frequencies and the step that code ``images`` with an error of `RMSE` in least bytes."""
+    """The number of frequencies, and the step, that code ``images`` with an error of `RMSE` in the fewest bytes."""
     size = spatial_size(images.spatial_shape)
     allowed = RMSE * (1.0 if images.whitening is None else float(np.std(images.normalized[:])))
     candidates = []

@@ -31,7 +31,7 @@ TrainingSet: TypeAlias = FreDData | Source
 Named: TypeAlias = tuple[str, str, Callable[[int], TrainingSet]]
 """The name of a row, what it is, and the set that the network of a seed is trained on."""
 Baseline: TypeAlias = Callable[[FreDData, Source], Named]
-"""The data and the real train split to a row's."""
+"""From the data and the real train split to what a row is about."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,15 @@ def compare(
     Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
     cannot be, or a ``train`` with other images than whitened data were whitened by. Where it is not the source that the
     data name, and nothing shows that it has the same images, this is said in the log.
+
+    >>> from fredfmt import encode, open_source
+    >>> from fredfmt.distill import EvaluationConfig
+    >>> train, test = open_source("digits"), open_source("digits", split="test")
+    >>> few = train.sample(2)
+    >>> data = encode(few.normalized, few.labels, k=16, classes=few.classes, normalization=few.normalization)
+    >>> config = EvaluationConfig(steps=2, seeds=1, network={"width": 4}, augmentation="none")
+    >>> [row.name for row in compare(data, train, test, config, baselines=["own-start"])]
+    ['file', 'own start']
     """
     config = config or EvaluationConfig()
     if unknown := [name for name in baselines if name not in BASELINES]:

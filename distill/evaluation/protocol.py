@@ -1,7 +1,6 @@
 """What a data set is good for: data in, the accuracy of fresh networks trained on it out.
 
-The test images serve to count right answers and for nothing else: which step, which network and which setting is
-decided without them.
+The test images are used to count correct answers and for nothing else: no step, network or setting is chosen by them.
 """
 
 from __future__ import annotations
@@ -66,6 +65,13 @@ def evaluate(
     ------
     ArgumentError
         If classes or shapes of the two differ, the network does not fit them, or the whitening is not that of the data.
+
+    >>> from fredfmt import open_source
+    >>> train, test = open_source("digits"), open_source("digits", split="test")
+    >>> config = EvaluationConfig(steps=5, seeds=2, network={"width": 4}, augmentation="none")
+    >>> result = evaluate(train.sample(1), test, config)
+    >>> len(result.accuracies), 0 <= result.mean <= 1
+    (2, True)
     """
     config = config or EvaluationConfig()
 
@@ -188,7 +194,7 @@ def _trained(
     labels = torch.tensor(data.labels, dtype=torch.float32 if soft else torch.int64, device=device)
     images = data if isinstance(data, Source) else decode(data, device=device)
     drawing: AbstractContextManager[None] = nullcontext()
-    if factory is not None:  # which may draw while it computes, for dropout say
+    if factory is not None:  # which may draw random numbers while it computes, for dropout for example
         drawing = seeded(generator(seed, "evaluation own network"), device)
     with drawing:
         train(network, images, labels, config, seed=seed)

@@ -86,7 +86,7 @@ class Scores:
 
     @property
     def hard_label_recovery(self) -> tuple[float, ...]:
-        """HLR: what the images with hard labels lack to the whole real set; less is better."""
+        """HLR: by how much the images with hard labels fall short of the whole real set; less is better."""
         return tuple(one.whole - one.hard for one in self.accuracies)
 
     @property
@@ -139,10 +139,19 @@ def score(
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> Scores:
-    """Train up to seven networks a seed by one protocol, all alike but for the set, and score ``data`` with them.
+    """Train up to seven networks per seed by one protocol, all alike but for the set, and score ``data`` with them.
 
     Networks of a seed have the same first parameters; random images are drawn anew for every seed. The whole train
     split is held in memory as float32. Raises `ArgumentError` where classes or shapes differ, or images are whitened.
+
+    >>> from fredfmt import encode, open_source
+    >>> from fredfmt.distill import EvaluationConfig
+    >>> train, test = open_source("digits").sample(20), open_source("digits", split="test")
+    >>> few = train.sample(2)
+    >>> data = encode(few.normalized, few.labels, k=16, classes=few.classes, normalization=few.normalization)
+    >>> config = EvaluationConfig(steps=2, seeds=1, network={"width": 4}, augmentation="flip")
+    >>> sorted(score(data, train, test, config).to_json()["ars"])
+    ['mean', 'std', 'values']
     """
     config = config or EvaluationConfig()
     meta = data.metadata

@@ -98,6 +98,14 @@ class Experts:
     """The experts in a folder, those that are finished. Parameters are read when they are asked for.
 
     Raises `FredFileNotFoundError` where there are none, `FormatError` for files that are something else.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.distill import train_experts
+    >>> source = open_source("digits", classes=["3", "5"]).sample(8)
+    >>> made = train_experts(source, "experts", ExpertConfig(epochs=1, network={"width": 2}), count=2)
+    >>> experts = Experts("experts")
+    >>> experts.numbers, experts.digest == made.digest, experts.parameters(1, 0).dtype
+    ((0, 1), True, dtype('float32'))
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -242,7 +250,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Whatever is raised about a file's content, as a `FormatError`."""
+    """Any error about the content of a file, as a `FormatError`."""
     try:
         yield
     except FredError:

@@ -103,6 +103,12 @@ def train_experts(
         If the parameters become NaN or infinite, or a process dies.
     ExpertsStopped
         After Ctrl-C; the experts finished by then are kept.
+
+    >>> from fredfmt import open_source
+    >>> source = open_source("digits", classes=["3", "5"]).sample(8)
+    >>> made = train_experts(source, "experts", ExpertConfig(epochs=2, network={"width": 2}), count=1)
+    >>> made.numbers, len(made.parameters(0, 2)) == made.settings.size
+    ((0,), True)
     """
     config = config or ExpertConfig()
     for name, value, least in (("count", count, 1), ("first", first, 0), ("workers", workers, 1)):
@@ -165,7 +171,7 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
             augmentation = draw_augmentation(names, chance, images=len(rows))
             images = torch.from_numpy(source.batch(rows.numpy())).to(task.device, non_blocking=True)
             drawing = seeded(chance, task.device) if task.factory is not None else nullcontext()
-            with drawing:  # a user's network may draw while it computes, for dropout say
+            with drawing:  # a user's network may draw random numbers while it computes, for dropout for example
                 loss = F.cross_entropy(network(augmentation(images)), labels[rows].to(task.device, non_blocking=True))
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -217,7 +223,7 @@ def _row(network: nn.Module) -> NDArray[np.float32]:
 
 
 def _train_in_processes(task: _Task, numbers: Sequence[int], workers: int, stop: Stop, report: Report) -> None:
-    """Train experts in processes of their own, which end by themselves if this one is no more."""
+    """Train experts in processes of their own, which end by themselves when this one has ended."""
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
     stopping = context.Event()

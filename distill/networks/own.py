@@ -88,7 +88,7 @@ def make_own(
         network.train(training)
     if not isinstance(scores, Tensor) or scores.shape != (_TRIED, classes):
         raise ArgumentError(
-            "the network gives other scores than one a class",
+            "the network does not give one score per class",
             where=name,
             expected=f"({_TRIED}, {classes}) of {_TRIED} images",
             found=tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__,

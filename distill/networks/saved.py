@@ -63,6 +63,17 @@ def load_network(
 
     Nothing in the file is executed. ``network`` is the factory of a network of your own, which a file only names.
     Raises `FormatError` for a file that is none of these, and `ArgumentError` if a factory is needed.
+
+    >>> from fredfmt import encode, open_source
+    >>> from fredfmt.distill.networks import NetworkConfig, make_network
+    >>> source, config = open_source("digits").sample(1), NetworkConfig(width=4)
+    >>> data = encode(source.normalized, source.labels, k=9, mask="low")
+    >>> shape = {"channels": 1, "spatial_shape": (8, 8), "classes": 10}
+    >>> network = make_network(config, **shape, generator=torch.Generator().manual_seed(0))
+    >>> with open("network.pt", "wb") as stream:
+    ...     save_network(stream, network, config, data.metadata)
+    >>> load_network("network.pt")(torch.zeros(3, 1, 8, 8)).shape
+    torch.Size([3, 10])
     """
     if not Path(path).is_file():
         raise FredFileNotFoundError("no such file", where=str(path), hint="Check the path")

@@ -12,7 +12,7 @@ _HEADS = 4
 
 
 class ViT(Classifier):
-    """Patches of an eighth of the smaller side (of at most 16 pixels), a class token, learnt positions and ``depth``
+    """Patches of an eighth of the smaller side (of at most 16 pixels), a class token, learned positions and ``depth``
     transformer layers of ``4 * width`` features with the norm before each part (Dosovitskiy et al., 2021), then a
     linear layer on the class token.
     """

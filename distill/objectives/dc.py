@@ -48,7 +48,7 @@ class DC:
         self._settings: DCSettings = config.objective_settings
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
-        """``outer_loop`` losses an iteration, with one network."""
+        """``outer_loop`` losses per iteration, with one network."""
         network = iteration.network()
         optimizer = torch.optim.SGD(network.parameters(), lr=self._settings.lr_net, momentum=0.5)
         for outer in range(self._settings.outer_loop):

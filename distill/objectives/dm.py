@@ -37,7 +37,7 @@ class DM:
         self._whole = config.network.norm == "batch"
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
-        """One loss an iteration, with a network of its own."""
+        """One loss per iteration, with a network of its own."""
         embed = embedding(iteration.network().requires_grad_(False))
         augmentation = iteration.augmentation()
         every = range(iteration.classes)

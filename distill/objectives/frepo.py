@@ -54,7 +54,7 @@ class FRePo(StatefulObjective):
         self._kept: Mapping[str, Tensor] = {}
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
-        """One loss an iteration, then one step of the network it was of."""
+        """One loss per iteration, then one step of the network that it was computed with."""
         settings = self._settings
         if not self._pool:
             self._pool = [self._member(iteration, place) for place in range(settings.pool)]

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Synthetic(Protocol):
-    """The images being learnt."""
+    """The images that are learned."""
 
     @property
     def labels(self) -> Tensor: ...

@@ -91,7 +91,7 @@ class StatefulObjective:
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave, before the first iteration."""
+        """Continue from what `state` gave, before the first iteration."""
 
     def recipe(self) -> dict[str, Any]:
         """What was learned of how to train on the data, for ``Metadata.recipe``; empty for nothing."""

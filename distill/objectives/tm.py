@@ -55,7 +55,7 @@ class TM(StatefulObjective):
 
     The student begins with the parameters of the expert after a random epoch and takes ``syn_steps`` steps of SGD on
     synthetic images, every batch augmented by one drawn operation, each image with its own parameters, as experts were.
-    Their learning rate is learnt, too, by its logarithm, so that it stays positive. The gradient is the exact one,
+    Their learning rate is learned too, by its logarithm, so that it stays positive. The gradient is the exact one,
     through all steps.
     """
 
@@ -99,17 +99,17 @@ class TM(StatefulObjective):
         return {"log_lr": self._log_lr.detach(), "average": self._average}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what `state` gave."""
+        """Continue from what `state` gave."""
         with torch.no_grad():
             self._log_lr.copy_(state["log_lr"])
             self._average.copy_(state["average"])
 
     def recipe(self) -> dict[str, Any]:
-        """The learnt rate of SGD without momentum, averaged over the iterations as the coefficients are."""
+        """The learned rate of SGD without momentum, averaged over the iterations as the coefficients are."""
         return {"optimizer": "sgd", "lr": float(f"{self._average.exp().item():.6g}")}
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
-        """One loss an iteration, the mean over ``batch_experts`` segments."""
+        """One loss per iteration, the mean over ``batch_experts`` segments."""
         settings = self._settings
         if self._network is None:
             with located(settings.experts):

@@ -24,7 +24,7 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among ``count``; one by itself needs no process group and waits for nobody."""
+    """This process among ``count``; one by itself needs no process group and does not wait."""
 
     rank: int = 0
     count: int = 1
@@ -64,7 +64,7 @@ class Ranks:
             tensor.copy_(part.view_as(tensor))
 
     def any(self, wanted: bool) -> bool:
-        """Whether any rank wants it. Asked over the CPU, so that no accelerator is waited for."""
+        """Whether this is true on any rank. CPUs exchange the answers, so that no accelerator has to finish first."""
         if self.count == 1:
             return wanted
         votes = torch.tensor(int(wanted), device=_CPU)
@@ -72,7 +72,7 @@ class Ranks:
         return bool(votes)
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What ``make`` gives on the first rank, on every rank; a `FredError` of it is raised on every rank."""
+        """What ``make`` gives on the first rank, given on every rank; so is a `FredError` that it raises."""
         if self.count == 1:
             return make()
         made: list[Any] = [None, None]

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interruption:
-    """Whether somebody wants the work to stop."""
+    """Whether the work has been asked to stop."""
 
     def __init__(self) -> None:
         self.wanted = False
@@ -18,7 +18,7 @@ class Interruption:
 
 @contextmanager
 def noting_interrupts() -> Iterator[Interruption]:
-    """Inside the block the first SIGINT sets ``wanted``; a second one interrupts at once, as ever.
+    """Inside the block the first SIGINT sets ``wanted``; a second one interrupts at once, as usual.
 
     Only the main thread of a program can do this; in another the block changes nothing.
     """

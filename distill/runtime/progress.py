@@ -1,4 +1,4 @@
-"""How long work tells how far it is: a `Progress` goes to a callback, now and then."""
+"""How long work reports its progress: a callback receives a `Progress` from time to time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` steps of ``task`` are behind us."""
+    """``done`` of ``total`` steps of ``task`` are finished.
+
+    >>> Progress("distilling", done=10, total=600, loss=0.5).done
+    10
+    """
 
     task: str
     done: int
@@ -20,7 +24,7 @@ class Progress:
     loss: float | None = None
     """Mean over the steps since the last report."""
     data: Callable[[], FreDData] | None = field(default=None, repr=False, compare=False)
-    """Makes the set as it is now, in float32, for whoever wants to look at it; only while the callback runs."""
+    """A function that gives the current set in float32; usable only while the callback runs."""
 
 
 Callback: TypeAlias = Callable[[Progress], None]
