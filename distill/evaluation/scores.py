@@ -151,7 +151,7 @@ def score(
     >>> data = encode(few.normalized, few.labels, k=16, classes=few.classes, normalization=few.normalization)
     >>> config = EvaluationConfig(steps=2, seeds=1, network={"width": 4}, augmentation="flip")
     >>> sorted(score(data, train, test, config).to_json()["ars"])
-    ['mean', 'std', 'values']
+    ['each', 'mean', 'std']
     """
     config = config or EvaluationConfig()
     meta = data.metadata
