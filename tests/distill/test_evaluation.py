@@ -86,7 +86,7 @@ def test_test_images_are_normalised_as_the_data_are(digits, digits_test):
     )
     result = evaluate(data, digits_test, QUICK)
     assert result.mean > 0.5
-    otherwise = replace(digits_test, normalization=Normalization((0.9,), (3.0,)))
+    otherwise = replace(digits_test, normalization=Normalization((0.9,), (0.8,)))
     assert evaluate(data, otherwise, QUICK).accuracies == result.accuracies
 
 
