@@ -1,4 +1,4 @@
-"""The command where streams are closed or full, names are odd, and options are wrong: one line, and how it ends."""
+"""The command where streams are closed or full, names are odd and options wrong; and what it says of itself."""
 
 import os
 import subprocess
@@ -101,3 +101,38 @@ def test_wrong_options_are_refused_before_images_are_read(folder, tmp_path, opti
         status, _, stderr = run(f"{COMMAND} {command} folder:{broken} {out} {options}")
         assert status == 1
         assert message in stderr.splitlines()[-1]
+
+
+def test_help_pages_say_what_a_command_does(file):
+    pages = {name: run(f"{COMMAND} {name} --help")[1] for name in ("export", "decode")}
+    for name, page in pages.items():
+        assert f"fredfmt {name} " in page
+    first = {name: page.split("Usage:")[1].splitlines()[2].strip() for name, page in pages.items()}
+    assert first["decode"].startswith("Turn the stored frequencies of a file back into images")
+    assert first["export"].startswith("Write a file in the form of another program")
+
+
+def test_figures_are_explained(tmp_path):
+    from fredfmt import encode, save
+
+    images = np.random.default_rng(0).random((12, 1, 8, 10), np.float32)
+    save(encode(images, np.arange(12) % 3, k=20, source={"rmse": "a word"}), tmp_path / "x.fred")
+    status, stdout, _ = run(f"COLUMNS=200 {COMMAND} inspect {tmp_path}/x.fred")
+    assert status == 0
+    for figure, words in (
+        ("between kept", "share of the variance between class means that the masks keep"),
+        ("variance kept", "share of the variance within classes that the masks keep"),
+        ("rmse", "root mean square error of the stored images against the originals"),
+        ("ipc", "images per class that hold as many numbers"),
+    ):
+        assert [line for line in stdout.splitlines() if figure in line and words in line]
+
+
+def test_signatures_are_not_flooded_by_limits():
+    import inspect
+
+    import fredfmt
+
+    for function in (fredfmt.load, fredfmt.save, fredfmt.FreDDataset, fredfmt.FreDLoader, fredfmt.validate):
+        assert "Limits()" in str(inspect.signature(function))
+    assert repr(fredfmt.Limits(axis=9, entries=3)) == "Limits(entries=3, axis=9)"

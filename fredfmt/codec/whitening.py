@@ -138,7 +138,7 @@ class Whitened(View):
 
 
 def warn_if_whitened(metadata: Metadata) -> None:
-    """Warn in the log that images are whitened, where there are such: what trains on them knows no others."""
+    """Say in the log that images are whitened, if they are: networks trained on them know whitened images only."""
     if metadata.whitening is not None:
         _log.warning(
             "the images are whitened (ZCA): networks trained on them know whitened images only; whiten what they are to"

@@ -36,7 +36,7 @@ class FreDLoader:
     batch_size
         Images per batch and rank.
     shuffle, seed
-        Whether every epoch has a random order of its own, and what it is drawn from.
+        Whether the order is random, another one in every epoch, and the seed that it is drawn from.
     device
         Where coefficients, images and labels live; torch's default device if left out.
     drop_last

@@ -123,7 +123,7 @@ class FreDData:
                 raise FormatError("missing, and soft labels cannot stand in for it", where="mask_of", rule="FRED-210")
             if masks != len(self.metadata.classes):
                 raise FormatError(
-                    "not one mask a class, and no mask_of says which instance uses which",
+                    "not one mask per class, and no mask_of says which instance uses which",
                     where="frequencies",
                     expected=f"{len(self.metadata.classes)} masks",
                     found=masks,

@@ -63,7 +63,7 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Normalization:
-    """How the space of the images came from 0..1: ``(x - mean) / std``, a value a channel."""
+    """How the space of the images came from 0..1: ``(x - mean) / std``, one value per channel."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -73,7 +73,7 @@ class Normalization:
         object.__setattr__(self, "std", several(number, self.std))
         if len(self.mean) != len(self.std) or not self.mean:
             raise FormatError(
-                "mean and std must have one value a channel", where="normalization", found=self, rule="FRED-120"
+                "mean and std must have one value per channel", where="normalization", found=self, rule="FRED-120"
             )
         if not all(map(math.isfinite, self.mean + self.std)) or min(self.std) <= 0:
             raise FormatError(
@@ -194,7 +194,7 @@ class Metadata:
             with check():
                 if self.normalization is not None and len(self.normalization.mean) != self.channels:
                     raise FormatError(
-                        "not one value a channel",
+                        "not one value per channel",
                         where="normalization",
                         expected=f"{self.channels} values",
                         found=len(self.normalization.mean),

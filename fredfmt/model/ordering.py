@@ -20,7 +20,7 @@ def coarse_to_fine(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
     """All flat (row-major) frequency indices of a spatial shape in canonical order, (frequency,) int64, read-only.
 
     A frequency at positions ``p_a`` of axes of lengths ``n_a`` comes before another when its ``sum(p_a / n_a)`` is
-    smaller; of equal sums, the smaller flat index comes first. The sums are compared exactly, as whole numbers.
+    smaller; of equal sums, the smaller flat index comes first. The sums are compared exactly, as integers.
     """
     flat = np.arange(spatial_size(spatial_shape), dtype=np.int64)
     order = np.argsort(coarseness(flat, spatial_shape), kind="stable")
@@ -39,7 +39,7 @@ def ranks(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def coarseness(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.int64]:
-    """``sum(p_a / n_a)`` of flat indices, times the spatial size, so that it is a whole number. Same shape, int64."""
+    """``sum(p_a / n_a)`` of flat indices, times the spatial size, so that it is an integer. Same shape, int64."""
     size = spatial_size(spatial_shape)
     result = np.zeros(frequencies.shape, np.int64)
     positions = np.unravel_index(frequencies.astype(np.int64), tuple(spatial_shape))

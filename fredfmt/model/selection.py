@@ -64,4 +64,4 @@ def of_classes(data: FreDData, which: Classes) -> FreDData:
 
 
 PER_INSTANCE = ("coefficients", "labels", "mask_of")
-"""The arrays with a row an instance."""
+"""The arrays with a row for each instance."""

@@ -77,7 +77,7 @@ def quantized(mode, step=None):
         ({"frequencies": np.array([[0, 1, 2, 3]] * 2 + [[0, 1, 2, 2]], np.uint16)}, "repeats.*found mask 2"),
         ({"frequencies": np.array([[1, 0, 2, 3]] * 3, np.uint16)}, "canonical order"),
         ({"frequencies": np.zeros((0, 4), np.uint16)}, "no mask"),
-        ({"frequencies": np.array([[0, 1, 2, 3]] * 2, np.uint16)}, "not one mask a class"),
+        ({"frequencies": np.array([[0, 1, 2, 3]] * 2, np.uint16)}, "not one mask per class"),
         ({"frequencies": np.array([[0, 1, 2, 3]] * 3, np.int64)}, "frequencies: wrong dtype"),
         ({"labels": np.array([0, 0, 1, 1, 2, 3])}, "labels: out of range; expected 0 to 2, found 3"),
         ({"labels": np.array([0, 0, 1, 1, 2, -1])}, "labels: out of range.*found -1"),
@@ -110,7 +110,7 @@ def test_contradictions_are_refused_by_name(changes, message):
         (lambda: Quantization("uniform", float("inf")), "> 0"),
         (lambda: Quantization("int4", 0.5), "unknown quantization mode"),
         (lambda: Normalization((0.5,), (0.0,)), "std positive"),
-        (lambda: Normalization((0.5, 0.5), (0.1,)), "one value a channel"),
+        (lambda: Normalization((0.5, 0.5), (0.1,)), "one value per channel"),
         (
             lambda: Metadata(SHAPE, 2, ("a",), "dct", Quantization("float32"), Normalization((0.5,), (0.1,))),
             "expected 2 values, found 1",

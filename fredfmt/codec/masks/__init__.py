@@ -53,7 +53,7 @@ def choose_frequencies(
     transform: str = "dct",
     seed: int = 0,
 ) -> NDArray[Any]:
-    """The k frequencies a class, (mask, frequency) uint16 or uint32 flat indices in canonical order.
+    """The k frequencies of each class, (mask, frequency) uint16 or uint32 flat indices in canonical order.
 
     Raises `ArgumentError` for a strategy that is not in `MASKS`, a k outside 1 to all frequencies, or statistics that
     the strategy can make nothing of (a class of one image has no variance, say). With k equal to all frequencies there

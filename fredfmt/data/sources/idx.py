@@ -99,7 +99,7 @@ def open_idx(request: Request) -> Source:
     labels = read_idx(found[request.split][1])
     if labels.shape != images.shape[:1]:
         raise SourceError(
-            "not one label an image",
+            "not one label per image",
             where=str(found[request.split][1]),
             expected=images.shape[:1],
             found=labels.shape,

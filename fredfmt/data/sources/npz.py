@@ -30,7 +30,7 @@ _LARGE = 32 << 20
 
 
 def open_npz(request: Request) -> Source:
-    """Arrays ``images`` and ``labels``, with ``test_images``, ``test_labels`` and ``class_names`` where there are such.
+    """Arrays ``images`` and ``labels``, and if the archive has them ``test_images``, ``test_labels``, ``class_names``.
 
     The spellings ``x_train``, ``y_train``, ``x_test``, ``y_test`` and ``train_images``, ``train_labels`` are understood
     too. Without test arrays a fifth of every class, drawn at random, is the test split.
@@ -51,7 +51,7 @@ def open_npz(request: Request) -> Source:
         axis = arrays.get("channel_axis")
         images, labels = _images(arrays, spelling[0], axis), _labels(arrays, spelling[1])
         if len(images) != len(labels):
-            raise SourceError("not one label an image", expected=len(images), found=len(labels))
+            raise SourceError("not one label per image", expected=len(images), found=len(labels))
         selection: str | None = None
         if spelling[2] in arrays and spelling[3] in arrays:
             train = images

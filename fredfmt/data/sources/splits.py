@@ -68,7 +68,7 @@ def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
     Raises `ArgumentError` for a single number below 1, or a class with fewer images.
     """
     if not isinstance(per_class, Sequence) and per_class < 1:
-        raise ArgumentError("unusable number of images a class", expected="at least 1", found=per_class)
+        raise ArgumentError("unusable number of images per class", expected="at least 1", found=per_class)
     chosen = []
     for label, members in _shuffled_classes(labels, seed, "draw"):
         count = per_class[label] if isinstance(per_class, Sequence) else per_class
@@ -78,7 +78,7 @@ def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
                 where=f"class {label}",
                 expected=count,
                 found=len(members),
-                hint="Ask for fewer a class (a smaller budget or a larger k), or leave the class out",
+                hint="Ask for fewer per class (a smaller budget or a larger k), or leave the class out",
             )
         chosen.append(members[:count])
     return np.concatenate(chosen)

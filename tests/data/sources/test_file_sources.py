@@ -640,7 +640,7 @@ def test_npz_of_floats_and_soft_labels(tmp_path):
             "class_names: a name is not UTF-8",
         ),
         ({"images": np.full((4, 5, 5), np.nan), "labels": np.zeros(4, int)}, "not in 0..1"),
-        ({"images": pixels(4, 5, 5), "labels": np.zeros(3, int)}, "not one label an image"),
+        ({"images": pixels(4, 5, 5), "labels": np.zeros(3, int)}, "not one label per image"),
         ({"images": pixels(4, 5, 5), "labels": np.array(list("abcd"))}, "unusable labels"),
         ({"images": pixels(4, 5, 5), "labels": np.zeros((4, 2), int)}, "unusable labels"),
         ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, -1])}, "unusable labels"),

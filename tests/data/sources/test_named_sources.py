@@ -153,7 +153,7 @@ def test_every_flipped_byte_of_an_idx_header_is_noticed_or_harmless(tmp_path):
 def test_labels_and_images_that_do_not_match_are_refused(tmp_path):
     write_family(tmp_path, packed=False)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(22)))
-    with pytest.raises(SourceError, match=r"train-labels-idx1-ubyte: not one label an image"):
+    with pytest.raises(SourceError, match=r"train-labels-idx1-ubyte: not one label per image"):
         open_source("mnist", data_root=tmp_path)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(np.zeros((4, 5))))
     with pytest.raises(SourceError, match=r"train-images-idx3-ubyte: not images"):
