@@ -90,10 +90,10 @@ class Decoder:
         shape = tuple(spatial_shape)
         self.size = _lengths(size, shape)
         self.k = frequencies.shape[1] if k is None else k
-        if not 1 <= self.k <= frequencies.shape[1]:
+        if not isinstance(self.k, int | np.integer) or not 1 <= self.k <= frequencies.shape[1]:
             raise ArgumentError("k is out of range", expected=f"1 to {frequencies.shape[1]}", found=k)
-        if not dtype.is_floating_point:
-            raise ArgumentError("images are floating point", expected="float32, float64 ...", found=dtype)
+        if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ArgumentError("images are floating point", expected="torch.float32, torch.float64 ...", found=dtype)
         self.dtype = dtype
         self.device = usable_device(device)
         self._work_dtype = torch.float64 if dtype == torch.float64 else torch.float32

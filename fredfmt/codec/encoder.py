@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, choose_frequencies
+from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, check_k, choose_frequencies
 from fredfmt.codec.quantizer import Step, check_step, largest_step, quantize
 from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra, row_blocks
 from fredfmt.codec.spool import Spool
@@ -20,6 +20,7 @@ from fredfmt.codec.views import PLAUSIBLE, check_normalization
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData, hard_labels
 from fredfmt.model.metadata import Metadata, Normalization, Quantization
+from fredfmt.model.ordering import in_order, is_ordered
 from fredfmt.model.version import __version__
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
@@ -68,7 +69,7 @@ def encode(
         Frequencies kept of each image, 1 to all.
     transform, mask
         Names in `fredfmt.transforms.TRANSFORMS` and `fredfmt.codec.masks.MASKS`, or for ``mask`` an array (class, k) of
-        flat frequency indices. The mask of a class is chosen over all of its images.
+        flat frequency indices in any order. The mask of a class is chosen over all of its images.
     step
         The quantisation step, in units of an orthonormal coefficient; None stores exact float32, ``"float16"`` halves.
     target_rmse, max_bytes
@@ -121,9 +122,11 @@ def encode(
         )
     count, spatial_shape = shape[0], shape[2:]
     channels = _channels(shape, channels)
+    labels, hard, names = _class_labels(labels, count, classes)
     if isinstance(mask, str):
         check_choice(mask, k, spatial_shape, transform)
-    labels, hard, names = _class_labels(labels, count, classes)
+    else:
+        mask = _given_mask(mask, len(names), k, spatial_shape, transform)
     check_step(step)
     if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
         raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
@@ -226,10 +229,7 @@ def _frequencies(
     blocks: Spectra, hard: NDArray[Any], classes: int, k: int, mask: str | NDArray[Any], seed: int
 ) -> tuple[NDArray[Any], ClassStatistics | None]:
     if not isinstance(mask, str):
-        given = np.asarray(mask)
-        if given.shape != (classes, k):
-            raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)
-        return given, None
+        return mask, None
     spatial_shape = blocks.shape[2:]
     statistics = ClassStatistics(classes, blocks.shape[1], spatial_size(spatial_shape))
     if k < spatial_size(spatial_shape) and mask not in WITHOUT_STATISTICS:
@@ -238,6 +238,26 @@ def _frequencies(
             raise ArgumentError("a class has no image, so no mask", where=f"class {absent[0]}")
     frequencies = choose_frequencies(statistics, spatial_shape, k, mask=mask, transform=blocks.transform, seed=seed)
     return frequencies, statistics
+
+
+def _given_mask(
+    mask: Any, classes: int, k: int, spatial_shape: tuple[int, ...], transform: str
+) -> NDArray[np.integer[Any]]:
+    """A caller's mask (class, k) in canonical order."""
+    check_k(k, spatial_shape, transform)
+    given, size = np.asarray(mask), spatial_size(spatial_shape)
+    if given.shape != (classes, k):
+        raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)
+    if given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= size:
+        raise ArgumentError(
+            "the given mask holds other values than frequency indices",
+            expected=f"integers from 0 to {size - 1}",
+            found=f"{given.dtype}, {given.min()} to {given.max()}",
+        )
+    ordered = in_order(given, spatial_shape)
+    if not is_ordered(ordered, spatial_shape).all():
+        raise ArgumentError("the given mask repeats a frequency")
+    return ordered.astype(np.uint16 if size <= 2**16 else np.uint32)
 
 
 def _describe_mask(

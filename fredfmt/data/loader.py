@@ -87,8 +87,8 @@ class FreDLoader:
         expected_digest: str | None = None,
         limits: Limits = limits_.DEFAULT,
     ) -> None:
-        if batch_size < 1:
-            raise ArgumentError("unusable batch_size", expected="at least 1", found=batch_size)
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ArgumentError("unusable batch_size", expected="an integer of at least 1", found=batch_size)
         if not 0 <= rank < world_size:
             raise ArgumentError("the rank is not in the world", expected=f"0 to {world_size - 1}", found=rank)
         self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)

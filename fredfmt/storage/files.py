@@ -78,6 +78,10 @@ def load(
         For classes that are not there.
     """
     check_spelling(expected_digest)
+    if not isinstance(file, str | os.PathLike) and not hasattr(file, "read"):
+        raise ArgumentError(
+            "not a file", expected="a path, an address, or a file open for reading bytes", found=type(file).__name__
+        )
     with located(_name(file)):
         if isinstance(file, str) and is_address(file):
             part = _fetch_classes(file, classes, limits) if classes is not None and expected_digest is None else None

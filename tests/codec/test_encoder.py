@@ -5,7 +5,7 @@ import pytest
 import scipy.fft
 import torch
 
-from fredfmt import ArgumentError, FormatError, FredError, Normalization, encode, load, save
+from fredfmt import ArgumentError, FredError, Normalization, encode, load, save
 from fredfmt.data.sources import open_source
 from fredfmt.model.ordering import ranks
 from fredfmt.storage.files import packed_size
@@ -186,11 +186,6 @@ def test_unusable_arguments_are_refused(digits, changes, message):
         encode(**arguments)
 
 
-def test_a_given_mask_is_held_to_the_format(digits):
-    with pytest.raises(FormatError, match="canonical order"):
-        encode(*digits, k=2, mask=np.tile(np.array([8, 0], np.uint16), (10, 1)))
-
-
 def test_more_bytes_than_any_step_can_use_give_a_fine_step_and_no_error():
     images = np.random.default_rng(3).normal(size=(6, 2, 13, 17)).astype(np.float32)
     data = encode(images, [0, 1, 2, 0, 1, 2], k=5, mask="low", max_bytes=100_000)
@@ -215,6 +210,11 @@ class Unread:
         ({"k": 9.0}, "k is out of range"),
         ({"mask": "evrr"}, "no such mask strategy"),
         ({"mask": "low", "transform": "dctt"}, "transform"),
+        ({"k": 2, "mask": [[0, 1]]}, r"wrong shape; expected \(2, 2\), found \(1, 2\)"),
+        ({"k": 2, "mask": [[0, 80], [0, 1]]}, "expected integers from 0 to 79, found int64, 0 to 80"),
+        ({"k": 2, "mask": [[0, -1], [0, 1]]}, "expected integers from 0 to 79"),
+        ({"k": 2, "mask": [[0.0, 1.0], [0.0, 1.0]]}, "expected integers from 0 to 79, found float64"),
+        ({"k": 2, "mask": [[0, 1], [3, 3]]}, "repeats a frequency"),
         ({"step": -1}, "unusable step"),
         ({"step": "float8"}, "unusable step"),
         ({"target_rmse": 0.0}, "unusable target_rmse"),
@@ -282,3 +282,10 @@ def test_images_that_are_not_in_0_to_1_are_not_taken_for_such_without_a_word(cap
     (record,) = caplog.records
     assert "images run from -0.9994 to 0.999" in record.getMessage()
     assert "the file says that they are in 0..1" in record.getMessage()
+
+
+def test_a_mask_may_be_given_as_a_list_in_any_order():
+    images = np.random.default_rng(0).random((6, 3, 8, 10), np.float32)
+    data = encode(images, np.arange(6) % 2, k=3, mask=[[11, 0, 1], [2, 1, 0]])
+    ordered = encode(images, np.arange(6) % 2, k=3, mask=np.array([[0, 1, 11], [0, 1, 2]], np.uint16))
+    assert data == ordered

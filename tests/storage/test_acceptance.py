@@ -97,3 +97,15 @@ def test_what_is_not_a_data_set_is_one_clear_error(data, tmp_path):
         save(data, tmp_path / "y.fred")
         with pytest.raises(FredError, match=rf"classes are not a list; expected names or numbers, as \[{classes}\]"):
             load(tmp_path / "y.fred", classes=classes)
+
+
+def test_what_is_not_a_file_is_one_clear_error(data):
+    from fredfmt import FreDDataset, FreDLoader, digest, validate
+
+    for found in (None, 5, b"content"):
+        for use in (load, FreDDataset, FreDLoader, digest):
+            with pytest.raises(FredError, match=f"not a file; expected a path.*found {type(found).__name__}"):
+                use(found)
+        assert "not a file" in validate(found).findings[0].text
+    with pytest.raises(FredError, match=r"not a file.*found FreDData"):
+        load(data)
