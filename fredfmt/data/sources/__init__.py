@@ -86,8 +86,9 @@ def open_source(
     Examples
     --------
     >>> import fredfmt
-    >>> fredfmt.open_source("digits", classes=["3", "5"])
-    Source digits, train: 264 images of 1x8x8 float32, 2 classes (2 of 10 classes)
+    >>> digits = fredfmt.open_source("digits", classes=["3", "5"])
+    >>> digits.images.shape, digits.classes
+    ((265, 1, 8, 8), ('3', '5'))
     """
     name, _, argument = spec.partition(":")
     if name not in SOURCES or (argument and name not in _WITH_PATH):
