@@ -422,6 +422,8 @@ def build_compact(to: Vectors) -> None:
 
     to.valid("FRED-214-bits", "214", "masks as bits, ties in their order", compact(grouped(k=11)))
     to.valid("FRED-214-volume", "214", "the same of volumes", compact(data((2, 3, 5), k=9)))
+    huge = compact(grouped(), spatial_shape=[1 << 20, 1 << 20])
+    to.invalid("FRED-303-large-bits", huge, "masks as bits of an image of 2^40 positions")
     to.invalid("FRED-214-two", with_compact(changed((1, 0), 2)), "2 for a bit")
     to.invalid("FRED-214-fewer", with_compact(fewer), "a frequency less in one mask")
     to.invalid("FRED-214-none", with_compact(empty), "masks of nothing")

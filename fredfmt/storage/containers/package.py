@@ -145,9 +145,10 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
         metadata = None
         if package.document is not None:
             with check(), located("metadata"):
-                metadata = Metadata.from_json(package.document)
-                size = math.prod(metadata.spatial_shape)
+                read = Metadata.from_json(package.document)
+                size = math.prod(read.spatial_shape)
                 limits_.check(size, limits.spatial_size, "the size of an image", name="spatial_size")
+                metadata = read  # only now: masks of bits are laid out by the shape
         with check():
             _check_integrity(package.document)
         package = _with_counted(package, metadata)
