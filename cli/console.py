@@ -74,6 +74,13 @@ def plain(value: object) -> Text:
     return Text(printable(str(value)), overflow="fold")
 
 
+def columns() -> int:
+    """The width of what stdout leads to, in characters."""
+    from rich.console import Console
+
+    return Console().width
+
+
 def show(*parts: RenderableType) -> None:
     """Text or tables on stdout, a line each."""
     from rich.console import Console

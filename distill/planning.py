@@ -10,11 +10,12 @@ import numpy as np
 
 from fredfmt.codec.masks import choose_frequencies
 from fredfmt.codec.quantizer import Step
+from fredfmt.data.coding import encode_source, largest_count
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
-from fredfmt.distill.evaluation.baselines import largest_count
 from fredfmt.distill.evaluation.settings import EvaluationConfig
-from fredfmt.distill.start import encoded, gather_statistics
+from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.start import gather_statistics
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
@@ -55,6 +56,7 @@ def plan(
     ks: Sequence[int] | None = None,
     steps: Sequence[Step] = STEPS,
     seed: int = 0,
+    progress: Callback | None = None,
 ) -> tuple[Choice, ...]:
     """The choices that a budget leaves, by k and step: as many instances as fit ``max_bytes``, or ``ipc`` allows.
 
@@ -72,11 +74,14 @@ def plan(
     size = spatial_size(source.spatial_shape)
     statistics = gather_statistics(source, transform)
     most = int(np.bincount(source.labels, minlength=len(source.classes)).min())
-    choices = []
+    choices: list[Choice] = []
     live = int(live_frequencies(transform, source.spatial_shape).sum())
-    for k in sorted(set(ks or (min(live, max(1, round(share * size))) for share in SHARES))):
+    tried = sorted(set(ks or (min(live, max(1, round(share * size))) for share in SHARES)))
+    for number, k in enumerate(tried):
         frequencies = choose_frequencies(statistics, source.spatial_shape, k, mask=mask, transform=transform, seed=seed)
-        for step in steps:
+        for place, step in enumerate(steps):
+            if progress is not None:
+                progress(Progress(f"k={k}", number * len(steps) + place, len(tried) * len(steps)))
             layout = {"k": k, "transform": transform, "mask": frequencies, "step": step}
             config = DistillConfig(ipc=ipc or 1, k=k, transform=transform, mask=mask, step=step, seed=seed)
             said = {
@@ -90,7 +95,7 @@ def plan(
             else:
                 count = _most_that_fit(source, layout, said, max_bytes, most, seed)
             if count:
-                data = encoded(source.sample(count, seed=seed), **layout)
+                data = encode_source(source.sample(count, seed=seed), **layout)
                 rmse = float(data.metadata.reconstruction["rmse"])
                 choices.append(Choice(k, step, count, round(count * k / size, 4), _file_size(data, said), rmse))
     if not choices:
@@ -106,7 +111,7 @@ def _most_that_fit(
     source: Source, layout: dict[str, Any], said: dict[str, Any], max_bytes: int, most: int, seed: int
 ) -> int:
     def fits(count: int) -> bool:
-        return _file_size(encoded(source.sample(count, seed=seed), **layout), said) <= max_bytes
+        return _file_size(encode_source(source.sample(count, seed=seed), **layout), said) <= max_bytes
 
     return largest_count(fits, most)
 

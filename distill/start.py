@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.encoder import encode
 from fredfmt.codec.masks import ClassStatistics, check_k, choose_frequencies
 from fredfmt.codec.spectra import Spectra
+from fredfmt.data.coding import encode_source
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.model.data import FreDData
@@ -33,7 +33,7 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     how = config.frequencies
     check_k(how.k, source.spatial_shape, how.transform)
     frequencies, described = _class_masks(source if how.mask_scope == "class" else chosen, config, frequencies)
-    data = encoded(chosen, k=how.k, transform=how.transform, mask=frequencies, step=None)
+    data = encode_source(chosen, k=how.k, transform=how.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
 
 
@@ -49,22 +49,6 @@ def _counts(source: Source, config: DistillConfig) -> int | list[int]:
         *(len(few), len(there), wanted, ", ".join(source.classes[label] for label in few[:_NAMED])),
     )
     return [int(count) for count in np.minimum(there, wanted)]
-
-
-def encoded(source: Source, **how: Any) -> FreDData:
-    """All images of a source by `fredfmt.encode` with the options ``how``, and what the source says of itself."""
-    return encode(
-        source.normalized,
-        source.labels,
-        channels=source.channels,
-        normalization=source.normalization,
-        classes=source.classes,
-        source=source.provenance(),
-        license=source.license,
-        citation=source.citation,
-        whitening=source.whitening.record if source.whitening else None,
-        **how,
-    )
 
 
 def gather_statistics(source: Source, transform: str) -> ClassStatistics:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import kilobytes, print_json, show
+from fredfmt.cli.console import columns, kilobytes, print_json, show, showing_progress
+
+if TYPE_CHECKING:
+    from fredfmt.distill.planning import Choice
+
+_WIDE = 70
+"""Characters of a line from which all columns are shown; budgets in other units are left out below."""
 
 
 def plan(
@@ -49,23 +56,34 @@ def plan(
     if bits_per_class is not None:
         max_bytes = options.bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(options.parse_step, step)) if step else STEPS
-    choices = choices_of(
-        real, max_bytes=max_bytes, ipc=ipc, transform=transform, mask=mask, ks=k, steps=steps, seed=seed
-    )
+    how: dict[str, Any] = {
+        "max_bytes": max_bytes,
+        "ipc": ipc,
+        "transform": transform,
+        "mask": mask,
+        "ks": k,
+        "steps": steps,
+    }
+    with showing_progress() as report:
+        choices = choices_of(real, **how, seed=seed, progress=report)
     if json:
         print_json([choice.to_json() for choice in choices])
         return
+    told: dict[str, Callable[[Choice], str]] = {
+        "k": lambda choice: str(choice.k),
+        "step": lambda choice: "float32" if choice.step is None else str(choice.step),
+        "instances per class": lambda choice: str(choice.instances_per_class),
+        "ipc": lambda choice: f"{choice.ipc:.4g}",
+        "file": lambda choice: kilobytes(choice.bytes),
+        "bits per class": lambda choice: f"{8 * choice.bytes / len(real.classes):,.0f}",
+        "error (rms)": lambda choice: f"{choice.rmse:.3f}",
+    }
+    narrow = columns() < _WIDE
+    if narrow:
+        told = {heading: cell for heading, cell in told.items() if heading not in ("ipc", "bits per class")}
     table = Table(box=None, pad_edge=False)
-    for heading in ("k", "step", "instances per class", "ipc", "file", "bits per class", "error (rms)"):
-        table.add_column(heading, justify="right")
+    for heading in told:
+        table.add_column(heading.replace(" ", "\n") if narrow else heading, justify="right", no_wrap=narrow)
     for choice in choices:
-        table.add_row(
-            str(choice.k),
-            "float32" if choice.step is None else str(choice.step),
-            str(choice.instances_per_class),
-            f"{choice.ipc:g}",
-            kilobytes(choice.bytes),
-            f"{8 * choice.bytes / len(real.classes):,.0f}",
-            f"{choice.rmse:.3f}",
-        )
+        table.add_row(*(cell(choice) for cell in told.values()))
     show(table)

@@ -1,8 +1,8 @@
 import pytest
 
 from fredfmt import ArgumentError, encode
+from fredfmt.data.coding import largest_count
 from fredfmt.distill import DistillConfig, NetworkConfig, distill, plan
-from fredfmt.distill.evaluation.baselines import largest_count
 from fredfmt.storage.files import packed_size
 
 

@@ -1,0 +1,252 @@
+"""A source in, its images as `FreDData` out: as they are, or as well as they can be coded into a number of bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fredfmt.codec.encoder import encode
+from fredfmt.codec.masks import WITHOUT_STATISTICS
+from fredfmt.codec.spectra import Rows
+from fredfmt.data.sources import Source
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+from fredfmt.storage.files import packed_size
+from fredfmt.transforms import live_frequencies, spatial_size
+
+Report: TypeAlias = Callable[[str, int, int], None]
+"""Is told what is done, how much of it, and of how much in all."""
+
+RMSE = 0.4
+"""The root mean square error of coded images, in standard deviations of a pixel, at which random images were worth most
+for their bytes (docs/decisions/baselines.md)."""
+MASKS = ("low", "amplitude")
+"""Strategies that are tried where none is given: the two that leave least error (docs/decisions/masks.md)."""
+_SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
+_TRIED = 32
+"""Images per class on which k and masks are tried,"""
+_TRIED_VALUES = 4_000_000
+"""or fewer where they have more values than this together."""
+
+
+def encode_source(source: Source, *, report: Report | None = None, **how: Any) -> FreDData:
+    """All images of a source by `fredfmt.encode` with the options ``how``, and what the source says of itself.
+
+    ``report`` is told how many images were read: each is read once to choose the masks, if they are chosen from images,
+    and once to keep its coefficients.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.data.coding import encode_source
+    >>> encode_source(open_source("digits").sample(2), k=16).metadata.license
+    'CC-BY-4.0'
+    """
+    said = {
+        "channels": source.channels,
+        "normalization": source.normalization,
+        "classes": source.classes,
+        "source": source.provenance(),
+        "license": source.license,
+        "citation": source.citation,
+        "whitening": source.whitening.record if source.whitening else None,
+    }
+    mask = how.get("mask", "evr")
+    passes = 2 if isinstance(mask, str) and mask not in WITHOUT_STATISTICS else 1
+    rows = source.normalized if report is None else _Watched(source.normalized, passes, report)
+    return encode(rows, source.labels, **said | how)
+
+
+class _Watched:
+    """Rows that tell how many of them were read, ``passes`` times all."""
+
+    def __init__(self, rows: Rows, passes: int, report: Report) -> None:
+        self.shape = rows.shape
+        self._rows, self._report, self._total = rows, report, passes * int(rows.shape[0])
+        self._done = 0
+
+    def __getitem__(self, rows: slice, /) -> Any:
+        found = self._rows[rows]
+        self._done += len(found)
+        self._report("images", self._done, self._total)
+        return found
+
+
+def best_mask(source: Source, k: int, *, transform: str = "dct", seed: int = 0) -> str:
+    """The strategy of `MASKS` with which ``k`` frequencies leave the least error, on some random images of each class.
+
+    Where an error is equal, the coarsest frequencies win, whose masks take fewer bytes.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.data.coding import best_mask
+    >>> best_mask(open_source("digits"), 8)
+    'amplitude'
+    """
+    few = _few(source, seed)
+    return min(_possible(few), key=lambda mask: _left_out(few, k, mask, transform))
+
+
+def error_of_mask(source: Source, k: int, mask: str, *, transform: str = "dct", seed: int = 0) -> float:
+    """The root mean square error that a mask of ``k`` frequencies leaves, without quantisation, on some random images
+    of each class, in normalised units."""
+    return _left_out(_few(source, seed), k, mask, transform)
+
+
+def encode_in_bytes(
+    source: Source,
+    max_bytes: int,
+    *,
+    per_class: int | None = None,
+    k: int | None = None,
+    mask: str | None = None,
+    transform: str = "dct",
+    seed: int = 0,
+    report: Report | None = None,
+    **how: Any,
+) -> FreDData:
+    """Images of a source in a ``.fred`` file of at most ``max_bytes``, with the least error that was found.
+
+    Parameters
+    ----------
+    source
+        Where the images come from.
+    max_bytes
+        Of the whole file.
+    per_class
+        Take this many random images of every class. Without it and without ``k``, as many are taken as are worth most:
+        with the k and the step that reach an error of `RMSE` in the fewest bytes, as many as fit. With ``k`` alone, all
+        images are taken.
+    k, mask
+        Are chosen where they are not given: of some numbers of the coarsest frequencies the one with the least error in
+        these bytes, then of the strategies in `MASKS` the better one. The step is always the smallest that fits.
+    transform, seed
+        As in `fredfmt.encode`; the seed also draws the images.
+    report
+        Is told how far the search is.
+    how
+        Further options and metadata of `fredfmt.encode`.
+
+    Raises
+    ------
+    ArgumentError
+        If not even one image per class fits.
+
+    Examples
+    --------
+    >>> from fredfmt import ledger, open_source
+    >>> from fredfmt.data.coding import encode_in_bytes
+    >>> data = encode_in_bytes(open_source("digits"), 4000, per_class=5)
+    >>> len(data), ledger(data).total <= 4000
+    (50, True)
+    """
+    how |= {"transform": transform, "seed": seed}
+    tell = report or (lambda task, done, total: None)
+    tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)
+    chosen = source if per_class is None else source.sample(per_class, seed=seed)
+    if per_class is None and k is None:
+        found, step = _cheapest(_few(source, seed), tried, how, tell)
+        chosen = _as_many_as_fit(source, max_bytes, how | {"k": found, "mask": "low", "step": step})
+        if len(chosen) < len(source):
+            tried = [found]
+    few = _few(chosen, seed)
+    share = len(few) / len(chosen)
+
+    def error(number: int, strategy: str) -> float:
+        """Of a few images in their share of the bytes; infinite where nothing fits."""
+        options = how | {"k": number, "mask": strategy}
+        if share < 1:
+            empty = packed_size(encode_source(few, **options | {"step": 1e30}))
+            allowed = int(empty + share * max(0, max_bytes - empty))
+        else:
+            allowed = max_bytes
+        try:
+            data = encode_source(few, **options | {"max_bytes": allowed})
+        except ArgumentError:
+            return math.inf
+        return float(data.metadata.reconstruction["rmse"])
+
+    best = tried[0]
+    if len(tried) > 1:
+        errors = {}
+        for done, number in enumerate(tried):
+            tell("numbers of frequencies", done, len(tried))
+            errors[number] = error(number, mask or "low")
+        best = min(errors, key=errors.__getitem__)
+    tell("masks", 0, 1)
+    strategy = mask or min(_possible(few), key=lambda name: error(best, name))
+    tell("the step that fits", 0, 1)
+    data = encode_source(chosen, k=best, mask=strategy, max_bytes=max_bytes, **how)
+    tell("the step that fits", 1, 1)
+    return data
+
+
+def numbers_kept(source: Source, transform: str) -> list[int]:
+    """The numbers of frequencies that are tried for the images of a source, ascending."""
+    size = spatial_size(source.spatial_shape)
+    live = int(live_frequencies(transform, source.spatial_shape).sum())
+    return sorted({min(live, max(1, round(share * size))) for share in _SHARES_KEPT})
+
+
+def largest_count(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number up to ``most`` that fits, 0 if 1 does not; what fits less fits too.
+
+    >>> largest_count(lambda count: count <= 37, 100)
+    37
+    """
+    good, bad = 0, 1
+    while bad <= most and fits(bad):
+        good, bad = bad, bad * 2
+    bad = min(bad, most + 1)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if fits(middle) else (good, middle)
+    return good
+
+
+def _few(source: Source, seed: int) -> Source:
+    """At most `_TRIED` random images of each class."""
+    values = spatial_size(source.spatial_shape) * source.channels * len(source.classes)
+    return _at_most(source, max(2, min(_TRIED, _TRIED_VALUES // values)), seed)
+
+
+def _at_most(source: Source, per_class: int, seed: int) -> Source:
+    there = np.bincount(source.labels, minlength=len(source.classes))
+    return source if there.max() <= per_class else source.sample(np.minimum(there, per_class).tolist(), seed=seed)
+
+
+def _possible(source: Source) -> tuple[str, ...]:
+    """The strategies of `MASKS` that a source allows: one that looks at images needs one of every class."""
+    return MASKS if len(np.unique(source.labels)) == len(source.classes) else MASKS[:1]
+
+
+def _left_out(few: Source, k: int, mask: str, transform: str) -> float:
+    exact = encode_source(few, k=k, mask=mask, step=None, transform=transform)
+    return float(exact.metadata.reconstruction["rmse"])
+
+
+def _cheapest(few: Source, tried: Sequence[int], how: dict[str, Any], tell: Report) -> tuple[int, float]:
+    """The number of coarsest frequencies and the step that code ``few`` with an error of `RMSE` in fewest bytes."""
+    size = spatial_size(few.spatial_shape)
+    allowed = RMSE * (1.0 if few.whitening is None else float(np.std(few.normalized[:])))
+    candidates = []
+    for done, k in enumerate(tried):
+        tell("frequencies and steps", done, len(tried))
+        left_out = _left_out(few, k, "low", how["transform"])
+        if left_out < allowed:
+            error = math.sqrt((allowed**2 - left_out**2) * size / k)
+            data = encode_source(few, **how | {"k": k, "mask": "low", "target_rmse": error})
+            candidates.append((packed_size(data), k, data.step))
+    _, k, step = min(candidates)
+    return k, step
+
+
+def _as_many_as_fit(source: Source, max_bytes: int, how: dict[str, Any]) -> Source:
+    """As many random images of each class as fit with these options, all of a class that has fewer; at least one."""
+    seed = how["seed"]
+
+    def fits(count: int) -> bool:
+        return packed_size(encode_source(_at_most(source, count, seed), **how)) <= max_bytes
+
+    most = int(np.bincount(source.labels, minlength=len(source.classes)).max())
+    return _at_most(source, max(1, largest_count(fits, most)), seed)
