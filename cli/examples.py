@@ -18,8 +18,8 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         ),
         "experts": (("experts cifar10 trajectories --count 20", "what distill --objective tm learns from"),),
         "encode": (
+            ("encode folder:photos photos.fred --size 64 --bytes 100000", "a folder per class, in 100 kB"),
             ("encode digits digits.fred --k 40 --per-class 10", "ten real images per class, no distillation"),
-            ("encode folder:photos photos.fred --size 64 --k 400 --bytes 100000", "a folder a class, in 100 kB"),
         ),
         "evaluate": (
             ("evaluate digits.fred --on digits", "beside real images in the same bytes"),

@@ -29,6 +29,8 @@ BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
 SHIFT, CUTOUT, SCALE, DEGREES = 0.125, 0.5, 1.2, 15.0
 _DRAWS = 4
 DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
+UNMIRRORED = frozenset({"digits", "kmnist", "mnist", "svhn"})
+"""Sources whose images mean something else, or nothing, when left and right are exchanged."""
 
 
 def color(images: Tensor, draws: Tensor) -> Tensor:
@@ -148,6 +150,18 @@ def operations(strategy: str, axes: int = 2) -> tuple[str, ...]:
             hint=f"Use {fitting!r}",
         )
     return names
+
+
+def augmentation_for(source: str, axes: int = 2) -> str:
+    """The strategy for images of a source of this name where nothing else says one: `DEFAULT_AUGMENTATION` without what
+    changes their meaning. Digits and letters are not mirrored, and signals along one axis are not rotated.
+
+    >>> augmentation_for("digits")
+    'color_crop_cutout_scale_rotate'
+    """
+    left_out = {"flip"} if source in UNMIRRORED else set()
+    left_out |= {"rotate"} if axes < 2 else set()
+    return "_".join(name for name in operations(DEFAULT_AUGMENTATION) if name not in left_out)
 
 
 def draw_augmentation(names: tuple[str, ...], generator: torch.Generator, *, images: int = 1) -> Augmentation:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
+from fredfmt.distill.augment import DEFAULT_AUGMENTATION, augmentation_for, operations
 from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.distill.settings import Settings, group, setting
 from fredfmt.errors import ArgumentError
@@ -53,15 +53,19 @@ class EvaluationConfig(Settings):
 
     @classmethod
     def for_data(cls, data: FreDData, **changes: Any) -> Self:
-        """The protocol for data: its published settings, the augmentation that the data were made with, then changes.
+        """The protocol for data: its published settings, the augmentation that the data were made with or else that of
+        their source, then changes.
 
         A change that is None is none; ``lr="recipe"`` is the learning rate of the data's recipe. Raises `ArgumentError`
         where they have none, for unknown settings and unusable values.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         config = cls.paper() if given.get("protocol") == "paper" else cls()
-        if augmentation := by_name(data.metadata.distillation).get("augmentation"):
-            config = config.replace(augmentation=augmentation)
+        meta = data.metadata
+        made_with = by_name(meta.distillation).get("augmentation") or meta.recipe.get("augmentation")
+        if not isinstance(made_with, str):
+            made_with = augmentation_for(str(meta.source.get("name", "")), len(meta.spatial_shape))
+        config = config.replace(augmentation=made_with)
         if given.get("lr") == "recipe":
             given["lr"] = config.following(data.metadata.recipe).lr
         return config.replace(**given)

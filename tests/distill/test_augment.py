@@ -5,7 +5,9 @@ import pytest
 import scipy.ndimage
 import torch
 
+import fredfmt
 from fredfmt import ArgumentError
+from fredfmt.distill import EvaluationConfig
 from fredfmt.distill.augment import OPERATIONS, Augmentation, draw_augmentation, operations
 from fredfmt.distill.runtime.randomness import generator
 
@@ -157,3 +159,16 @@ def test_no_augmentation():
 def test_unknown_operations_are_refused():
     with pytest.raises(ArgumentError, match="jitter"):
         operations("crop_jitter")
+
+
+@pytest.mark.parametrize(("name", "flipped"), [("digits", False), ("svhn", False), ("cifar10", True), ("", True)])
+def test_without_a_recipe_the_source_says_how_images_are_augmented(name, flipped):
+    source = {"name": name} if name else {}
+    images = np.zeros((2, 1, 6, 7), np.float32)
+    data = fredfmt.encode(images, [0, 1], k=3, mask="low", source=source)
+    assert ("flip" in EvaluationConfig.for_data(data).augmentation) == flipped
+    assert EvaluationConfig.for_data(data, augmentation="flip").augmentation == "flip"
+    told = fredfmt.encode(images, [0, 1], k=3, mask="low", source=source, recipe={"augmentation": "crop"})
+    assert EvaluationConfig.for_data(told).augmentation == "crop"
+    signal = fredfmt.encode(images[:, :, 0], [0, 1], k=3, mask="low")
+    assert "rotate" not in EvaluationConfig.for_data(signal).augmentation
