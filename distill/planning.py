@@ -82,7 +82,7 @@ def plan(
         for place, step in enumerate(steps):
             if progress is not None:
                 progress(Progress(f"k={k}", number * len(steps) + place, len(tried) * len(steps)))
-            layout = {"k": k, "transform": transform, "mask": frequencies, "step": step}
+            layout: dict[str, Any] = {"k": k, "transform": transform, "mask": frequencies, "step": step}
             config = DistillConfig(ipc=ipc or 1, k=k, transform=transform, mask=mask, step=step, seed=seed)
             said = {
                 "mask": {"strategy": mask, "scope": config.frequencies.mask_scope, **statistics.describe(frequencies)},

@@ -43,7 +43,7 @@ def encode_source(source: Source, *, report: Report | None = None, **how: Any) -
     >>> encode_source(open_source("digits").sample(2), k=16).metadata.license
     'CC-BY-4.0'
     """
-    said = {
+    said: dict[str, Any] = {
         "channels": source.channels,
         "normalization": source.normalization,
         "classes": source.classes,
