@@ -142,12 +142,17 @@ def objective_of(document: Json) -> str | None:
 
 
 def by_name(document: Json) -> dict[str, Any]:
-    """Every setting by its own name, for people; a document that `complete` does not know is given back as it is.
+    """Every setting by its own name, for people; a document that `complete` does not know is given back as it is, and
+    an empty one, of data that were not distilled, has none.
 
+    >>> by_name({})
+    {}
     >>> settings = by_name({"defaults": 1, "objective": {"name": "dm"}, "run": {"seed": 7}})
     >>> settings["objective"], settings["batch_real"], settings["seed"], settings["network"]["width"]
     ('dm', 32, 7, 32)
     """
+    if not document:
+        return {}
     try:
         full = complete(document)
     except (ArgumentError, VersionError):
