@@ -147,8 +147,8 @@ def score(
     >>> from fredfmt import encode, open_source
     >>> from fredfmt.distill import EvaluationConfig
     >>> train, test = open_source("digits").sample(20), open_source("digits", split="test")
-    >>> few = train.sample(2)
-    >>> data = encode(few.normalized, few.labels, k=16, classes=few.classes, normalization=few.normalization)
+    >>> few = train.sample(8)
+    >>> data = encode(few.normalized, few.labels, k=32, classes=few.classes, normalization=few.normalization)
     >>> config = EvaluationConfig(steps=2, seeds=1, network={"width": 4}, augmentation="flip")
     >>> sorted(score(data, train, test, config).to_json()["ars"])
     ['each', 'mean', 'std']
