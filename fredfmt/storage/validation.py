@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -14,8 +16,9 @@ from fredfmt.model import limits as limits_
 from fredfmt.model.data import FreDData
 from fredfmt.model.digest import check_spelling, digest_of_data
 from fredfmt.model.limits import Limits
-from fredfmt.storage.addresses import shown
+from fredfmt.storage.addresses import is_address, shown
 from fredfmt.storage.files import File, load
+from fredfmt.storage.partials import stale_partials
 
 Level: TypeAlias = Literal["metadata", "structure", "integrity", "values"]
 Severity: TypeAlias = Literal["error", "warning"]
@@ -95,7 +98,8 @@ def validate(file: File, *, expected_digest: str | None = None, limits: Limits =
     if errors or data is None:
         readable = all(isinstance(error, FormatError) and not isinstance(error, LimitError) for error in errors)
         return Report(shown(str(file)), findings, readable)
-    return Report(shown(str(file)), tuple(_finding(advice) for advice in _advice(data)), digest=digest_of_data(data))
+    findings = tuple(_finding(advice) for advice in (*_advice(data), *_left_behind(file)))
+    return Report(shown(str(file)), findings, digest=digest_of_data(data))
 
 
 class _Advice(FredError):
@@ -125,10 +129,21 @@ def _advice(data: FreDData) -> Iterator[_Advice]:
         yield _Advice("masks that no instance uses", where="mask_of", found=unused[:5].tolist(), rule="FRED-906")
 
 
+def _left_behind(file: File) -> Iterator[_Advice]:
+    """What writes that were killed left beside a local file or folder."""
+    if isinstance(file, str | os.PathLike) and not is_address(file) and (stale := stale_partials(Path(file))):
+        yield _Advice(
+            "an interrupted write left something behind",
+            where=str(stale[0].parent),
+            found=", ".join(path.name for path in stale),
+            hint="The next write to this name removes it, or do so yourself",
+        )
+
+
 def _finding(error: FredError) -> Finding:
     level: Level | None
     severity: Severity
-    level, severity = RULES[error.rule] if error.rule else (None, "error")
+    level, severity = RULES[error.rule] if error.rule else (None, "warning" if isinstance(error, _Advice) else "error")
     expected, found = (None if part is None else str(part) for part in (error.expected, error.found))
     kind = type(error).__name__.removeprefix("_")
     return Finding(error.rule, severity, level, kind, error.where, error.what, expected, found, error.hint, str(error))

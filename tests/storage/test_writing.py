@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fredfmt import ArgumentError, FormatError, FredError, encode, load, save
+from fredfmt import ArgumentError, FormatError, FredError, encode, load, save, validate
 from fredfmt.errors import AccessError
 from fredfmt.storage import partials, writing
 from fredfmt.storage.files import SUFFIXES
@@ -136,6 +136,19 @@ def test_stale_partials_go_and_those_in_use_stay(tmp_path):
     others = [plant(tmp_path / name) for name in (".y.fred.0123456789ab.partial", ".x.fred.notes.partial", ".x.fred")]
     save(OLD, path)
     assert all(other.exists() for other in others)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_validate_mentions_what_a_kill_left(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    save(OLD, path)
+    with partials.partial(path):
+        assert "left something behind" not in str(validate(path).findings)
+    stale = plant(tmp_path / f".x{suffix}.0123456789ab.partial")
+    report = validate(path)
+    (mention,) = [finding for finding in report.findings if "left something behind" in finding.what]
+    assert report.valid
+    assert (mention.severity, mention.found) == ("warning", stale.name)
 
 
 def test_partials_of_somebody_else_stay(tmp_path, monkeypatch):
