@@ -8,7 +8,7 @@ OUT ?= demo
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo demo-fashion test quick test-sanitized test-portable test-lowest lint docs installed dist wheels fuzz bench clean
+.PHONY: demo demo-fashion test quick test-sanitized test-portable test-lowest lint types docs installed dist wheels fuzz bench clean
 
 $(VENV)/.users: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -58,6 +58,9 @@ $(VENV)-lowest/.ready: pyproject.toml lowest.txt
 lint: installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory types
+
+types: installed
 	cd $(VENV)/installed && ../bin/mypy --config-file $(CURDIR)/pyproject.toml
 
 # The documentation site, in site/. It needs no network once the tools are there, and neither do its readers.
