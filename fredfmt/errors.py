@@ -74,12 +74,12 @@ class FredError(ValueError):
 
 
 def printable(text: str) -> str:
-    """A text from a stranger: what would steer a terminal, or turn the reading direction, is written as escapes.
+    r"""A text from a stranger: what would steer a terminal, or turn the reading direction, is written as escapes.
 
     Line ends stay, and so does the zero-width joiner of emoji.
 
     >>> printable("caf\u00e9 \x1b[2J \u202e")
-    'caf\u00e9 \\x1b[2J \\u202e'
+    'café \\x1b[2J \\u202e'
     """
     return "".join(
         letter if letter.isprintable() or letter in "\n\u200d" else letter.encode("unicode_escape").decode()

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import fredfmt
+import fredfmt.distill
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"fredfmt": "fredfmt", "distill": "fredfmt.distill", "cli": "fredfmt.cli"}
 """The package that each folder of the repository is installed as."""
@@ -32,3 +35,17 @@ def test_examples_run(name, tmp_path, monkeypatch):
     for part in examples:
         runner.run(part, out=report.append)
     assert runner.failures == 0, "".join(report)
+
+
+def public_functions_and_classes():
+    """The functions and classes of the two front doors; not errors, which are raised for users and not made by them."""
+    for module in (fredfmt, fredfmt.distill):
+        for name in module.__all__:
+            value = getattr(module, name)
+            if callable(value) and not (isinstance(value, type) and issubclass(value, Exception)):
+                yield pytest.param(value, id=f"{module.__name__}.{name}")
+
+
+@pytest.mark.parametrize("public", list(public_functions_and_classes()))
+def test_every_public_function_and_class_has_an_example(public):
+    assert ">>> " in (public.__doc__ or "")

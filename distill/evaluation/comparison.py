@@ -36,7 +36,13 @@ Baseline: TypeAlias = Callable[[FreDData, Source], Named]
 
 @dataclass(frozen=True)
 class Row:
-    """One set of images: what it is, what it takes, what it is good for."""
+    """One set of images: what it is, what it takes, what it is good for.
+
+    >>> result = Evaluation(EvaluationConfig(), "digits test", 500, (0.75, 0.85))
+    >>> row = Row("file", "the file", bytes=4000, instances_per_class=10.0, evaluation=result, bits_per_class=3200.0)
+    >>> row.to_json()["result"]["accuracy"]
+    0.8
+    """
 
     name: str
     description: str

@@ -28,7 +28,13 @@ class CorruptedAccuracy:
 
 @dataclass(frozen=True)
 class Robustness:
-    """Accuracies on corrupted test images, of the networks whose clean accuracies are beside it."""
+    """Accuracies on corrupted test images, of the networks whose clean accuracies are beside it.
+
+    >>> config = CorruptionConfig(("gaussian_noise",), severities=(3,))
+    >>> found = Robustness(config, (CorruptedAccuracy("gaussian_noise", 3, (0.4, 0.5)),), clean=(0.9, 0.9))
+    >>> round(found.mean, 3), round(found.relative_drop, 3)
+    (0.45, 0.5)
+    """
 
     config: CorruptionConfig
     each: tuple[CorruptedAccuracy, ...]

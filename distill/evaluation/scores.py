@@ -76,7 +76,15 @@ class Accuracies:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of each seed from its accuracies."""
+    """Scores of each seed from its accuracies.
+
+    >>> one = Accuracies(
+    ...     whole=0.9, own=0.7, hard=0.6, random=0.5, coded=0.6, own_plain=0.6, random_plain=0.5
+    ... )
+    >>> scores = Scores(EvaluationConfig(), weight=0.5, accuracies=(one,), bytes=4000)
+    >>> [round(score, 3) for score in (*scores.improvement_over_random, *scores.lrs)]
+    [0.2, 0.248]
+    """
 
     config: EvaluationConfig
     weight: float

@@ -18,7 +18,15 @@ _KIND = "fredfmt network 1"
 
 
 class TrainedNetwork(nn.Module):
-    """(N, C, *spatial) images in 0..1 to (N, class) scores; ``classes`` are their names."""
+    """(N, C, *spatial) images in 0..1 to (N, class) scores; ``classes`` are their names.
+
+    `load_network` makes one of a file.
+
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    >>> trained = TrainedNetwork(network, ("cat", "dog"), mean=torch.tensor(0.5), std=torch.tensor(0.25))
+    >>> trained(torch.zeros(5, 1, 8, 8)).shape
+    torch.Size([5, 2])
+    """
 
     mean: Tensor
     std: Tensor

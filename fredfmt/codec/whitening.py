@@ -41,7 +41,15 @@ class RealImages(Protocol):
 @dataclass(frozen=True, eq=False, repr=False)
 class ZCA:
     """``z = W (y - m)`` of images y in 0..1, all channels and places as one vector of D numbers: m and S are the mean
-    and the covariance (divisor n - 1) of n images, and ``W = (S + epsilon I) ** -1/2``, symmetric."""
+    and the covariance (divisor n - 1) of n images, and ``W = (S + epsilon I) ** -1/2``, symmetric.
+
+    >>> from fredfmt import ZCA, open_source
+    >>> source = open_source("digits").sample(20)
+    >>> whitening = ZCA.fit(source)
+    >>> pixels = source.images[:3] / 255
+    >>> np.allclose(whitening.unwhiten(whitening.whiten(pixels)), pixels, atol=1e-5)
+    True
+    """
 
     mean: NDArray[np.float32]
     """(D,)."""

@@ -63,6 +63,17 @@ class FreDLoader:
     ArgumentError
         For a size or a k that the data do not have, a rank that is not in the world, settings that leave no batch, or
         ``normalized=False`` of whitened images.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> pixels = np.random.default_rng(0).random((10, 3, 8, 12), np.float32)
+    >>> data = fredfmt.encode(pixels, np.arange(10) % 2, k=20)
+    >>> loader = fredfmt.FreDLoader(data, batch_size=4, shuffle=True, seed=1)
+    >>> [tuple(images.shape) for images, labels in loader]
+    [(4, 3, 8, 12), (4, 3, 8, 12), (2, 3, 8, 12)]
+    >>> loader.epoch
+    1
     """
 
     def __init__(

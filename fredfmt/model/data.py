@@ -28,6 +28,14 @@ class FreDData:
     """N instances of C channels with K kept frequencies each, and M masks; all arrays are numpy, read-only.
 
     Raises `FormatError` for arrays that contradict each other or the metadata.
+
+    >>> import numpy as np
+    >>> from fredfmt import Metadata, Quantization
+    >>> metadata = Metadata((8, 12), 3, ("cat", "dog"), "dct", Quantization("uniform", step=0.5))
+    >>> masks = np.array([[0, 1, 12], [0, 12, 13]], np.uint16)
+    >>> data = FreDData(np.zeros((4, 3, 3), np.int16), masks, np.array([0, 0, 1, 1]), metadata)
+    >>> len(data), data.k, data.mask_of
+    (4, 3, array([0, 0, 1, 1], dtype=uint8))
     """
 
     coefficients: NDArray[Any]

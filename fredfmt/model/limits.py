@@ -9,7 +9,15 @@ from fredfmt.errors import LimitError
 
 @dataclass(frozen=True, repr=False)
 class Limits:
-    """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(axis=9))``."""
+    """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(axis=9))``.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fredfmt.save(fredfmt.encode(images, [0, 0, 1, 1], k=20), "pets.fred")
+    >>> fredfmt.load("pets.fred", limits=fredfmt.Limits(spatial_size=64))
+    Traceback (most recent call last):
+    fredfmt.errors.LimitError: ...expected at most 64, found 96...
+    """
 
     file_bytes: int = 1088 << 20
     """Size of the file, or of all files of a directory: what may be decoded, and 64 MiB around it."""

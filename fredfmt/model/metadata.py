@@ -23,7 +23,13 @@ MODES: tuple[str, ...] = get_args(Mode)
 
 @dataclass(frozen=True)
 class Quantization:
-    """How coefficients are stored, and the error that made."""
+    """How coefficients are stored, and the error that this caused.
+
+    Raises `FormatError` for an unknown mode, and for a step that the mode does not have or that is not above 0.
+
+    >>> Quantization("uniform", step=0.5).step, Quantization("float32").step
+    (0.5, None)
+    """
 
     mode: Mode
     step: float | None = None
@@ -63,7 +69,13 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Normalization:
-    """How the space of the images came from 0..1: ``(x - mean) / std``, one value per channel."""
+    """How the space of the images came from 0..1: ``(x - mean) / std``, one value per channel.
+
+    Raises `FormatError` for different numbers of values, values that are not finite, or a std that is not above 0.
+
+    >>> Normalization(mean=[0.5, 0.4, 0.3], std=[0.2, 0.2, 0.25]).mean
+    (0.5, 0.4, 0.3)
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -84,7 +96,13 @@ class Normalization:
 @dataclass(frozen=True)
 class Whitening:
     """How the images were whitened: ``W (y - m)`` of images y in the space of the normalisation, each as one vector,
-    with ``W = (S + epsilon I) ** -1/2`` of the mean m and covariance S of a set of images."""
+    with ``W = (S + epsilon I) ** -1/2`` of the mean m and covariance S of a set of images.
+
+    Raises `FormatError` for another method, an epsilon that is not above 0, or ``images`` that are not a digest.
+
+    >>> Whitening("zca", 0.1, source={"name": "cifar10", "split": "train"}).epsilon
+    0.1
+    """
 
     method: str
     """``zca``."""
@@ -121,7 +139,13 @@ class Metadata:
     """What a file says about its data. The names are those of the JSON document.
 
     The first five fields, the normalisation and the whitening decide what the data *are* and enter the content digest;
-    the others tell where the data came from and what they are good for.
+    the others say where the data came from and what they are good for.
+
+    Raises `FormatError` for a field of the wrong kind, and for fields that contradict each other.
+
+    >>> metadata = Metadata((8, 12), 3, ("cat", "dog"), "dct", Quantization("uniform", 0.5), license="CC0-1.0")
+    >>> metadata.spatial_shape, metadata.classes, metadata.license
+    ((8, 12), ('cat', 'dog'), 'CC0-1.0')
     """
 
     spatial_shape: tuple[int, ...]

@@ -76,6 +76,20 @@ def load(
         If an address cannot be read; nothing of it is kept.
     ArgumentError
         For classes that are not there.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fredfmt.save(fredfmt.encode(images, [0, 0, 1, 1], k=20, classes=["cat", "dog"]), "pets.fred")
+    >>> fredfmt.load("pets.fred")
+    FreDData: 4 instances of 3x8x12, 2 classes, k=20 dct, step 0.5
+      coefficients 4x3x20          int16
+      frequencies  2x20            uint16
+      labels       4               uint8
+      mask_of      4               uint8
+    >>> fredfmt.load("pets.fred", classes=["dog"]).labels
+    array([1, 1], dtype=uint8)
     """
     check_spelling(expected_digest)
     if not isinstance(file, str | os.PathLike) and not hasattr(file, "read"):
@@ -152,8 +166,15 @@ def save(
         data set.
     AccessError
         For what the operating system refuses: no room, no permission, too long a name. Nothing was changed.
-    LimitError
-        For a data set that `load` with the same limits would refuse.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> data = fredfmt.encode(images, [0, 0, 1, 1], k=20)
+    >>> fredfmt.save(data, "pets.fred")
+    >>> fredfmt.load("pets.fred") == data
+    True
     """
     expect_data(data)
     check_profile(codec)
@@ -182,7 +203,17 @@ def convert(
     codec: Profile | None = None,
     limits: Limits = limits_.DEFAULT,
 ) -> None:
-    """Copy a data set into another container or profile; nothing is lost and the content digest stays the same."""
+    """Copy a data set into another container or profile; nothing is lost and the content digest stays the same.
+
+    Raises what `load` and `save` raise.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fredfmt.save(fredfmt.encode(images, [0, 0, 1, 1], k=20), "pets.fred")
+    >>> fredfmt.convert("pets.fred", "pets.fred.zarr")
+    >>> fredfmt.digest("pets.fred.zarr") == fredfmt.digest("pets.fred")
+    True
+    """
     save(load(source, limits=limits), path, codec=codec, limits=limits)
 
 
@@ -191,7 +222,14 @@ def digest(file: File | FreDData) -> str:
 
     A file is read and verified. Two data sets have the same digest when they decode to the same images and labels from
     the same numbers: coefficients, frequencies, labels, masks, base, shape, transform, quantisation, normalisation,
-    whitening and class names. Provenance, results and other notes do not enter it.
+    whitening and class names. Provenance, results and other notes do not enter it. Raises what `load` raises.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.arange(4 * 3 * 8 * 12, dtype=np.float32).reshape(4, 3, 8, 12) / 1152
+    >>> free = fredfmt.encode(images, [0, 0, 1, 1], k=20, mask="low", license="CC0-1.0")
+    >>> unknown = fredfmt.encode(images, [0, 0, 1, 1], k=20, mask="low")
+    >>> fredfmt.digest(free) == fredfmt.digest(unknown), len(fredfmt.digest(free))
+    (True, 71)
     """
     return digest_of_data(file if isinstance(file, FreDData) else load(file))
 

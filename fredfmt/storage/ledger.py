@@ -19,7 +19,18 @@ _METADATA = "metadata"
 
 @dataclass(frozen=True)
 class Ledger:
-    """Bytes of a file by what they hold, and the size of the same in other units."""
+    """Bytes of a file by what they hold, and the size of the same in other units.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fredfmt.save(data := fredfmt.encode(images, [0, 0, 1, 1], k=24), "pets.fred")
+    >>> entries = fredfmt.ledger(data, file="pets.fred")
+    >>> entries.ipc, entries.instances_per_class
+    (0.5, 2.0)
+    >>> import os
+    >>> entries.total == os.path.getsize("pets.fred")
+    True
+    """
 
     coefficients: int
     frequencies: int

@@ -61,7 +61,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What `validate` found."""
+    """What `validate` found.
+
+    >>> from fredfmt import validate
+    >>> from pathlib import Path
+    >>> _ = Path("notes.fred").write_text("not a container")
+    >>> report = validate("notes.fred")
+    >>> report.valid, [finding.rule for finding in report.errors]
+    (False, ['FRED-400'])
+    """
 
     file: str
     findings: tuple[Finding, ...] = ()
@@ -88,7 +96,17 @@ class Report:
 def validate(file: File, *, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT) -> Report:
     """Read a file with every check on and report all that is wrong with it. Never raises for the file's content.
 
-    Not having the expected digest is wrong, too.
+    A content digest other than the expected one is an error too. Raises `ArgumentError` for an ``expected_digest`` that
+    is not a digest.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fredfmt.save(fredfmt.encode(images, [0, 0, 1, 1], k=20, license="CC0-1.0"), "pets.fred")
+    >>> report = fredfmt.validate("pets.fred")
+    >>> report.valid
+    True
+    >>> [finding.text for finding in report.findings]
+    ['metadata: source: missing [FRED-902]. Say which real images the data come from']
     """
     check_spelling(expected_digest)
     data = None

@@ -23,6 +23,18 @@ class Source:
 
     Raises `SourceError` for parts that contradict each other, and `ArgumentError` for a normalisation that is not that
     of images in 0..1.
+
+    >>> import numpy as np
+    >>> from fredfmt import Normalization, Source
+    >>> pixels = np.zeros((6, 3, 8, 12), np.uint8)
+    >>> grey = Normalization([0.5] * 3, [0.25] * 3)
+    >>> source = Source("pets", "train", pixels, np.array([0, 0, 0, 1, 1, 1]), ("cat", "dog"), grey)
+    >>> source
+    Source pets, train: 6 images of 3x8x12 uint8, 2 classes
+    >>> source.sample(2).labels
+    array([0, 0, 1, 1])
+    >>> source.batch([4])[0, :, 0, 0]
+    array([-2., -2., -2.], dtype=float32)
     """
 
     name: str
