@@ -46,6 +46,13 @@ ExpectedDigest = Annotated[
     str | None, typer.Option(metavar="sha256:...", help="Refuse data that have another content digest.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
+Codec = Annotated[
+    Literal["compact", "core"] | None,
+    typer.Option(
+        help="compact: the fewest bytes; core: any Zarr reader opens the file. By default .fred is compact, except for"
+        " arrays of over a million values, and .fred.zarr is core.",
+    ),
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder with downloaded data sets, or to download them to.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 

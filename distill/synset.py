@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.encoder import step_for_bytes, store
-from fredfmt.codec.quantizer import Step
+from fredfmt.codec.quantizer import Rounding, Step
 from fredfmt.codec.spectra import mean_spectra
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
@@ -102,7 +102,8 @@ class FrequencySynset(nn.Module):
     ) -> FreDData:
         """What was learned, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of the layout's.
 
-        With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many.
+        With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many,
+        integers chosen by bits and error together (``rounding="rate"`` of `fredfmt.codec.quantizer.quantize`).
         ``base`` stores the mean of each mask's instances once and instances relative to it. Learned labels are stored
         in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or
         too large for the step, or no step gets there.
@@ -114,8 +115,19 @@ class FrequencySynset(nn.Module):
             labels = sixteenths(self.labels.detach().cpu().numpy())
         means = mean_spectra(values, layout.mask_of, len(layout.frequencies)) if base else None
 
+        rounding: Rounding = "nearest" if max_bytes is None else "rate"
+
         def at(chosen: Step) -> FreDData:
-            return store(values, layout.frequencies, labels, described, step=chosen, mask_of=layout.mask_of, base=means)
+            return store(
+                values,
+                layout.frequencies,
+                labels,
+                described,
+                step=chosen,
+                rounding=rounding,
+                mask_of=layout.mask_of,
+                base=means,
+            )
 
         return at(step if max_bytes is None else step_for_bytes(at, values, max_bytes))
 

@@ -62,6 +62,7 @@ def encode(
     size: options.Size = None,
     classes: options.Classes = None,
     data_root: options.DataRoot = None,
+    codec: options.Codec = None,
     force: options.Force = False,
 ) -> None:
     """Encode real images, without distillation: as many as are asked for, or as well as they fit into --bytes."""
@@ -108,7 +109,7 @@ def encode(
                 report=report,
                 **how,
             )
-    save(data, out)
+    save(data, out, codec=codec)
     if mask is not None:
         _warn_of_a_poor_mask(real, data.k, mask, how)
     meta = data.metadata

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, check_k, choose_frequencies
-from fredfmt.codec.quantizer import Step, check_step, largest_step, quantize
+from fredfmt.codec.quantizer import Rounding, Step, check_step, largest_step, quantize
 from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra, row_blocks
 from fredfmt.codec.spool import Spool
 from fredfmt.codec.views import PLAUSIBLE, check_normalization
@@ -47,6 +47,7 @@ def encode(
     step: Step = 0.5,
     target_rmse: float | None = None,
     max_bytes: int | None = None,
+    rounding: Rounding | None = None,
     normalization: tuple[Sequence[float], Sequence[float]] | Normalization | None = None,
     classes: Sequence[str] | None = None,
     channels: int | None = None,
@@ -75,6 +76,10 @@ def encode(
     target_rmse, max_bytes
         Search the step instead: the largest with at most this root mean square error of the kept coefficients, or the
         smallest for which the ``.fred`` file has at most this many bytes.
+    rounding
+        ``"nearest"`` to multiples of the step, or ``"rate"``: by bits and error together, see
+        `fredfmt.codec.quantizer.quantize`. None: nearest for a given step, rate where the step is searched, as it then
+        takes fewer bytes for the same error.
     normalization
         ``(mean, std)``, each a value per channel: how the space of the images came from 0..1. None says that it is
         0..1 itself.
@@ -160,9 +165,11 @@ def encode(
                 *(blocks.low, blocks.high),
             )
         spectrum = mean_spectra(kept, hard, len(names)) if base else None
+        searched = target_rmse is not None or max_bytes is not None
+        how = rounding or ("rate" if searched else "nearest")
 
         def at(chosen: Step) -> FreDData:
-            data = store(kept, frequencies, labels, description, step=chosen, mask_of=hard, base=spectrum)
+            data = store(kept, frequencies, labels, description, step=chosen, rounding=how, mask_of=hard, base=spectrum)
             error = data.metadata.quantization.error_rms or 0.0
             rmse = float(np.sqrt((left_out + error**2 * data.coefficients.size) / np.prod(shape)))
             return replace(data, metadata=replace(data.metadata, reconstruction={"rmse": rmse}))
@@ -188,6 +195,7 @@ def store(
     metadata: Metadata,
     *,
     step: Step,
+    rounding: Rounding = "nearest",
     mask_of: NDArray[Any] | None = None,
     base: NDArray[Any] | None = None,
 ) -> FreDData:
@@ -196,12 +204,12 @@ def store(
     ``base`` is a real spectrum (mask, channel, frequency) that every instance is stored relative to.
     """
     if base is None or mask_of is None:
-        stored, quantization = quantize(coefficients, step)
+        stored, quantization = quantize(coefficients, step, rounding=rounding)
         stored_base = None
     else:
         stored_base, coarse = quantize(base, step)
         restored = stored_base.astype(np.float64) * (coarse.step or 1.0)
-        stored, quantization = quantize(_Differences(coefficients, restored, mask_of), step)
+        stored, quantization = quantize(_Differences(coefficients, restored, mask_of), step, rounding=rounding)
         wide = np.promote_types(stored.dtype, stored_base.dtype)
         stored, stored_base = stored.astype(wide), stored_base.astype(wide)
     metadata = replace(metadata, quantization=quantization)

@@ -6,6 +6,7 @@ import scipy.fft
 import torch
 
 from fredfmt import ArgumentError, FredError, Normalization, encode, load, save
+from fredfmt.codec.quantizer import quantize
 from fredfmt.data.sources import open_source
 from fredfmt.model.ordering import ranks
 from fredfmt.storage.files import packed_size
@@ -289,3 +290,40 @@ def test_a_mask_may_be_given_as_a_list_in_any_order():
     data = encode(images, np.arange(6) % 2, k=3, mask=[[11, 0, 1], [2, 1, 0]])
     ordered = encode(images, np.arange(6) % 2, k=3, mask=np.array([[0, 1, 11], [0, 1, 2]], np.uint16))
     assert data == ordered
+
+
+@pytest.mark.parametrize("k", [20, 64])
+def test_rounding_by_rate_takes_fewer_bytes_at_the_same_error(k):
+    digits = open_source("digits").sample(40, seed=0)
+    sizes, data = {}, {}
+    for rounding in ("nearest", "rate"):
+        made = encode(digits.normalized, digits.labels, k=k, target_rmse=0.4, rounding=rounding)
+        assert made.metadata.quantization.error_rms == pytest.approx(0.4, rel=0.02)
+        sizes[rounding], data[rounding] = packed_size(made), made
+    assert sizes["rate"] < 0.98 * sizes["nearest"]
+    assert encode(digits.normalized, digits.labels, k=k, target_rmse=0.4) == data["rate"]
+    exact = encode(digits.normalized, digits.labels, k=k, step=None).coefficients
+    for made in data.values():
+        error = made.coefficients * float(made.metadata.quantization.step) - exact
+        assert np.abs(error).max() == pytest.approx(made.metadata.quantization.error_max)
+        assert np.sqrt(np.square(error).mean()) == pytest.approx(made.metadata.quantization.error_rms, rel=1e-5)
+
+
+def test_rounding_by_rate_only_ever_lowers_a_magnitude_by_one():
+    values = np.random.default_rng(0).laplace(size=(50, 2, 9)) * np.linspace(5, 0.1, 9)
+    nearest, rate = (quantize(values, 1.0, rounding=rounding)[0] for rounding in ("nearest", "rate"))
+    assert set(np.unique(np.abs(nearest) - np.abs(rate))) == {0, 1}
+    assert (rate * nearest >= 0).all()
+    assert np.abs(rate - values).max() < 0.8
+    large = quantize(values * 1000, 1.0, rounding="rate")[0]
+    assert (large != quantize(values * 1000, 1.0)[0]).mean() < 0.01
+
+
+def test_a_given_step_rounds_to_the_nearest_unless_asked():
+    images = np.random.default_rng(0).random((20, 1, 8, 6), np.float32)
+    plain = encode(images, np.arange(20) % 2, k=9, step=0.25)
+    assert plain.metadata.quantization.error_max <= 0.125
+    rated = encode(images, np.arange(20) % 2, k=9, step=0.25, rounding="rate")
+    assert rated.metadata.quantization.error_max > 0.125
+    with pytest.raises(ArgumentError, match="unknown rounding"):
+        encode(images, np.arange(20) % 2, k=9, step=0.25, rounding="up")

@@ -32,7 +32,7 @@ def as_folder(data: FreDData, profile: Profile | None = None) -> dict[str, bytes
 def as_hdf5(data: FreDData, profile: Profile | None = None) -> bytes:
     """The bytes of a ``.fred.h5`` file, which has one profile alone."""
     if profile is not None:
-        raise ArgumentError("HDF5 files have no profiles", where="profile", expected="None", found=profile)
+        raise ArgumentError("HDF5 files have no profiles", where="codec", expected="None", found=profile)
     return hdf5.encode(pack(data))
 
 
