@@ -15,7 +15,7 @@ for (let q = 0, x = -2047; q < 4096; q++) {
 const [MODELS, NODES, CONTEXTS] = [3, 48, 832];
 
 const clip = (x, least, most) => (x < least ? least : x > most ? most : x);
-const short = (x) => clip(x, -32768, 32767);
+const int16 = (x) => clip(x, -32768, 32767);
 const over = (a, b) => Math.floor(a / b);
 
 function log(x) {
@@ -144,12 +144,12 @@ function uncontext(bytes, [instances, channels, frequencies], least, most) {
         above += off;
         due += size;
         sizes[at] = size + over((off - size) * Math.max(rate, 16), 256);
-        const [near, middle] = [short(16 * value), short(over(mean, 16))];
+        const [near, middle] = [int16(16 * value), int16(over(mean, 16))];
         byValue += near * middle - over(byValue, 128);
         byMean += middle * middle - over(byMean, 128);
         const beyond = 256 * value - level;
         if (channel) {
-          const [x, y] = [short(over(before, 16)), short(over(beyond, 16))];
+          const [x, y] = [int16(over(before, 16)), int16(over(beyond, 16))];
           together[channel] += x * y - over(together[channel], 4096);
           alone[channel] += x * x - over(alone[channel], 4096);
         }
