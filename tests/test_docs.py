@@ -29,7 +29,7 @@ from fredfmt.storage.containers.package import with_metadata
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FROM_NOTHING = ("index.md", "tutorial.md")
+FROM_NOTHING = ("README.md", "index.md", "tutorial.md")
 NOT_RUN = 10
 """Blocks that may be left out, in all pages together."""
 
