@@ -67,9 +67,10 @@ def encode(
 ) -> None:
     """Encode real images, without distillation: as many as are asked for, or as well as they fit into --bytes."""
     if k is None and max_bytes is None:
-        raise ArgumentError("nothing says how small", expected="--k, --bytes or both", hint="Try --bytes 100000")
+        raise typer.BadParameter("nothing says how small: give --k, --bytes or both, such as --bytes 100000")
     if max_bytes is not None and (step, target_rmse) != (None, None):
         raise ArgumentError("--bytes finds the step itself", hint="Leave out --step and --target-rmse, or --bytes")
+    chosen_step = options.parse_step(step or "0.5")
     check_output(out, force)
     wanted = options.parse_classes(classes)
 
@@ -103,7 +104,7 @@ def encode(
                 chosen,
                 k=k,
                 mask=mask or best_mask(chosen, k, **how),
-                step=options.parse_step(step or "0.5"),
+                step=chosen_step,
                 target_rmse=target_rmse,
                 base=base,
                 report=report,

@@ -49,7 +49,7 @@ def test_the_number_of_images_is_chosen_too_and_classes_may_differ_in_size(digit
     counts = np.bincount(data.labels)
     assert packed_size(data) <= 9000
     assert counts[3] == np.bincount(uneven.labels)[3] < counts[0]
-    assert error(data) == pytest.approx(0.4, abs=0.05)
+    assert error(data) < 0.45
 
 
 def test_information_in_high_frequencies_is_kept():
@@ -105,7 +105,6 @@ def test_the_command_takes_the_better_mask_and_warns_of_a_poor_one(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "how small"),
         (("--bytes", 5000, "--step", 1), "finds the step itself"),
         (("--bytes", 100), "max_bytes is less"),
         (("--k", 65), "k is out of range"),
@@ -116,6 +115,12 @@ def test_what_cannot_be_is_one_line(tmp_path, words, said):
     assert isinstance(done.exception, fredfmt.ArgumentError)
     assert said in str(done.exception)
     assert not (tmp_path / "x.fred").exists()
+
+
+def test_a_command_that_says_no_size_is_a_usage_error(tmp_path):
+    done = run("digits", tmp_path / "x.fred")
+    assert done.exit_code == 2
+    assert "how small" in done.stderr
 
 
 def test_plan_is_legible_in_forty_columns(monkeypatch):

@@ -66,7 +66,9 @@ def test_classes_of_very_different_sizes(digits, digits_test):
         data = distill(uneven, replace(CONFIG, objective=objective))
         np.testing.assert_array_equal(np.bincount(data.labels), [2] * 10)
     result = compare(data, uneven, digits_test, QUICK, baselines=("own-start", "coded", "equal-instances", "whole"))
-    assert [row.instances_per_class for row in result] == [2, 2, 2, 2, len(rows) / 10]
+    counts = [row.instances_per_class for row in result]
+    assert counts[:2] + counts[3:] == [2, 2, 2, len(rows) / 10]
+    assert 2 <= counts[2] < 4  # as many as fit: of the smallest class there are two
 
 
 @pytest.mark.parametrize("objective", ["dc", "dm", "frepo"])

@@ -13,15 +13,18 @@ FIELD = "counts"
 """The field of the metadata document."""
 COUNTED = ("labels", "mask_of")
 """The arrays that may be left out for it."""
+LARGEST = 4096
+"""Counts that are worth their place in a document, which readers limit."""
 
 
 def of(array: NDArray[Any], length: int) -> list[int] | None:
-    """How often each value below ``length`` occurs in a sorted array; None for one that is not sorted integers.
+    """How often each value below ``length`` occurs in a sorted array; None for one that is not sorted integers,
+    and for more than `LARGEST` values.
 
     >>> of(np.array([0, 0, 2]), 3), of(np.array([1, 0]), 2)
     ([2, 0, 1], None)
     """
-    if array.ndim != 1 or (array[1:] < array[:-1]).any():
+    if array.ndim != 1 or length > LARGEST or (array[1:] < array[:-1]).any():
         return None
     counted: list[int] = np.bincount(array, minlength=length).tolist()
     return counted

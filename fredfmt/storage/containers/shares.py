@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError
+from fredfmt.model.blocks import blocks
 
 WHOLES = (1, 2, 4, 8, 16, 32, 64, 128)
 """What a row may sum to; a probability is then exact in float16."""
@@ -21,22 +22,30 @@ def of(labels: NDArray[Any]) -> NDArray[np.uint8] | None:
     """
     if labels.ndim != 2 or labels.dtype != np.float16:
         return None
+    rows = list(blocks(len(labels), 16 * labels.shape[1]))
     for whole in WHOLES:
-        parts = labels.astype(np.float64) * whole
-        if (parts == np.rint(parts)).all() and (parts.sum(axis=1) == whole).all():
-            return parts.astype(np.uint8)
+        if all(_sum_to(labels[some] * np.float16(whole), whole) for some in rows):
+            return np.concatenate([(labels[some] * np.float16(whole)).astype(np.uint8) for some in rows])
     return None
+
+
+def _sum_to(parts: NDArray[np.float16], whole: int) -> bool:
+    """Whether all are integers, and each row of them sums to ``whole``."""
+    return bool((parts == np.rint(parts)).all() and (parts.sum(axis=1, dtype=np.float64) == whole).all())
 
 
 def back(parts: NDArray[np.uint8]) -> NDArray[np.float16]:
     """The probabilities of integers, (instance, class) float16. Raises `FormatError` for rows of another sum."""
-    sums = parts.sum(axis=1, dtype=np.int64)
-    whole = int(sums[0])
-    if whole not in WHOLES or (sums != whole).any():
-        raise FormatError(
-            "integers that are no probabilities",
-            expected="every row the same sum, a power of two up to 128",
-            found=f"sums of {sums.min()} to {sums.max()}",
-            rule="FRED-213",
-        )
-    return (parts / np.float16(whole)).astype(np.float16)
+    labels = np.empty(parts.shape, np.float16)
+    whole = int(parts[:1].sum(dtype=np.int64))
+    for some in blocks(len(parts), 16 * parts.shape[1]):
+        sums = parts[some].sum(axis=1, dtype=np.int64)
+        if whole not in WHOLES or (sums != whole).any():
+            raise FormatError(
+                "integers that are no probabilities",
+                expected="every row the same sum, a power of two up to 128",
+                found=f"sums of {sums.min()} to {sums.max()}",
+                rule="FRED-213",
+            )
+        np.divide(parts[some], np.float16(whole), out=labels[some])
+    return labels
