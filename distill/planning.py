@@ -17,6 +17,7 @@ from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.start import gather_statistics
 from fredfmt.errors import ArgumentError
+from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import live_frequencies, spatial_size
@@ -77,6 +78,8 @@ def plan(
     """
     if (max_bytes is None) == (ipc is None):
         raise ArgumentError("a plan needs one budget", expected="max_bytes or ipc")
+    if max_bytes is not None:
+        max_bytes = integer_of("max_bytes", max_bytes, least=1)
     size = spatial_size(source.spatial_shape)
     statistics = gather_statistics(source, transform)
     most = int(np.bincount(source.labels, minlength=len(source.classes)).min())

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from fredfmt.codec.quantizer import Step
+from fredfmt.codec.whitening import other_source
 from fredfmt.data.coding import encode_in_bytes, encode_source
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.transforms import spatial_size
+
+_log = logging.getLogger(__name__)
+
+
+def warn_if_other_source(data: FreDData, train: Source) -> None:
+    """Log a warning where the data name a source, and it is not the one that baselines are drawn from."""
+    if "name" in data.metadata.source and (words := other_source(data.metadata, train)):
+        _log.warning("%s; baselines are drawn from these, and their test images are normalised as the data are", words)
 
 
 def own_start(data: FreDData, train: Source) -> FreDData:

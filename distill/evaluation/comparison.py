@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from fredfmt.codec.whitening import other_source
 from fredfmt.data.sources import ZCA, Source
-from fredfmt.distill.evaluation.baselines import coded_images, equal_budget, equal_instances, own_start
+from fredfmt.distill.evaluation.baselines import (
+    coded_images,
+    equal_budget,
+    equal_instances,
+    own_start,
+    warn_if_other_source,
+)
 from fredfmt.distill.evaluation.protocol import check_alike, evaluate_sets
 from fredfmt.distill.evaluation.results import Evaluation
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
@@ -24,8 +28,6 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import without_results
-
-_log = logging.getLogger(__name__)
 
 TrainingSet: TypeAlias = FreDData | Source
 Named: TypeAlias = tuple[str, str, Callable[[int], TrainingSet]]
@@ -145,8 +147,8 @@ def compare(
     if data.metadata.whitening is not None:
         whitening = ZCA.of(data.metadata, train)
         train = train.whitened(whitening)
-    elif "name" in data.metadata.source and (words := other_source(data.metadata, train)):
-        _log.warning("%s; baselines are drawn from these, and their test images are normalised as the data are", words)
+    else:
+        warn_if_other_source(data, train)
     sets: list[Named] = [("file", "the file", lambda seed: data)]
     sets += [BASELINES[name](data, train) for name in dict.fromkeys(baselines)]
     first = [make(0) for _, _, make in sets]

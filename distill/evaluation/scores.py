@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from fredfmt.codec.decoder import decode
 from fredfmt.codec.views import Normalized
 from fredfmt.data.sources import Source
-from fredfmt.distill.evaluation.baselines import coded_images
+from fredfmt.distill.evaluation.baselines import coded_images, warn_if_other_source
 from fredfmt.distill.evaluation.protocol import train as train_network
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.networks import make_network
@@ -150,7 +150,9 @@ def score(
     """Train up to seven networks per seed by one protocol, all alike but for the set, and score ``data`` with them.
 
     Networks of a seed have the same first parameters; random images are drawn anew for every seed. The whole train
-    split is held in memory as float32. Raises `ArgumentError` where classes or shapes differ, or images are whitened.
+    split is held in memory as float32. Where ``train`` is not the source that the data name, a warning is logged.
+
+    Raises `ArgumentError` where classes or shapes differ, or images are whitened.
 
     >>> from fredfmt import encode, open_source
     >>> from fredfmt.distill import EvaluationConfig
@@ -173,6 +175,7 @@ def score(
                 expected=f"{len(meta.classes)} classes of {(meta.channels, *meta.spatial_shape)}",
                 found=f"{len(source.classes)} classes of {(source.channels, *source.spatial_shape)}",
             )
+    warn_if_other_source(data, train)
     scorer = _Scorer(data, train, test, config, torch.device(device))
     accuracies = []
     for seed in range(config.seeds):

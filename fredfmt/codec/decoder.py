@@ -23,6 +23,7 @@ from fredfmt.codec.precision import exactly, is_plain
 from fredfmt.codec.synthesis import Synthesis, fastest
 from fredfmt.codec.whitening import check_unit
 from fredfmt.errors import ArgumentError, FredIndexError
+from fredfmt.model.arguments import lengths_of
 from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.metadata import Metadata, Normalization
 from fredfmt.transforms import synthesis_matrix
@@ -333,11 +334,8 @@ def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) 
 
 
 def _lengths(size: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The lengths to decode at."""
-    lengths = shape if size is None else (size,) * len(shape) if isinstance(size, int) else tuple(size)
-    if len(lengths) != len(shape):
-        raise ArgumentError("size has the wrong number of axes", expected=f"{len(shape)} lengths", found=lengths)
-    return lengths
+    """The lengths to decode at: those of ``size``, or of ``shape`` where there is none."""
+    return shape if size is None else lengths_of("size", size, len(shape))
 
 
 def _rows(indices: Any, count: int) -> tuple[NDArray[np.int64] | None, bool]:

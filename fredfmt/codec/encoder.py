@@ -18,6 +18,7 @@ from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra, row_blo
 from fredfmt.codec.spool import Spool
 from fredfmt.codec.views import PLAUSIBLE, check_normalization
 from fredfmt.errors import ArgumentError
+from fredfmt.model.arguments import integer_of, positive_of
 from fredfmt.model.data import FreDData, hard_labels
 from fredfmt.model.metadata import Metadata, Normalization, Quantization
 from fredfmt.model.ordering import in_order, is_ordered
@@ -135,8 +136,11 @@ def encode(
     check_step(step)
     if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
         raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
-    if target_rmse is not None and not target_rmse > 0:
-        raise ArgumentError("unusable target_rmse", expected="above 0; step=None is exact", found=target_rmse)
+    if target_rmse is not None:
+        target_rmse = positive_of("target_rmse", target_rmse, hint="step=None stores exact coefficients")
+    if max_bytes is not None:
+        max_bytes = integer_of("max_bytes", max_bytes, least=1)
+    seed = integer_of("seed", seed, least=0)
     if unknown := sorted(set(metadata) - _DESCRIPTION):
         raise ArgumentError("unknown fields of metadata", expected=", ".join(sorted(_DESCRIPTION)), found=unknown)
     space = _normalization(normalization)

@@ -13,6 +13,7 @@ from fredfmt.codec.masks import WITHOUT_STATISTICS
 from fredfmt.codec.spectra import Rows
 from fredfmt.data.sources import Source
 from fredfmt.errors import ArgumentError
+from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import live_frequencies, spatial_size
@@ -140,6 +141,7 @@ def encode_in_bytes(
     >>> len(data), ledger(data).total <= 4000
     (50, True)
     """
+    max_bytes = integer_of("max_bytes", max_bytes, least=1)
     how |= {"transform": transform, "seed": seed}
     tell = report or (lambda task, done, total: None)
     tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)

@@ -16,6 +16,7 @@ from fredfmt.codec.whitening import check_unit, warn_if_whitened
 from fredfmt.data.dataset import FreDDataset
 from fredfmt.errors import ArgumentError
 from fredfmt.model import limits as limits_
+from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
 from fredfmt.model.limits import Limits
 from fredfmt.model.selection import Classes
@@ -61,8 +62,8 @@ class FreDLoader:
     FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError, SourceError
         From `fredfmt.load`.
     ArgumentError
-        For a size or a k that the data do not have, a rank that is not in the world, settings that leave no batch, or
-        ``normalized=False`` of whitened images.
+        For a size or a k that the data do not have, a rank that is not below ``world_size``, a negative seed,
+        settings that leave no batch, or ``normalized=False`` of whitened images.
 
     Examples
     --------
@@ -98,10 +99,11 @@ class FreDLoader:
         expected_digest: str | None = None,
         limits: Limits = limits_.DEFAULT,
     ) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ArgumentError("unusable batch_size", expected="an integer of at least 1", found=batch_size)
-        if not 0 <= rank < world_size:
-            raise ArgumentError("the rank is not in the world", expected=f"0 to {world_size - 1}", found=rank)
+        batch_size = integer_of("batch_size", batch_size, least=1)
+        seed = integer_of("seed", seed, least=0)
+        rank, world_size = integer_of("rank", rank, least=0), integer_of("world_size", world_size, least=1)
+        if rank >= world_size:
+            raise ArgumentError("rank out of range", expected=f"0 to {world_size - 1}", found=rank)
         self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -158,8 +160,7 @@ class FreDLoader:
 
         Right after `load_state_dict` with the epoch that was interrupted, it goes on where it was.
         """
-        if epoch < 0:
-            raise ArgumentError("unusable epoch", expected="at least 0", found=epoch)
+        epoch = integer_of("epoch", epoch, least=0)
         if not (self._resumed and epoch == self.epoch):
             self._step = epoch * len(self)
 

@@ -167,7 +167,9 @@ def test_zero_to_one_through_the_normalisation():
     [
         ({"k": 0}, "k is out of range; expected 1 to 11"),
         ({"k": 12}, "k is out of range"),
-        ({"size": (5,)}, "wrong number of axes"),
+        ({"size": (5,)}, r"unusable size; expected an integer of at least 1, or 2 of them.*found \(5,\)"),
+        ({"size": 8.0}, "unusable size"),
+        ({"size": (8, "9")}, "unusable size"),
         ({"size": (5, 0)}, "at least 1"),
         ({"dtype": torch.int32}, "floating point"),
         ({"indices": [0.5]}, "integers"),

@@ -238,6 +238,13 @@ class Unread:
         ({"license": ["MIT"]}, "license: not a string; found list"),
         ({"results": {"accuracy": 0.5}}, "results: not a list"),
         ({"colour": 3}, "unknown fields of metadata.*found .'colour'"),
+        ({"target_rmse": "a"}, "unusable target_rmse; expected a finite number above 0, found 'a'"),
+        ({"max_bytes": "5"}, "unusable max_bytes; expected an integer of at least 1, found '5'"),
+        ({"max_bytes": 5.5}, "unusable max_bytes"),
+        ({"max_bytes": -5}, "unusable max_bytes"),
+        ({"seed": -1}, "unusable seed; expected an integer of at least 0, found -1"),
+        ({"seed": -1, "mask": "low"}, "unusable seed"),
+        ({"seed": None}, "unusable seed"),
     ],
     ids=str,
 )

@@ -13,6 +13,7 @@ from fredfmt.distill import (
     compare,
     evaluate,
     own_start,
+    score,
 )
 from fredfmt.distill.evaluation.baselines import equal_budget, equal_instances
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, corrupt
@@ -236,8 +237,10 @@ def test_another_source_than_that_of_the_data_is_said(digits, digits_test, caplo
     assert not caplog.records
     other = replace(data, metadata=replace(data.metadata, source={"name": "cifar10", "split": "train"}))
     compare(other, digits, digits_test, replace(QUICK, steps=1), baselines=())
-    (record,) = caplog.records
-    assert record.getMessage() == (
+    score(other, digits, digits_test, replace(QUICK, steps=1, seeds=1))
+    compared, scored = (record.getMessage() for record in caplog.records)
+    assert compared == scored
+    assert compared == (
         "the data come from cifar10 train, and the images given are digits train; baselines are drawn from these,"
         " and their test images are normalised as the data are"
     )

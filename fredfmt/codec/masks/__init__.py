@@ -22,6 +22,7 @@ from fredfmt.codec.masks.low import low
 from fredfmt.codec.masks.random import random
 from fredfmt.codec.masks.statistics import ClassStatistics
 from fredfmt.errors import ArgumentError
+from fredfmt.model.arguments import integer_of
 from fredfmt.model.ordering import in_order, ranks
 from fredfmt.transforms import live_frequencies, spatial_size
 
@@ -55,16 +56,17 @@ def choose_frequencies(
 ) -> NDArray[Any]:
     """The k frequencies of each class, (mask, frequency) uint16 or uint32 flat indices in canonical order.
 
-    Raises `ArgumentError` for a strategy that is not in `MASKS`, a k outside 1 to all frequencies, or statistics that
-    the strategy can make nothing of (a class of one image has no variance, say). With k equal to all frequencies there
-    is nothing to choose and nothing to refuse.
+    Raises `ArgumentError` for a strategy that is not in `MASKS`, a k outside 1 to all frequencies, a negative seed, or
+    statistics that the strategy cannot use (a class of one image has no variance, for example). With k equal to all
+    frequencies there is nothing to choose and nothing to refuse.
     """
     check_choice(mask, k, spatial_shape, transform)
     live = live_frequencies(transform, spatial_shape)
     if k == live.sum():
         score = np.zeros((len(statistics), len(live)))
     else:
-        score = MASKS[mask](statistics, spatial_shape, np.random.default_rng(seed))
+        generator = np.random.default_rng(integer_of("seed", seed, least=0))
+        score = MASKS[mask](statistics, spatial_shape, generator)
     return best_frequencies(np.where(live, score, -np.inf), spatial_shape, k)
 
 

@@ -22,6 +22,7 @@ from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.tiny_imagenet import open_tiny_imagenet
 from fredfmt.data.sources.torchvision_sets import open_torchvision
 from fredfmt.errors import ArgumentError, access_explained
+from fredfmt.model.arguments import lengths_of
 
 SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
     {
@@ -90,15 +91,16 @@ def open_source(
     >>> digits.images.shape, digits.classes
     ((265, 1, 8, 8), ('3', '5'))
     """
-    name, _, argument = spec.partition(":")
+    name, _, argument = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if name not in SOURCES or (argument and name not in _WITH_PATH):
         names = [f"{known}:PATH" if known in _WITH_PATH else known for known in SOURCES]
         raise ArgumentError("no such source", expected=f"one of {', '.join(names)}", found=repr(spec))
     if split not in ("train", "test"):
         raise ArgumentError("no such split", where=spec, expected="train or test", found=repr(split))
-    sides = (size, size) if isinstance(size, int) else size
-    if sides is not None and (len(sides) != 2 or min(sides) < 1):
-        raise ArgumentError("unusable size", where=spec, expected="height and width of at least 1", found=size)
+    height, width = (None, None) if size is None else lengths_of("size", size, 2, where=spec)
+    sides = None if height is None or width is None else (height, width)
+    if not isinstance(data_root, str | os.PathLike | None):
+        raise ArgumentError("unusable data_root", where=spec, expected="a path", found=repr(data_root))
     root = None if data_root is None else Path(data_root).expanduser()
     request = Request(name, argument, split, root, download, sides, classes, check)
     with access_explained("cannot be read", spec):

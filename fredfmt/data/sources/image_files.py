@@ -19,10 +19,25 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+    {
+        ".apng",
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
 )
-OF_SEVERAL = frozenset({".gif", ".tif", ".tiff", ".webp"})
-"""Suffixes of formats that are often of several pages or frames."""
+OF_SEVERAL = frozenset({".apng", ".gif", ".png", ".tif", ".tiff", ".webp"})
+"""Suffixes of formats that may have several pages or frames."""
 _GREY = ("1", "L", "LA", "La")
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _DEEP = ("I", "F")

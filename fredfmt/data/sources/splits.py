@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError, SourceError
+from fredfmt.model.arguments import integer_of
 
 Labels = NDArray[np.integer[Any]]
 Indices = NDArray[np.intp]
 
 _OWN_FRACTION = 0.2
+_PER_CLASS = "number of images per class"
 
 
 def hold_out(
@@ -25,7 +27,7 @@ def hold_out(
     Raises `ArgumentError` for a fraction that is not between 0 and 1, or a class of a single image; such a one stays
     with the rest where it is not among the ``needed`` classes.
     """
-    if not 0 < fraction < 1:
+    if not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
         raise ArgumentError("unusable fraction to hold out", expected="between 0 and 1", found=fraction)
     held = np.zeros(len(labels), dtype=bool)
     for label, members in _shuffled_classes(labels, seed, "hold out"):
@@ -65,13 +67,15 @@ def words(fraction: float, seed: int) -> tuple[str, str]:
 def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
     """``per_class`` random images of every class without repeats, class by class; a sequence has a number for each.
 
-    Raises `ArgumentError` for a single number below 1, or a class with fewer images.
+    Raises `ArgumentError` for a single number below 1, a class with fewer images, or a negative seed.
     """
-    if not isinstance(per_class, Sequence) and per_class < 1:
-        raise ArgumentError("unusable number of images per class", expected="at least 1", found=per_class)
+    if not isinstance(per_class, list | tuple):
+        per_class = integer_of(_PER_CLASS, per_class, least=1)
+    elif len(per_class) <= labels.max():
+        raise ArgumentError("too few numbers of images per class", expected=int(labels.max()) + 1, found=len(per_class))
     chosen = []
     for label, members in _shuffled_classes(labels, seed, "draw"):
-        count = per_class[label] if isinstance(per_class, Sequence) else per_class
+        count = per_class if isinstance(per_class, int) else integer_of(_PER_CLASS, per_class[label], least=0)
         if len(members) < count:
             raise ArgumentError(
                 "a class has too few images",
@@ -86,6 +90,7 @@ def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
 
 def _shuffled_classes(labels: Labels, seed: int, purpose: str) -> list[tuple[int, Indices]]:
     """Each class that has images, with their indices in random order."""
+    seed = integer_of("seed", seed, least=0)
     classes = []
     for label in np.unique(labels):
         generator = np.random.default_rng([seed, zlib.crc32(purpose.encode()), int(label)])

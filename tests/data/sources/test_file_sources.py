@@ -251,23 +251,23 @@ def test_links_are_followed_and_what_is_left_out_is_counted(tmp_path, caplog):
     Image.fromarray(picture(5)).save(train / "beside.png")
     Image.fromarray(picture(6)).save(train / "bee" / "x.jfif", "JPEG")
     frames = [Image.fromarray(picture(seed)) for seed in range(3)]
-    for name in ("x.gif", "x.tiff"):
+    for name in ("x.gif", "x.tiff", "x.png"):
         frames[0].save(train / "bee" / name, save_all=True, append_images=frames[1:])
     source = open_source(f"folder:{pets}")
     assert source.classes == ("ant", "bee", "owl")
-    assert np.bincount(source.labels).tolist() == [5, 6, 2]
-    assert source.images[:].shape == (13, 3, HEIGHT, WIDTH)
+    assert np.bincount(source.labels).tolist() == [5, 7, 2]
+    assert source.images[:].shape == (14, 3, HEIGHT, WIDTH)
     assert source.provenance()["left_out"] == {
         "files .txt": 1,
         "files without a suffix": 1,
-        "further pages or frames of a file": 4,
+        "further pages or frames of a file": 6,
         "hidden": 1,
         "images beside the class folders": 1,
         "links that lead nowhere": 1,
         "links to a folder that is read already": 2,
     }
     (record,) = caplog.records
-    assert "13 images are read; left out: files .txt (1), files without a suffix (1), further pages" in record.message
+    assert "14 images are read; left out: files .txt (1), files without a suffix (1), further pages" in record.message
 
 
 def test_classes_that_are_left_out_may_be_empty_or_have_one_image(tmp_path):

@@ -84,6 +84,11 @@ def test_samples_are_drawn_class_by_class():
     assert sample.images._indices.tolist() != source.sample(4, seed=3).images._indices.tolist()
     with pytest.raises(ArgumentError, match="class 1: a class has too few images; expected 11, found 10"):
         source.sample(11)
+    with pytest.raises(ArgumentError, match="unusable seed; expected an integer of at least 0, found -1"):
+        source.sample(2, seed=-1)
+    for per_class in ("2", 2.5, 0, [2, -1, 2], [2, 2]):
+        with pytest.raises(ArgumentError, match="images per class"):
+            source.sample(per_class)
 
 
 def test_provenance_is_what_metadata_can_hold():
