@@ -38,7 +38,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "validate": (("validate *.fred", "exit status 0 if all are valid"),),
         "diff": (("diff digits.fred again.fred", "exit status 0 if the data are the same"),),
         "curve": (("curve *.fred curve.png --anchors", "from results that evaluate --record wrote"),),
-        "bench": (("bench digits.fred --batch-size 2048", "images a second, here"),),
+        "bench": (("bench digits.fred --batch-size 2048", "images per second, here"),),
         "convert": (("convert digits.fred digits.fred.zarr", "a directory that any Zarr reader opens"),),
         "import": (
             ("import res_DM_CIFAR10_ConvNet_10ipc.pt dm.fred --dataset cifar10", "what DC, DSA and DM save"),

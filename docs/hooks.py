@@ -15,7 +15,9 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
-ADDED_PAGES = ("spec/fred-1.0.md", "README.md", "SECURITY.md")
+TOP = {"README.md": "readme.md", "SECURITY.md": "security.md", "CONTRIBUTING.md": "contributing.md"}
+"""Pages at the top of the repository, and what the site calls them: some would hide ours of the same name."""
+ADDED_PAGES = ("spec/fred-1.0.md", *TOP)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 COMMANDS = "<!-- commands -->"
 
@@ -47,13 +49,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _uri(name: str) -> str:
-    """Where a file of the repository lies in the site. The two pages of its top would hide ours of the same name."""
-    return {"README.md": "readme.md", "SECURITY.md": "security.md"}.get(name, name.removeprefix("docs/"))
+    """Where a file of the repository lies in the site."""
+    return TOP.get(name, name.removeprefix("docs/"))
 
 
 def _in_repository(uri: str, target: str) -> str:
     """The path in the repository of what the page at ``uri`` calls ``target``."""
-    here = {"readme.md": "README.md", "security.md": "SECURITY.md"}.get(uri)
+    here = next((name for name, place in TOP.items() if place == uri), None)
     if here is None:
         here = uri if uri.startswith("spec/") else f"docs/{uri}"
     return normpath(join(dirname(here), target))

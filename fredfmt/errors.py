@@ -125,7 +125,7 @@ class IntegrityError(FormatError):
 
 
 class SourceError(FredError):
-    """A source of real images cannot be had or cannot be used."""
+    """A source of real images is unavailable or cannot be used."""
 
 
 class AbandonedError(FredError):
@@ -158,7 +158,7 @@ def access_explained(what: str, where: object = "") -> Iterator[None]:
 
 @contextmanager
 def check() -> Iterator[None]:
-    """One check that others do not depend on: its error is raised as ever, or kept inside `collecting`."""
+    """One check that others do not depend on: its error is raised as usual, or kept inside `collecting`."""
     try:
         yield
     except FredError as error:

@@ -39,9 +39,9 @@ class FRePo(StatefulObjective):
     Nezhadarya and Ba, Dataset Distillation using Neural Feature Regression, NeurIPS 2022, equation 3 and algorithm 1).
 
     Features are those of a pool of networks of all ages, each of which is trained on the synthetic set as it becomes,
-    with augmentation: one of them is drawn an iteration, gives its features, is trained one step further, and makes way
-    for a fresh one when it is old. The regression's predictions go into the cross-entropy, which networks are trained
-    with afterwards, in place of the paper's squared error.
+    with augmentation: one of them is drawn in each iteration, gives its features, is trained one step further, and
+    makes way for a fresh one when it is old. The regression's predictions go into the cross-entropy, which networks are
+    trained with afterwards, in place of the paper's squared error.
     """
 
     title = "feature regression"

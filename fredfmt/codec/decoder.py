@@ -327,8 +327,7 @@ def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) 
     """Images (B, C, *spatial) brought from the space of ``normalization`` to 0..1, and clipped to it where asked; None
     says that they are in this space already."""
     if normalization is not None:
-        shape = (-1, *(1,) * (images.ndim - 2))
-        mean, std = (images.new_tensor(values).view(shape) for values in (normalization.mean, normalization.std))
+        mean, std = map(images.new_tensor, normalization.moments(images.ndim - 2))
         images = images * std + mean
     return images.clamp(0, 1) if clip else images
 

@@ -76,8 +76,7 @@ class Normalized(View):
 
     def __init__(self, images: Images, normalization: Normalization) -> None:
         super().__init__(images)
-        shape = (-1,) + (1,) * (len(images.shape) - 2)
-        mean, std = np.array(normalization.mean).reshape(shape), np.array(normalization.std).reshape(shape)
+        mean, std = normalization.moments(len(images.shape) - 2)
         self._scale = (1 / (unit(images.dtype) * std)).astype(np.float32)
         self._offset = (-mean / std).astype(np.float32)
 

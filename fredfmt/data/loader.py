@@ -262,6 +262,5 @@ def _moments(data: FreDData, dtype: torch.dtype, device: torch.device) -> tuple[
     normalization = data.metadata.normalization
     if normalization is None:
         return None
-    shape = (-1, *(1,) * len(data.metadata.spatial_shape))
-    mean = torch.tensor(normalization.mean, dtype=dtype, device=device)
-    return mean.view(shape), torch.tensor(normalization.std, dtype=dtype, device=device).view(shape)
+    mean, std = normalization.moments(len(data.metadata.spatial_shape))
+    return torch.tensor(mean, dtype=dtype, device=device), torch.tensor(std, dtype=dtype, device=device)

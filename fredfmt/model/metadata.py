@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fredfmt.errors import FormatError, VersionError, check, located, together
 from fredfmt.model.typed import Json, finite, integer, mapping, number, several, text, thawed
 
@@ -91,6 +94,16 @@ class Normalization:
             raise FormatError(
                 "mean must be finite and std positive", where="normalization", found=self, rule="FRED-120"
             )
+
+    def moments(self, axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation, (C, 1, ...) float64 each, for images of so many spatial axes: ``x * std + mean``
+        leads back to 0..1.
+
+        >>> [part.shape for part in Normalization((0.5, 0.4), (0.2, 0.3)).moments(2)]
+        [(2, 1, 1), (2, 1, 1)]
+        """
+        shape = (-1, *(1,) * axes)
+        return np.array(self.mean).reshape(shape), np.array(self.std).reshape(shape)
 
 
 @dataclass(frozen=True)

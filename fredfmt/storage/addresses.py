@@ -100,7 +100,7 @@ class Address:
 
     @contextmanager
     def pieces(self) -> Iterator[Pieces]:
-        """The file in pieces. Raises `NoPiecesError` where it can only be had from its beginning."""
+        """The file in pieces. Raises `NoPiecesError` where it can only be read from its beginning."""
         with _explained(self.address):
             stream = self._system.open(self._path, "rb", block_size=_PIECE, cache_type="none")
         with stream:

@@ -45,7 +45,7 @@ class Finding:
     """One rule that a file breaks, or one piece of advice that it does not follow."""
 
     rule: str
-    """``FRED-nnn``; empty where the file could not be had at all."""
+    """``FRED-nnn``; empty where the file is unavailable."""
     severity: Severity
     level: Level | None
     kind: str

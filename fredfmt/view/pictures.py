@@ -53,9 +53,7 @@ def pictures(
     if meta.whitening is not None and whitening is not None:
         images = whitening.unwhiten(images).astype(np.float64)
     if meta.normalization is not None and not normalized:
-        mean, std = (
-            np.reshape(part, (-1, *(1,) * len(shape))) for part in (meta.normalization.mean, meta.normalization.std)
-        )
+        mean, std = meta.normalization.moments(len(shape))
         images = images * std + mean
     return images
 

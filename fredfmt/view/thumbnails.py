@@ -1,4 +1,4 @@
-"""`thumbnails`: a data set in, a small sheet for a terminal out, two pixels to a character as coloured half-blocks."""
+"""`thumbnails`: a data set in, a small sheet for a terminal out, two pixels per character as coloured half-blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of 8-bit PNG images, a folder a class."""
+"""A folder of 8-bit PNG images, one folder per class."""
 
 from __future__ import annotations
 

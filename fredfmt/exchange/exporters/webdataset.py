@@ -12,7 +12,8 @@ from fredfmt.model.data import FreDData
 
 
 def webdataset(data: FreDData, path: Path) -> None:
-    """``000000.png``, ``000000.cls`` (the class's number) and ``000000.json`` (its name, and soft labels) an instance.
+    """``000000.png``, ``000000.cls`` (the class's number) and ``000000.json`` (its name, and soft labels) for each
+    instance.
 
     The same data always give the same bytes: no times, no owners. Raises `ArgumentError` for data that are not images
     of 1 or 3 channels.

@@ -44,8 +44,8 @@ def preview(
     Parameters
     ----------
     kind
-        ``images``: a contact sheet, one row a class, its mask first. ``masks``: every mask large, with the strength of
-        its frequencies. ``energy``: how few frequencies hold how much of the energy. ``spectra``: the strength of
+        ``images``: a contact sheet, one row per class, its mask first. ``masks``: every mask large, with the strength
+        of its frequencies. ``energy``: how few frequencies hold how much of the energy. ``spectra``: the strength of
         coefficients against frequency, class by class. ``k``: an instance of each class from more and more frequencies.
     instances
         Instances shown of each class (``images``).

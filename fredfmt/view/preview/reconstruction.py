@@ -22,7 +22,7 @@ _NAME, _GAP, _TOP = 120, 4, 86
 
 
 def reconstruction(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
-    """A row a class, its first instance from 1, 2, 4 ... frequencies up to all, coarse first.
+    """One row per class: its first instance from 1, 2, 4 ... frequencies up to all, coarse first.
 
     Under each number is the root mean square difference to all frequencies, over the shown instances, in 0..1.
     """
