@@ -91,7 +91,7 @@ def check_target(path: Path, *, data_set: bool = False) -> None:
     if mode is None:
         return
     if data_set and stat.S_ISDIR(mode):
-        if directory.holds_only_a_data_set(target):
+        if _free_for_a_data_set(target):
             return
         what = "a folder that is not a data set, or holds more than one, is in the way"
     elif stat.S_ISDIR(mode):
@@ -103,6 +103,31 @@ def check_target(path: Path, *, data_set: bool = False) -> None:
     raise ArgumentError(
         what, where=str(path), hint="Nothing was changed: choose another name, or take it away yourself"
     )
+
+
+def _free_for_a_data_set(target: Path) -> bool:
+    """Whether a folder holds a data set and nothing else, or is gone by now; looked at again if, while it was looked
+    at, another writer put a folder in its place."""
+    for _ in range(_ATTEMPTS):
+        before = _identity(target)
+        if before is None:
+            return True
+        try:
+            held = directory.holds_only_a_data_set(target)
+        except FileNotFoundError:
+            continue
+        if held or _identity(target) == before:
+            return held
+    raise OSError(errno.EBUSY, "others write to it all the time")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another in its place; None where there is none."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _target(path: Path) -> Path:
