@@ -77,6 +77,12 @@ dist: $(VENV)/.developers
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
 
+# A wheel that a package index takes, with its manylinux tag and the OpenMP library that it needs, in dist/. On Linux.
+wheels: $(VENV)/.developers
+	$(BIN)/python -m build --wheel --outdir dist/here .
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist dist/here/*.whl
+	rm -r dist/here
+
 # 200,000 mutated files against the reader, then the same with HDF5's checksum put right: five minutes.
 fuzz: $(VENV)/.developers
 	$(BIN)/python -W ignore tests/storage/fuzz/fuzz.py --files 200000
