@@ -13,12 +13,14 @@ import numpy as np
 
 from fredfmt.errors import FormatError, FredError, LimitError, collecting
 from fredfmt.model import limits as limits_
+from fredfmt.model.blocks import blocks
 from fredfmt.model.data import FreDData
 from fredfmt.model.digest import check_spelling, digest_of_data
 from fredfmt.model.limits import Limits
 from fredfmt.storage.addresses import is_address, shown
 from fredfmt.storage.files import File, load
 from fredfmt.storage.partials import stale_partials
+from fredfmt.transforms import spatial_size
 
 Level: TypeAlias = Literal["metadata", "structure", "integrity", "values"]
 Severity: TypeAlias = Literal["error", "warning"]
@@ -142,9 +144,37 @@ def _advice(data: FreDData) -> Iterator[_Advice]:
         if (empty := np.flatnonzero(counts == 0)).size:
             names = [meta.classes[label] for label in empty[:5]]
             yield _Advice("classes without an instance", where="labels", found=", ".join(names), rule="FRED-905")
+    if meta.normalization is None and meta.whitening is None and (excess := _excess(data)) > _PLAUSIBLE:
+        yield _Advice(
+            "images that are not in 0..1, where the file says that they are",
+            where="metadata: normalization",
+            expected="a mean square not above the mean, as of values in 0..1",
+            found=f"{excess:.3g} above it",
+            hint="Say by which mean and std they were normalised",
+        )
     used = np.bincount(data.mask_of, minlength=len(data.frequencies))
     if data.mask_of is not data.labels and (unused := np.flatnonzero(used == 0)).size and not data.masks_are_labels:
         yield _Advice("masks that no instance uses", where="mask_of", found=unused[:5].tolist(), rule="FRED-906")
+
+
+_PLAUSIBLE = 0.1
+"""Distilled images in 0..1 leave it a little; normalised ones are near 1."""
+
+
+def _excess(data: FreDData) -> float:
+    """By how much the mean square of all pixels is above their mean, without decoding: in 0..1 it is not, as ``x * x``
+    is at most ``x`` there. 0 where the transform or the masks do not tell the mean."""
+    size, identity = spatial_size(data.metadata.spatial_shape), data.metadata.transform == "identity"
+    if not identity and (data.metadata.transform == "downsample" or data.frequencies[:, 0].any()):
+        return 0.0
+    squares = total = 0.0
+    for rows in blocks(len(data), 8 * data.coefficients[0].size):
+        values = data.coefficients[rows] * np.float64(data.step)
+        if data.base is not None:
+            values += data.base[data.mask_of[rows]] * data.step
+        squares += float(np.square(values).sum())
+        total += float(values.sum() if identity else values[:, :, 0].sum() * size**0.5)
+    return (squares - total) / (size * data.coefficients.shape[0] * data.coefficients.shape[1])
 
 
 def _left_behind(file: File) -> Iterator[_Advice]:
