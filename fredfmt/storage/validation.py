@@ -174,7 +174,8 @@ def _excess(data: FreDData) -> float:
             values += data.base[data.mask_of[rows]] * data.step
         squares += float(np.square(values).sum())
         total += float(values.sum() if identity else values[:, :, 0].sum() * size**0.5)
-    return (squares - total) / (size * data.coefficients.shape[0] * data.coefficients.shape[1])
+    images, channels = data.coefficients.shape[:2]
+    return (squares - total) / float(size * images * channels)
 
 
 def _left_behind(file: File) -> Iterator[_Advice]:
