@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from tempfile import TemporaryDirectory
 import h5py
 import numpy as np
 import torch
+from machine import processor
 from numpy.typing import NDArray
 from PIL import Image, features
 
@@ -150,15 +150,6 @@ def lossless_rows(pixels: Pixels, unit: NDArray, folder: Path) -> list[tuple[str
         with TemporaryDirectory(dir=folder) as inside:
             rows.append((name, written(write, Path(inside))))
     return rows
-
-
-def processor() -> str:
-    """The name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def main() -> None:

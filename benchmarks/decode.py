@@ -12,7 +12,7 @@ are those two alone, on an input that is ready. torch-dct and SciPy get theirs r
 decoded images. ``--sweep`` compares the ways alone, from a few frequencies to all.
 
 A processor without AVX-512 is imitated by MKL_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2 in the environment,
-which holds torch to AVX2, and the column avx2.
+which asks torch to keep to AVX2, and the column avx2.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import scipy.fft
 import torch
 import torch_dct
+from machine import processor
 from sklearn.datasets import load_sample_images
 
 from fredfmt import Decoder
@@ -132,15 +131,6 @@ def rates(named: dict[str, Callable[[], object]], batch: int, seconds: float) ->
                 fastest[name] = min(fastest[name], time.perf_counter() - before)
         turn += 1
     return {name: batch / best for name, best in fastest.items()}
-
-
-def processor() -> str:
-    """The processor's name, as Linux tells it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    told = dict(line.split(":", 1) for line in lines[:40] if ":" in line)
-    known = {key.strip(): value.strip() for key, value in told.items()}
-    name = known.get("model name") or platform.processor() or platform.machine()
-    return f"{name} (family {known['cpu family']}, model {known['model']})" if "cpu family" in known else name
 
 
 def row_of(shape: str, k: int, batch: int, found: dict[str, float], against: str) -> str:

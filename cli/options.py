@@ -115,12 +115,6 @@ Mask = Annotated[
     ),
 ]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
-MaxBytes = Annotated[
-    int | None, typer.Option("--bytes", min=1, help="Find the step that fits a file of so many bytes.")
-]
-BitsPerClass = Annotated[
-    float | None, typer.Option(min=1, help="The same, in bits per class: the whole file over the number of classes.")
-]
 
 
 Zca = Annotated[bool, typer.Option("--zca", help="Whiten the images by the train split; the file says so.")]
@@ -137,14 +131,6 @@ def parse_step(text: str) -> float | Literal["float16"] | None:
         return float(text)
     except ValueError:
         raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=text) from None
-
-
-def parse_lr(text: str) -> float:
-    """What ``--lr`` says, where it is a number."""
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentError("unusable --lr", expected="a number, or recipe", found=text) from None
 
 
 def parse_list(text: str | None) -> tuple[str, ...]:

@@ -254,7 +254,7 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
                 return hierarchy.decode(entries, size, limits=limits)
             content = _read_file(path, limits)
     else:
-        content = _read(file, limits)
+        content = read_pieces(file, limits)
     return _decode(content, limits)
 
 
@@ -370,7 +370,7 @@ def _expect_file(mode: int) -> None:
         )
 
 
-def _read(stream: IO[bytes], limits: Limits) -> bytes:
+def read_pieces(stream: IO[bytes], limits: Limits) -> bytes:
     """What is left of a file object, in pieces, as nobody knows how much that is."""
     pieces: list[bytes] = []
     size = 0

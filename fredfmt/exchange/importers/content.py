@@ -16,6 +16,7 @@ from fredfmt.errors import FredFileNotFoundError, SourceError, located
 from fredfmt.exchange.importers.readers import READERS, form_of, is_stored
 from fredfmt.model import limits as limits_
 from fredfmt.model.limits import Limits
+from fredfmt.storage.files import read_pieces
 
 _IMAGES = re.compile(r"(?P<run>(?:.*[^A-Za-z0-9])?)(?P<ema>ema_)?images(?P<copy>_zca)?(?P<which>_best|_[0-9]+|)\.pt")
 """With the name of a run in front, as FreD's experiment on corruptions has it: ``FreD_ipc1#images_best.pt``."""
@@ -109,8 +110,7 @@ def _companions(path: Path, labels_file: Path | None) -> dict[str, Path]:
 
 def _read(path: Path, files: list[dict[str, Any]], limits: Limits) -> tuple[str, Any]:
     with located(path), open(path, "rb") as stream:
-        content = stream.read(limits.file_bytes + 1)
-        limits_.check(len(content), limits.file_bytes, "the size of the file", name="file_bytes")
+        content = read_pieces(stream, limits)
         files.append({"name": path.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()})
         form = form_of(content, path.name)
         return form, READERS[form](content, limits)
