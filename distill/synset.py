@@ -82,7 +82,7 @@ class FrequencySynset(nn.Module):
         self._masks = torch.from_numpy(layout.mask_of.astype(np.int64))
         self._classes = layout.hard_labels
         plain = replace(layout.metadata, quantization=Quantization("float32"))
-        self._layout = replace(layout, coefficients=_real(layout), base=None, metadata=plain)
+        self._layout = replace(layout, coefficients=layout.spectra().astype(np.float32), base=None, metadata=plain)
         self._decoder = Decoder.of(self._layout, device=coefficients.device)
 
     @classmethod
@@ -95,7 +95,12 @@ class FrequencySynset(nn.Module):
         device: torch.device | str = "cpu",
     ) -> Self:
         """A synthetic set that starts as ``data``, on ``device``. A base spectrum becomes part of each instance."""
-        return cls(torch.tensor(_real(data), device=device), data, loop_step=loop_step, learn_labels=learn_labels)
+        return cls(
+            torch.tensor(data.spectra().astype(np.float32), device=device),
+            data,
+            loop_step=loop_step,
+            learn_labels=learn_labels,
+        )
 
     def to_data(
         self, *, step: Step = None, max_bytes: int | None = None, base: bool = False, **metadata: Any
@@ -170,14 +175,6 @@ class FrequencySynset(nn.Module):
 
     def __len__(self) -> int:
         return len(self.coefficients)
-
-
-def _real(data: FreDData) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """(instance, channel, frequency) coefficients in orthonormal units, base included."""
-    stored = data.coefficients.astype(np.float64)
-    if data.base is not None:
-        stored += data.base[data.mask_of]
-    return (stored * data.step).astype(np.float32)
 
 
 def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:

@@ -168,6 +168,14 @@ class FreDData:
         """(instance,) int64: the class of each instance, of soft labels the most probable one."""
         return hard_labels(self.labels)
 
+    def spectra(self, rows: slice | NDArray[Any] = slice(None), *, k: int | None = None) -> NDArray[np.float64]:
+        """(instance, channel, frequency) float64: real coefficients of the instances ``rows`` in orthonormal units, the
+        base included; with ``k`` only the coarsest frequencies."""
+        stored = self.coefficients[rows, :, :k].astype(np.float64)
+        if self.base is not None:
+            stored += self.base[self.mask_of[rows], :, :k]
+        return stored * self.step
+
     @property
     def masks_are_labels(self) -> bool:
         """Whether `mask_of` equals the labels, so that a file leaves it out."""

@@ -169,9 +169,7 @@ def _excess(data: FreDData) -> float:
         return 0.0
     squares = total = 0.0
     for rows in blocks(len(data), 8 * data.coefficients[0].size):
-        values = data.coefficients[rows] * np.float64(data.step)
-        if data.base is not None:
-            values += data.base[data.mask_of[rows]] * data.step
+        values = data.spectra(rows)
         squares += float(np.square(values).sum())
         total += float(values.sum() if identity else values[:, :, 0].sum() * size**0.5)
     images, channels = data.coefficients.shape[:2]

@@ -108,7 +108,7 @@ def difference(a: FreDData, b: FreDData) -> Difference:
     elif not np.array_equal(a.frequencies[a.mask_of], b.frequencies[b.mask_of]):
         reasons["coefficients"] = "the masks differ"
     else:
-        coefficients = _compare(a, b, _spectra)
+        coefficients = _compare(a, b, FreDData.spectra)
     return Difference(
         digests=(digest_of_data(a), digest_of_data(b)),
         settings=_settings(a, b),
@@ -165,13 +165,6 @@ def _compare_labels(a: FreDData, b: FreDData) -> Labels:
 
 def _decoded(data: FreDData, rows: NDArray[Any]) -> NDArray[Any]:
     return pictures(data, rows, normalized=data.metadata.whitening is not None)
-
-
-def _spectra(data: FreDData, rows: NDArray[Any]) -> NDArray[Any]:
-    values: NDArray[np.float64] = data.coefficients[rows] * np.float64(data.step)
-    if data.base is not None:
-        values += data.base[data.mask_of[rows]] * data.step
-    return values
 
 
 def _compare(a: FreDData, b: FreDData, numbers: Any, *, peak: bool = False) -> Values:

@@ -38,13 +38,10 @@ def pictures(
         check_unit(data.metadata, whitening)
     meta, chosen = data.metadata, np.asarray(indices, np.int64)
     shape, used = meta.spatial_shape, data.k if k is None else k
-    values = data.coefficients[chosen, :, :used].astype(np.float64)
-    masks = data.mask_of[chosen]
-    if data.base is not None:
-        values += data.base[masks, :, :used]
+    values, masks = data.spectra(chosen, k=used), data.mask_of[chosen]
     images = np.zeros((len(chosen), meta.channels, spatial_size(shape)))
     places = np.broadcast_to(data.frequencies[masks, None, :used].astype(np.int64), values.shape)
-    np.put_along_axis(images, places, values * data.step, axis=-1)
+    np.put_along_axis(images, places, values, axis=-1)
     images = images.reshape(*images.shape[:2], *shape)
     shrink = 1.0 if within is None else min(1.0, within / max(shape))
     for axis, length in enumerate(shape, start=2):

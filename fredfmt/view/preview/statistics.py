@@ -13,10 +13,9 @@ def strengths(data: FreDData) -> NDArray[np.float64]:
     """(mask, frequency): root mean square of the coefficients, base included, over a mask's instances and channels."""
     found = np.zeros(data.frequencies.shape)
     for mask in range(len(found)):
-        values = data.coefficients[data.mask_of == mask].astype(np.float64)
+        values = data.spectra(data.mask_of == mask)
         if len(values):
-            values += 0 if data.base is None else data.base[mask]
-            found[mask] = np.sqrt(np.square(values * data.step).mean(axis=(0, 1)))
+            found[mask] = np.sqrt(np.square(values).mean(axis=(0, 1)))
     return found
 
 
