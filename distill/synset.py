@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fredfmt.codec.decoder import Decoder
-from fredfmt.codec.encoder import step_for_bytes, store
+from fredfmt.codec.encoder import store
 from fredfmt.codec.quantizer import Rounding, Step
 from fredfmt.codec.spectra import mean_spectra
+from fredfmt.codec.step_search import step_for_bytes
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.metadata import Quantization

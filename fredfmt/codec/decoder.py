@@ -21,11 +21,11 @@ from fredfmt.codec.gate import Choice, choose
 from fredfmt.codec.planes import Planes
 from fredfmt.codec.precision import exactly, is_plain
 from fredfmt.codec.synthesis import Synthesis, fastest
+from fredfmt.codec.unit import to_unit, unwhitened
 from fredfmt.codec.whitening import check_unit
 from fredfmt.errors import ArgumentError, FredIndexError
 from fredfmt.model.arguments import lengths_of
 from fredfmt.model.data import FreDData, expect_data
-from fredfmt.model.metadata import Metadata, Normalization
 from fredfmt.transforms import synthesis_matrix
 
 if TYPE_CHECKING:
@@ -304,32 +304,9 @@ def decode(
     images = decoder(coefficients, int(masks[0]) if same else torch.from_numpy(masks.astype(np.int64)))
     if not normalized:
         if whitening is not None and data.metadata.whitening is not None:
-            images = _unwhitened(images, data.metadata, whitening)
+            images = unwhitened(images, data.metadata, whitening)
         images = to_unit(images, data.metadata.normalization, clip=clip)
     return images[0] if single else images
-
-
-def _unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
-    """Whitened images (B, C, *spatial) brought back."""
-    if images.shape[2:] != metadata.spatial_shape:
-        raise ArgumentError(
-            "whitening can be undone at the size it was done at",
-            where="size",
-            expected=metadata.spatial_shape,
-            found=tuple(images.shape[2:]),
-        )
-    inverse, mean = (torch.from_numpy(part).to(images.device) for part in (whitening.inverse, whitening.mean))
-    centred = exactly(lambda whitened: whitened.flatten(1) @ inverse, images.to(inverse.dtype))
-    return (centred + mean).view(images.shape).to(images.dtype)
-
-
-def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) -> Tensor:
-    """Images (B, C, *spatial) brought from the space of ``normalization`` to 0..1, and clipped to it where asked; None
-    says that they are in this space already."""
-    if normalization is not None:
-        mean, std = map(images.new_tensor, normalization.moments(images.ndim - 2))
-        images = images * std + mean
-    return images.clamp(0, 1) if clip else images
 
 
 def _lengths(size: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, check_k, choose_frequencies
-from fredfmt.codec.quantizer import Rounding, Step, check_step, largest_step, quantize
-from fredfmt.codec.spectra import Rows, Spectra, as_numpy, mean_spectra, row_blocks
+from fredfmt.codec.inputs import channels_of, class_labels, given_mask, normalization_of
+from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, choose_frequencies
+from fredfmt.codec.quantizer import Rounding, Step, check_step, quantize
+from fredfmt.codec.spectra import Rows, Spectra, mean_spectra
 from fredfmt.codec.spool import Spool
+from fredfmt.codec.step_search import step_for_bytes, step_for_error
 from fredfmt.codec.views import PLAUSIBLE, check_normalization
 from fredfmt.errors import ArgumentError
 from fredfmt.model.arguments import integer_of, positive_of
-from fredfmt.model.data import FreDData, hard_labels
+from fredfmt.model.data import FreDData
 from fredfmt.model.metadata import Metadata, Normalization, Quantization
-from fredfmt.model.ordering import in_order, is_ordered
 from fredfmt.model.version import __version__
-from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
@@ -32,10 +31,6 @@ _DESCRIPTION = frozenset(
     ("whitening", "source", "distillation", "recipe", "results", "license", "citation", "writer", "ext", "extensions")
 )
 """The fields of `Metadata` that a caller of `encode` may give."""
-_COLOURS = (1, 3, 4)
-"""Numbers of channels of images."""
-_FINEST_BITS = 20
-"""A step search goes no further below the typical coefficient than float32 resolves."""
 
 
 def encode(
@@ -127,12 +122,12 @@ def encode(
             "images have an unusable shape", expected="(N, C, *spatial), 1 to 3 spatial axes", found=shape
         )
     count, spatial_shape = shape[0], shape[2:]
-    channels = _channels(shape, channels)
-    labels, hard, names = _class_labels(labels, count, classes)
+    channels = channels_of(shape, channels)
+    labels, hard, names = class_labels(labels, count, classes)
     if isinstance(mask, str):
         check_choice(mask, k, spatial_shape, transform)
     else:
-        mask = _given_mask(mask, len(names), k, spatial_shape, transform)
+        mask = given_mask(mask, len(names), k, spatial_shape, transform)
     check_step(step)
     if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
         raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
@@ -143,7 +138,7 @@ def encode(
     seed = integer_of("seed", seed, least=0)
     if unknown := sorted(set(metadata) - _DESCRIPTION):
         raise ArgumentError("unknown fields of metadata", expected=", ".join(sorted(_DESCRIPTION)), found=unknown)
-    space = _normalization(normalization)
+    space = normalization_of(normalization)
     if space is not None:
         check_normalization(space, channels)
     description = Metadata(
@@ -178,7 +173,11 @@ def encode(
             rmse = float(np.sqrt((left_out + error**2 * data.coefficients.size) / np.prod(shape)))
             return replace(data, metadata=replace(data.metadata, reconstruction={"rmse": rmse}))
 
-        return at(_search_step(at, kept, step, target_rmse, max_bytes))
+        if target_rmse is not None:
+            step = step_for_error(at, kept, target_rmse)
+        elif max_bytes is not None:
+            step = step_for_bytes(at, kept, max_bytes)
+        return at(step)
 
 
 def _keep(blocks: Spectra, masks: NDArray[Any], hard: NDArray[Any], kept: Spool) -> float:
@@ -252,26 +251,6 @@ def _frequencies(
     return frequencies, statistics
 
 
-def _given_mask(
-    mask: Any, classes: int, k: int, spatial_shape: tuple[int, ...], transform: str
-) -> NDArray[np.integer[Any]]:
-    """A caller's mask (class, k) in canonical order."""
-    check_k(k, spatial_shape, transform)
-    given, size = np.asarray(mask), spatial_size(spatial_shape)
-    if given.shape != (classes, k):
-        raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)
-    if given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= size:
-        raise ArgumentError(
-            "the given mask holds other values than frequency indices",
-            expected=f"integers from 0 to {size - 1}",
-            found=f"{given.dtype}, {given.min()} to {given.max()}",
-        )
-    ordered = in_order(given, spatial_shape)
-    if not is_ordered(ordered, spatial_shape).all():
-        raise ArgumentError("the given mask repeats a frequency")
-    return ordered.astype(np.uint16 if size <= 2**16 else np.uint32)
-
-
 def _describe_mask(
     mask: str | NDArray[Any], statistics: ClassStatistics | None, frequencies: NDArray[Any], seed: int
 ) -> dict[str, Any]:
@@ -283,93 +262,3 @@ def _describe_mask(
     if statistics is not None and statistics.count.any():
         described |= {"scope": "class", **statistics.describe(frequencies)}
     return described
-
-
-def _search_step(at: Any, kept: Rows, step: Step, target_rmse: float | None, max_bytes: int | None) -> Step:
-    if target_rmse is not None:
-        return largest_step(lambda size: at(size).metadata.quantization.error_rms <= target_rmse, _typical(kept))
-    return step if max_bytes is None else step_for_bytes(at, kept, max_bytes)
-
-
-def step_for_bytes(at: Callable[[float], FreDData], coefficients: Rows, max_bytes: int) -> float:
-    """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
-
-    Raises `ArgumentError` if even the coarsest step is too large a file.
-    """
-    start = _typical(coefficients)
-    least = packed_size(at(1e6 * start))
-    if least > max_bytes:
-        raise ArgumentError(
-            "max_bytes is less than the file takes without any coefficients",
-            expected=f"at least {least}",
-            found=max_bytes,
-            hint="Use fewer images, a smaller k or more bytes",
-        )
-    finest = 2**_FINEST_BITS / start
-    return 1 / largest_step(
-        lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes, 1 / start
-    )
-
-
-def _typical(coefficients: Rows) -> float:
-    squares = sum(float(np.square(coefficients[rows], dtype=np.float64).sum()) for rows in row_blocks(coefficients))
-    return math.sqrt(squares / math.prod(coefficients.shape)) or 1.0
-
-
-def _class_labels(
-    labels: Any, count: int, classes: Sequence[str] | None
-) -> tuple[NDArray[Any], NDArray[np.int64], tuple[str, ...]]:
-    """The labels as they are stored, the class of each image, and the class names."""
-    labels = as_numpy(labels)
-    if (
-        labels.ndim not in (1, 2)
-        or len(labels) != count
-        or labels.dtype.kind not in ("iu" if labels.ndim == 1 else "f")
-    ):
-        raise ArgumentError(
-            "labels do not fit the images",
-            expected=f"({count},) integers or ({count}, classes) probabilities",
-            found=f"{labels.shape} {labels.dtype}",
-        )
-    if labels.ndim == 2 and labels.dtype != np.float16:
-        labels = labels.astype(np.float32, copy=False)
-    hard = hard_labels(labels)
-    if hard.min() < 0:
-        raise ArgumentError("a label is negative", found=int(hard.min()))
-    number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
-    if isinstance(classes, str) or not isinstance(classes, Iterable | None):
-        raise ArgumentError(
-            "classes are not a list", expected="the names of all classes, in order", found=repr(classes)
-        )
-    names = tuple(map(str, range(number))) if classes is None else tuple(classes)
-    if len(names) < number or (labels.ndim == 2 and len(names) != number):
-        raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))
-    return labels, hard, names
-
-
-def _channels(shape: tuple[int, ...], given: int | None) -> int:
-    """The number of channels of images of a shape; raises `ArgumentError` for another one, and channels that come
-    last unless they are said not to."""
-    last = shape[-1] in _COLOURS and min(shape[1:-1]) > max(_COLOURS)
-    if given is None and last:
-        raise ArgumentError(
-            "the channels seem to come last",
-            expected="(N, C, *spatial)",
-            found=shape,
-            hint=f"Move them: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, say channels={shape[1]}",
-        )
-    if given not in (None, shape[1]):
-        raise ArgumentError("the images have another number of channels", expected=given, found=shape[1])
-    return shape[1]
-
-
-def _normalization(given: tuple[Sequence[float], Sequence[float]] | Normalization | None) -> Normalization | None:
-    if given is None or isinstance(given, Normalization):
-        return given
-    try:
-        mean, std = (tuple(np.atleast_1d(as_numpy(part)).astype(float).tolist()) for part in given)
-    except (TypeError, ValueError):
-        raise ArgumentError(
-            "unusable normalization", expected="(mean, std), each a number for every channel", found=given
-        ) from None
-    return Normalization(mean, std)

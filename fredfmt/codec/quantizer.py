@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -111,28 +110,3 @@ def check_step(step: Step) -> None:
         return
     if not isinstance(step, int | float) or isinstance(step, bool) or not math.isfinite(step) or step <= 0:
         raise ArgumentError("unusable step", expected="a positive number, None or 'float16'", found=repr(step))
-
-
-def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3) -> float:
-    """The largest step, to a relative ``precision``, for which ``fits`` was seen to hold.
-
-    ``fits`` must hold for steps small enough and fail for steps too large; the search brackets from ``start`` by
-    doubling or halving and then bisects the logarithm. Raises `ArgumentError` if no step fits.
-    """
-    good = start
-    while not fits(good):
-        good /= 2
-        if good < start * 1e-18:
-            raise ArgumentError(
-                "no step meets the target", hint="Ask for a larger error, more bytes or fewer frequencies"
-            )
-    bad = good * 2
-    while bad <= start * 1e18 and fits(bad):
-        good, bad = bad, bad * 2
-    while bad / good > 1 + precision:
-        middle = math.sqrt(good * bad)
-        if fits(middle):
-            good = middle
-        else:
-            bad = middle
-    return good

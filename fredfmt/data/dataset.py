@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from fredfmt.codec.decoder import Decoder, to_unit
+from fredfmt.codec.decoder import Decoder
+from fredfmt.codec.unit import to_unit
 from fredfmt.codec.whitening import check_unit, warn_if_whitened
 from fredfmt.errors import FredIndexError
 from fredfmt.model import limits as limits_

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from fredfmt import ArgumentError
-from fredfmt.codec.quantizer import largest_step, quantize
+from fredfmt.codec.quantizer import quantize
+from fredfmt.codec.step_search import largest_step
 from fredfmt.storage.containers.package import unzigzag, zigzag
 
 

@@ -1,0 +1,99 @@
+"""Arguments of `encode`: labels, channels, normalization and masks of a caller in, checked and as they are stored out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.codec.masks import check_k
+from fredfmt.codec.spectra import as_numpy
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import hard_labels
+from fredfmt.model.metadata import Normalization
+from fredfmt.model.ordering import in_order, is_ordered
+from fredfmt.transforms import spatial_size
+
+_COLOURS = (1, 3, 4)
+"""Numbers of channels of images."""
+
+
+def class_labels(
+    labels: Any, count: int, classes: Sequence[str] | None
+) -> tuple[NDArray[Any], NDArray[np.int64], tuple[str, ...]]:
+    """The labels as they are stored, the class of each image, and the class names."""
+    labels = as_numpy(labels)
+    if (
+        labels.ndim not in (1, 2)
+        or len(labels) != count
+        or labels.dtype.kind not in ("iu" if labels.ndim == 1 else "f")
+    ):
+        raise ArgumentError(
+            "labels do not fit the images",
+            expected=f"({count},) integers or ({count}, classes) probabilities",
+            found=f"{labels.shape} {labels.dtype}",
+        )
+    if labels.ndim == 2 and labels.dtype != np.float16:
+        labels = labels.astype(np.float32, copy=False)
+    hard = hard_labels(labels)
+    if hard.min() < 0:
+        raise ArgumentError("a label is negative", found=int(hard.min()))
+    number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
+    if isinstance(classes, str) or not isinstance(classes, Iterable | None):
+        raise ArgumentError(
+            "classes are not a list", expected="the names of all classes, in order", found=repr(classes)
+        )
+    names = tuple(map(str, range(number))) if classes is None else tuple(classes)
+    if len(names) < number or (labels.ndim == 2 and len(names) != number):
+        raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))
+    return labels, hard, names
+
+
+def channels_of(shape: tuple[int, ...], given: int | None) -> int:
+    """The number of channels of images of a shape; raises `ArgumentError` for another one, and channels that come
+    last unless they are said not to."""
+    last = shape[-1] in _COLOURS and min(shape[1:-1]) > max(_COLOURS)
+    if given is None and last:
+        raise ArgumentError(
+            "the channels seem to come last",
+            expected="(N, C, *spatial)",
+            found=shape,
+            hint=f"Move them: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, say channels={shape[1]}",
+        )
+    if given not in (None, shape[1]):
+        raise ArgumentError("the images have another number of channels", expected=given, found=shape[1])
+    return shape[1]
+
+
+def normalization_of(given: tuple[Sequence[float], Sequence[float]] | Normalization | None) -> Normalization | None:
+    if given is None or isinstance(given, Normalization):
+        return given
+    try:
+        mean, std = (tuple(np.atleast_1d(as_numpy(part)).astype(float).tolist()) for part in given)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            "unusable normalization", expected="(mean, std), each a number for every channel", found=given
+        ) from None
+    return Normalization(mean, std)
+
+
+def given_mask(
+    mask: Any, classes: int, k: int, spatial_shape: tuple[int, ...], transform: str
+) -> NDArray[np.integer[Any]]:
+    """A caller's mask (class, k) in canonical order."""
+    check_k(k, spatial_shape, transform)
+    given, size = np.asarray(mask), spatial_size(spatial_shape)
+    if given.shape != (classes, k):
+        raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)
+    if given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= size:
+        raise ArgumentError(
+            "the given mask holds other values than frequency indices",
+            expected=f"integers from 0 to {size - 1}",
+            found=f"{given.dtype}, {given.min()} to {given.max()}",
+        )
+    ordered = in_order(given, spatial_shape)
+    if not is_ordered(ordered, spatial_shape).all():
+        raise ArgumentError("the given mask repeats a frequency")
+    return ordered.astype(np.uint16 if size <= 2**16 else np.uint32)

@@ -1,0 +1,74 @@
+"""The search for a quantization step: what is wanted of the error or the bytes in, the step that reaches it out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from fredfmt.codec.spectra import Rows, row_blocks
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+from fredfmt.storage.files import packed_size
+
+_FINEST_BITS = 20
+"""A step search goes no further below the typical coefficient than float32 resolves."""
+
+
+def step_for_error(at: Callable[[float], FreDData], coefficients: Rows, target_rmse: float) -> float:
+    """The largest step with which ``at(step)`` records a root mean square error of at most ``target_rmse``."""
+    return largest_step(
+        lambda step: (at(step).metadata.quantization.error_rms or 0.0) <= target_rmse, _typical(coefficients)
+    )
+
+
+def step_for_bytes(at: Callable[[float], FreDData], coefficients: Rows, max_bytes: int) -> float:
+    """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
+
+    Raises `ArgumentError` if even the coarsest step is too large a file.
+    """
+    start = _typical(coefficients)
+    least = packed_size(at(1e6 * start))
+    if least > max_bytes:
+        raise ArgumentError(
+            "max_bytes is less than the file takes without any coefficients",
+            expected=f"at least {least}",
+            found=max_bytes,
+            hint="Use fewer images, a smaller k or more bytes",
+        )
+    finest = 2**_FINEST_BITS / start
+    return 1 / largest_step(
+        lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes, 1 / start
+    )
+
+
+def _typical(coefficients: Rows) -> float:
+    """The root mean square of the coefficients, where a search starts; 1 if all are 0."""
+    squares = sum(float(np.square(coefficients[rows], dtype=np.float64).sum()) for rows in row_blocks(coefficients))
+    return math.sqrt(squares / math.prod(coefficients.shape)) or 1.0
+
+
+def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3) -> float:
+    """The largest step, to a relative ``precision``, for which ``fits`` was seen to hold.
+
+    ``fits`` must hold for steps small enough and fail for steps too large; the search brackets from ``start`` by
+    doubling or halving and then bisects the logarithm. Raises `ArgumentError` if no step fits.
+    """
+    good = start
+    while not fits(good):
+        good /= 2
+        if good < start * 1e-18:
+            raise ArgumentError(
+                "no step meets the target", hint="Ask for a larger error, more bytes or fewer frequencies"
+            )
+    bad = good * 2
+    while bad <= start * 1e18 and fits(bad):
+        good, bad = bad, bad * 2
+    while bad / good > 1 + precision:
+        middle = math.sqrt(good * bad)
+        if fits(middle):
+            good = middle
+        else:
+            bad = middle
+    return good

@@ -1,0 +1,38 @@
+"""Decoded images in, the same in 0..1 out: whitening and normalization undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from fredfmt.codec.precision import exactly
+from fredfmt.errors import ArgumentError
+from fredfmt.model.metadata import Metadata, Normalization
+
+if TYPE_CHECKING:
+    from fredfmt.codec.whitening import ZCA
+
+
+def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) -> Tensor:
+    """Images (B, C, *spatial) brought from the space of ``normalization`` to 0..1, and clipped to it where asked; None
+    says that they are in this space already."""
+    if normalization is not None:
+        mean, std = map(images.new_tensor, normalization.moments(images.ndim - 2))
+        images = images * std + mean
+    return images.clamp(0, 1) if clip else images
+
+
+def unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
+    """Whitened images (B, C, *spatial) brought back."""
+    if images.shape[2:] != metadata.spatial_shape:
+        raise ArgumentError(
+            "whitening can be undone at the size it was done at",
+            where="size",
+            expected=metadata.spatial_shape,
+            found=tuple(images.shape[2:]),
+        )
+    inverse, mean = (torch.from_numpy(part).to(images.device) for part in (whitening.inverse, whitening.mean))
+    centred = exactly(lambda whitened: whitened.flatten(1) @ inverse, images.to(inverse.dtype))
+    return (centred + mean).view(images.shape).to(images.dtype)
