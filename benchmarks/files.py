@@ -18,7 +18,8 @@ import torch
 
 import fredfmt
 from fredfmt.data.sources import open_source
-from fredfmt.storage.files import SUFFIXES, packed_size
+from fredfmt.storage.files import packed_size
+from fredfmt.storage.reading import SUFFIXES
 
 K, INSTANCES = 49, 16
 

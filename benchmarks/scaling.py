@@ -81,7 +81,7 @@ def seconds_a_step(objective: str, classes: int, instances: int, repeats: int) -
     from fredfmt.data.sources import Source
     from fredfmt.distill import DistillConfig, NetworkConfig
     from fredfmt.distill.run import _Run
-    from fredfmt.model.metadata import Normalization
+    from fredfmt.model.parts import Normalization
 
     labels = np.arange(classes * 40) % classes
     source = Source(

@@ -19,7 +19,7 @@ from fredfmt.codec.spectra import mean_spectra
 from fredfmt.codec.step_search import step_for_bytes
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
-from fredfmt.model.metadata import Quantization
+from fredfmt.model.parts import Quantization
 
 START_SHARE = 0.86
 """The probability that a learned label starts with on the class of its hard label."""

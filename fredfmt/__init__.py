@@ -21,7 +21,8 @@ from fredfmt.errors import (
 )
 from fredfmt.model.data import FreDData
 from fredfmt.model.limits import Limits
-from fredfmt.model.metadata import Metadata, Normalization, Quantization, Whitening
+from fredfmt.model.metadata import Metadata
+from fredfmt.model.parts import Normalization, Quantization, Whitening
 from fredfmt.model.version import __version__
 from fredfmt.storage.files import convert, digest, load, save
 from fredfmt.storage.ledger import Ledger, ledger

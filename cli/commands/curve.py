@@ -38,7 +38,8 @@ def curve(
 
     from fredfmt.errors import ArgumentError
     from fredfmt.storage.addresses import shown
-    from fredfmt.storage.files import SUFFIXES, load
+    from fredfmt.storage.files import load
+    from fredfmt.storage.reading import SUFFIXES
     from fredfmt.storage.writing import replacing
     from fredfmt.view.anchors import anchors_of
     from fredfmt.view.curve import draw, points_of, sources_of, to_csv

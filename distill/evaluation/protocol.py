@@ -25,7 +25,7 @@ from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
 _TEST_BATCH = 500

@@ -27,7 +27,7 @@ from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import without_results
 

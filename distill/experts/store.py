@@ -24,7 +24,7 @@ from fredfmt.data.sources import Source
 from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.errors import ArgumentError, FormatError, FredError, FredFileNotFoundError, IntegrityError, located
 from fredfmt.model.documents import canonical, parse
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 from fredfmt.storage.writing import replacing
 
 _DOCUMENT, _FORMAT = "experts.json", "fredfmt experts 1"

@@ -21,7 +21,8 @@ from fredfmt.codec.views import PLAUSIBLE, check_normalization
 from fredfmt.errors import ArgumentError
 from fredfmt.model.arguments import integer_of, positive_of
 from fredfmt.model.data import FreDData
-from fredfmt.model.metadata import Metadata, Normalization, Quantization
+from fredfmt.model.metadata import Metadata
+from fredfmt.model.parts import Normalization, Quantization
 from fredfmt.model.version import __version__
 from fredfmt.transforms import spatial_size
 

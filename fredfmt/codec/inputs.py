@@ -1,4 +1,4 @@
-"""Arguments of `encode`: labels, channels, normalization and masks of a caller in, checked and as they are stored out."""
+"""Arguments of `encode`: what a caller gives in, checked, in the form that is stored out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fredfmt.codec.masks import check_k
 from fredfmt.codec.spectra import as_numpy
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import hard_labels
-from fredfmt.model.metadata import Normalization
 from fredfmt.model.ordering import in_order, is_ordered
+from fredfmt.model.parts import Normalization
 from fredfmt.transforms import spatial_size
 
 _COLOURS = (1, 3, 4)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.spectra import Rows, row_blocks
 from fredfmt.errors import ArgumentError
-from fredfmt.model.metadata import Quantization
+from fredfmt.model.parts import Quantization
 
 Step = float | None | Literal["float16"]
 """A uniform step in orthonormal units, None for float32, or ``"float16"``."""

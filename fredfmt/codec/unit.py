@@ -9,7 +9,8 @@ from torch import Tensor
 
 from fredfmt.codec.precision import exactly
 from fredfmt.errors import ArgumentError
-from fredfmt.model.metadata import Metadata, Normalization
+from fredfmt.model.metadata import Metadata
+from fredfmt.model.parts import Normalization
 
 if TYPE_CHECKING:
     from fredfmt.codec.whitening import ZCA

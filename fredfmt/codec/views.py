@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 
 RowIndex: TypeAlias = slice | NDArray[np.integer[Any]]
 

@@ -1,6 +1,6 @@
 """ZCA whitening: a train split in, the matrix that takes correlations out of its images, and the way back.
 
-A file of whitened images records how its matrix came about (`fredfmt.model.metadata.Whitening`), not the matrix, which
+A file of whitened images records how its matrix came about (`fredfmt.model.parts.Whitening`), not the matrix, which
 is many times its size; who has the same images has the same matrix. See docs/decisions/zca.md.
 """
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.views import Images, RowIndex, View, blocks, unit
 from fredfmt.errors import ArgumentError
-from fredfmt.model.metadata import Metadata, Whitening
+from fredfmt.model.metadata import Metadata
+from fredfmt.model.parts import Whitening
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from fredfmt.model import limits as limits_
 from fredfmt.model.data import FreDData
 from fredfmt.model.limits import Limits
 from fredfmt.model.selection import Classes
-from fredfmt.storage.files import File, loaded
+from fredfmt.storage.files import loaded
+from fredfmt.storage.reading import File
 
 Sample: TypeAlias = tuple[Any, Any]
 Index: TypeAlias = SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any] | Tensor

@@ -16,7 +16,8 @@ from fredfmt.model import limits as limits_
 from fredfmt.model.digest import check_spelling, digest_of_data
 from fredfmt.model.limits import Limits
 from fredfmt.storage.addresses import is_address, shown
-from fredfmt.storage.files import fetch_verified, load
+from fredfmt.storage.fetching import fetch_verified
+from fredfmt.storage.files import load
 from fredfmt.storage.writing import replacing
 
 _ADDRESS = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+?)(?:@([^/@\s]+))?/([^\s@]*)")

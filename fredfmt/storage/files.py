@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
 from pathlib import Path
-from typing import IO, TypeAlias
 
-from fredfmt.errors import ArgumentError, FormatError, IntegrityError, SourceError, access_explained, located
+from fredfmt.errors import ArgumentError, located
 from fredfmt.model import limits as limits_
 from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.digest import check_spelling, digest_of_data
 from fredfmt.model.limits import Limits
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.selection import Classes, of_classes
-from fredfmt.storage import cache
-from fredfmt.storage.addresses import Address, NoPiecesError, Pieces, is_address, shown, unchanged
-from fredfmt.storage.containers import archive, directory, hdf5, hierarchy
+from fredfmt.storage.addresses import Address, is_address, shown
+from fredfmt.storage.containers import archive, hierarchy
 from fredfmt.storage.containers.encoding import Profile, as_archive, as_folder, as_hdf5, check_profile
-from fredfmt.storage.containers.package import Package, check_declared, unpack, unpack_classes
-from fredfmt.storage.partials import status_of
+from fredfmt.storage.containers.package import check_declared, unpack
+from fredfmt.storage.fetching import check_expected, fetch_classes, fetch_verified
+from fredfmt.storage.reading import SUFFIXES, File, decode, read_package
 from fredfmt.storage.writing import check_target, replace_directory, replacing
 
-File: TypeAlias = str | os.PathLike[str] | IO[bytes]
-
-SUFFIXES = (".fred", ".fred.zarr", ".fred.h5")
-
-_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
-_LARGE = 1 << 20
-"""Bytes of the smallest file that is worth more requests than one."""
-_PIECE = 1 << 20
-"""Bytes that are read at once from what does not say how much there is."""
 _FIRST = 64 << 10
 """Bytes asked for first where the metadata alone are wanted; most fit several times."""
 
@@ -98,13 +86,13 @@ def load(
         )
     with located(_name(file)):
         if isinstance(file, str) and is_address(file):
-            part = _fetch_classes(file, classes, limits) if classes is not None and expected_digest is None else None
+            part = fetch_classes(file, classes, limits) if classes is not None and expected_digest is None else None
             if part is not None:
                 return part
             data = fetch_verified(file, verify=verify, expected_digest=expected_digest, limits=limits)[1]
         else:
             data = unpack(read_package(file, limits=limits), verify=verify, limits=limits)
-            _check_expected(data, expected_digest)
+            check_expected(data, expected_digest)
         return data if classes is None else of_classes(data, classes)
 
 
@@ -120,7 +108,7 @@ def loaded(
     if not isinstance(file, FreDData):
         return load(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
     check_spelling(expected_digest)
-    _check_expected(file, expected_digest)
+    check_expected(file, expected_digest)
     return file if classes is None else of_classes(file, classes)
 
 
@@ -191,7 +179,7 @@ def save(
     else:
         with located(path):
             content = _encode(data, container, codec)
-            check_declared(_decode(content, limits), limits=limits)
+            check_declared(decode(content, limits), limits=limits)
         with replacing(path) as target:
             target.write(content)
 
@@ -242,100 +230,6 @@ def packed_size(data: FreDData, container: str = ".fred", codec: Profile | None 
     return len(_encode(data, container, codec))
 
 
-def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
-    """What a container declares, nothing decoded yet."""
-    if isinstance(file, str) and is_address(file):
-        content = Address(file).fetch(limits)
-    elif isinstance(file, str | os.PathLike):
-        path = Path(file)
-        with access_explained("cannot be read"):
-            if stat.S_ISDIR(status_of(path).st_mode):
-                entries, size = directory.read(path, limits=limits)
-                return hierarchy.decode(entries, size, limits=limits)
-            content = _read_file(path, limits)
-    else:
-        content = read_pieces(file, limits)
-    return _decode(content, limits)
-
-
-def fetch_verified(
-    address: str, *, verify: bool = True, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT
-) -> tuple[bytes, FreDData]:
-    """The file at an address and its data: from the cache if that is surely the same, else fetched, and then kept."""
-    kept = cache.recall(address)
-    if kept is not None and kept.digest == expected_digest and (content := cache.read(kept)) is not None:
-        data = unpack(_decode(content, limits), verify=verify, limits=limits)
-        _check_expected(data, expected_digest)
-        return content, data
-    there = Address(address)
-    mark = there.mark()
-    known = cache.read(kept) if kept is not None and unchanged(mark, kept.mark) else None
-    content = there.fetch(limits) if known is None else known
-    data = unpack(_decode(content, limits), verify=verify, limits=limits)
-    _check_expected(data, expected_digest)
-    if known is None and verify:
-        same = there.mark() == mark  # if it was replaced meanwhile, nobody knows which of the two was fetched
-        cache.keep(address, content, digest_of_data(data), mark if same else {})
-    return content, data
-
-
-def _fetch_classes(address: str, classes: Classes, limits: Limits) -> FreDData | None:
-    """The instances of some classes from the chunks that hold them; None where the whole file is as quick to have."""
-    kept, there = cache.recall(address), Address(address)
-    mark = there.mark()
-    size = mark.get("size", "")
-    if (kept is not None and unchanged(mark, kept.mark)) or (size.isdecimal() and int(size) < _LARGE):
-        return None
-    try:
-        with there.pieces() as pieces:
-            data = _read_classes(pieces, classes, limits)
-    except NoPiecesError:
-        return None
-    if there.mark() != mark:
-        raise SourceError("the file was replaced while it was read", hint="Try again")
-    return data
-
-
-def _read_classes(pieces: Pieces, classes: Classes, limits: Limits) -> FreDData | None:
-    if pieces.size < _LARGE or pieces.read(0, len(archive.MAGIC)) != archive.MAGIC:
-        return None
-    limits_.check(pieces.size, limits.file_bytes, "the size of the file", name="file_bytes")
-    entries = archive.Parts(pieces.read, pieces.size, limits=limits)
-    return unpack_classes(hierarchy.decode(entries, pieces.size, limits=limits), classes, limits=limits)
-
-
-def _check_expected(data: FreDData, expected: str | None) -> None:
-    if expected is not None and (found := digest_of_data(data)) != expected:
-        raise IntegrityError(
-            "sound, but not the data set that was asked for",
-            where="expected_digest",
-            expected=expected,
-            found=found,
-            hint="It was replaced, or the digest is of another file: ask who published it",
-        )
-
-
-def _decode(content: bytes, limits: Limits) -> Package:
-    """The package in the bytes of a file."""
-    limits_.check(len(content), limits.file_bytes, "the size of the file", name="file_bytes")
-    _check_beginning(content, len(content))
-    if content[: len(archive.MAGIC)] == archive.MAGIC:
-        return hierarchy.decode(archive.unpack(content, limits=limits), len(content), limits=limits)
-    return hdf5.decode(content, limits=limits)
-
-
-def _check_beginning(content: bytes, size: int) -> None:
-    """Raise `FormatError` if a file of ``size`` bytes that begins so is no container."""
-    if not content.startswith((archive.MAGIC, hdf5.MAGIC)):
-        raise FormatError(
-            "not a fredfmt file",
-            expected=" or ".join(SUFFIXES),
-            found=f"{size} bytes beginning {content[:8]!r}",
-            hint="This is a web page: take the address of the file itself" if _PAGE.match(content) else "",
-            rule="FRED-400",
-        )
-
-
 def _encode(data: FreDData, container: str, codec: Profile | None) -> bytes:
     return (as_hdf5 if container == ".fred.h5" else as_archive)(data, codec)
 
@@ -346,41 +240,6 @@ def container_of(path: Path) -> str:
         if path.name.endswith(suffix) and path.name != suffix:
             return suffix
     raise ArgumentError("the file name does not say which container", where=str(path), expected=" or ".join(SUFFIXES))
-
-
-def _read_file(path: Path, limits: Limits) -> bytes:
-    """All of a regular file; of what is too large, or not a data set, no more than its beginning is read."""
-    _expect_file(path.stat().st_mode)
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
-        status = os.fstat(stream.fileno())
-        _expect_file(status.st_mode)
-        limits_.check(status.st_size, limits.file_bytes, "the size of the file", name="file_bytes")
-        _check_beginning(stream.read(len(hdf5.MAGIC)), status.st_size)
-        stream.seek(0)
-        return stream.read(status.st_size)
-
-
-def _expect_file(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        raise FormatError(
-            "neither a file nor a folder but a pipe, a socket or a device",
-            expected="a regular file, or the folder of a .fred.zarr",
-            hint="Copy it into a file, or pass a file object",
-            rule="FRED-400",
-        )
-
-
-def read_pieces(stream: IO[bytes], limits: Limits) -> bytes:
-    """What is left of a file object, in pieces, as nobody knows how much that is."""
-    pieces: list[bytes] = []
-    size = 0
-    while piece := stream.read(_PIECE):
-        if not isinstance(piece, bytes):
-            raise ArgumentError("not a file object of bytes", expected="open(path, 'rb')", found=type(piece).__name__)
-        pieces.append(piece)
-        size += len(piece)
-        limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")
-    return b"".join(pieces)
 
 
 def _name(file: File) -> str:

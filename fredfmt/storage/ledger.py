@@ -12,7 +12,7 @@ from fredfmt.model.data import ARRAYS, FreDData
 from fredfmt.storage.addresses import is_address
 from fredfmt.storage.containers import archive, hdf5
 from fredfmt.storage.containers.encoding import as_archive
-from fredfmt.storage.files import fetch_verified
+from fredfmt.storage.fetching import fetch_verified
 
 _METADATA = "metadata"
 

@@ -18,8 +18,9 @@ from fredfmt.model.data import FreDData
 from fredfmt.model.digest import check_spelling, digest_of_data
 from fredfmt.model.limits import Limits
 from fredfmt.storage.addresses import is_address, shown
-from fredfmt.storage.files import File, load
+from fredfmt.storage.files import load
 from fredfmt.storage.partials import stale_partials
+from fredfmt.storage.reading import File
 from fredfmt.transforms import spatial_size
 
 Level: TypeAlias = Literal["metadata", "structure", "integrity", "values"]

@@ -29,9 +29,10 @@ import fredfmt
 from fredfmt.model.data import FreDData
 from fredfmt.model.digest import digest_of_document
 from fredfmt.model.documents import canonical
-from fredfmt.model.metadata import Whitening
+from fredfmt.model.parts import Whitening
 from fredfmt.storage.containers import archive, hdf5, hierarchy
-from fredfmt.storage.containers.package import Package, StoredArray, chunk_shape_of, pack
+from fredfmt.storage.containers.declared import Package, StoredArray, chunk_shape_of
+from fredfmt.storage.containers.package import pack
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "reference"))

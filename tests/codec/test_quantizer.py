@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as npst
 from fredfmt import ArgumentError
 from fredfmt.codec.quantizer import quantize
 from fredfmt.codec.step_search import largest_step
-from fredfmt.storage.containers.package import unzigzag, zigzag
+from fredfmt.storage.containers.zigzag import unzigzag, zigzag
 
 
 @given(npst.arrays(np.float64, (3, 2, 5), elements=st.floats(-1e4, 1e4)), st.floats(0.01, 10))

@@ -10,7 +10,7 @@ import fredfmt
 from fredfmt.cli.app import app
 from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, error_of_mask
 from fredfmt.data.sources import Source
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fredfmt.data.sources import Source, open_source
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from fredfmt import ArgumentError
 from fredfmt.codec.views import Normalized
 from fredfmt.distill import CorruptionConfig
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, Corrupted, corrupt, corruption_names
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 
 
 def coloured(count, height, width, channels=3):

@@ -18,7 +18,7 @@ from fredfmt.distill import (
 from fredfmt.distill.evaluation.baselines import equal_budget, equal_instances
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, corrupt
 from fredfmt.distill.evaluation.protocol import _epochs
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import ledger
 

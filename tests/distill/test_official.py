@@ -8,7 +8,7 @@ import torch
 from fredfmt.data.sources import Source
 from fredfmt.distill import DistillConfig, FrequencySynset
 from fredfmt.distill.start import initial_data
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 
 
 @pytest.fixture(scope="module", params=[(12, 12), (13, 17), (6, 6, 6)], ids=str)

@@ -346,7 +346,7 @@ def test_experts_of_other_images_are_refused(patches, digits, config):
     with pytest.raises(ArgumentError, match="trained on images of other classes"):
         distill(digits, replace(config, ipc=1, k=8))
     with pytest.raises(ArgumentError, match="trained on images of other normalization"):
-        distill(replace(patches, normalization=fredfmt.model.metadata.Normalization((0, 0), (1, 1))), config)
+        distill(replace(patches, normalization=fredfmt.model.parts.Normalization((0, 0), (1, 1))), config)
 
 
 def test_networks_of_ones_own_and_several_segments(patches, config, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from fredfmt import decode, load, save
 from fredfmt.data.sources import Source
 from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, distill, evaluate
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 
 NETWORK = NetworkConfig(width=8, depth=2)
 

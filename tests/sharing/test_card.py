@@ -15,7 +15,7 @@ from fredfmt.cli.app import app
 from fredfmt.exchange.card import card
 from fredfmt.exchange.card.text import markdown
 from fredfmt.exchange.card.text import yaml as written
-from fredfmt.model.metadata import Whitening
+from fredfmt.model.parts import Whitening
 from fredfmt.storage.containers.package import with_metadata
 
 ADDRESS = "hf://datasets/team/tiny@v1/x.fred"

@@ -34,8 +34,8 @@ def sorted_by_class():
 @pytest.fixture
 def small_chunks(monkeypatch):
     """A chunk a class, and requests to match."""
-    monkeypatch.setattr("fredfmt.storage.containers.package.CHUNK_BYTES", PER_CLASS * 40 * 2)
-    monkeypatch.setattr("fredfmt.storage.files._LARGE", 0)
+    monkeypatch.setattr("fredfmt.storage.containers.declared.CHUNK_BYTES", PER_CLASS * 40 * 2)
+    monkeypatch.setattr("fredfmt.storage.fetching._LARGE", 0)
     monkeypatch.setattr("fredfmt.storage.addresses._PIECE", 300)
 
 

@@ -11,9 +11,10 @@ from jsonschema import Draft202012Validator
 
 import fredfmt
 from fredfmt.model.limits import DEFAULT
-from fredfmt.model.metadata import Metadata, Quantization, Whitening
+from fredfmt.model.metadata import Metadata
+from fredfmt.model.parts import Quantization, Whitening
+from fredfmt.storage.containers.declared import CHUNK_BYTES, DIMENSIONS, DTYPES
 from fredfmt.storage.containers.hierarchy import array_document
-from fredfmt.storage.containers.package import CHUNK_BYTES, DIMENSIONS, DTYPES
 from fredfmt.storage.validation import RULES
 from fredfmt.transforms import TRANSFORMS
 
@@ -85,7 +86,7 @@ def test_cases_follow_their_schema(folder, case):
     assert (case["findings"] == []) == (folder.parent.name == "valid")
     assert ("decoded" in case) == case["valid"] == (folder.parent.name != "invalid")
     if case["valid"] and case["file"].endswith(".fred"):
-        schema("metadata").validate(fredfmt.storage.files.read_package(folder / case["file"]).document)
+        schema("metadata").validate(fredfmt.storage.reading.read_package(folder / case["file"]).document)
 
 
 def test_json_in_the_text_follows_the_schemas():

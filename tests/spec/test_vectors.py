@@ -75,7 +75,7 @@ def test_the_runner_notices_a_wrong_implementation(tmp_path, flaw, level):
 def test_plain_zarr_and_h5py_read_the_same_numbers(folder):
     case = json.loads((folder / "case.json").read_text())
     path = folder / case["file"]
-    stored = fredfmt.storage.files.read_package(path).arrays
+    stored = fredfmt.storage.reading.read_package(path).arrays
     if path.name.endswith(".h5"):
         plain = h5py.File(path)
     else:

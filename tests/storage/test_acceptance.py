@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fredfmt import FreDData, FredError, LimitError, Limits, convert, encode, load, save
-from fredfmt.storage.files import SUFFIXES
+from fredfmt.storage.reading import SUFFIXES
 
 
 @pytest.fixture(scope="module")

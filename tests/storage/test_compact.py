@@ -13,8 +13,8 @@ from fredfmt import FormatError, IntegrityError, LimitError, Limits
 from fredfmt.model.ordering import coarse_to_fine
 from fredfmt.storage import ledger as ledgers
 from fredfmt.storage.containers import archive, shares
-from fredfmt.storage.files import SUFFIXES, read_package
 from fredfmt.storage.ledger import ledger, stored_size
+from fredfmt.storage.reading import SUFFIXES, read_package
 
 
 def made(labels=(0, 0, 0, 1, 1, 2, 2), **options):

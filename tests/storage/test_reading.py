@@ -26,7 +26,7 @@ from fredfmt import (
     validate,
 )
 from fredfmt.model.ordering import in_order
-from fredfmt.storage.files import SUFFIXES
+from fredfmt.storage.reading import SUFFIXES
 
 
 def make(count=9):

@@ -37,8 +37,10 @@ from fredfmt import (
 from fredfmt.model.ordering import coarse_to_fine
 from fredfmt.storage.containers import archive, hierarchy
 from fredfmt.storage.containers.encoding import as_archive
-from fredfmt.storage.containers.package import unpack, unzigzag
-from fredfmt.storage.files import SUFFIXES, packed_size
+from fredfmt.storage.containers.package import unpack
+from fredfmt.storage.containers.zigzag import unzigzag
+from fredfmt.storage.files import packed_size
+from fredfmt.storage.reading import SUFFIXES
 
 
 def make(step=0.5, shape=(13, 17), soft=False, base=False, count=9):
@@ -118,7 +120,7 @@ def test_plain_zarr_and_plain_h5py_read_the_same_numbers(tmp_path, kind):
 
 def test_large_arrays_are_cut_into_chunks(tmp_path, monkeypatch):
     data = make(count=100)
-    monkeypatch.setattr("fredfmt.storage.containers.package.CHUNK_BYTES", 11 * 2 * 2 * 30)
+    monkeypatch.setattr("fredfmt.storage.containers.declared.CHUNK_BYTES", 11 * 2 * 2 * 30)
     for suffix in SUFFIXES:
         save(data, tmp_path / f"x{suffix}")
         assert load(tmp_path / f"x{suffix}") == data

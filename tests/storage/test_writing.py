@@ -19,7 +19,7 @@ import pytest
 from fredfmt import ArgumentError, FormatError, FredError, encode, load, save, validate
 from fredfmt.errors import AccessError
 from fredfmt.storage import partials, writing
-from fredfmt.storage.files import SUFFIXES
+from fredfmt.storage.reading import SUFFIXES
 
 FORK = multiprocessing.get_context("fork")
 

@@ -13,7 +13,7 @@ from fredfmt.codec.views import Images, Normalized, Selected, check_normalizatio
 from fredfmt.codec.whitening import ZCA, Whitened
 from fredfmt.data.sources import splits
 from fredfmt.errors import ArgumentError, SourceError, located
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 from fredfmt.model.selection import class_numbers
 
 

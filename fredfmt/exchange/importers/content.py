@@ -16,7 +16,7 @@ from fredfmt.errors import FredFileNotFoundError, SourceError, located
 from fredfmt.exchange.importers.readers import READERS, form_of, is_stored
 from fredfmt.model import limits as limits_
 from fredfmt.model.limits import Limits
-from fredfmt.storage.files import read_pieces
+from fredfmt.storage.reading import read_pieces
 
 _IMAGES = re.compile(r"(?P<run>(?:.*[^A-Za-z0-9])?)(?P<ema>ema_)?images(?P<copy>_zca)?(?P<which>_best|_[0-9]+|)\.pt")
 """With the name of a run in front, as FreD's experiment on corruptions has it: ``FreD_ipc1#images_best.pt``."""

@@ -17,7 +17,7 @@ from fredfmt.exchange.importers.facts import KNOWN, Facts, asking_together, miss
 from fredfmt.exchange.importers.found import Found
 from fredfmt.exchange.importers.readers import READERS, form_of
 from fredfmt.model import limits as limits_
-from fredfmt.model.metadata import Normalization, Whitening
+from fredfmt.model.parts import Normalization, Whitening
 
 _INVERSES = ("rev_whitening_transform", "transform_inv", "inverse")
 _MEANS = ("zca_mean", "mean", "mean_vector")

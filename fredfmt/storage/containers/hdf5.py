@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fredfmt.errors import FormatError, FredError, IntegrityError, check, located
 from fredfmt.model import limits as limits_
 from fredfmt.model.documents import canonical, parse
-from fredfmt.storage.containers.package import Package, StoredArray, check_size, chunk_shape_of
+from fredfmt.storage.containers.declared import Package, StoredArray, check_size, chunk_shape_of
 
 MAGIC = b"fredfmt 1.0 sha256:"
 _BLOCK = 512

@@ -23,7 +23,7 @@ from fredfmt.model.documents import canonical, check_document, difference, parse
 from fredfmt.model.metadata import Metadata
 from fredfmt.storage.coder import NAME
 from fredfmt.storage.containers.codecs import CODECS, context
-from fredfmt.storage.containers.package import (
+from fredfmt.storage.containers.declared import (
     DIMENSIONS,
     Package,
     StoredArray,

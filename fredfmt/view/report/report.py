@@ -15,7 +15,8 @@ from fredfmt.model.version import __version__
 from fredfmt.storage.addresses import shown
 from fredfmt.storage.containers import archive
 from fredfmt.storage.containers.encoding import as_archive
-from fredfmt.storage.files import SUFFIXES, load
+from fredfmt.storage.files import load
+from fredfmt.storage.reading import SUFFIXES
 from fredfmt.view.report.first import first_images
 
 SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "context.js", "inflate.js", "decoder.js", "words.js", "page.js")

@@ -18,7 +18,7 @@ from fredfmt import ArgumentError, decode, encode
 from fredfmt.data.sources import open_source
 from fredfmt.exchange.exporters import BY_SUFFIX, EXPORTERS, IN_TRAINING, WHITENED, export
 from fredfmt.exchange.importers import Facts, import_file
-from fredfmt.model.metadata import Whitening
+from fredfmt.model.parts import Whitening
 
 CLASSES = tuple("abcdefghij")
 MEAN, STD = (0.3, 0.31, 0.32), (0.4, 0.41, 0.42)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError
-from fredfmt.storage.containers.package import DTYPES
+from fredfmt.storage.containers.declared import DTYPES
 
 _HEADER = struct.Struct("<BBBBIII")
 _VERSIONS = 2, 1

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from fredfmt.errors import FormatError
 from fredfmt.storage.coder import LARGEST_ROW, NAME
 from fredfmt.storage.coder import decode as decode_chunk
-from fredfmt.storage.containers.package import DTYPES, ZIGZAG, unzigzag
+from fredfmt.storage.containers.declared import DTYPES
+from fredfmt.storage.containers.zigzag import ZIGZAG, unzigzag
 
 QUICK = 1 << 20
 """Values of an array up to which this codec is chosen unasked: they decode in about a third of a second."""

@@ -1,0 +1,32 @@
+"""Signed integers as unsigned ones, small magnitudes first, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.model.blocks import blocks
+
+ZIGZAG = ("coefficients", "base")
+"""The arrays that are stored so where they are integers."""
+
+
+def zigzag(values: NDArray[Any]) -> NDArray[Any]:
+    """Signed to unsigned integers of the same width: 0, -1, 1, -2, 2 ... become 0, 1, 2, 3, 4 ..."""
+    mapped = np.empty(values.shape, f"u{values.dtype.itemsize}")
+    flat, into, bits = values.reshape(-1), mapped.reshape(-1), values.dtype.itemsize * 8
+    for some in blocks(flat.size, values.dtype.itemsize):
+        into[some] = ((flat[some] << 1) ^ (flat[some] >> (bits - 1))).view(mapped.dtype)
+    return mapped
+
+
+def unzigzag(values: NDArray[Any]) -> NDArray[Any]:
+    """The reverse of `zigzag`."""
+    mapped = np.empty(values.shape, f"i{values.dtype.itemsize}")
+    flat, into = values.reshape(-1), mapped.reshape(-1)
+    for some in blocks(flat.size, values.dtype.itemsize):
+        part = flat[some]
+        into[some] = (part >> 1).view(mapped.dtype) ^ -(part & 1).view(mapped.dtype)
+    return mapped
