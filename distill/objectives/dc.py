@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fredfmt.distill.networks.convolving import matching_gradients
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.objective import Config, RealBatchSettings
+from fredfmt.distill.objectives.objective import ClassBatchSettings, Config, RealBatchSettings, classes_at_once
 from fredfmt.distill.objectives.parts import rows_of, summed
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
@@ -21,7 +21,7 @@ _BATCH = 256
 
 
 @dataclass(frozen=True)
-class DCSettings(RealBatchSettings):
+class DCSettings(RealBatchSettings, ClassBatchSettings):
     """Of `DC` and `DSA`."""
 
     outer_loop: int = setting(1, "Updates of the coefficients per iteration, with one network.", least=1)
@@ -36,7 +36,8 @@ class DC:
     classes (Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021, equations 9 and 10).
 
     With ``outer_loop`` above 1 the network is trained on the synthetic set for ``inner_loop`` epochs between two
-    updates. The gradients of biases and norms are not matched, as in the published code.
+    updates. The gradients of biases and norms are not matched, as in the published code. Where an update sees some
+    classes (``batch_classes``), the sum over them is scaled up to be an estimate of the sum over all.
     """
 
     title = "gradient matching"
@@ -46,6 +47,7 @@ class DC:
 
     def __init__(self, config: Config) -> None:
         self._settings: DCSettings = config.objective_settings
+        self._batch_classes = classes_at_once(config)
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """``outer_loop`` losses per iteration, with one network."""
@@ -57,7 +59,8 @@ class DC:
             yield self._matching(network, iteration, outer)
 
     def _matching(self, network: nn.Module, iteration: Iteration, outer: int) -> Tensor:
-        classes = iteration.share(range(iteration.classes))
+        drawn = iteration.drawn_classes(self._batch_classes, outer)
+        classes = iteration.share(drawn)
         real, labels = iteration.real_batch(self._settings.batch_real, outer, classes=classes)
         synthetic, targets = iteration.synthetic_batch(classes)
         real_counts = iteration.real.counts(self._settings.batch_real, classes)
@@ -76,7 +79,7 @@ class DC:
                 loss = F.cross_entropy(network(images), targets[mine[number]])
             return gradient_distance(torch.autograd.grad(loss, weights, create_graph=True), given)
 
-        return summed(synthetic, mine, distance, iteration.scale)
+        return summed(synthetic, mine, distance, iteration.scale) * (iteration.classes / len(drawn))
 
     def _train(self, network: nn.Module, optimizer: torch.optim.Optimizer, iteration: Iteration, outer: int) -> None:
         """Train the network on the synthetic set as it is now."""

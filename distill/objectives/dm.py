@@ -10,12 +10,12 @@ from torch import Tensor
 
 from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.objective import Config, RealBatchSettings
+from fredfmt.distill.objectives.objective import ClassBatchSettings, Config, RealBatchSettings, classes_at_once
 from fredfmt.distill.objectives.parts import groups, rows_of, summed
 
 
 @dataclass(frozen=True)
-class DMSettings(RealBatchSettings):
+class DMSettings(RealBatchSettings, ClassBatchSettings):
     """Of `DM`."""
 
 
@@ -25,6 +25,7 @@ class DM:
 
     Several classes go through the network in one batch: its instance norm does not mix images, so this is exactly the
     sum of the losses of each class by itself. Batch norm does mix them; all classes are one batch then, everywhere.
+    Where an update sees some classes (``batch_classes``), their sum is scaled up to be an estimate of the sum over all.
     """
 
     title = "distribution matching"
@@ -34,14 +35,15 @@ class DM:
 
     def __init__(self, config: Config) -> None:
         self._batch_real = config.objective_settings.batch_real
+        self._batch_classes = classes_at_once(config)
         self._whole = config.network.norm == "batch"
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss per iteration, with a network of its own."""
         embed = embedding(iteration.network().requires_grad_(False))
         augmentation = iteration.augmentation()
-        every = range(iteration.classes)
-        classes = every if self._whole else iteration.share(every)
+        drawn = iteration.drawn_classes(self._batch_classes)
+        classes = drawn if self._whole else iteration.share(drawn)
         real, _ = iteration.real_batch(self._batch_real, classes=classes)
         images, _ = iteration.synthetic_batch(classes)
         real_counts = iteration.real.counts(self._batch_real, classes)
@@ -58,7 +60,8 @@ class DM:
                 wanted = features(real[rows_of(real_counts, group)], real_counts[group])
             return (wanted - features(mine, counts[group])).square().sum()
 
-        yield summed(images, [rows_of(counts, group) for group in together], distance, iteration.scale)
+        parts = [rows_of(counts, group) for group in together]
+        yield summed(images, parts, distance, iteration.scale) * (iteration.classes / len(drawn))
 
 
 def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:

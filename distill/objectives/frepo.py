@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.objective import Config, LabelSettings, RealBatchSettings, StatefulObjective
+from fredfmt.distill.objectives.objective import (
+    ClassBatchSettings,
+    Config,
+    LabelSettings,
+    RealBatchSettings,
+    StatefulObjective,
+    classes_at_once,
+)
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 
@@ -26,10 +33,10 @@ _LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
 
 
 @dataclass(frozen=True)
-class FRePoSettings(RealBatchSettings, LabelSettings):
+class FRePoSettings(RealBatchSettings, ClassBatchSettings, LabelSettings):
     """Of `FRePo`. Old networks cost accuracy where there are few instances, and gain a little where there are many."""
 
-    batch_syn: int = setting(0, "Instances per update, about so many, equal numbers of each class; 0 for all.", least=0)
+    batch_syn: int = setting(8192, "Instances per update at most, equal numbers of each class; 0 for all.", least=0)
     pool: int = setting(8, "Networks in training.", least=1)
     pool_age: int = setting(30, "Steps of training after which a network makes way for a fresh one.", least=1)
 
@@ -41,7 +48,8 @@ class FRePo(StatefulObjective):
     Features are those of a pool of networks of all ages, each of which is trained on the synthetic set as it becomes,
     with augmentation: one of them is drawn in each iteration, gives its features, is trained one step further, and
     makes way for a fresh one when it is old. The regression's predictions go into the cross-entropy, which networks are
-    trained with afterwards, in place of the paper's squared error.
+    trained with afterwards, in place of the paper's squared error. Where an update sees some classes
+    (``batch_classes``), the regression and the cross-entropy are those of a task with these classes alone.
     """
 
     title = "feature regression"
@@ -50,6 +58,7 @@ class FRePo(StatefulObjective):
 
     def __init__(self, config: Config) -> None:
         self._settings: FRePoSettings = config.objective_settings
+        self._batch_classes = classes_at_once(config)
         self._pool: list[_Member] = []
         self._kept: Mapping[str, Tensor] = {}
 
@@ -68,22 +77,26 @@ class FRePo(StatefulObjective):
     def _regression(self, network: nn.Module, iteration: Iteration) -> Tensor:
         embed = embedding(network)
         network.requires_grad_(False)
-        classes = iteration.share(range(iteration.classes))
+        drawn = iteration.drawn_classes(self._batch_classes)
+        classes = iteration.share(drawn)
         real, wanted = iteration.real_batch(self._settings.batch_real, classes=classes)
-        rows = iteration.synthetic_rows(self._settings.batch_syn)
+        rows = iteration.synthetic_rows(self._settings.batch_syn, classes=drawn)
         targets = iteration.synthetic.labels
         if targets.ndim == 1:
             targets = F.one_hot(targets, iteration.classes).to(real.dtype)
         targets = targets.index_select(0, rows.to(targets.device, non_blocking=True))
+        if len(drawn) < iteration.classes:
+            columns = torch.tensor(drawn, device="cpu").to(targets.device, non_blocking=True)
+            targets, wanted = targets.index_select(1, columns), torch.searchsorted(columns, wanted)
         with torch.no_grad():
             asked = embed(real)
         given = embed(iteration.synthetic.images(rows))
         kernel = given @ given.T
         ridge = _RIDGE * kernel.diagonal().mean()
         kernel = kernel + ridge * torch.eye(len(rows), device=kernel.device)
-        weights, _ = torch.linalg.solve_ex(kernel, targets - 1 / iteration.classes)  # without waiting for the device
+        weights, _ = torch.linalg.solve_ex(kernel, targets - 1 / len(drawn))  # without waiting for the device
         scores = _SHARPNESS * (asked @ given.T) @ weights
-        count = sum(iteration.real.counts(self._settings.batch_real, range(iteration.classes)))
+        count = sum(iteration.real.counts(self._settings.batch_real, drawn))
         return F.cross_entropy(scores, wanted, reduction="sum") / count
 
     def _member(self, iteration: Iteration, place: int) -> _Member:

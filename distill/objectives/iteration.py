@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -66,6 +67,19 @@ class Iteration:
         self.shared = True
         return self.ranks.share(items)
 
+    def drawn_classes(self, count: int, draw: int = 0) -> Sequence[int]:
+        """At most ``count`` random classes, ascending, the same on every process; all of them for 0.
+
+        Where there are more, every ``ceil(classes / count)`` iterations they are shuffled and divided into as many
+        parts of almost equal size, one for each of these iterations: every class is drawn equally often.
+        """
+        if not 0 < count < self.classes:
+            return range(self.classes)
+        parts = math.ceil(self.classes / count)
+        chance = generator(self.seed, "classes", self.number // parts, draw)
+        order = torch.randperm(self.classes, generator=chance, device="cpu")
+        return sorted(torch.tensor_split(order, parts)[self.number % parts].tolist())
+
     def real_batch(
         self, per_class: int, draw: int = 0, *, classes: Sequence[int] | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -81,11 +95,13 @@ class Iteration:
         of_rows = labels.index_select(0, rows.to(labels.device, non_blocking=True))
         return self.synthetic.images(rows), of_rows
 
-    def synthetic_rows(self, count: int = 0, draw: int = 0) -> Tensor:
-        """About ``count`` random instances, the same number of each class, or all of them for 0; int64 on the CPU."""
+    def synthetic_rows(self, count: int = 0, draw: int = 0, *, classes: Sequence[int] | None = None) -> Tensor:
+        """About ``count`` random instances of ``classes``, the same number of each one, or all of them for 0; by
+        default of all classes. int64 on the CPU."""
         chance = generator(self.seed, "synthetic", self.number, draw)
-        per_class = max(1, count // self.classes) if count else None
-        members = [self.synthetic.indices_of(label) for label in range(self.classes)]
+        wanted = range(self.classes) if classes is None else classes
+        per_class = max(1, count // len(wanted)) if count else None
+        members = [self.synthetic.indices_of(label) for label in wanted]
         return torch.cat([of[torch.randperm(len(of), generator=chance, device="cpu")[:per_class]] for of in members])
 
     def network(self, draw: int = 0) -> Any:

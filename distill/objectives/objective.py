@@ -59,6 +59,17 @@ class RealBatchSettings(Settings):
 
 
 @dataclass(frozen=True)
+class ClassBatchSettings(Settings):
+    """Of objectives that can see the classes in turn: what an update costs does not grow beyond so many."""
+
+    where: ClassVar[str] = "distillation.objective"
+
+    batch_classes: int = setting(
+        20, "Classes per update at most, every class equally often; 0 for all in every update.", least=0
+    )
+
+
+@dataclass(frozen=True)
 class LabelSettings(Settings):
     """Of objectives whose losses have a gradient to the labels."""
 
@@ -66,6 +77,12 @@ class LabelSettings(Settings):
 
     learn_labels: bool = setting(False, "Learn soft labels too, stored in sixteenths.")
     lr_labels: float = setting(0.05, "Learning rate of the scores whose softmax the labels are.", above=0)
+
+
+def classes_at_once(config: Config) -> int:
+    """``batch_classes`` of the objective's settings; 0, all classes, where they have none, which those of somebody's
+    own need not have."""
+    return int(getattr(config.objective_settings, "batch_classes", 0))
 
 
 def settings_class(objective: type[Objective]) -> type[Settings]:

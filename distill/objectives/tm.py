@@ -37,7 +37,7 @@ class TMSettings(LabelSettings):
     experts: str = setting("", "Folder of experts that fredfmt experts has trained.", metavar="FOLDER")
     experts_digest: str = setting("", "Content digest of the experts; any if empty.", flag=None)
     batch_syn: int = setting(
-        0, "Instances per student step, about so many, equal numbers of each class; 0 for all.", least=0
+        8192, "Instances per student step at most, equal numbers of each class; 0 for all.", least=0
     )
     batch_experts: int = setting(1, "Segments of trajectories per update; the loss is their mean.", least=1)
     max_start_epoch: int = setting(5, "Segments start after 0 to one less than so many epochs of an expert.", least=1)

@@ -1,7 +1,8 @@
 """The settings of a distillation as files hold them: a short document in, every setting out, and the other way round.
 
 A document leaves out what has the default of a version of the defaults that it names, ``"defaults": 1``. The versions
-are in `DEFAULTS` and never change, so a default that changes in the code does not change what an old file means.
+are in `DEFAULTS`. Their values never change, so a default that changes in the code does not change what an old file
+means; a setting that is new comes into older versions with the value by which a run is what it was before.
 Documents of fredfmt 0.1 are flat and name no version. They are read by `FLAT`.
 """
 
@@ -15,45 +16,59 @@ from fredfmt.errors import ArgumentError, VersionError
 
 Json = Mapping[str, Any]
 
-_REAL = {"batch_real": 32}
+_REAL = {"batch_real": 32, "batch_classes": 0}
 _LABELS = {"learn_labels": False, "lr_labels": 0.05}
 _GRADIENTS = {**_REAL, "outer_loop": 1, "inner_loop": 1, "lr_net": 0.01}
 _LAYERS = {"width": 32, "depth": 3, "norm": "instance", "pooling": "avg"}
 
+_FIRST: Mapping[str, Json] = {
+    "budget": {"ipc": 1.0, "step": 1.0, "max_bytes": None, "quantize_in_loop": False, "rate": 0.0},
+    "frequencies": {"k": 49, "transform": "dct", "mask": "evr", "mask_scope": "class", "base": False},
+    "objective": {
+        "dc": _GRADIENTS,
+        "dm": _REAL,
+        "dsa": _GRADIENTS,
+        "frepo": {**_REAL, "batch_syn": 0, "pool": 8, "pool_age": 30, **_LABELS},
+        "tm": {
+            "experts": "",
+            "experts_digest": "",
+            "batch_syn": 0,
+            "batch_experts": 1,
+            "max_start_epoch": 5,
+            "expert_epochs": 2,
+            "syn_steps": 20,
+            "lr_syn": 0.01,
+            "lr_lr": 0.01,
+            **_LABELS,
+        },
+    },
+    "optimization": {"iterations": 1000, "optimizer": "adam", "lr": 0.1, "momentum": 0.5, "average": 0.99},
+    "network": dict.fromkeys(("alexnet", "convnet", "resnet18", "vgg11", "vit"), _LAYERS),
+    "run": {
+        "augmentation": "color_crop_cutout_flip_scale_rotate",
+        "zca": False,
+        "zca_epsilon": 0.1,
+        "precision": "float32",
+        "compile": False,
+        "seed": 0,
+    },
+}
+_BOUNDED: Mapping[str, Json] = {
+    "dc": {"batch_classes": 20},
+    "dm": {"batch_classes": 20},
+    "dsa": {"batch_classes": 20},
+    "frepo": {"batch_classes": 20, "batch_syn": 8192},
+    "tm": {"batch_syn": 8192},
+}
+"""What an update costs is bounded for many classes and instances from version 2 on."""
+
 DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType(
     {
-        1: {
-            "budget": {"ipc": 1.0, "step": 1.0, "max_bytes": None, "quantize_in_loop": False, "rate": 0.0},
-            "frequencies": {"k": 49, "transform": "dct", "mask": "evr", "mask_scope": "class", "base": False},
-            "objective": {
-                "dc": _GRADIENTS,
-                "dm": _REAL,
-                "dsa": _GRADIENTS,
-                "frepo": {**_REAL, "batch_syn": 0, "pool": 8, "pool_age": 30, **_LABELS},
-                "tm": {
-                    "experts": "",
-                    "experts_digest": "",
-                    "batch_syn": 0,
-                    "batch_experts": 1,
-                    "max_start_epoch": 5,
-                    "expert_epochs": 2,
-                    "syn_steps": 20,
-                    "lr_syn": 0.01,
-                    "lr_lr": 0.01,
-                    **_LABELS,
-                },
-            },
-            "optimization": {"iterations": 1000, "optimizer": "adam", "lr": 0.1, "momentum": 0.5, "average": 0.99},
-            "network": dict.fromkeys(("alexnet", "convnet", "resnet18", "vgg11", "vit"), _LAYERS),
-            "run": {
-                "augmentation": "color_crop_cutout_flip_scale_rotate",
-                "zca": False,
-                "zca_epsilon": 0.1,
-                "precision": "float32",
-                "compile": False,
-                "seed": 0,
-            },
-        }
+        1: _FIRST,
+        2: {
+            **_FIRST,
+            "objective": {name: {**before, **_BOUNDED[name]} for name, before in _FIRST["objective"].items()},
+        },
     }
 )
 """By version: the settings of each group, and for groups in `NAMED` those of each name. What a version does not have,
@@ -77,7 +92,7 @@ def complete(document: Json) -> dict[str, dict[str, Any]]:
 
     >>> short = {"defaults": 1, "objective": {"name": "dm"}, "run": {"seed": 7}}
     >>> complete(short)["objective"], complete(short)["run"]["seed"], complete(short)["frequencies"]["k"]
-    ({'name': 'dm', 'configuration': {'batch_real': 32}}, 7, 49)
+    ({'name': 'dm', 'configuration': {'batch_real': 32, 'batch_classes': 0}}, 7, 49)
     >>> complete({"objective": "dm", "k": 9})["frequencies"]["k"]  # as fredfmt 0.1 wrote it
     9
     """
@@ -116,8 +131,8 @@ def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
     """The shortest document of the newest version that `complete` makes ``full`` of, but for the objective's name,
     which is always there.
 
-    >>> abridged(complete({"defaults": 1, "objective": {"name": "dm"}, "run": {"seed": 7}}))
-    {'defaults': 1, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
+    >>> abridged(complete({"defaults": 2, "objective": {"name": "dm"}, "run": {"seed": 7}}))
+    {'defaults': 2, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
     """
     document: dict[str, Any] = {"defaults": NEWEST}
     for group, given in full.items():

@@ -13,7 +13,7 @@ from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.objectives import DM, DSA, OBJECTIVES, LabelSettings, make_objective, settings_class
 from fredfmt.distill.settings import Settings
 from fredfmt.errors import VersionError
-from fredfmt.model.distillation import DEFAULTS, FLAT, abridged, by_name, complete, objective_of
+from fredfmt.model.distillation import DEFAULTS, FLAT, NEWEST, abridged, by_name, complete, objective_of
 
 OTHER = DistillConfig(
     objective="dm",
@@ -101,8 +101,10 @@ def test_toml_may_be_flat_or_in_tables(tmp_path):
 
 
 def test_settings_that_are_missing_take_their_defaults():
-    assert DistillConfig.from_json({"k": 16}) == DistillConfig(k=16)
-    assert DistillConfig.from_json({"defaults": 1, "frequencies": {"k": 16}}) == DistillConfig(k=16)
+    assert DistillConfig.from_json({"defaults": NEWEST, "frequencies": {"k": 16}}) == DistillConfig(k=16)
+    first = DistillConfig(k=16, batch_classes=0, batch_syn=0)
+    assert DistillConfig.from_json({"k": 16}) == first
+    assert DistillConfig.from_json({"defaults": 1, "frequencies": {"k": 16}}) == first
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_an_objective_of_ones_own_is_recorded_by_module_and_class():
     config = DistillConfig(objective=Own, batch_real=3, seed=4)
     assert config.objective == f"{HERE}Own"
     document = config.to_json()
-    assert document["objective"] == {"name": f"{HERE}Own", "configuration": {"batch_real": 3}}
+    assert document["objective"] == {"name": f"{HERE}Own", "configuration": {"batch_real": 3, "batch_classes": 20}}
     assert isinstance(make_objective(config), Own)
     read = DistillConfig.from_json(document)
     assert read.to_json() == document
@@ -304,13 +306,13 @@ GOLDEN = {
         "seed": 0,
     },
 }
-GRADIENTS = {"batch_real": 32, "outer_loop": 1, "inner_loop": 1, "lr_net": 0.01}
+GRADIENTS = {"batch_real": 32, "batch_classes": 0, "outer_loop": 1, "inner_loop": 1, "lr_net": 0.01}
 LABELS = {"learn_labels": False, "lr_labels": 0.05}
 GOLDEN_OBJECTIVES = {
-    "dm": {"batch_real": 32},
+    "dm": {"batch_real": 32, "batch_classes": 0},
     "dc": GRADIENTS,
     "dsa": GRADIENTS,
-    "frepo": {"batch_real": 32, "batch_syn": 0, "pool": 8, "pool_age": 30, **LABELS},
+    "frepo": {"batch_real": 32, "batch_classes": 0, "batch_syn": 0, "pool": 8, "pool_age": 30, **LABELS},
     "tm": {
         **{"experts": "", "experts_digest": "", "batch_syn": 0, "batch_experts": 1, "max_start_epoch": 5},
         **{"expert_epochs": 2, "syn_steps": 20, "lr_syn": 0.01, "lr_lr": 0.01, **LABELS},
@@ -318,22 +320,39 @@ GOLDEN_OBJECTIVES = {
 }
 
 
+CHANGED_2 = {
+    "dm": {"batch_classes": 20},
+    "dc": {"batch_classes": 20},
+    "dsa": {"batch_classes": 20},
+    "frepo": {"batch_classes": 20, "batch_syn": 8192},
+    "tm": {"batch_syn": 8192},
+}
+"""What defaults 2 say otherwise."""
+
+
 @pytest.mark.parametrize("objective", sorted(GOLDEN_OBJECTIVES))
-def test_what_a_document_with_defaults_1_leaves_out_never_changes(objective):
+def test_what_a_document_leaves_out_never_changes(objective):
     meant = GOLDEN | {"objective": {"name": objective, "configuration": GOLDEN_OBJECTIVES[objective]}}
     short = {"defaults": 1, "objective": {"name": objective}}
     assert complete(short) == meant
-    assert abridged(meant) == short
+    assert complete(abridged(meant)) == meant
     flat = {name: FLAT_0_1[name] for name in FLAT_0_1 if FLAT.get(name) != "objective"} | {"objective": objective}
     assert complete(flat) == meant
-    assert set(DEFAULTS) == {1}
+    second = GOLDEN_OBJECTIVES[objective] | CHANGED_2[objective]
+    short = {"defaults": 2, "objective": {"name": objective}}
+    assert complete(short) == GOLDEN | {"objective": {"name": objective, "configuration": second}}
+    assert abridged(complete(short)) == short
+    assert set(DEFAULTS) == {1, 2}
 
 
 def test_documents_of_0_1_are_read():
     assert complete(FLAT_0_1) == complete({"defaults": 1})
     flat = {**FLAT_0_1, "objective": "dm", "k": 9, "pool": 3, "network": {"name": "own:factory"}, "batch_real": 5}
     full = complete(flat)
-    assert full["objective"] == {"name": "dm", "configuration": {"batch_real": 5}}  # pool meant nothing to dm
+    assert full["objective"] == {
+        "name": "dm",
+        "configuration": {"batch_real": 5, "batch_classes": 0},
+    }  # pool meant nothing to dm
     assert full["network"] == {"name": "own:factory", "configuration": {}}
     assert full["frequencies"]["k"] == 9
     config = DistillConfig.from_json(flat)
@@ -347,17 +366,17 @@ def test_documents_of_0_1_are_read():
 
 
 def test_documents_are_short_and_hold_what_the_defaults_do_not_know():
-    assert DistillConfig().to_json() == {"defaults": 1, "objective": {"name": "frepo"}}
+    assert DistillConfig().to_json() == {"defaults": NEWEST, "objective": {"name": "frepo"}}
     assert OTHER.to_json()["objective"] == {"name": "dm", "configuration": {"batch_real": 5}}
     own = DistillConfig(objective=Own).to_json()["objective"]
-    assert own == {"name": f"{HERE}Own", "configuration": {"batch_real": 32}}
+    assert own == {"name": f"{HERE}Own", "configuration": {"batch_real": 32, "batch_classes": 20}}
     assert abridged(complete({"defaults": 1, "run": {"zca": 0, "seed": False}}))["run"] == {"zca": 0, "seed": False}
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        {"defaults": 2},
+        {"defaults": NEWEST + 1},
         {"defaults": True},
         {"defaults": None},
         {"defaults": 1.5},

@@ -145,7 +145,7 @@ def test_an_own_objective_is_never_recorded_by_another_name(patches):
     data = distill(patches, config, objective=Own)
     assert data.metadata.distillation["objective"] == {
         "name": f"{__name__}:Own",
-        "configuration": {"batch_real": 5},
+        "configuration": {"batch_real": 5, "batch_classes": 20},
     }
     settings, _, _ = run_of(data.metadata)
     with pytest.raises(ArgumentError, match="not part of fredfmt"):
@@ -161,9 +161,12 @@ def test_files_of_0_1_are_read_and_their_runs_repeated(name, digits):
     config, source, classes = run_of(data.metadata)
     assert (source, classes) == ("digits", ("3", "1", "7"))
     common = {"k": 24, "batch_real": 6, "width": 6, "depth": 2}
+    every = {"batch_classes": 0}
     expected = {
-        "dm": DistillConfig(objective="dm", iterations=4, step=0.25, seed=5, augmentation="color_crop", **common),
-        "frepo": DistillConfig(iterations=3, learn_labels=True, pool=2, **common),
+        "dm": DistillConfig(
+            objective="dm", iterations=4, step=0.25, seed=5, augmentation="color_crop", **common, **every
+        ),
+        "frepo": DistillConfig(iterations=3, learn_labels=True, pool=2, batch_syn=0, **common, **every),
     }
     assert config == expected[name]
     again = distill(digits.of_classes(classes), config)
