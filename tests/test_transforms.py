@@ -105,3 +105,25 @@ def test_unknown_names_and_sizes_are_refused():
         synthesis_matrix("haar", 8, 16)
     with pytest.raises(ArgumentError, match="at least 1"):
         synthesis_matrix("dct", 8, 0)
+
+
+@pytest.mark.parametrize("shape", [(13, 17), (5, 6, 7), (300,)])
+def test_coefficients_of_float32_have_its_error_and_depend_on_nothing_else(shape):
+    """An image's coefficients are the same bits alone and among others, whatever the memory layout."""
+    images = (
+        np.random.default_rng(0).normal(size=(6, 2, *shape))
+        * 10.0 ** np.arange(-3, 3).reshape(6, *[1] * (len(shape) + 1))
+    ).astype(np.float32)
+    found = analyse(images, "dct", len(shape))
+    assert found.dtype == np.float32
+    exact = analyse(images.astype(np.float64), "dct", len(shape))
+    largest = np.abs(exact).reshape(6, -1).max(axis=1).reshape(6, *[1] * (len(shape) + 1))
+    assert (np.abs(found - exact) <= 1e-6 * largest).all()
+    np.testing.assert_array_equal(analyse(images[3:4], "dct", len(shape)), found[3:4])
+    np.testing.assert_array_equal(analyse(np.asfortranarray(images), "dct", len(shape)), found)
+    assert not analyse(np.zeros((1, 1, 4, 4), np.float32), "dct", 2).any()
+
+
+def test_the_identity_is_exact():
+    images = np.random.default_rng(0).random((3, 2, 5, 7), np.float32) ** 20
+    np.testing.assert_array_equal(analyse(images, "identity", 2), images)

@@ -6,17 +6,19 @@ import json
 import random
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import google_crc32c
+import numpy as np
 
 from fredfmt.errors import FredError
 from fredfmt.model.digest import digest_of_data, digest_of_document
 from fredfmt.model.documents import canonical
+from fredfmt.storage import coder
 from fredfmt.storage.containers import archive, hdf5, hierarchy
 from fredfmt.storage.containers.package import unpack
 
@@ -70,7 +72,7 @@ def mutant(number: int, *, reseal_hdf5: bool = False) -> Mutant:
             changed = mutate(chance, dict(content))
             changed.pop("labels", None)  # there is a folder of that name
             content = _sealed(chance, changed)
-            resealed |= mutate in (_json, _types, _spelling, _chunk) or content is not changed
+            resealed |= mutate in (_json, _types, _spelling, _chunk, _stream) or content is not changed
         elif content[:2] == b"PK" and chance.random() < 0.6:
             mutate = chance.choice(_OF_ENTRIES)
             resealed = True
@@ -305,4 +307,58 @@ def _chunk(chance: random.Random, entries: Entries) -> Entries:
     return entries
 
 
-_OF_ENTRIES = (_entry_bytes, _entry_gone, _entry_added, _json, _types, _types, _spelling, _chunk)
+def _stream(chance: random.Random, entries: Entries) -> Entries:
+    """Change what one stream of the context coder says, and put its CRC-32C right: its end, which the reader checks,
+    a bit in between, another stream, random bytes, or other values of the same shape that are coded anew."""
+    coded = list(_coded_arrays(entries))
+    if coded:
+        name, dtype, shape = chance.choice(coded)
+        stream = chance.choice(_STREAM_CHANGES)(chance, entries[name][:-4], dtype, shape)
+        entries[name] = stream + google_crc32c.value(stream).to_bytes(4, "little")
+    return entries
+
+
+def _coded_arrays(entries: Entries) -> Iterator[tuple[str, str, list[int]]]:
+    """The first chunk, dtype and shape of each array that goes through the context coder."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        for name, document in json.loads(entries["zarr.json"])["consolidated_metadata"]["metadata"].items():
+            chunk = f"{name}/c{'/0' * len(document['shape'])}"
+            if document["codecs"][0]["name"] == coder.NAME and chunk in entries:
+                yield chunk, document["data_type"], document["shape"]
+
+
+def _shorter(chance: random.Random, stream: bytes, dtype: str, shape: list[int]) -> bytes:
+    return stream[: -chance.randint(1, 5)]
+
+
+def _longer(chance: random.Random, stream: bytes, dtype: str, shape: list[int]) -> bytes:
+    return stream + chance.choice((b"\0", b"\xff", b"\0" * 5, b"\1\0\0\0\0", chance.randbytes(3)))
+
+
+def _last_bits(chance: random.Random, stream: bytes, dtype: str, shape: list[int]) -> bytes:
+    return stream[:-2] + _bits(chance, stream[-2:] or b"\0")
+
+
+def _other_stream(chance: random.Random, stream: bytes, dtype: str, shape: list[int]) -> bytes:
+    length = chance.choice((0, 1, 4, len(stream), 300))
+    return chance.choice((bytes(length), b"\xff" * length, chance.randbytes(length), stream[chance.randint(0, 4) :]))
+
+
+def _changed(chance: random.Random, stream: bytes, dtype: str, shape: list[int]) -> bytes:
+    return chance.choice((_bits, _bytes, _cut, _insert, _repeat))(chance, stream)
+
+
+def _other_values(chance: random.Random, stream: bytes, dtype: str, shape: list[int]) -> bytes:
+    try:
+        values = coder.decode(stream, dtype, tuple(shape))
+    except FredError:  # mutated before
+        return stream
+    limits = np.iinfo(dtype)
+    for _ in range(chance.choice((1, 4, 64))):
+        place = chance.randrange(values.size)
+        values.flat[place] = chance.choice((0, 1, limits.min, limits.max, chance.randint(limits.min, limits.max)))
+    return coder.encode(values)
+
+
+_STREAM_CHANGES = (_shorter, _longer, _last_bits, _other_stream, _changed, _changed, _other_values)
+_OF_ENTRIES = (_entry_bytes, _entry_gone, _entry_added, _json, _types, _types, _spelling, _chunk, _stream, _stream)
