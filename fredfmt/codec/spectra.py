@@ -14,7 +14,7 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.blocks import blocks
 from fredfmt.transforms import analyse, live_frequencies, spatial_size
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 
 
 class Rows(Protocol):
