@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import typer
 
@@ -14,6 +15,9 @@ from fredfmt.errors import ArgumentError, located
 
 if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkFactory
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def completing(module: str, mapping: str) -> Callable[[str], list[str]]:
@@ -99,19 +103,12 @@ Classes = Annotated[
         help="Only these classes, by name or number, in this order; a name with a comma in double quotes.",
     ),
 ]
-K = Annotated[int, typer.Option("--k", min=1, help="Frequencies kept of each image.")]
-Transform = Annotated[
-    str,
+BitsPerClass = Annotated[
+    float | None,
     typer.Option(
-        help="dct, hartley, haar, db2, identity or downsample.",
-        autocompletion=completing("fredfmt.transforms", "TRANSFORMS"),
-    ),
-]
-Mask = Annotated[
-    str,
-    typer.Option(
-        help="evr, fisher, amplitude, low, high or random; distill: gradient, too.",
-        autocompletion=completing("fredfmt.codec.masks", "MASKS"),
+        min=1,
+        help="Like --bytes, in bits per class: the whole file over the number of classes.",
+        rich_help_panel="Budget",
     ),
 ]
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
@@ -160,6 +157,18 @@ def parse_classes(text: str | None) -> list[str] | None:
 def bytes_of(bits_per_class: float, classes: int) -> int:
     """The size of a file with that many bits per class."""
     return int(bits_per_class * classes / 8)
+
+
+def options_of(other: Callable[..., None]) -> Callable[[Command], Command]:
+    """A decorator: the command has the arguments and options of another one, which it gets as keyword arguments."""
+
+    def decorate(command: Command) -> Command:
+        same = signature(other, eval_str=True)
+        command.__signature__ = same  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in same.parameters.values()} | {"return": None}
+        return command
+
+    return decorate
 
 
 def said(context: typer.Context) -> dict[str, Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import typer
 
 from fredfmt.cli import options
-from fredfmt.distill.networks import NetworkConfig
+from fredfmt.cli.options import Command
 from fredfmt.distill.settings import Option, Settings
 
-Command = TypeVar("Command", bound=Callable[..., None])
 Panels = Mapping[str, Mapping[str, Option]]
 """Settings by name, by the panel of the help page that they stand in."""
 
@@ -30,6 +29,8 @@ def panels_of(**kinds: type[Settings]) -> dict[str, dict[str, Option]]:
 
 def network_options() -> dict[str, Option]:
     """The settings of a network by the names of their options: ``--network`` is its name."""
+    from fredfmt.distill.networks import NetworkConfig  # torch
+
     return {"network" if name == "name" else name: option for name, option in NetworkConfig.options().items()}
 
 

@@ -8,12 +8,11 @@ from typing import Any, ClassVar, Self
 
 from fredfmt.distill.groups import (
     GROUPS,
-    BudgetSettings,
-    FrequencySettings,
     OptimizationSettings,
     RunSettings,
     instances_per_class,
 )
+from fredfmt.distill.layout import BudgetSettings, FrequencySettings
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.objectives import OBJECTIVES, Objective, settings_class
 from fredfmt.distill.settings import Settings, group, regrouped

@@ -6,79 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
-from fredfmt.codec.masks import MASKS
-from fredfmt.codec.quantizer import Step
 from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
+from fredfmt.distill.layout import BudgetSettings, FrequencySettings
 from fredfmt.distill.settings import Settings, setting
 from fredfmt.errors import ArgumentError
-from fredfmt.transforms import TRANSFORMS, spatial_size
+from fredfmt.transforms import spatial_size
 
-MaskScope = Literal["class", "start"]
 Optimizer = Literal["sgd", "adam"]
 Precision = Literal["float32", "bfloat16", "float16"]
-
-
-@dataclass(frozen=True)
-class BudgetSettings(Settings):
-    """How much is stored, and how exactly."""
-
-    where: ClassVar[str] = "distillation.budget"
-
-    ipc: float = setting(1.0, "Coefficients stored per class and channel, in units of whole images.", above=0)
-    step: Step = setting(
-        1.0,
-        "Quantization step in orthonormal units; float16 or float32 to store without quantization.",
-        above=0,
-        none="float32",
-        metavar="NUMBER|float16|float32",
-    )
-    max_bytes: int | None = setting(
-        None, "Find the step with which the .fred file takes at most so many bytes.", least=1, flag="--bytes"
-    )
-    quantize_in_loop: bool = setting(
-        False, "Decode rounded coefficients for the objective; gradients pass the rounding unchanged."
-    )
-    rate: float = setting(
-        0.0, "Weight in the loss of the bits of a coefficient, estimated as log2(1 + |value| / step).", least=0
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("quantize_in_loop", "rate"):
-            if getattr(self, name) and not isinstance(self.step, int | float):
-                raise self._unusable("step", f"a number, for {name}")
-
-    @property
-    def number(self) -> float:
-        """The step, where it is a number."""
-        return float(cast(float, self.step))
-
-    @property
-    def loop_step(self) -> float | None:
-        """The step by which the objective sees coefficients rounded, if it does."""
-        return self.number if self.quantize_in_loop else None
-
-
-@dataclass(frozen=True)
-class FrequencySettings(Settings):
-    """What is stored of an image: which frequencies of which transform."""
-
-    where: ClassVar[str] = "distillation.frequencies"
-
-    k: int = setting(49, "Frequencies kept of each instance.", least=1)
-    transform: str = setting("dct", "Transform of the images.", choices=tuple(sorted(TRANSFORMS)))
-    mask: str = setting(
-        "evr",
-        "How frequencies are chosen; gradient: by the size of the objective's gradients at the start.",
-        choices=tuple(sorted({*MASKS, "gradient"})),
-    )
-    mask_scope: MaskScope = setting(
-        "class",
-        "Choose masks by all images of the class, or by the images that the instances start from, as FreD's code does.",
-    )
-    base: bool = setting(False, "Store the mean spectrum of each mask once, and instances relative to it.")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {
     "fredfmt": ["errors", "transforms", "model", "storage", "codec", "data", "view", "exchange"],
     "distill": [
-        *("settings", "runtime", "augment", "groups", "networks", "experts", "objectives", "config", "synset", "start"),
-        *("evaluation", "planning", "run"),
+        *("settings", "layout", "runtime", "augment", "groups", "networks", "experts", "objectives", "config"),
+        *("synset", "start", "evaluation", "planning", "run"),
     ],
 }
 """The rooms of each package from the ground up."""

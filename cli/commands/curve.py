@@ -9,6 +9,7 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import plain, print_json, refuse_existing, say, show
+from fredfmt.cli.tables import Column, percent, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,9 +51,9 @@ def curve(
     if not sources or last.endswith(SUFFIXES):
         raise ArgumentError("the last argument is the picture to write", expected="FILE... OUT.png", found=last)
     check_suffix(out, PICTURES)
-    table = out.with_suffix(".csv")
+    numbers = out.with_suffix(".csv")
     refuse_existing(out, force)
-    refuse_existing(table, force)
+    refuse_existing(numbers, force)
     points = []
     for file in sources:
         name = shown(file)
@@ -66,7 +67,7 @@ def curve(
     if anchors and not published:
         say(f"no published figures are known here for {', '.join(sources_of(points))}")
     save_picture(draw(points, published), out)
-    with replacing(table) as target:
+    with replacing(numbers) as target:
         target.write(to_csv(points, published).encode())
     if json:
         print_json({"points": [asdict(point) for point in points], "published": [asdict(part) for part in published]})
@@ -75,19 +76,17 @@ def curve(
 
 
 def _table(points: list[Point]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("file")
-    for name in ("bits per class", "%", "std"):
-        table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("trained and tested")
-    for point in points:
-        table.add_row(
-            plain(point.file),
-            f"{point.bits_per_class:,.0f}",
-            f"{100 * point.accuracy:.2f}",
-            "" if point.std is None else f"{100 * point.std:.2f}",
-            plain(", ".join(filter(None, (point.made_by, point.network, point.protocol, point.test)))),
-        )
-    return table
+    numbers = (Column(name, right=True, whole=True) for name in ("bits per class", "%", "std"))
+    return table(
+        [Column("file"), *numbers, Column("trained and tested")],
+        (
+            (
+                plain(point.file),
+                f"{point.bits_per_class:,.0f}",
+                percent(point.accuracy),
+                percent(point.std),
+                plain(", ".join(filter(None, (point.made_by, point.network, point.protocol, point.test)))),
+            )
+            for point in points
+        ),
+    )

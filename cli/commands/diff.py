@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import kilobytes, plain, print_json, say, show
+from fredfmt.cli.tables import Column, table, written
 from fredfmt.errors import printable
 
 if TYPE_CHECKING:
@@ -49,43 +50,32 @@ def diff(
 
 
 def _parts(found: Difference) -> Table:
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, pad_edge=False)
     sizes = " and ".join(map(kilobytes, found.bytes))
-    table.add_row("size", sizes if len(set(found.bytes)) > 1 else f"{kilobytes(found.bytes[0])} both")
-    said = dict(found.reasons)
+    size = sizes if len(set(found.bytes)) > 1 else f"{kilobytes(found.bytes[0])} both"
+    results = {name: f"not compared: {reason}" for name, reason in found.reasons.items()}
     if masks := found.masks:
-        said["masks"] = f"{masks.equal} of {masks.count} equal, overlap {masks.overlap:.1%}, least {masks.least:.1%}"
+        results["masks"] = f"{masks.equal} of {masks.count} equal, overlap {masks.overlap:.1%}, least {masks.least:.1%}"
     if labels := found.labels:
         apart = f"{labels.changed} of another class, mean distance {labels.distance:.3g}"
-        said["labels"] = apart if labels.distance else "equal"
+        results["labels"] = apart if labels.distance else "equal"
     for name in ("coefficients", "images"):
         if values := getattr(found, name):
             quality = f", PSNR {values.psnr:.1f} dB" if values.psnr is not None else ""
             rest = f"rmse {values.rmse:.4g}{quality}, largest {values.largest:.4g} in {values.instances} instances"
-            said[name] = rest if values.instances else "equal"
-    for name in ("masks", "labels", "coefficients", "images"):
-        table.add_row(name, plain(said[name] if name not in found.reasons else f"not compared: {said[name]}"))
-    return table
+            results[name] = rest if values.instances else "equal"
+    names = ("masks", "labels", "coefficients", "images")
+    return table([Column(), Column()], [("size", size), *((name, plain(results[name])) for name in names)])
 
 
 def _settings(found: Difference, a: str, b: str) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("", a, b):
-        table.add_column(plain(name))
-    for name, values in list(found.settings.items())[:_SHOWN]:
-        table.add_row(plain(name), *(plain(_told(value)) for value in values))
+    rows = [
+        (plain(name), *(plain(_short(written(value))) for value in values))
+        for name, values in list(found.settings.items())[:_SHOWN]
+    ]
     if len(found.settings) > _SHOWN:
-        table.add_row(f"and {len(found.settings) - _SHOWN} more: see --json")
-    return table
+        rows.append((plain(f"and {len(found.settings) - _SHOWN} more: see --json"),))
+    return table([Column(plain(name)) for name in ("", a, b)], rows)
 
 
-def _told(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        text = ", ".join(map(_told, value))
-    else:
-        text = "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -57,14 +57,7 @@ def distill(
         Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, but for other options.")
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
-    bits_per_class: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            help="Like --bytes, in bits per class: the whole file over the number of classes.",
-            rich_help_panel="Budget",
-        ),
-    ] = None,
+    bits_per_class: options.BitsPerClass = None,
     device: options.Device = "cpu",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the state is kept while running; beside OUT if left out.")

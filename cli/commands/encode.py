@@ -9,48 +9,58 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, say, showing_progress
-from fredfmt.codec.masks import check_choice
-from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, error_of_mask
+from fredfmt.cli.settings import asking, said
+from fredfmt.codec.masks import MASKS, check_choice
+from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
 from fredfmt.data.sources import ZCA, Source, open_source
+from fredfmt.distill.layout import BudgetSettings, FrequencySettings
 from fredfmt.distill.runtime.progress import Progress
 from fredfmt.errors import ArgumentError
 from fredfmt.storage.files import save
 from fredfmt.storage.ledger import stored_size
 
-_POOR = 1.1
-"""A mask is poor whose error is more than so many times that of the best one."""
+_BUDGET, _KEPT = BudgetSettings.options(), FrequencySettings.options()
+_PANELS = {
+    "Budget": {
+        "step": replace(_BUDGET["step"], default=None, help=f"{_BUDGET['step'].help} 0.5 if it is not searched."),
+    },
+    "Frequencies": {
+        "k": replace(_KEPT["k"], default=None, help=f"{_KEPT['k'].help} Chosen if only --bytes is given."),
+        "transform": _KEPT["transform"],
+        "mask": replace(
+            _KEPT["mask"],
+            default=None,
+            words=tuple(MASKS),
+            help="How frequencies are chosen; if left out, by the one of low and amplitude with the least error.",
+        ),
+        "base": _KEPT["base"],
+    },
+}
 
 
+@asking(_PANELS)
 def encode(
+    context: typer.Context,
     source: options.Source,
     out: options.Out,
-    k: Annotated[
-        int | None, typer.Option("--k", min=1, help="Frequencies kept of each image; chosen if only --bytes is given.")
-    ] = None,
     max_bytes: Annotated[
         int | None,
-        typer.Option("--bytes", "--max-bytes", min=1, help="Size of the file: what is not given is chosen to fit it."),
-    ] = None,
-    transform: options.Transform = "dct",
-    mask: Annotated[
-        str | None,
         typer.Option(
-            help="evr, fisher, amplitude, low, high or random; if left out, the one of low and amplitude with the least"
-            " error.",
-            autocompletion=options.completing("fredfmt.codec.masks", "MASKS"),
+            "--bytes",
+            "--max-bytes",
+            min=_BUDGET["max_bytes"].least,
+            help="Size of the file: what is not given is chosen to fit it.",
+            rich_help_panel="Budget",
         ),
     ] = None,
-    step: Annotated[
-        str | None, typer.Option(help="Quantisation step, or float16 or float32 for none; 0.5 if it is not searched.")
-    ] = None,
     target_rmse: Annotated[
-        float | None, typer.Option(help="Search the step for this error of the coefficients.")
+        float | None,
+        typer.Option(help="Search the step for this error of the coefficients.", rich_help_panel="Budget"),
     ] = None,
     per_class: Annotated[
         int | None,
         typer.Option(min=1, help="Random images per class; if left out all, or with --bytes and no --k what is best."),
     ] = None,
-    base: Annotated[bool, typer.Option("--base", help="Store class means apart from the instances.")] = False,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
     zca: options.Zca = False,
     zca_epsilon: options.ZcaEpsilon = 0.1,
@@ -64,13 +74,15 @@ def encode(
     data_root: options.DataRoot = None,
     codec: options.Codec = None,
     force: options.Force = False,
+    **_: Any,
 ) -> None:
     """Encode real images, without distillation: as many as are asked for, or as well as they fit into --bytes."""
+    how = said(context, _PANELS)
+    k, mask, transform = how.pop("k", None), how.pop("mask", None), how.pop("transform", "dct")
     if k is None and max_bytes is None:
         raise typer.BadParameter("nothing says how small: give --k, --bytes or both, such as --bytes 100000")
-    if max_bytes is not None and (step, target_rmse) != (None, None):
+    if max_bytes is not None and ("step" in how or target_rmse is not None):
         raise ArgumentError("--bytes finds the step itself", hint="Leave out --step and --target-rmse, or --bytes")
-    chosen_step = options.parse_step(step or "0.5")
     check_output(out, force)
     wanted = options.parse_classes(classes)
 
@@ -88,39 +100,23 @@ def encode(
     if zca:
         real = real.whitened(ZCA.fit(real if split == "train" else opened("train"), zca_epsilon))
     real = replace(real, name=name or real.name, license=license or real.license)
-    how: dict[str, Any] = {"transform": transform, "seed": seed}
+    how |= {"transform": transform, "seed": seed}
     with showing_progress() as show:
 
         def report(task: str, done: int, total: int) -> None:
             show(Progress(task, done, total))
 
         if max_bytes is not None:
-            data = encode_in_bytes(
-                real, max_bytes, k=k, mask=mask, per_class=per_class, base=base, report=report, **how
-            )
-        elif k is not None:
+            data = encode_in_bytes(real, max_bytes, k=k, mask=mask, per_class=per_class, report=report, **how)
+        else:
             chosen = real if per_class is None else real.sample(per_class, seed=seed)
-            data = encode_source(
-                chosen,
-                k=k,
-                mask=mask or best_mask(chosen, k, **how),
-                step=chosen_step,
-                target_rmse=target_rmse,
-                base=base,
-                report=report,
-                **how,
-            )
+            best = mask or best_mask(chosen, k, transform=transform, seed=seed)
+            data = encode_source(chosen, k=k, mask=best, target_rmse=target_rmse, report=report, **how)
     save(data, out, codec=codec)
     if mask is not None:
-        _warn_of_a_poor_mask(real, data.k, mask, how)
+        for warning in mask_warnings(real, data.k, mask, transform=transform, seed=seed):
+            say(warning)
     meta = data.metadata
     stored = meta.quantization.mode if meta.quantization.step is None else f"step {meta.quantization.step:.4g}"
-    told = f"k={data.k}, mask {meta.mask['strategy']}, {stored}, error {meta.reconstruction['rmse']:.3f}"
-    say(f"{out}: {len(data):,} instances, {told}, {kilobytes(stored_size(out))}")
-
-
-def _warn_of_a_poor_mask(source: Source, k: int, mask: str, how: dict[str, Any]) -> None:
-    better = best_mask(source, k, **how)
-    found, least = (error_of_mask(source, k, each, **how) for each in (mask, better))
-    if found > _POOR * least:
-        say(f"{mask} leaves an error of {found:.3f}, {better} one of {least:.3f}: without --mask the best is taken")
+    summary = f"k={data.k}, mask {meta.mask['strategy']}, {stored}, error {meta.reconstruction['rmse']:.3f}"
+    say(f"{out}: {len(data):,} instances, {summary}, {kilobytes(stored_size(out))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from fredfmt.cli import options
 from fredfmt.cli.commands.evaluate_scores import show_scores
 from fredfmt.cli.console import kilobytes, print_json, refuse_existing, show, showing_progress
 from fredfmt.cli.settings import asking, panels_of, said
+from fredfmt.cli.tables import Column, percent, table
 from fredfmt.data.sources import open_source
 from fredfmt.distill.evaluation.comparison import BASELINES, DEFAULT_BASELINES, Row, compare
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS
@@ -138,11 +138,11 @@ def evaluate(
     for config, rows in zip(configs, compared, strict=True):
         if len(configs) > 1:
             show(f"[bold]{config.network.name}[/bold]")
-        show(_table(rows))
+        show(_accuracies(rows))
         for row in rows[1:]:
             show(f"[dim]{row.name}: {row.description}[/dim]")
         if tried is not None:
-            show(_corruption_table(rows))
+            show(_corrupted(rows))
         show(f"Protocol {config.protocol}: {rows[0].evaluation.config.words()}.")
         show(f"{len(test):,} test images of {test.name}.")
         starts = [row.evaluation for row in rows if row.name == "own start"]
@@ -162,40 +162,38 @@ def _corruption_config(corruptions: str | None, severities: str) -> CorruptionCo
     return CorruptionConfig(() if corruptions == "all" else options.parse_list(corruptions), levels)
 
 
-def _table(rows: tuple[Row, ...]) -> Table:
-    from rich.table import Table
+def _accuracies(rows: tuple[Row, ...]) -> Table:
+    headings = ("bytes", "bits per class", "images per class", "accuracy %", "std", "error")
+    columns = [
+        Column("trained on", whole=True),
+        *(Column(heading, right=True) for heading in headings),
+        Column("each network"),
+    ]
+    return table(
+        columns,
+        (
+            (
+                row.name,
+                kilobytes(row.bytes),
+                f"{row.bits_per_class:,.0f}",
+                f"{row.instances_per_class:g}",
+                *map(percent, (row.evaluation.mean, row.evaluation.std, row.evaluation.standard_error)),
+                " ".join(percent(accuracy, 1) for accuracy in row.evaluation.accuracies),
+            )
+            for row in rows
+        ),
+    )
 
-    table = Table(box=None)
-    table.add_column("trained on", no_wrap=True)
-    for heading in ("bytes", "bits per class", "images per class", "accuracy %", "std", "error"):
-        table.add_column(heading, justify="right")
-    table.add_column("each network")
-    for row in rows:
-        result = row.evaluation
-        table.add_row(
-            row.name,
-            kilobytes(row.bytes),
-            f"{row.bits_per_class:,.0f}",
-            f"{row.instances_per_class:g}",
-            f"{100 * result.mean:.2f}",
-            *("" if math.isnan(value) else f"{100 * value:.2f}" for value in (result.std, result.standard_error)),
-            " ".join(f"{100 * accuracy:.1f}" for accuracy in result.accuracies),
-        )
-    return table
 
-
-def _corruption_table(rows: tuple[Row, ...]) -> Table:
+def _corrupted(rows: tuple[Row, ...]) -> Table:
     """Accuracies on corrupted images, a column for each row of the other table."""
-    from rich.table import Table
-
-    table = Table(box=None)
-    table.add_column("accuracy % on corrupted images", no_wrap=True)
-    for row in rows:
-        table.add_column(row.name, justify="right")
     found = [robustness for row in rows if (robustness := row.evaluation.robustness) is not None]
-    table.add_row("clean", *(f"{100 * row.evaluation.mean:.2f}" for row in rows))
-    table.add_row("mean corrupted", *(f"{100 * one.mean:.2f}" for one in found))
-    table.add_row("relative drop", *(f"{100 * one.relative_drop:.1f} %" for one in found))
+    columns = [Column("accuracy % on corrupted images", whole=True), *(Column(row.name, right=True) for row in rows)]
+    lines = [
+        ("clean", *(percent(row.evaluation.mean) for row in rows)),
+        ("mean corrupted", *(percent(one.mean) for one in found)),
+        ("relative drop", *(f"{percent(one.relative_drop, 1)} %" for one in found)),
+    ]
     for name in dict.fromkeys(one.name for one in found[0].each):
-        table.add_row(f"  {name.replace('_', ' ')}", *(f"{100 * one.of(name):.2f}" for one in found))
-    return table
+        lines.append((f"  {name.replace('_', ' ')}", *(percent(one.of(name)) for one in found)))
+    return table(columns, lines)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
+from fredfmt.cli.tables import Column, percent, table
 from fredfmt.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -44,21 +45,19 @@ def show_scores(
     if json:
         print_json(documents)
         return
-    from rich.table import Table
-
     for config, document in zip(configs, documents, strict=True):
-        table = Table(f"{config.network.name}, file of {kilobytes(document['bytes'])}", "mean", "std", box=None)
-        for name in names:
-            table.add_row(METRICS[name], *_figures(document[name], percent=False))
-        for name, words in _PARTS.items():
-            table.add_row(words, *_figures(document[name], percent=True))
+        heading = f"{config.network.name}, file of {kilobytes(document['bytes'])}"
+        rows = [(METRICS[name], *_scores(document[name])) for name in names]
+        rows += [(words, *_shares(document[name])) for name, words in _PARTS.items()]
         for name, accuracy in document["accuracies"].items():
-            table.add_row(f"[dim]accuracy, {name.replace('_', ', ')}[/dim]", *_figures(accuracy, percent=True))
-        show(table)
+            rows.append((f"[dim]accuracy, {name.replace('_', ', ')}[/dim]", *_shares(accuracy)))
+        show(table([Column(heading), Column("mean"), Column("std")], rows))
 
 
-def _figures(summary: dict[str, Any], *, percent: bool) -> tuple[str, str]:
+def _scores(summary: dict[str, Any]) -> tuple[str, str]:
     mean, std = summary["mean"], summary["std"]
-    if percent:
-        return f"{100 * mean:.2f} %", "" if std is None else f"{100 * std:.2f}"
     return f"{mean:.4f}", "" if std is None else f"{std:.4f}"
+
+
+def _shares(summary: dict[str, Any]) -> tuple[str, str]:
+    return f"{percent(summary['mean'])} %", percent(summary["std"])

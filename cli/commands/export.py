@@ -10,22 +10,19 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.console import say
 
-Target = Annotated[
-    Path, typer.Argument(metavar="DST", help="NAME.npz, .safetensors, .parquet, .tar, .pt, or a folder.")
-]
-Form = Annotated[
-    str | None,
-    typer.Option(
-        help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out.",
-        autocompletion=options.completing("fredfmt.exchange.exporters", "EXPORTERS"),
-    ),
-]
-
 
 def export(
     file: options.File,
-    out: Target,
-    to: Form = None,
+    out: Annotated[
+        Path, typer.Argument(metavar="DST", help="NAME.npz, .safetensors, .parquet, .tar, .pt, or a folder.")
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by the name of DST if left out.",
+            autocompletion=options.completing("fredfmt.exchange.exporters", "EXPORTERS"),
+        ),
+    ] = None,
     force: options.Force = False,
     expected_digest: options.ExpectedDigest = None,
 ) -> None:

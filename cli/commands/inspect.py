@@ -10,6 +10,7 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import kilobytes, plain, print_json, show, show_in_colour
+from fredfmt.cli.tables import Column, table, written
 from fredfmt.errors import printable
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def inspect(
     for warning in facts["warnings"]:
         show(f"[yellow]warning[/yellow] {warning}")
     show_in_colour(lambda width: thumbnails(data, width=width))
-    show(_table("Data", _data(facts["data"], data.metadata.classes)))
-    show(_bytes(facts["bytes"]), _table("In other units", _figures(facts["bytes"])))
+    show(_listed_facts("Data", _data(facts["data"], data.metadata.classes)))
+    show(_bytes(facts["bytes"]), _listed_facts("In other units", _figures(facts["bytes"])))
     _show_provenance(facts["metadata"])
 
 
@@ -86,7 +87,7 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
         "classes": _listed(found["classes"]),
         "transform": found["transform"],
     }
-    show(_table("Data", facts))
+    show(_listed_facts("Data", facts))
     _show_provenance(found)
 
 
@@ -103,11 +104,11 @@ def _show_provenance(metadata: dict[str, Any]) -> None:
         "recipe",
     ):
         if value := metadata.get(name):
-            show(_table(name.capitalize(), by_name(value) if name == "distillation" else value))
+            show(_listed_facts(name.capitalize(), by_name(value) if name == "distillation" else value))
     if terms := {name: metadata[name] for name in ("license", "citation") if metadata.get(name)}:
-        show(_table("Terms", terms))
+        show(_listed_facts("Terms", terms))
     for result in metadata.get("results", []):
-        show(_table("Result", result))
+        show(_listed_facts("Result", result))
 
 
 def _data(facts: dict[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
@@ -131,19 +132,14 @@ def _listed(classes: Sequence[str]) -> str:
 
 def _bytes(facts: dict[str, Any]) -> Table:
     """The parts of the file with their shares."""
-    from rich.table import Table
-
-    table = Table(title="Bytes", title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(justify="right")
-    table.add_column(style="cyan", no_wrap=True, overflow="crop")
+    rows = []
     total = facts["total"]
     for part in ("coefficients", "frequencies", "labels", "base", "metadata", "container"):
         if share := facts[part] / total:
-            table.add_row(f"  {part}", kilobytes(facts[part]), f"{share:.0%}", "━" * round(_BAR * share))
-    table.add_row("  the file", kilobytes(total))
-    return table
+            rows.append((f"  {part}", kilobytes(facts[part]), f"{share:.0%}", "━" * round(_BAR * share)))
+    rows.append(("  the file", kilobytes(total), "", ""))
+    columns = [Column(), Column(right=True), Column(right=True), Column(style="cyan", whole=True)]
+    return table(columns, rows, title="Bytes")
 
 
 def _figures(facts: dict[str, Any]) -> dict[str, Any]:
@@ -155,21 +151,10 @@ def _figures(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _table(title: str, values: dict[str, Any]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
-    table.add_column(min_width=16)
-    table.add_column()
-    table.add_column(style="dim")
-    for key, value in values.items():
-        table.add_row(plain(f"  {key.replace('_', ' ')}"), plain(_told(value)), _MEANING.get(key, ""))
-    return table
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{name}: {_told(part)}" for name, part in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_told, value))
-    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+def _listed_facts(title: str, values: dict[str, Any]) -> Table:
+    """Names and values, with what a name means where it does not say so itself."""
+    rows = (
+        (plain(f"  {name.replace('_', ' ')}"), plain(written(value)), _MEANING.get(name, ""))
+        for name, value in values.items()
+    )
+    return table([Column(width=16), Column(), Column(style="dim")], rows, title=title)
