@@ -2,11 +2,9 @@
 
     python benchmarks/official_loop.py [--json] [--threads 1] [--repeats 7] [--width 32] [--batch-real 64]
 
-The plain loop: dense coefficients (instance, channel, height, width) times a dense mask of the same shape, two products
-with an un-normalised inverse cosine matrix, class after class through decoding and network, one graph for all classes;
-SGD with momentum on the dense tensor. Its network is made of torch's layers with the parameters of fredfmt's. The mask:
-the covariance of a class's spectra, and a product with a unit matrix for every frequency. Both sides are given the same
-networks and real images, without augmentation, and the benchmark first checks that they learn the same.
+The plain loop is that of plain.py; its mask: the covariance of a class's spectra, and a product with a unit matrix for
+every frequency. Both sides are given the same networks and real images, without augmentation, and the benchmark first
+checks that they learn the same. The same on a GPU, with two more objectives: gpu.py.
 
 "synthetic" is decoding, forward and backward pass and update; "whole" is that and the real side (real images read,
 their features or gradients). Times are the medians of repeats taken in turn, ratios the medians of the pairs' ratios.
@@ -25,103 +23,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.fft
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from plain import MOMENTUM, Plain, apart, unnormalized
+from torch import Tensor
 
 from fredfmt.codec.masks import ClassStatistics, choose_frequencies
-from fredfmt.data.sources import Source, open_source
+from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, NetworkConfig
 from fredfmt.distill.run import _Run
 from fredfmt.transforms import analyse
 
 CLASSES, INSTANCES, K, SIDE = 10, 16, 49, 28
-
-
-def unnormalized(side: int) -> Tensor:
-    """The matrix of scipy's DCT-II without normalisation, (frequency, position)."""
-    return torch.tensor(scipy.fft.dct(np.eye(side), axis=0, norm=None), dtype=torch.float32)
-
-
-class PlainSynset:
-    """Dense coefficients and a dense mask."""
-
-    def __init__(self, run: _Run) -> None:
-        data = run.start
-        self.matrix = unnormalized(SIDE)
-        self.inverse = torch.linalg.inv(self.matrix)
-        images = run.synset.images().detach()
-        self.coefficients = (self.matrix @ images @ self.matrix.T).requires_grad_()
-        self.mask = torch.zeros_like(self.coefficients)
-        for instance, which in enumerate(data.mask_of):
-            self.mask[instance].view(data.metadata.channels, -1)[:, data.frequencies[which].astype(np.int64)] = 1
-
-    def images(self, rows: range) -> Tensor:
-        spectra = self.mask[rows] * self.coefficients[rows]
-        across = F.linear(spectra, self.inverse)
-        return F.linear(across.transpose(-1, -2), self.inverse).transpose(-1, -2)
-
-
-def plain_network(network: Any) -> tuple[nn.Sequential, nn.Linear]:
-    """torch's layers, with a network's own parameters."""
-    layers: list[nn.Module] = []
-    for layer in network.features:
-        layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
-    return nn.Sequential(*layers, nn.Flatten()), network.head
-
-
-class Plain:
-    """One step of the plain loop."""
-
-    def __init__(self, run: _Run, real: Source, batch_real: int) -> None:
-        self.synset = PlainSynset(run)
-        self.optimizer = torch.optim.SGD([self.synset.coefficients], lr=run.config.lr * 4 * SIDE**2, momentum=0.5)
-        self.images = torch.from_numpy(real.normalized[:])  # the whole real set on the device
-        self.members = [np.flatnonzero(real.labels == label) for label in range(CLASSES)]
-        self.batch_real = batch_real
-
-    def real_of(self, label: int, chosen: dict[int, Any] | None) -> Tensor:
-        if chosen is not None:
-            return self.images[chosen[label]]
-        return self.images[np.random.default_rng(0).permutation(self.members[label])[: self.batch_real]]
-
-    def dm(self, network: Any, wanted: list[Tensor] | None, chosen: dict[int, Any] | None = None) -> None:
-        features, _ = plain_network(network)
-        network.requires_grad_(False)
-        loss = torch.zeros(())
-        for label in range(CLASSES):
-            theirs = features(self.real_of(label, chosen)).detach().mean(0) if wanted is None else wanted[label]
-            mine = features(self.synset.images(range(label * INSTANCES, (label + 1) * INSTANCES)))
-            loss = loss + ((theirs - mine.mean(0)) ** 2).sum()
-        self.update(loss)
-
-    def dc(self, network: Any, wanted: list[list[Tensor]] | None, chosen: dict[int, Any] | None = None) -> None:
-        features, head = plain_network(network)
-        parameters = list(network.parameters())
-        loss = torch.zeros(())
-        for label in range(CLASSES):
-            given = self.gradients(network, label, chosen) if wanted is None else wanted[label]
-            images = self.synset.images(range(label * INSTANCES, (label + 1) * INSTANCES))
-            error = F.cross_entropy(head(features(images)), torch.full((INSTANCES,), label))
-            mine = torch.autograd.grad(error, parameters, create_graph=True)
-            for left, right in zip(mine, given, strict=True):
-                if left.ndim > 1:
-                    left, right = left.reshape(len(left), -1), right.reshape(len(right), -1)
-                    norms = left.norm(dim=-1) * right.norm(dim=-1) + 1e-6
-                    loss = loss + (1 - (left * right).sum(-1) / norms).sum()
-        self.update(loss)
-
-    def gradients(self, network: Any, label: int, chosen: dict[int, Any] | None) -> list[Tensor]:
-        features, head = plain_network(network)
-        images = self.real_of(label, chosen)
-        error = F.cross_entropy(head(features(images)), torch.full((len(images),), label))
-        return [part.detach() for part in torch.autograd.grad(error, list(network.parameters()))]
-
-    def update(self, loss: Tensor) -> None:
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
 
 
 class GivenReal:
@@ -224,25 +137,25 @@ def time_masks(repeats: int) -> tuple[list[dict[str, Any]], float]:
 def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> list[dict[str, Any]]:
     real = open_source("fashion-mnist").sample(600, seed=1)
     config = DistillConfig(
-        objective=objective, ipc=1, k=K, optimizer="sgd", lr=1.0, momentum=0.5, average=0, batch_real=batch_real,
+        objective=objective, ipc=1, k=K, optimizer="sgd", lr=1.0, momentum=MOMENTUM, average=0, batch_real=batch_real,
         augmentation="none", network=NetworkConfig(width=width),
     )  # fmt: skip
     rows = []
-    ours, plain = _Run(real, config, "cpu"), None
+    ours = _Run(real, config, "cpu")
     plain = Plain(ours, real, batch_real)
     iteration = ours._iteration(0, ours.synset)
     images, labels = iteration.real_batch(batch_real)
-    rows_of_class = [torch.nonzero(labels == label).flatten() for label in range(CLASSES)]
+    plain.images = images
+    plain.chosen = {label: torch.nonzero(labels == label).flatten() for label in range(CLASSES)}
     networks = {side: iteration.network() for side in ("plain", "fredfmt")}
     weights = [weight.ndim > 1 for weight in networks["plain"].parameters()]
     if objective == "dm":
-        given: list[Any] = [networks["plain"].embed(images[members]).detach().mean(0) for members in rows_of_class]
+        given: list[Any] = [
+            networks["plain"].embed(images[members]).detach().mean(0) for members in plain.chosen.values()
+        ]
         by_plain = given
     else:
-        full = Plain(ours, real, batch_real)
-        full.images = images
-        chosen = dict(enumerate(rows_of_class))
-        by_plain = [full.gradients(networks["plain"], label, chosen) for label in range(CLASSES)]
+        by_plain = [plain.gradients(networks["plain"], label) for label in range(CLASSES)]
         given = [[part for part, heavy in zip(parts, weights, strict=True) if heavy] for parts in by_plain]
     step = getattr(plain, objective)
     synthetic = GivenReal(ours, objective, networks["fredfmt"])
@@ -252,14 +165,7 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
     }
     for job in jobs.values():
         job()
-    with torch.no_grad():
-        theirs, mine = plain.synset.images(range(CLASSES * INSTANCES)), ours.synset.images()
-    coarse = plain.synset.matrix @ (theirs - mine) @ plain.synset.matrix.T
-    moved = ours.synset.coefficients.detach() - torch.tensor(ours.start.coefficients)
-    apart = coarse.detach()[:, :, 1:, 1:] / (
-        2 * SIDE
-    )  # zero frequencies learn slower in the un-normalised parametrisation
-    error = float(apart.norm() / moved.norm())
+    error = apart(plain, ours)
     assert error < 1e-3, f"the two loops learn different things: {error}"
     rows.append(row(f"{objective}: synthetic side of a step", in_turn(jobs, repeats), 2))
 
@@ -268,7 +174,7 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
     step_plain = getattr(whole_plain, objective)
 
     def plain_step() -> None:
-        step_plain(whole._iteration(whole.done, whole.synset).network(), None)
+        step_plain(whole._iteration(whole.done, whole.synset).network())
 
     rows.append(row(f"{objective}: whole step", in_turn({"plain": plain_step, "fredfmt": whole.step}, repeats), 1))
     return rows
@@ -284,7 +190,7 @@ def memory() -> dict[str, Any]:
     )
     plain = Plain(run, real, 2)
     network = run._iteration(0, run.synset).network()
-    plain.dm(network, None)
+    plain.dm(network)
     run.step()
 
     def bytes_of(tensors: list[Tensor]) -> int:

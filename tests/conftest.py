@@ -17,3 +17,29 @@ def pytest_runtest_setup(item):
         for name in mark.args:
             if reason := absence(name):
                 (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes a device is marked: ``FREDFMT_TEST_DEVICE=cuda python -m pytest -m device``."""
+    taking = [item for item in items if "device" in item.fixturenames]
+    for item in taking:
+        item.add_marker("device")
+    if taking and "FREDFMT_TEST_DEVICE" not in os.environ:
+        import simulated
+
+        if simulated.AVAILABLE:
+            simulated.register()
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """A device other than the CPU: the one named by ``FREDFMT_TEST_DEVICE``, or else one that is simulated."""
+    import simulated
+    import torch
+
+    if name := os.environ.get("FREDFMT_TEST_DEVICE"):
+        return torch.device(name)
+    if not simulated.AVAILABLE:
+        pytest.skip("this torch cannot simulate a device: it takes 2.10")
+    monkeypatch.setattr(torch, "tensor", simulated.making_tensors(torch.tensor))
+    return torch.device(simulated.NAME)

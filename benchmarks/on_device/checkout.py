@@ -1,0 +1,86 @@
+"""Running from a checkout that is not installed: the packages where Python finds them, and what else is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = {
+    "zarr": "zarr==3.4.2",
+    "numcodecs": "numcodecs==0.17.1",
+    "google_crc32c": "google-crc32c==1.9.0",
+    "donfig": "donfig==0.8.1.post1",
+    "msgspec": "msgspec==0.22.0",
+    "yaml": "PyYAML",
+    "packaging": "packaging",
+    "typing_extensions": "typing-extensions",
+    "numpy": "numpy",
+    "torch": "torch",
+    "h5py": "h5py",
+    "PIL": "pillow",
+    "torchvision": "torchvision",
+    "scipy": "scipy",
+    "pytest": "pytest",
+    "hypothesis": "hypothesis",
+}
+"""Modules that the sections import, and what to install for them."""
+OPTIONAL = {"torch_dct": "torch-dct==0.1.6"}
+"""Without these a column stays empty."""
+CARRIED = ("zarr", "numcodecs", "google_crc32c", "donfig", "msgspec", "torch_dct")
+"""What a machine with torch, scipy and pytest usually lacks."""
+FOLDER = ".whl"
+
+
+def missing(modules: dict[str, str]) -> list[str]:
+    """What to install for those of ``modules`` that are not here."""
+    return [requirement for module, requirement in modules.items() if find_spec(module) is None]
+
+
+def wheels() -> str:
+    """The commands that fetch the wheels to carry, here, and install them, there."""
+    every = NEEDED | OPTIONAL
+    wanted = " ".join(every[module] for module in CARRIED)
+    levels = (28, 27, 17)
+    platforms = (
+        " ".join(f"--platform manylinux_2_{level}_x86_64" for level in levels) + " --platform manylinux2014_x86_64"
+    )
+    return "\n".join(
+        (
+            "# here, for Python 3.12 on x86-64:",
+            f"python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp"
+            f" {platforms} -d {FOLDER} {wanted}",
+            "# there, without a package index:",
+            f"python3 -m pip install --no-index --no-deps --target /tmp/site {FOLDER}/*.whl",
+            "PYTHONPATH=/tmp/site python3 benchmarks/gpu.py",
+        )
+    )
+
+
+def is_importable() -> bool:
+    """Whether ``import fredfmt.distill`` finds this checkout."""
+    spec = find_spec("fredfmt")
+    here = spec is not None and spec.origin is not None and Path(spec.origin).resolve().is_relative_to(ROOT)
+    return here and find_spec("fredfmt.distill") is not None
+
+
+def again_with_packages(arguments: list[str]) -> int:
+    """Run this script in a process that can import the checkout, and return its exit status.
+
+    ``fredfmt.distill`` and ``fredfmt.cli`` are folders beside ``fredfmt`` (see pyproject.toml): a folder of links puts
+    them where they are imported from.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "fredfmt"
+        package.mkdir()
+        for part in (*(ROOT / "fredfmt").iterdir(), ROOT / "distill", ROOT / "cli"):
+            (package / part.name).symlink_to(part)
+        path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        script = str(ROOT / "benchmarks" / "gpu.py")
+        command = [sys.executable, script, *arguments, "--no-links"]
+        return subprocess.run(command, env=environment, check=False).returncode

@@ -1,0 +1,86 @@
+"""What every section is given: the device, how much to do, how long there is; and rows of the table."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+Job = Callable[[], object]
+Row = dict[str, Any]
+WAYS = ("fredfmt", "graph", "compiled", "bfloat16", "plain", "torch-dct", "copy")
+COLUMNS = ("what", "unit", *WAYS, "ratio", "bandwidth")
+"""Of the table; a row leaves out what it has not. What does not fit a column is in ``note``."""
+_TURN = 2e-3
+"""Seconds that a turn of a job lasts at least, so that starting it and waiting for the device do not count."""
+
+
+@dataclass
+class Running:
+    """One run of the benchmark."""
+
+    device: torch.device
+    tiny: bool
+    until: float
+    """When all must be done, by `time.monotonic`."""
+    learn: Sequence[str]
+    """Sources to distil."""
+    data_root: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def left(self) -> float:
+        """Seconds."""
+        return self.until - time.monotonic()
+
+    def wait(self) -> None:
+        """Until the device has done what it was asked."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def seconds(self, jobs: dict[str, Job], *, turns: int) -> dict[str, float]:
+        """Median seconds of each job over ``turns`` in turn, after one to warm up. A job that runs out of the device's
+        memory has none."""
+        spent: dict[str, list[float]] = {name: [] for name in jobs}
+        times: dict[str, int] = {}
+        for name, job in list(jobs.items()):
+            try:
+                first = self._turn(job, 1)
+                times[name] = max(1, round(_TURN / max(self._turn(job, 1), 1e-7))) if first else 1
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+        for _ in range(turns):
+            for name, count in times.items():
+                spent[name].append(self._turn(jobs[name], count))
+        return {name: statistics.median(spent[name]) for name in times}
+
+    def _turn(self, job: Job, count: int) -> float:
+        self.wait()
+        began = time.perf_counter()
+        for _ in range(count):
+            job()
+        self.wait()
+        return (time.perf_counter() - began) / count
+
+    def captured(self, job: Job) -> Job | None:
+        """The job as a CUDA graph, which is replayed; None where there are none, or where it cannot be captured."""
+        if self.device.type != "cuda":
+            return None
+        try:
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                for _ in range(3):
+                    job()
+            torch.cuda.current_stream().wait_stream(aside)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                job()
+        except RuntimeError as error:
+            self.notes.append(f"not captured: {str(error).partition(chr(10))[0]}")
+            torch.cuda.synchronize(self.device)
+            return None
+        return graph.replay
