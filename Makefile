@@ -8,7 +8,7 @@ OUT ?= demo
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo demo-fashion test quick test-sanitized test-portable test-lowest lint types docs installed dist wheels fuzz bench clean
+.PHONY: demo demo-fashion test quick test-sanitized test-portable test-lowest lint types docs installed dist wheels fuzz bench gpu clean
 
 $(VENV)/.users: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -92,6 +92,10 @@ bench: $(VENV)/.developers
 	$(BIN)/python benchmarks/decode.py
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/files.py
+
+# Everything that needs a GPU: one table, and gpu.json; eight minutes at most on one H100. It needs no installation.
+gpu:
+	$(PYTHON) benchmarks/gpu.py
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist site *.egg-info

@@ -10,41 +10,28 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = {
-    "zarr": "zarr==3.4.2",
-    "numcodecs": "numcodecs==0.17.1",
-    "google_crc32c": "google-crc32c==1.9.0",
-    "donfig": "donfig==0.8.1.post1",
-    "msgspec": "msgspec==0.22.0",
-    "yaml": "PyYAML",
-    "packaging": "packaging",
-    "typing_extensions": "typing-extensions",
-    "numpy": "numpy",
-    "torch": "torch",
-    "h5py": "h5py",
-    "PIL": "pillow",
-    "torchvision": "torchvision",
-    "scipy": "scipy",
-    "pytest": "pytest",
-    "hypothesis": "hypothesis",
-}
-"""Modules that the sections import, and what to install for them."""
-OPTIONAL = {"torch_dct": "torch-dct==0.1.6"}
+NEEDED = (
+    *("numpy", "torch", "torchvision", "h5py", "PIL", "scipy", "pytest", "hypothesis"),
+    *("zarr", "numcodecs", "google_crc32c"),
+)
+"""Modules that the sections import."""
+OPTIONAL = ("torch_dct",)
 """Without these a column stays empty."""
-CARRIED = ("zarr", "numcodecs", "google_crc32c", "donfig", "msgspec", "torch_dct")
-"""What a machine with torch, scipy and pytest usually lacks."""
+CARRIED = (
+    *("zarr==3.4.2", "numcodecs==0.17.1", "google-crc32c==1.9.0", "donfig==0.8.1.post1", "msgspec==0.22.0"),
+    "torch-dct==0.1.6",
+)
+"""What a machine with the others usually lacks, and what that needs."""
 FOLDER = ".whl"
 
 
-def missing(modules: dict[str, str]) -> list[str]:
-    """What to install for those of ``modules`` that are not here."""
-    return [requirement for module, requirement in modules.items() if find_spec(module) is None]
+def missing(modules: tuple[str, ...]) -> list[str]:
+    """Those of ``modules`` that are not here."""
+    return [module for module in modules if find_spec(module) is None]
 
 
 def wheels() -> str:
     """The commands that fetch the wheels to carry, here, and install them, there."""
-    every = NEEDED | OPTIONAL
-    wanted = " ".join(every[module] for module in CARRIED)
     levels = (28, 27, 17)
     platforms = (
         " ".join(f"--platform manylinux_2_{level}_x86_64" for level in levels) + " --platform manylinux2014_x86_64"
@@ -53,7 +40,7 @@ def wheels() -> str:
         (
             "# here, for Python 3.12 on x86-64:",
             f"python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp"
-            f" {platforms} -d {FOLDER} {wanted}",
+            f" {platforms} -d {FOLDER} {' '.join(CARRIED)}",
             "# there, without a package index:",
             f"python3 -m pip install --no-index --no-deps --target /tmp/site {FOLDER}/*.whl",
             "PYTHONPATH=/tmp/site python3 benchmarks/gpu.py",
