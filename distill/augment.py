@@ -12,7 +12,7 @@ a grey that no real image has at its border.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -122,6 +122,15 @@ class Augmentation:
     operation: str | None
     draws: Tensor
     """(N or 1, 4) uniform draws in 0..1, on the CPU."""
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Images stay as they are."""
+        return cls(None, torch.empty(1, _DRAWS, device="cpu"))
+
+    def of(self, part: slice) -> Augmentation:
+        """That of a part of a batch."""
+        return self if len(self.draws) == 1 else replace(self, draws=self.draws[part])
 
     def __call__(self, images: Tensor) -> Tensor:
         """(N, C, *spatial) images to the same shape, on their device."""

@@ -152,18 +152,30 @@ class FrequencySynset(nn.Module):
         They are in the space of the data's normalisation and carry gradients to the coefficients. Indices are best
         given as a list or a CPU tensor, so that no device has to wait.
         """
+        return self.decode(self.values(indices), indices)
+
+    def values(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
+        """(B, C, k) coefficients of the instances ``indices``, by default of all, rounded where ``loop_step`` says so.
+
+        With `decode`, for those who make a few of many images at a time: their gradient is that of coefficients.
+        """
         coefficients: Tensor = self.coefficients
-        masks = self._masks
         if indices is not None:
             rows = torch.as_tensor(indices, dtype=torch.int64, device="cpu")
-            masks = masks[rows]
             coefficients = coefficients.index_select(0, rows.to(coefficients.device, non_blocking=True))
         if self.loop_step is not None:
             rounded = (coefficients / self.loop_step).round() * self.loop_step
             coefficients = coefficients + (rounded - coefficients).detach()
-        if self._decoder.device != coefficients.device:
-            self._decoder = Decoder.of(self._layout, device=coefficients.device)
-        return self._decoder(coefficients, masks)
+        return coefficients
+
+    def decode(self, values: Tensor, indices: Sequence[int] | Tensor | None = None) -> Tensor:
+        """(B, C, *spatial) float32 images of ``values`` (B, C, k) in the masks of the instances ``indices``."""
+        masks = self._masks
+        if indices is not None:
+            masks = masks[torch.as_tensor(indices, dtype=torch.int64, device="cpu")]
+        if self._decoder.device != values.device:
+            self._decoder = Decoder.of(self._layout, device=values.device)
+        return self._decoder(values, masks)
 
     def indices_of(self, label: int) -> Tensor:
         """The instances of a class (where labels are soft, of those whose likeliest class it is), int64 on the CPU."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fredfmt.distill.augment import Augmentation
 from fredfmt.distill.networks.convolving import matching_gradients
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import ClassBatchSettings, Config, RealBatchSettings, classes_at_once
-from fredfmt.distill.objectives.parts import rows_of, summed
+from fredfmt.distill.objectives.parts import remade, rows_of, summed
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 
+_GRAPHS = 4
+"""The memory of a gradient of gradients, in units of a forward pass."""
 _BATCH = 256
 """Synthetic images per step of the network's training, as in the published code."""
 
@@ -61,39 +66,67 @@ class DC:
     def _matching(self, network: nn.Module, iteration: Iteration, outer: int) -> Tensor:
         drawn = iteration.drawn_classes(self._batch_classes, outer)
         classes = iteration.share(drawn)
-        real, labels = iteration.real_batch(self._settings.batch_real, outer, classes=classes)
-        synthetic, targets = iteration.synthetic_batch(classes)
+        real, labels = iteration.real_rows(self._settings.batch_real, outer, classes=classes)
+        rows = iteration.rows_of_classes(classes)
+        values, targets = iteration.synthetic.values(rows), iteration.labels_of(rows)
         real_counts = iteration.real.counts(self._settings.batch_real, classes)
         counts = [len(iteration.synthetic.indices_of(label)) for label in classes]
         one_by_one = [slice(place, place + 1) for place in range(len(classes))]
         mine, theirs = ([rows_of(each, one) for one in one_by_one] for each in (counts, real_counts))
         weights = [weight for weight in network.parameters() if weight.ndim > 1]
+        room = iteration.room(graphs=_GRAPHS)
 
-        def distance(images: Tensor, number: int) -> Tensor:
-            wanted = real[theirs[number]]
+        def gradients(images: Tensor, labels: Tensor, count: int, *, graph: bool) -> tuple[Tensor, ...]:
+            """Of ``images`` among ``count``, of the mean cross-entropy of these in the weights."""
+            with matching_gradients() if graph else nullcontext():
+                loss = F.cross_entropy(network(images), labels) * (len(images) / count)
+            return torch.autograd.grad(loss, weights, create_graph=graph)
+
+        def distance(part: Tensor, number: int) -> Tensor:
+            augmentation = Augmentation.none()
             if self.siamese:
                 augmentation = iteration.augmentation(outer * iteration.classes + classes[number])
-                images, wanted = augmentation(images), augmentation(wanted)
-            given = torch.autograd.grad(F.cross_entropy(network(wanted), labels[theirs[number]]), weights)
-            with matching_gradients():
-                loss = F.cross_entropy(network(images), targets[mine[number]])
-            return gradient_distance(torch.autograd.grad(loss, weights, create_graph=True), given)
+            members, wanted_rows = rows[mine[number]], real[theirs[number]]
+            mine_targets, wanted_labels = targets[mine[number]], labels[theirs[number]]
 
-        return summed(synthetic, mine, distance, iteration.scale) * (iteration.classes / len(drawn))
+            def of_synthetic(part: Tensor, where: slice) -> tuple[Tensor, ...]:
+                images = augmentation(iteration.synthetic.decode(part, members[where]))
+                return gradients(images, mine_targets[where], len(members), graph=part.requires_grad)
+
+            wanted = [
+                gradients(
+                    augmentation(iteration.real.images(wanted_rows[where])),
+                    wanted_labels[where],
+                    len(wanted_rows),
+                    graph=False,
+                )
+                for where in room.parts(len(wanted_rows))
+            ]
+            made = remade(part, room.parts(len(members)), of_synthetic)
+            return gradient_distance(_added(made), _added(wanted))
+
+        return summed(values, mine, distance, iteration.scale) * (iteration.classes / len(drawn))
 
     def _train(self, network: nn.Module, optimizer: torch.optim.Optimizer, iteration: Iteration, outer: int) -> None:
         """Train the network on the synthetic set as it is now."""
-        images, targets = iteration.synthetic.images().detach(), iteration.synthetic.labels
+        count, room = len(iteration.synthetic.labels), iteration.room()
         chance = generator(iteration.seed, "inner", iteration.number, outer)
         for epoch in range(self._settings.inner_loop):
-            for rows in torch.split(torch.randperm(len(images), generator=chance).to(images.device), _BATCH):
-                batch = images[rows]
-                if self.siamese:
-                    draw = self._settings.outer_loop * iteration.classes + outer * self._settings.inner_loop + epoch
-                    batch = iteration.augmentation(draw)(batch)
+            draw = self._settings.outer_loop * iteration.classes + outer * self._settings.inner_loop + epoch
+            augmentation = iteration.augmentation(draw) if self.siamese else Augmentation.none()
+            for rows in torch.split(torch.randperm(count, generator=chance, device="cpu"), _BATCH):
                 optimizer.zero_grad()
-                F.cross_entropy(network(batch), targets[rows]).backward()  # type: ignore[no-untyped-call]
+                for part in room.parts(len(rows)):
+                    with torch.no_grad():
+                        images = augmentation(iteration.synthetic.images(rows[part]))
+                    loss = F.cross_entropy(network(images), iteration.labels_of(rows[part]))
+                    (loss * (len(images) / len(rows))).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
+
+
+def _added(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
+    """The sum of gradients over ``parts``, weight by weight."""
+    return [functools.reduce(torch.add, of_one) for of_one in zip(*parts, strict=True)]
 
 
 def gradient_distance(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.distill.networks import embedding
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import ClassBatchSettings, Config, RealBatchSettings, classes_at_once
-from fredfmt.distill.objectives.parts import groups, rows_of, summed
+from fredfmt.distill.objectives.parts import groups, remade, rows_of, summed
 
 
 @dataclass(frozen=True)
@@ -41,27 +43,41 @@ class DM:
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss per iteration, with a network of its own."""
         embed = embedding(iteration.network().requires_grad_(False))
-        augmentation = iteration.augmentation()
+        augmentation, room = iteration.augmentation(), iteration.room()
         drawn = iteration.drawn_classes(self._batch_classes)
         classes = drawn if self._whole else iteration.share(drawn)
-        real, _ = iteration.real_batch(self._batch_real, classes=classes)
-        images, _ = iteration.synthetic_batch(classes)
+        real, _ = iteration.real_rows(self._batch_real, classes=classes)
+        rows = iteration.rows_of_classes(classes)
+        values = iteration.synthetic.values(rows)
         real_counts = iteration.real.counts(self._batch_real, classes)
         counts = [len(iteration.synthetic.indices_of(label)) for label in classes]
-        together = [slice(0, len(classes))] if self._whole else groups(counts, images.device)
+        together = [slice(0, len(classes))] if self._whole else groups(counts, values.device, room.most)
+        parts = [rows_of(counts, group) for group in together]
 
-        def features(images: Tensor, counts: list[int]) -> Tensor:
-            labels = torch.repeat_interleave(torch.tensor(counts)).to(images.device, non_blocking=True)
-            return class_means(embed(augmentation(images)), labels, len(counts))
+        def real_features(rows: NDArray[np.int64]) -> Tensor:
+            made: Tensor = embed(augmentation(iteration.real.images(rows)))
+            return made
 
         def distance(mine: Tensor, number: int) -> Tensor:
-            group = together[number]
-            with torch.no_grad():
-                wanted = features(real[rows_of(real_counts, group)], real_counts[group])
-            return (wanted - features(mine, counts[group])).square().sum()
+            group, members = together[number], rows[parts[number]]
+            theirs = real[rows_of(real_counts, group)]
 
-        parts = [rows_of(counts, group) for group in together]
-        yield summed(images, parts, distance, iteration.scale) * (iteration.classes / len(drawn))
+            def features(part: Tensor, where: slice) -> tuple[Tensor, ...]:
+                return (embed(augmentation(iteration.synthetic.decode(part, members[where]))),)
+
+            with torch.no_grad():
+                wanted = [real_features(theirs[where]) for where in room.parts(len(theirs))]
+            made = [each for (each,) in remade(mine, room.parts(len(mine)), features)]
+            return (_means(wanted, real_counts[group]) - _means(made, counts[group])).square().sum()
+
+        yield summed(values, parts, distance, iteration.scale) * (iteration.classes / len(drawn))
+
+
+def _means(features: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
+    """(class, feature) means of ``features`` in parts, where classes have ``counts`` images, one after the other."""
+    together = torch.cat(list(features))
+    labels = torch.repeat_interleave(torch.tensor(counts, device="cpu")).to(together.device, non_blocking=True)
+    return class_means(together, labels, len(counts))
 
 
 def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:

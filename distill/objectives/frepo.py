@@ -21,6 +21,7 @@ from fredfmt.distill.objectives.objective import (
     StatefulObjective,
     classes_at_once,
 )
+from fredfmt.distill.objectives.parts import remade
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 
@@ -28,6 +29,8 @@ _RIDGE = 1e-3
 """Of the regression, in units of the kernel's mean diagonal."""
 _SHARPNESS = 8.0
 """What predictions are multiplied by to be scores: a step from 0 to 1 is then as sure as a trained network."""
+_SMALL = 2048
+"""Instances up to which their kernel is no burden."""
 _BATCH = 64
 _LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
 
@@ -79,23 +82,25 @@ class FRePo(StatefulObjective):
         network.requires_grad_(False)
         drawn = iteration.drawn_classes(self._batch_classes)
         classes = iteration.share(drawn)
-        real, wanted = iteration.real_batch(self._settings.batch_real, classes=classes)
+        real, wanted = iteration.real_rows(self._settings.batch_real, classes=classes)
         rows = iteration.synthetic_rows(self._settings.batch_syn, classes=drawn)
         targets = iteration.synthetic.labels
         if targets.ndim == 1:
-            targets = F.one_hot(targets, iteration.classes).to(real.dtype)
+            targets = F.one_hot(targets, iteration.classes).to(torch.float32)
         targets = targets.index_select(0, rows.to(targets.device, non_blocking=True))
         if len(drawn) < iteration.classes:
             columns = torch.tensor(drawn, device="cpu").to(targets.device, non_blocking=True)
             targets, wanted = targets.index_select(1, columns), torch.searchsorted(columns, wanted)
+        room = iteration.room()
+
+        def features(part: Tensor, where: slice) -> tuple[Tensor, ...]:
+            return (embed(iteration.synthetic.decode(part, rows[where])),)
+
         with torch.no_grad():
-            asked = embed(real)
-        given = embed(iteration.synthetic.images(rows))
-        kernel = given @ given.T
-        ridge = _RIDGE * kernel.diagonal().mean()
-        kernel = kernel + ridge * torch.eye(len(rows), device=kernel.device)
-        weights, _ = torch.linalg.solve_ex(kernel, targets - 1 / len(drawn))  # without waiting for the device
-        scores = _SHARPNESS * (asked @ given.T) @ weights
+            asked = torch.cat([embed(iteration.real.images(real[where])) for where in room.parts(len(real))])
+        values = iteration.synthetic.values(rows)
+        given = torch.cat([made for (made,) in remade(values, room.parts(len(rows)), features)])
+        scores = _SHARPNESS * regressed(asked, given, targets - 1 / len(drawn))
         count = sum(iteration.real.counts(self._settings.batch_real, drawn))
         return F.cross_entropy(scores, wanted, reduction="sum") / count
 
@@ -122,6 +127,24 @@ class FRePo(StatefulObjective):
         self._kept = state
 
 
+def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:
+    """(M, class) predictions for features ``asked`` (M, feature) by ridge regression of ``targets`` (N, class) on
+    ``given`` (N, feature).
+
+    By the kernel of the instances; by that of the features, which is the same, where there are fewer of these and the
+    first would be large.
+    """
+    count, wide = given.shape
+    by_features = count > max(wide, _SMALL)
+    kernel = given.T @ given if by_features else given @ given.T
+    ridge = _RIDGE * (kernel.diagonal().sum() / count if by_features else kernel.diagonal().mean())
+    kernel = kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)
+    # solve_ex does not wait for the device
+    if by_features:
+        return asked @ torch.linalg.solve_ex(kernel, given.T @ targets)[0]
+    return (asked @ given.T) @ torch.linalg.solve_ex(kernel, targets)[0]
+
+
 class _Member:
     """A network of the pool in training."""
 
@@ -143,9 +166,10 @@ class _Member:
             images = iteration.synthetic.images(rows)
         images = draw_augmentation(iteration.operations, chance, images=len(rows))(images)
         self.network.requires_grad_(True)
-        loss = F.cross_entropy(self.network(images), labels)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        for part in iteration.room().parts(len(images)):
+            loss = F.cross_entropy(self.network(images[part]), labels[part]) * (len(images[part]) / len(images))
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.age += 1
 

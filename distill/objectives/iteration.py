@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
@@ -15,6 +17,7 @@ from fredfmt.distill.groups import Precision
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.real import RealImages
+from fredfmt.distill.objectives.room import Room, room_for
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
 
@@ -27,6 +30,8 @@ class Synthetic(Protocol):
     @property
     def labels(self) -> Tensor: ...
     def images(self, indices: Tensor | None = None, /) -> Tensor: ...
+    def values(self, indices: Tensor | None = None, /) -> Tensor: ...
+    def decode(self, values: Tensor, indices: Tensor | None = None, /) -> Tensor: ...
     def indices_of(self, label: int, /) -> Tensor: ...
 
 
@@ -87,13 +92,24 @@ class Iteration:
 
         Of some ``classes``, they are the images that a batch of all classes has.
         """
-        return self.real.batch(per_class, generator(self.seed, "real", self.number, draw), classes)
+        rows, labels = self.real_rows(per_class, draw, classes=classes)
+        return self.real.images(rows), labels
+
+    def real_rows(
+        self, per_class: int, draw: int = 0, *, classes: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.int64], Tensor]:
+        """What `real_batch` has, as rows of the source, to be read by ``iteration.real.images(rows)``, and labels."""
+        return self.real.draw(per_class, generator(self.seed, "real", self.number, draw), classes)
 
     def synthetic_batch(self, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The synthetic images of some ``classes`` and their labels, class by class."""
-        rows, labels = torch.cat([self.synthetic.indices_of(label) for label in classes]), self.synthetic.labels
-        of_rows = labels.index_select(0, rows.to(labels.device, non_blocking=True))
-        return self.synthetic.images(rows), of_rows
+        rows = self.rows_of_classes(classes)
+        return self.synthetic.images(rows), self.labels_of(rows)
+
+    def labels_of(self, rows: Tensor) -> Tensor:
+        """The labels of the instances ``rows``, int64 on the CPU."""
+        labels = self.synthetic.labels
+        return labels.index_select(0, rows.to(labels.device, non_blocking=True))
 
     def synthetic_rows(self, count: int = 0, draw: int = 0, *, classes: Sequence[int] | None = None) -> Tensor:
         """About ``count`` random instances of ``classes``, the same number of each one, or all of them for 0; by
@@ -103,6 +119,23 @@ class Iteration:
         per_class = max(1, count // len(wanted)) if count else None
         members = [self.synthetic.indices_of(label) for label in wanted]
         return torch.cat([of[torch.randperm(len(of), generator=chance, device="cpu")[:per_class]] for of in members])
+
+    def rows_of_classes(self, classes: Sequence[int]) -> Tensor:
+        """The instances of some ``classes``, class by class; int64 on the CPU."""
+        return torch.cat([self.synthetic.indices_of(label) for label in classes])
+
+    def room(self, graphs: int = 1) -> Room:
+        """How many images go through the network at a time. ``graphs``: the memory that a computation takes, in units
+        of what a network's forward pass keeps for its gradient."""
+        return room_for(
+            self.network_config,
+            self.network_factory,
+            self.channels,
+            self.spatial_shape,
+            self.classes,
+            self.synthetic.labels.device.type,
+            graphs,
+        )
 
     def network(self, draw: int = 0) -> Any:
         """A `Network` with fresh random parameters on the device of the synthetic images."""

@@ -36,12 +36,22 @@ class RealImages:
         (B, C, *spatial) float32 in the source's normalised space and (B,) int64 labels, on the device. Of some
         ``classes`` only these are read; they are the images that a batch of all classes has.
         """
+        rows, labels = self.draw(per_class, generator, classes)
+        return self.images(rows), labels
+
+    def draw(
+        self, per_class: int, generator: torch.Generator, classes: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.int64], Tensor]:
+        """The rows in the source of the images that `batch` has, (B,) int64, and their labels on the device."""
         drawn = [members[_permutation(len(members), generator)[:per_class]] for members in self._of_class]
         wanted = range(len(drawn)) if classes is None else classes
         chosen = [drawn[label] for label in wanted]
         labels = np.repeat(np.array(wanted), [len(members) for members in chosen])
-        images = torch.from_numpy(self.source.batch(np.concatenate(chosen)))
-        return images.to(self._device, non_blocking=True), torch.from_numpy(labels).to(self._device, non_blocking=True)
+        return np.concatenate(chosen), torch.from_numpy(labels).to(self._device, non_blocking=True)
+
+    def images(self, rows: NDArray[np.int64]) -> Tensor:
+        """(B, C, *spatial) float32 images at ``rows`` of the source, normalised, on the device."""
+        return torch.from_numpy(self.source.batch(rows)).to(self._device, non_blocking=True)
 
     def counts(self, per_class: int, classes: Sequence[int]) -> list[int]:
         """How many images of each of ``classes`` a batch has."""

@@ -1,0 +1,115 @@
+"""How many images go through a network at a time: a network and the shape of images in, numbers of images out.
+
+What a network keeps of an image for the gradient is measured once, so this holds for any network and any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
+
+_KEPT: Mapping[str, int] = MappingProxyType({"cpu": 512 << 20})
+"""Bytes that the graph of a batch may take; of a larger one the graph of a part is made at a time."""
+_PART: Mapping[str, int] = MappingProxyType({"cpu": 64 << 20})
+"""Bytes of the graph of a part."""
+_ON_ACCELERATORS = 2 << 30
+"""Both, elsewhere."""
+_IMAGES = 32
+"""Most images of a part on a CPU, which is quickest when what a network makes of a part stays in its caches."""
+_WHOLE = 1 << 62
+
+
+@dataclass(frozen=True)
+class Room:
+    """Numbers of images.
+
+    >>> Room(most=8, part=3).parts(8)
+    [slice(0, 8, None)]
+    >>> Room(most=6, part=3).parts(8)
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 8, None)]
+    """
+
+    most: int
+    """Of a batch that goes through a network in one go."""
+    part: int
+    """Of a part of a larger batch."""
+
+    def parts(self, count: int) -> list[slice]:
+        """``count`` images in the order of their batch, in one part or several."""
+        if count <= self.most:
+            return [slice(0, count)]
+        return [slice(start, min(start + self.part, count)) for start in range(0, count, self.part)]
+
+
+def room_for(
+    config: NetworkConfig,
+    factory: NetworkFactory | None,
+    channels: int,
+    spatial_shape: tuple[int, ...],
+    classes: int,
+    device: str,
+    graphs: int = 1,
+) -> Room:
+    """Of a network on a kind of device, for a computation that takes ``graphs`` times the memory of one forward pass.
+
+    Batch norm mixes the images of a batch, so that a batch cannot be divided.
+    """
+    size = _bytes_of_an_image(config, _Same(factory), channels, spatial_shape, classes) * graphs
+    if not size:
+        return Room(_WHOLE, _WHOLE)
+    most, part = (max(1, where.get(device, _ON_ACCELERATORS) // size) for where in (_KEPT, _PART))
+    return Room(most, min(part, _IMAGES) if device == "cpu" else part)
+
+
+@dataclass(frozen=True)
+class _Same:
+    """A factory, compared by identity: one of somebody's own need not have a hash."""
+
+    factory: NetworkFactory | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.factory is self.factory
+
+    def __hash__(self) -> int:
+        return id(self.factory)
+
+
+@lru_cache(maxsize=64)
+def _bytes_of_an_image(
+    config: NetworkConfig, own: _Same, channels: int, spatial_shape: tuple[int, ...], classes: int
+) -> int:
+    """What a forward pass keeps for the gradient; 0 for a network that cannot take the images of a batch in parts."""
+    made = make_network(
+        config,
+        channels=channels,
+        spatial_shape=spatial_shape,
+        classes=classes,
+        generator=torch.Generator("cpu").manual_seed(0),
+        factory=own.factory,
+    )
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in made.modules()):
+        return 0
+    return _kept_for_gradient(made, torch.zeros(1, channels, *spatial_shape, device="cpu"))
+
+
+def _kept_for_gradient(network: Any, images: Tensor) -> int:
+    """Bytes that a forward pass keeps of its images, without the parameters."""
+    weights = {parameter.data_ptr() for parameter in network.parameters()}
+    kept: dict[int, int] = {images.data_ptr(): images.nbytes}
+
+    def note(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in weights:
+            kept[tensor.data_ptr()] = max(tensor.nbytes, kept.get(tensor.data_ptr(), 0))
+        return tensor
+
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        network(images)
+    return sum(kept.values())
