@@ -27,6 +27,7 @@ from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.interruption import noting_interrupts
+from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.start import initial_data
@@ -131,6 +132,7 @@ def distill(
     run.announce(device)
     if config.budget.max_bytes is not None and run.done == 0:
         run.data()  # refuses a number of bytes that nothing fits
+    keep_freed_memory()
     with noting_interrupts() as interruption:
         while run.done < iterations:
             run.step()

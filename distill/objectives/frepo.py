@@ -86,7 +86,7 @@ class FRePo(StatefulObjective):
         rows = iteration.synthetic_rows(self._settings.batch_syn, classes=drawn)
         targets = iteration.synthetic.labels
         if targets.ndim == 1:
-            targets = F.one_hot(targets, iteration.classes).to(torch.float32)
+            targets = F.one_hot(targets, iteration.classes)
         targets = targets.index_select(0, rows.to(targets.device, non_blocking=True))
         if len(drawn) < iteration.classes:
             columns = torch.tensor(drawn, device="cpu").to(targets.device, non_blocking=True)
@@ -100,7 +100,7 @@ class FRePo(StatefulObjective):
             asked = torch.cat([embed(iteration.real.images(real[where])) for where in room.parts(len(real))])
         values = iteration.synthetic.values(rows)
         given = torch.cat([made for (made,) in remade(values, room.parts(len(rows)), features)])
-        scores = _SHARPNESS * regressed(asked, given, targets - 1 / len(drawn))
+        scores = _SHARPNESS * regressed(asked, given, targets.to(given.dtype) - 1 / len(drawn))
         count = sum(iteration.real.counts(self._settings.batch_real, drawn))
         return F.cross_entropy(scores, wanted, reduction="sum") / count
 

@@ -24,7 +24,6 @@ _ON_ACCELERATORS = 2 << 30
 """Both, elsewhere."""
 _IMAGES = 32
 """Most images of a part on a CPU, which is quickest when what a network makes of a part stays in its caches."""
-_WHOLE = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,10 @@ class Room:
         return [slice(start, min(start + self.part, count)) for start in range(0, count, self.part)]
 
 
+EVERYTHING = Room(most=1 << 62, part=1 << 62)
+"""No limit."""
+
+
 def room_for(
     config: NetworkConfig,
     factory: NetworkFactory | None,
@@ -64,7 +67,7 @@ def room_for(
     """
     size = _bytes_of_an_image(config, _Same(factory), channels, spatial_shape, classes) * graphs
     if not size:
-        return Room(_WHOLE, _WHOLE)
+        return EVERYTHING
     most, part = (max(1, where.get(device, _ON_ACCELERATORS) // size) for where in (_KEPT, _PART))
     return Room(most, min(part, _IMAGES) if device == "cpu" else part)
 
@@ -97,7 +100,7 @@ def _bytes_of_an_image(
     )
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in made.modules()):
         return 0
-    return _kept_for_gradient(made, torch.zeros(1, channels, *spatial_shape, device="cpu"))
+    return _kept_for_gradient(made, torch.zeros(1, channels, *spatial_shape, device="cpu", requires_grad=True))
 
 
 def _kept_for_gradient(network: Any, images: Tensor) -> int:

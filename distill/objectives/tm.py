@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +20,13 @@ from fredfmt.distill.experts.store import Experts
 from fredfmt.distill.networks.own import seeded
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import Config, LabelSettings, StatefulObjective
+from fredfmt.distill.objectives.room import EVERYTHING, Room
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 from fredfmt.errors import ArgumentError, located
+
+_GRAPHS = 4
+"""The memory of a gradient of gradients, in units of a forward pass."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +119,23 @@ class TM(StatefulObjective):
             with located(settings.experts):
                 self._experts.settings.check_source(iteration.real.source)
             self._network = iteration.network().requires_grad_(False)
-        images, labels = iteration.synthetic.images(), iteration.synthetic.labels
-        total = images.new_zeros(())
+        values, labels = iteration.synthetic.values(), iteration.synthetic.labels
+        total = values.new_zeros(())
         for segment in iteration.share(range(settings.batch_experts)):
             start, target = self._segment(iteration, segment)
             steps = self._steps(iteration, segment)
             lr = self._log_lr.exp()
             distance = trajectory_distance(
-                self._network, start, target, images, labels, lr, steps, scale=iteration.scale
+                self._network,
+                start,
+                target,
+                values,
+                labels,
+                lr,
+                steps,
+                decode=iteration.synthetic.decode,
+                room=iteration.room(graphs=_GRAPHS),
+                scale=iteration.scale,
             )
             total = total + distance / settings.batch_experts
         yield total
@@ -204,11 +217,25 @@ class Step:
     seed: int | None = None
     """Of what the network draws while it computes, if it does."""
 
+    def part(self, part: slice) -> Step:
+        """Some of its images."""
+        whole = len(range(len(self.rows))[part]) == len(self.rows)
+        seed = self.seed if whole or self.seed is None else self.seed + part.start
+        return Step(self.rows[part], self.augmentation.of(part), seed)
+
     def drawing(self, device: torch.device) -> AbstractContextManager[None]:
         """The network draws the same whenever the step is computed."""
         if self.seed is None:
             return nullcontext()
         return seeded(torch.Generator("cpu").manual_seed(self.seed), device)
+
+
+Decode: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(B, ...) values and (B,) int64 rows to (B, C, *spatial) images."""
+
+
+def _as_they_are(values: Tensor, rows: Tensor) -> Tensor:
+    return values
 
 
 def trajectory_distance(
@@ -220,16 +247,19 @@ def trajectory_distance(
     lr: Tensor,
     steps: Sequence[Step],
     *,
+    decode: Decode | None = None,
+    room: Room = EVERYTHING,
     scale: Tensor | None = None,
 ) -> Tensor:
     """``|student - target|² / |start - target|²`` of the student that SGD makes of ``start``.
 
     ``start`` and ``target`` are all parameters of ``network`` in one vector. Differentiable in images, learning rate
-    and labels that are probabilities. Memory holds the graph of one step, whatever the number of steps, and for each
-    step a copy of the parameters: going back, each step is computed once more. ``scale`` is what losses are multiplied
-    by while the student's gradients are taken, where that keeps half precision from underflow.
+    and labels that are probabilities. Memory holds the graph of one step, or of a part of it where there is no
+    ``room`` for more, whatever the number of steps, and for each step a copy of the parameters: going back, each step
+    is computed once more. ``decode`` makes images of rows of ``images``, which are any values then. ``scale`` is what
+    losses are multiplied by while the student's gradients are taken, where that keeps half precision from underflow.
     """
-    student = _Student(network, scale)
+    student = _Student(network, decode or _as_they_are, room, scale)
     apply: Any = _Distance.apply
     distance: Tensor = apply(images, labels, lr, student, start, target, steps)
     return distance
@@ -238,8 +268,8 @@ def trajectory_distance(
 class _Student:
     """A network as a function of its parameters in one vector."""
 
-    def __init__(self, network: nn.Module, scale: Tensor | None) -> None:
-        self._network = network
+    def __init__(self, network: nn.Module, decode: Decode, room: Room, scale: Tensor | None) -> None:
+        self._network, self._decode, self._room = network, decode, room
         self._shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
         self._scale = scale
 
@@ -249,15 +279,21 @@ class _Student:
         scores: Tensor = functional_call(self._network, named, (images,))
         return scores
 
-    def step(self, vector: Tensor, images: Tensor, labels: Tensor, lr: Tensor, step: Step, *, graph: bool) -> Tensor:
-        """The parameters after one step of SGD; with ``graph`` differentiable in all of them."""
-        rows = step.rows.to(images.device, non_blocking=True)
-        batch = step.augmentation(images.index_select(0, rows))
-        with step.drawing(images.device), sdpa_kernel(SDPBackend.MATH):  # other attention is differentiable only once
-            loss = F.cross_entropy(self(vector, batch), labels.index_select(0, rows))
+    def parts(self, step: Step) -> list[Step]:
+        """The step part by part, where its graph would be too large."""
+        return [step.part(part) for part in self._room.parts(len(step.rows))]
+
+    def moved(
+        self, vector: Tensor, values: Tensor, labels: Tensor, lr: Tensor, step: Step, share: float, *, graph: bool
+    ) -> Tensor:
+        """What SGD adds to the parameters for ``values`` and ``labels`` of some rows, a ``share`` of the batch; with
+        ``graph`` differentiable in all of them."""
+        batch = step.augmentation(self._decode(values, step.rows))
+        with step.drawing(values.device), sdpa_kernel(SDPBackend.MATH):  # other attention is differentiable only once
+            loss = F.cross_entropy(self(vector, batch), labels) * share
         loss = loss if self._scale is None else loss * self._scale
         (gradient,) = torch.autograd.grad(loss, vector, create_graph=graph)
-        return vector - lr * (gradient if self._scale is None else gradient / self._scale)
+        return -lr * (gradient if self._scale is None else gradient / self._scale)
 
 
 class _Distance(torch.autograd.Function):
@@ -274,11 +310,17 @@ class _Distance(torch.autograd.Function):
         target: Tensor,
         steps: Sequence[Step],
     ) -> Tensor:
-        path, inputs = [start], (images.detach(), labels.detach(), lr.detach())
+        path = [start]
         for step in steps:
-            with torch.enable_grad():
-                vector = path[-1].detach().requires_grad_()
-                path.append(student.step(vector, *inputs, step, graph=False).detach())
+            after = path[-1]
+            for part in student.parts(step):
+                rows = part.rows.to(images.device, non_blocking=True)
+                inputs = (images.detach().index_select(0, rows), labels.detach().index_select(0, rows), lr.detach())
+                with torch.enable_grad():
+                    vector = path[-1].detach().requires_grad_()
+                    moved = student.moved(vector, *inputs, part, len(rows) / len(step.rows), graph=False)
+                after = after + moved.detach()
+            path.append(after)
         ctx.save_for_backward(images, labels, lr, target, *path)
         ctx.student, ctx.steps = student, steps
         return (path[-1] - target).square().sum() / (start - target).square().sum()
@@ -288,16 +330,24 @@ class _Distance(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         images, labels, lr, target, *path = ctx.saved_tensors
         wanted = [place for place in range(3) if ctx.needs_input_grad[place]]
-        inputs = [part.detach().requires_grad_(place in wanted) for place, part in enumerate((images, labels, lr))]
-        totals = [torch.zeros_like(inputs[place]) for place in wanted]
+        totals = {place: torch.zeros_like((images, labels, lr)[place]) for place in wanted}
         slope = upstream * 2 * (path[-1] - target) / (path[0] - target).square().sum()
         for vector, step in zip(reversed(path[:-1]), reversed(ctx.steps), strict=True):
-            with torch.enable_grad():
-                vector = vector.detach().requires_grad_()
-                after = ctx.student.step(vector, *inputs, step, graph=True)
-            slope, *parts = torch.autograd.grad(after, [vector, *(inputs[place] for place in wanted)], slope)
-            del after  # and its graph, before the next one
-            for total, part in zip(totals, parts, strict=True):
-                total += part
-        found = dict(zip(wanted, totals, strict=True))
-        return (*(found.get(place) for place in range(3)), None, None, None, None)
+            before = slope
+            for part in ctx.student.parts(step):
+                rows = part.rows.to(images.device, non_blocking=True)
+                leaves = [images.index_select(0, rows), labels.index_select(0, rows), lr]
+                leaves = [leaf.detach().requires_grad_(place in wanted) for place, leaf in enumerate(leaves)]
+                with torch.enable_grad():
+                    vector = vector.detach().requires_grad_()
+                    moved = ctx.student.moved(vector, *leaves, part, len(rows) / len(step.rows), graph=True)
+                of_vector, *others = torch.autograd.grad(moved, [vector, *(leaves[place] for place in wanted)], slope)
+                del moved  # and its graph, before the next one
+                before = before + of_vector
+                for place, other in zip(wanted, others, strict=True):
+                    if place == 2:
+                        totals[place] += other
+                    else:
+                        totals[place].index_add_(0, rows, other)
+            slope = before
+        return (*(totals.get(place) for place in range(3)), None, None, None, None)

@@ -1,0 +1,198 @@
+"""Micro-batches: loss and gradients are those of the undivided batch, whatever fits into memory."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from test_dm import iteration_of
+from test_tm import images_of, network_of, problem
+from torch import nn
+
+from fredfmt.distill import DistillConfig, ExpertConfig, FrequencySynset, NetworkConfig, train_experts
+from fredfmt.distill.networks import NETWORKS
+from fredfmt.distill.objectives import iteration as iterations
+from fredfmt.distill.objectives import make_objective, room
+from fredfmt.distill.objectives.frepo import regressed
+from fredfmt.distill.objectives.room import EVERYTHING, Room, room_for
+from fredfmt.distill.objectives.tm import trajectory_distance
+from fredfmt.distill.start import initial_data
+
+NETWORK = NetworkConfig(width=6, depth=2)
+CONFIG = DistillConfig(ipc=0.6, k=23, batch_real=9, augmentation="color_crop_flip_rotate", network=NETWORK)
+
+
+@pytest.fixture(scope="module")
+def experts(patches, tmp_path_factory):
+    path = tmp_path_factory.mktemp("experts")
+    train_experts(patches, path, ExpertConfig(epochs=3, batch=8, network=NETWORK, augmentation="none"), count=1)
+    return str(path)
+
+
+def config_of(objective, experts, **settings):
+    more = {"experts": experts, "syn_steps": 3, "max_start_epoch": 1} if objective == "tm" else {}
+    if objective in ("dc", "dsa"):
+        more = {"outer_loop": 2, "inner_loop": 2, "lr_net": 0.1}
+    return CONFIG.replace(objective=objective, **more, **settings)
+
+
+def steps_of(source, config, fitting, monkeypatch, number=0):
+    """Losses of an iteration with their gradients, what the objective remembers, and the sizes of the batches that went
+    through a network."""
+    monkeypatch.setattr(iterations, "room_for", lambda *given: fitting)
+    synset = FrequencySynset.from_data(
+        initial_data(source, config), learn_labels=getattr(config.objective_settings, "learn_labels", False)
+    )
+    objective, sizes = make_objective(config), []
+    learned = list(synset.parameters())
+    if config.objective == "tm":
+        learned += objective.learned(torch.device("cpu"))[0]["params"]
+    iteration = iteration_of(source, synset, config, number)
+    make = iteration.network
+
+    def watched(draw=0):
+        network = make(draw)
+        if config.objective == "frepo":  # the regression is ill-conditioned
+            network.double()
+        network.head.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+        embed = network.embed
+        network.embed = lambda images: sizes.append(len(images)) or embed(images)
+        return network
+
+    iteration.network = watched
+    if config.objective == "frepo":
+        decode, read = synset.decode, iteration.real.images
+        synset.decode = lambda *given: decode(*given).double()
+        iteration.real.images = lambda rows: read(rows).double()
+    found = []
+    for loss in objective.losses(iteration):
+        found.append((loss.detach(), *torch.autograd.grad(loss, learned)))
+    state = objective.state() if hasattr(objective, "state") else {}
+    return found, state, sizes
+
+
+@pytest.mark.parametrize("learn_labels", [False, True])
+@pytest.mark.parametrize("objective", ["dm", "dc", "dsa", "frepo", "tm"])
+def test_loss_and_gradients_are_those_of_the_undivided_batch(patches, experts, monkeypatch, objective, learn_labels):
+    if learn_labels and objective in ("dm", "dc", "dsa"):
+        pytest.skip("this objective has no gradient to labels")
+    config = config_of(objective, experts, **({"learn_labels": True} if learn_labels else {}))
+    fitting = Room(4, 3)
+    whole, memory, large = steps_of(patches, config, EVERYTHING, monkeypatch)
+    parts, same, small = steps_of(patches, config, fitting, monkeypatch)
+    assert max(large) > 4
+    assert max(small) <= fitting.most
+    assert len(whole) == len(parts) == getattr(config.objective_settings, "outer_loop", 1)
+    for mine, theirs in zip(parts, whole, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * float(other.abs().max()))
+    for name, value in memory.items():
+        torch.testing.assert_close(same[name], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("part", [1, 3])
+def test_trajectories_in_float64(soft, part):
+    start, target, basis, inputs, steps = problem(instances=7, batch=5)
+    network = network_of()
+
+    def gradients(room):
+        labels = inputs[1].softmax(1) if soft else torch.tensor([0, 1, 2, 0, 1, 2, 1])
+        images = images_of(inputs[0], basis)
+        value = trajectory_distance(network, start, target, images, labels, inputs[2].exp(), steps, room=room)
+        return value.detach(), *torch.autograd.grad(value, [inputs[0], inputs[2], *([inputs[1]] if soft else [])])
+
+    for mine, theirs in zip(gradients(Room(1, part)), gradients(EVERYTHING), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_the_two_forms_of_the_regression_are_one(monkeypatch):
+    chance = torch.Generator().manual_seed(0)
+    asked, given = (torch.randn(count, 5, generator=chance, dtype=torch.float64) for count in (4, 11))
+    targets = F.one_hot(torch.arange(11) % 3).double() - 1 / 3
+    by_instances = regressed(asked, given, targets)
+    monkeypatch.setattr("fredfmt.distill.objectives.frepo._SMALL", 8)
+    solved = []
+    solve = torch.linalg.solve_ex
+    monkeypatch.setattr(torch.linalg, "solve_ex", lambda kernel, wanted: solved.append(kernel) or solve(kernel, wanted))
+    by_features = regressed(asked, given, targets)
+    torch.testing.assert_close(by_features, by_instances, rtol=1e-10, atol=1e-12)
+    assert solved[0].shape == (5, 5)
+
+
+@pytest.mark.parametrize("name", sorted({*NETWORKS} - {"vgg11"}))
+def test_less_room_for_larger_images(name):
+    def fitting(side, graphs=1, device="cpu"):
+        return room_for(NetworkConfig(name=name, width=8), None, 3, (side, side), 10, device, graphs)
+
+    assert fitting(32).most > fitting(64).most > fitting(128).most
+    assert fitting(64, 4).most == pytest.approx(fitting(64).most / 4, abs=1)
+    assert fitting(32).part <= 32 < fitting(32, device="cuda").part
+    assert fitting(1024).part >= 1
+
+
+def test_what_is_kept_is_what_torch_keeps():
+    """Of a ConvNet: its input, what the convolution made, what norm and pooling keep and the features; no parameter."""
+    network = network_of(dtype=torch.float32, width=4, depth=1)
+    inside = 4 * 13 * 17
+    kept = room._kept_for_gradient(network, torch.zeros(1, 2, 13, 17, requires_grad=True))
+    assert 4 * (2 * 13 * 17 + inside) <= kept <= 4 * (2 * 13 * 17 + 3 * inside)
+
+
+def test_a_batch_that_is_mixed_is_not_divided():
+    assert room_for(NetworkConfig(norm="batch"), None, 3, (32, 32), 10, "cpu") == EVERYTHING
+    mixing = lambda channels, shape, classes: nn.Sequential(  # noqa: E731
+        nn.BatchNorm2d(channels), nn.Flatten(), nn.Linear(channels * math.prod(shape), classes)
+    )
+    assert room_for(NetworkConfig(name="own:mixing"), mixing, 3, (32, 32), 10, "cpu") == EVERYTHING
+
+
+def test_draws_are_repeated_when_a_part_is_made_again():
+    from fredfmt.distill.objectives.parts import remade
+
+    values = torch.ones(4, 50, requires_grad=True)
+    torch.manual_seed(0)
+    made = remade(values, [slice(0, 2), slice(2, 4)], lambda part, where: (F.dropout(part, 0.5),))
+    dropped = torch.cat([each for (each,) in made])
+    after = torch.rand(())
+    (gradient,) = torch.autograd.grad(dropped.sum(), values)
+    assert torch.equal(gradient, dropped)
+    torch.manual_seed(0)
+    for part in (values[:2], values[2:]):
+        F.dropout(part, 0.5)
+    assert torch.equal(torch.rand(()), after)
+
+
+FAULTS = """
+import resource, sys, torch
+from fredfmt.distill.runtime.memory import keep_freed_memory
+torch.set_num_threads(1)
+print(keep_freed_memory() if sys.argv[1] == "keep" else None)
+def step():
+    for _ in range(20):
+        torch.empty(5_000_000).fill_(1.0)
+step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts page faults as Linux does")
+def test_freed_memory_is_found_again():
+    def faults(how, **environment):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+        done = subprocess.run(
+            [sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True, env=kept | environment
+        )
+        kept, count = done.stdout.split()
+        return kept, int(count)
+
+    kept, count = faults("keep")
+    if kept == "False":
+        pytest.skip("this C library has no mallopt")
+    assert count < 200
+    assert faults("keep", MALLOC_ARENA_MAX="2")[0] == "False"
