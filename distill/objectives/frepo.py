@@ -139,10 +139,12 @@ def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:
     kernel = given.T @ given if by_features else given @ given.T
     ridge = _RIDGE * (kernel.diagonal().sum() / count if by_features else kernel.diagonal().mean())
     kernel = kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)
-    # solve_ex does not wait for the device
+    weights: Tensor  # solve_ex does not wait for the device
     if by_features:
-        return asked @ torch.linalg.solve_ex(kernel, given.T @ targets)[0]
-    return (asked @ given.T) @ torch.linalg.solve_ex(kernel, targets)[0]
+        weights, _ = torch.linalg.solve_ex(kernel, given.T @ targets)
+        return asked @ weights
+    weights, _ = torch.linalg.solve_ex(kernel, targets)
+    return (asked @ given.T) @ weights
 
 
 class _Member:
