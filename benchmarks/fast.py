@@ -1,11 +1,11 @@
 """What the quick objective (``frepo``) reaches on two cores, in two budgets, beside real images in the same.
 
-    python benchmarks/fast.py ipc                   # 16 instances of 49 float32 a class: the paper's IPC = 1
-    python benchmarks/fast.py ipc --soft            # the same with learnt soft labels, which are extra
-    python benchmarks/fast.py bytes --soft          # 25,088 bits a class of the file itself, everything in it counted
+    python benchmarks/fast.py ipc                   # 16 instances of 49 float32 per class: the paper's IPC = 1
+    python benchmarks/fast.py ipc --soft            # the same with learned soft labels, which are extra
+    python benchmarks/fast.py bytes --soft          # 25,088 bits per class of the file itself, everything in it counted
     python benchmarks/fast.py bytes
 
-Fashion-MNIST; a distillation a seed, each tested by networks of width 64 with the protocol ``steps``, on the test data.
+Fashion-MNIST; one distillation per seed, each tested on the test split by networks of width 64, protocol ``steps``.
 Beside it, for each seed: random real images in the file's own layout, and random real images coded as well as we can
 into the bytes of the file. All settings were chosen on a fifth held out of the train split (``--validate``).
 """

@@ -129,7 +129,7 @@ def main() -> None:
     print("An epoch of training a ConvNet (width 32, depth 3)")
     for name, seconds in epochs.items():
         print(f"  {name:38} {seconds * 1000:10,.1f} ms   {seconds / epochs['FreDLoader']:6.3f} of FreDLoader's")
-    print("Images a second, decoding and collating alone")
+    print("Images per second, decoding and collating alone")
     for name, seconds in passes.items():
         times = passes["DataLoader(ImageFolder of PNG)"] / seconds
         print(f"  {name:38} {len(data) / seconds:10,.0f}      {times:6.1f} times the ImageFolder")

@@ -3,7 +3,7 @@
     python benchmarks/pixels.py dm
     python benchmarks/pixels.py dsa --iterations 200
 
-Fashion-MNIST at the paper's IPC = 1, float32: 16 instances of 49 DCT coefficients a class in masks of explained
+Fashion-MNIST at the paper's IPC = 1, float32: 16 instances of 49 DCT coefficients per class in masks of explained
 variance, against one instance of 784 pixels. Everything else is equal: real batches, networks, augmentation, number of
 updates. Both are tested on the test split by the protocol ``steps``. The rates of Adam, one for each arm, were chosen
 on a held-out fifth of the train split (``--validate``).
@@ -53,7 +53,7 @@ def main() -> None:
             means[name].append(result.mean)
             print(
                 f"seed {seed} {name:<12}{result.mean:7.2%}, standard error over networks {result.standard_error:.2%};"
-                f" {len(data) // 10} instances a class, distilled in {seconds:.0f} s",
+                f" {len(data) // 10} instances per class, distilled in {seconds:.0f} s",
                 flush=True,
             )
     if options.seeds > 1:

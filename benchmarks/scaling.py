@@ -1,10 +1,10 @@
-"""How memory and time of a distillation grow: with the real set, with classes, with instances a class.
+"""How memory and time of a distillation grow: with the real set, with classes, with instances per class.
 
     python benchmarks/scaling.py [--json] [--largest 60000]
 
 Memory: sources of 5,000, 20,000 and 60,000 images of 3x32x32, as an uncompressed npz archive and as a folder of PNGs,
 each distilled for a few steps in a process of its own; "peak" is the most that process had resident, over what it had
-before the source was opened. Time: the processor's seconds a step of DM and of DC on random images of 1x28x28; the
+before the source was opened. Time: processor seconds per step of DM and of DC on random images of 1x28x28; the
 exponent is the slope of log(time) over log(size), 1 where time is linear.
 """
 

@@ -55,7 +55,7 @@ class Settings:
 
     experts: int
     per_class: int | None
-    """Real images a class that experts see; None for all."""
+    """Real images per class that experts see; None for all."""
     expert: ExpertConfig
     distillation: DistillConfig
     evaluation: EvaluationConfig
@@ -81,7 +81,7 @@ SETTINGS = {
         ),
         evaluation=EvaluationConfig(network=SHALLOW, augmentation=DIGITS),
     ),
-    "fashion-mnist": Settings(  # a quarter of the images in a quarter of the batch: as many steps an epoch as published
+    "fashion-mnist": Settings(  # a quarter of the images and of the batch: as many steps per epoch as published
         experts=4,
         per_class=1500,
         expert=ExpertConfig(epochs=6, batch=64),
@@ -141,7 +141,7 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         spent = time.perf_counter() - began
         rate = data.metadata.recipe["lr"]
         print(
-            f"\nseed {seed}: {spent:.0f} s, {spent / config.iterations:.2f} s an iteration, peak memory of the process"
+            f"\nseed {seed}: {spent:.0f} s, {spent / config.iterations:.2f} s per iteration, peak memory of the process"
             f" {peak():.0f} MiB; learnt rate {rate:.4g}; {packed_size(data):,} B"
         )
         rows = compare(data, train, test, protocol, baselines=options.baselines)

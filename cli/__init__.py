@@ -8,7 +8,7 @@ _PACKAGES = {name: name for name in ("h5py", "numcodecs", "torch", "torchvision"
     "PIL": "pillow",
     "google_crc32c": "google-crc32c",
 }
-"""What pip installs with fredfmt, unless it was told not to, by the name that is imported."""
+"""The packages that pip installs with fredfmt unless asked not to, by the name that is imported."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the commands say: data on stdout, talk on stderr."""
+"""Output of the commands: data on stdout, messages on stderr."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def prepare_streams() -> None:
 
 
 def close_quietly() -> None:
-    """Drop what stdout could not write, which Python would try once more at the end."""
+    """Discard what stdout could not write, which Python would try again at the end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDOUT)
     os.close(nowhere)

@@ -75,7 +75,7 @@ Device = Annotated[str, typer.Option(callback=_usable, help="Device to compute o
 
 
 class Sides(NamedTuple):
-    """What ``--size`` says."""
+    """The value of ``--size``."""
 
     height: int
     width: int
@@ -119,7 +119,7 @@ ZcaEpsilon = Annotated[float, typer.Option(help="Added to the variances when whi
 
 
 def parse_step(text: str) -> float | Literal["float16"] | None:
-    """What ``--step`` says, as the library takes it."""
+    """The value of ``--step`` as the library takes it."""
     if text == "float16":
         return "float16"
     if text == "float32":
@@ -145,8 +145,8 @@ def parse_network(name: str) -> NetworkFactory | None:
 
 
 def parse_classes(text: str | None) -> list[str] | None:
-    """The classes that ``--classes`` names; None for all. A name that holds a comma stands in double quotes, and double
-    quotes in it are doubled.
+    """The classes that ``--classes`` names; None for all. A name that contains a comma is put in double quotes, and
+    double quotes in it are doubled.
 
     >>> parse_classes('cat, "bee, wild",7')
     ['cat', 'bee, wild', '7']

@@ -1,4 +1,4 @@
-"""Options from settings: what a setting's field says of itself in, an option of a command with its help out."""
+"""Options from settings: the description of a setting's field in, an option of a command with its help out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fredfmt.cli.options import Command
 from fredfmt.distill.settings import Option, Settings
 
 Panels = Mapping[str, Mapping[str, Option]]
-"""Settings by name, by the panel of the help page that they stand in."""
+"""Settings by name, by their panel of the help page."""
 
 
 def panels_of(**kinds: type[Settings]) -> dict[str, dict[str, Option]]:

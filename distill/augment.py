@@ -30,7 +30,7 @@ SHIFT, CUTOUT, SCALE, DEGREES = 0.125, 0.5, 1.2, 15.0
 _DRAWS = 4
 DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
 UNMIRRORED = frozenset({"digits", "kmnist", "mnist", "svhn"})
-"""Sources whose images mean something else, or nothing, when left and right are exchanged."""
+"""Sources whose images lose or change their meaning when mirrored."""
 
 
 def color(images: Tensor, draws: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def color(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def crop(images: Tensor, draws: Tensor) -> Tensor:
-    """A shift by up to an eighth of each side, in whole pixels."""
+    """A shift by up to an eighth of each side, in integer pixels."""
     for axis in range(2, images.ndim):
         length = images.shape[axis]
         reach = int(length * SHIFT + 0.5)
@@ -68,20 +68,20 @@ def cutout(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def flip(images: Tensor, draws: Tensor) -> Tensor:
-    """Left and right change places in half of all draws."""
+    """Left and right are exchanged in half of all draws."""
     return torch.where(_each(draws[:, 0] < 0.5, images), images.flip(-1), images)
 
 
 def scale(images: Tensor, draws: Tensor) -> Tensor:
-    """The sides change by up to 1.2 times, each by itself."""
+    """Each side is scaled by up to 1.2 times, independently."""
     smallest = 1 / SCALE
     factors = draws[:, : images.ndim - 2] * (SCALE - smallest) + smallest
     return _warp(images, torch.diag_embed(factors.flip(1)))
 
 
 def rotate(images: Tensor, draws: Tensor) -> Tensor:
-    """A rotation by up to 15 degrees either way in the plane of the last two axes, true on images that are not square
-    as well."""
+    """A rotation by up to 15 degrees either way in the plane of the last two axes, also correct on images that are not
+    square."""
     angle = (draws[:, 0] - 0.5) * 2 * (DEGREES / 180 * torch.pi)
     cosine, sine = angle.cos(), angle.sin()
     aspect = images.shape[-2] / images.shape[-1]

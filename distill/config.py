@@ -24,7 +24,7 @@ from fredfmt.model.typed import thawed
 
 @dataclass(frozen=True)
 class RecordedSettings(Settings):
-    """What a file says of an objective of somebody's own, whose class is not at hand."""
+    """The recorded settings of a user's own objective whose class is not available."""
 
     where: ClassVar[str] = "distillation.objective"
 
@@ -41,10 +41,10 @@ class RecordedSettings(Settings):
 
 @dataclass(frozen=True, init=False)
 class DistillConfig(Settings):
-    """Everything that decides what `fredfmt.distill.distill` makes of a source: equal settings, equal file.
+    """All settings of `fredfmt.distill.distill`: the same settings and source give the same file.
 
-    Settings are given by name, whatever group they belong to, or a group at a time; those that are left out have their
-    defaults. They are read by name, too. Each objective has settings of its own, and those of another are refused.
+    Settings are given by name, whichever group they belong to, or as a whole group; omitted ones keep their
+    defaults. They are also read by name. Each objective has settings of its own, and those of another are refused.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class DistillConfig(Settings):
     network: NetworkConfig = group(NetworkConfig)
     run: RunSettings = group(RunSettings)
     objective_class: type[Objective] | None = field(default=None, repr=False, compare=False)
-    """None where a file names a class that is not at hand."""
+    """None if a file names a class that is not available."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class DistillConfig(Settings):
         object.__setattr__(self, "objective_settings", _settings(name, found, objective_settings, given))
 
     def __getattr__(self, name: str) -> Any:
-        """A setting by its own name, whatever group it belongs to."""
+        """A setting by its own name, whichever group it belongs to."""
         for entry in fields(self):
             held = self.__dict__.get(entry.name)
             if isinstance(held, Settings) and name in held.options() and name != "name":
@@ -137,7 +137,7 @@ class DistillConfig(Settings):
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote, or fredfmt 0.1.
 
-        An objective that is not in `OBJECTIVES` is kept as it was recorded; to run it takes its class. Raises
+        An objective that is not in `OBJECTIVES` is kept as it was recorded; running it needs its class. Raises
         `ArgumentError` for unknown settings and unusable values, `VersionError` for settings of a newer fredfmt.
         """
         full: dict[str, Any] = complete(values)
@@ -165,7 +165,7 @@ class DistillConfig(Settings):
 def _resolved(
     objective: str | type[Objective], known: type[Objective] | None, recorded: Settings | None
 ) -> tuple[str, type[Objective] | None]:
-    """The name of an objective and its class, if it is at hand."""
+    """The name of an objective and its class, if it is available."""
     if not isinstance(objective, str):
         return OBJECTIVES.name_of(objective), objective
     if objective in OBJECTIVES:
@@ -185,7 +185,7 @@ def _resolved(
 def _settings(
     name: str, objective: type[Objective] | None, before: Settings | None, changes: Mapping[str, Any]
 ) -> Settings:
-    """The settings of an objective: those that it, or another one, had before, where it knows them, with changes."""
+    """The settings of an objective: those it had before, or shares with the previous objective, with changes."""
     recorded = before.values if isinstance(before, RecordedSettings) and before.name == name else {}
     if objective is None:
         return RecordedSettings(name, {**recorded, **changes})

@@ -1,4 +1,4 @@
-"""Settings: what each may be is said once, beside its default; checks, files and command-line options follow."""
+"""Settings: each field declares its default, bounds and help once; checks, files and command-line options use that."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def setting(
     Parameters
     ----------
     help
-        What it sets, in a sentence for the help page of the command.
+        What it sets: a sentence for the command's help page.
     least, above, below
-        Bounds of a number; the last two are excluded.
+        Bounds of a number; ``least`` is allowed, ``above`` and ``below`` are not.
     choices
-        All that a text may be. Types that are ``Literal`` say so themselves.
+        All allowed texts. For a ``Literal`` type they are taken from the type.
     none
         The word for None in TOML files and on the command line, such as ``float32``. Without one, None is left out.
     flag
@@ -49,7 +49,7 @@ def setting(
     examples
         Names that a shell completes, where others are possible too.
     check
-        What raises `ArgumentError` for a value that fits otherwise.
+        Called with each value that fits; raises `ArgumentError` to refuse it.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def setting(
     Traceback (most recent call last):
     fredfmt.errors.ArgumentError: ridge.weight: unusable setting; expected a number above 0, found -1
     """
-    said = {"help": help, "least": least, "above": above, "below": below, "words": choices, "none": none}
-    how = {"flag": flag, "metavar": metavar, "examples": examples, "check": check}
-    return field(default=default, metadata={"setting": {**said, **how}})
+    described = {"help": help, "least": least, "above": above, "below": below, "words": choices, "none": none}
+    offered = {"flag": flag, "metavar": metavar, "examples": examples, "check": check}
+    return field(default=default, metadata={"setting": {**described, **offered}})
 
 
 def group(kind: type[Settings]) -> Any:
@@ -101,7 +101,7 @@ class Option:
 
     @property
     def expected(self) -> str:
-        """What it may be, in words."""
+        """The values that it accepts, in words."""
         bounds = [f"above {self.above:g}"] if self.above is not None else []
         bounds += [f"at least {self.least:g}"] if self.least is not None else []
         bounds += [f"below {self.below:g}"] if self.below is not None else []
@@ -119,7 +119,7 @@ class Option:
         return " or ".join(alternatives) if len(alternatives) < 4 else f"one of {', '.join(alternatives)}"
 
     def fits(self, value: Any) -> bool:
-        """Whether it may be that."""
+        """Whether it accepts ``value``."""
         if value is None:
             return self.optional
         if isinstance(value, str) and self.words:
@@ -136,7 +136,7 @@ class Option:
         )
 
     def read(self, text: str) -> Any:
-        """What a text on the command line says. Raises `ArgumentError` for one that says nothing."""
+        """The value of a text from the command line. Raises `ArgumentError` if it has none."""
         if self.optional and text == self.none:
             return None
         if text in self.words or self.kind is str:
@@ -151,13 +151,13 @@ class Option:
 
 @dataclass(frozen=True)
 class Settings:
-    """The base of frozen dataclasses of settings: checked however they are made, to JSON and TOML and back.
+    """The base of frozen dataclasses of settings: always checked, written to and read from JSON and TOML.
 
     Every field is a `setting`, or a `group` of settings of another class.
     """
 
     where: ClassVar[str] = "settings"
-    """What messages call it."""
+    """Its name in messages."""
 
     def __post_init__(self) -> None:
         for name, option in self.options().items():
@@ -174,12 +174,12 @@ class Settings:
 
     @classmethod
     def options(cls) -> Mapping[str, Option]:
-        """What each field may be, by name."""
+        """The description of each field, by name."""
         return _options(cls)  # type: ignore[arg-type]  # classes are hashable
 
     @classmethod
     def of(cls, given: Any) -> Self:
-        """These settings themselves, or made of a mapping by field, or of a name alone where they have one.
+        """``given`` if it is such settings, or settings made from a mapping or, if they have a name, from the name.
 
         Raises `ArgumentError` for anything else, unknown fields and unusable values.
         """
@@ -239,7 +239,7 @@ class Settings:
         return "\n".join(lines).lstrip() + "\n"
 
     def spelled(self) -> dict[str, Any]:
-        """Every setting as TOML has it: None by its word or left out, groups as tables."""
+        """Every setting as TOML writes it: None by its word or left out, groups as tables."""
         words = {name: option.none for name, option in self.options().items()}
         values = {name: words[name] if (value := getattr(self, name)) is None else value for name in words}
         return {
@@ -255,7 +255,7 @@ class Settings:
 
 
 def regrouped(options: Mapping[str, Option], before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``changes`` with those of settings of a group, in whatever group, put into the group as it was ``before``."""
+    """``changes`` in which settings of a group are put into that group, as it was ``before``."""
     left = dict(changes)
     for name, option in options.items():
         if option.group is None:
@@ -269,7 +269,7 @@ def regrouped(options: Mapping[str, Option], before: Mapping[str, Any], changes:
 
 
 def _lines(values: Mapping[str, Any]) -> list[str]:
-    """Of a TOML table; numbers, texts, booleans and lists are spelled as in JSON."""
+    """The lines of a TOML table; numbers, texts, booleans and lists are written as in JSON."""
     return [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
 
 
@@ -285,12 +285,12 @@ def _options(cls: type[Settings]) -> Mapping[str, Option]:
     )
 
 
-def _option(name: str, hint: Any, default: Any, said: dict[str, Any]) -> Option:
+def _option(name: str, hint: Any, default: Any, described: dict[str, Any]) -> Option:
     alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     words = tuple(word for part in alternatives if get_origin(part) is Literal for word in get_args(part))
     kinds = [get_origin(part) or part for part in alternatives if part is not NoneType]
     kinds = [kind for kind in kinds if kind is not Literal]
-    said["words"] = said.get("words") or words
-    if said.get("flag") == "":
-        said["flag"] = "--" + name.replace("_", "-")
-    return Option(name, kinds[0] if kinds else str, NoneType in alternatives, default=default, **said)
+    described["words"] = described.get("words") or words
+    if described.get("flag") == "":
+        described["flag"] = "--" + name.replace("_", "-")
+    return Option(name, kinds[0] if kinds else str, NoneType in alternatives, default=default, **described)

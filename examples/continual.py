@@ -1,13 +1,13 @@
 """Continual learning: digits arrive two classes at a time, and a buffer of a few kilobytes keeps the old ones alive.
 
-    python examples/continual.py [steps a task] [bytes a task]
+    python examples/continual.py [steps per task] [bytes per task]
 
 After each task its images are coded into a file of a fixed size (`fredfmt.encode`, `max_bytes`), and the originals are
 gone. The next tasks train on their own images and on as many decoded from the buffer. Beside it: no buffer, a buffer
-of the same bytes of plain 8-bit pixels, and the case that nothing is ever thrown away.
+of the same bytes of plain 8-bit pixels, and the case in which nothing is ever deleted.
 
-Expect both buffers far above none, and on pictures of 8x8 the plain pixels ahead: an image is only 64 bytes, and each
-coded task pays some 2 kB for its metadata and container. On larger images that share is small.
+Expect both buffers to do far better than none, and plain pixels to do best on 8x8 pictures: an image is only 64 bytes,
+and each coded task pays some 2 kB for its metadata and container. On larger images that share is small.
 """
 
 import sys

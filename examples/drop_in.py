@@ -4,7 +4,7 @@
 
 The two loops that people have: distribution matching (DM) and gradient matching (DC), at their plainest, on a tensor of
 pixels. Both run with the same number of stored values: one image of 64 pixels per class, and two of 32 frequencies.
-What changes is marked. Three things are easily got wrong:
+What changes is marked. Three common mistakes:
 
 - ``encode(..., step=None)``: the default step is for files; it rounds, and would move the pixels that one starts from.
 - ``synset()`` decodes, so it is called wherever the loop needs its images: once for each ``backward``, and again after

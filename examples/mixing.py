@@ -1,8 +1,8 @@
 """Distilled images beside real ones: a `FreDDataset` is a torch data set like any other.
 
-    python examples/mixing.py FILE SOURCE [real images a class] [steps]
+    python examples/mixing.py FILE SOURCE [real images per class] [steps]
 
-`ConcatDataset` joins the two, and a `WeightedRandomSampler` lets each have half of every epoch, however unequal their
+`ConcatDataset` joins the two, and a `WeightedRandomSampler` lets each have half of every epoch, however different their
 numbers are. Trained on the file alone, on the few real images alone, and on both.
 """
 

@@ -1,4 +1,4 @@
-"""Everything that can be wrong, as one tree of errors under `FredError`."""
+"""All errors, as one tree under `FredError`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class FredError(ValueError):
 
 
 def printable(text: str) -> str:
-    r"""A text from a stranger: what would steer a terminal, or turn the reading direction, is written as escapes.
+    r"""A text from an untrusted file: letters that control a terminal or change the reading direction become escapes.
 
     Line ends stay, and so does the zero-width joiner of emoji.
 

@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "experts": Command("experts", "Make", "Train experts for trajectory matching."),
         "encode": Command("encode", "Make", "Encode real images: the best k frequencies of each, quantized."),
         "evaluate": Command("evaluate", "Train", "Train fresh networks on a file and test them on real images."),
-        "inspect": Command("inspect", "Look", "Show what is in a file, where it came from, and that it is whole."),
+        "inspect": Command("inspect", "Look", "Show what is in a file, where it came from, and that it is intact."),
         "preview": Command("preview", "Look", "Draw a picture: a contact sheet, masks, spectra and more."),
         "report": Command("report", "Look", "Write one page that carries the file and shows it in a browser."),
         "validate": Command("validate", "Look", "Check files against every rule of the format."),

@@ -51,10 +51,11 @@ def distill(
         Path | None, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")
     ] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="FILE", help="Repeat the run of this file, but for other options.")
+        str | None,
+        typer.Option("--from", metavar="FILE", help="Repeat the run of this file, with the options given."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, but for other options.")
+        Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, with the options given.")
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     bits_per_class: options.BitsPerClass = None,
@@ -62,9 +63,9 @@ def distill(
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the state is kept while running; beside OUT if left out.")
     ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew although there is a checkpoint.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start again even if there is a checkpoint.")] = False,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write loss, rate and images there, for TensorBoard.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for loss, rate and images, for TensorBoard.")
     ] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what happens, and when, to a file.")] = None,
     size: options.Size = None,
@@ -73,7 +74,7 @@ def distill(
     force: options.Force = False,
     **_: Any,
 ) -> None:
-    """Distill a data set. Ctrl-C stops cleanly; the same command goes on from the checkpoint, to the same bits.
+    """Distill a data set. Ctrl-C stops cleanly; the same command resumes, and the result is the same to the bit.
 
     With --from or --config, only options that are given change the settings. Several devices or machines:
     torchrun --nproc-per-node 4 -m fredfmt distill ... --device cuda

@@ -1,4 +1,4 @@
-"""`fredfmt evaluate`: what is a file good for?"""
+"""`fredfmt evaluate`: how well does a network train on a file?"""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def evaluate(
     json: options.Json = False,
     **_: Any,
 ) -> None:
-    """Train fresh networks on a file and test them on real images, beside random real images in the same bytes."""
+    """Train new networks on a file and test them on real images, beside random real images in the same bytes."""
     if record and is_address(file):
         raise ArgumentError("results are recorded in local files", where=shown(file), hint="fredfmt pull it first")
     if save_network is not None:

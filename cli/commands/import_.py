@@ -1,4 +1,4 @@
-"""`fredfmt import`: somebody else's distilled set, as a file of this format."""
+"""`fredfmt import`: another project's distilled set, as a file of this format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fredfmt.cli.console import check_output, kilobytes, print_json, say
 from fredfmt.errors import ArgumentError
 
 _LARGER = 1.5
-"""Times the bytes of its source that a file has before it is said."""
+"""The command says so if a file has more than this many times the bytes of its source."""
 _KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
 
 
@@ -47,7 +47,7 @@ def import_(
     labels_file: Annotated[Path | None, typer.Option(help="The file of the labels.")] = None,
     temperature: Annotated[float, typer.Option(min=1e-6, help="Divides logits.")] = 1.0,
     lr: Annotated[str | None, typer.Option(help="The learning rate to train with, or unknown.")] = None,
-    factor: Annotated[int | None, typer.Option(min=1, help="Pictures along a side of a packed image.")] = None,
+    factor: Annotated[int | None, typer.Option(min=1, help="Pictures per side of a packed image.")] = None,
     experiment: Annotated[int | None, typer.Option(min=0, help="Which experiment of a res_*.pt file.")] = None,
     average: Annotated[
         bool | None, typer.Option(help="Take the running average of a checkpoint's images, or the last ones.")
@@ -82,7 +82,7 @@ def import_(
 ) -> None:
     """Bring in what DC, DM, FreD, MTT, DATM, IDC, DDiF, FRePo, KIP and others saved. Nothing in a file is executed.
 
-    What a file does not say (how images were normalised, whitening, class names) has to be given and is never guessed.
+    What a file does not say (how images were normalised, whitening, class names) must be given and is never guessed.
     """
     from fredfmt.exchange.importers import NOTES, Facts, import_file
     from fredfmt.storage.files import save

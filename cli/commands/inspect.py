@@ -23,7 +23,7 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "k": "coefficients kept per image and channel",
         "frequencies_used_by_any_mask": "of all frequencies",
         "variance_kept": "share of the variance within classes that the masks keep",
-        "between_kept": "share of the variance between class means that the masks keep: low, and classes look alike",
+        "between_kept": "share of the variance between class means that the masks keep: if low, classes look alike",
         "rmse": "root mean square error of the stored images against the originals, in the space that is trained in",
         "error_rms": "root mean square error of rounding a coefficient",
         "error_max": "largest error of rounding a coefficient",
@@ -32,7 +32,7 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "ipc": "images per class that hold as many numbers: the budget of the papers",
     }
 )
-"""What figures mean that do not say so themselves."""
+"""The meaning of figures whose names do not explain it."""
 
 
 def inspect(
@@ -43,7 +43,7 @@ def inspect(
     expected_digest: options.ExpectedDigest = None,
     json: options.Json = False,
 ) -> None:
-    """Show what is in a file: shapes, masks, where its bytes go, where it came from, and that it is whole."""
+    """Show what is in a file: shapes, masks, where its bytes go, where it came from, and that it is intact."""
     from rich.markup import escape
 
     from fredfmt.storage.addresses import shown

@@ -71,8 +71,8 @@ def train_experts(
 ) -> Experts:
     """Train networks on real images and keep their parameters after every epoch, for trajectory matching.
 
-    Experts that are in ``folder`` already stay as they are, so that the same call goes on after an interruption; an
-    expert that was not finished begins anew. What an expert becomes is decided by ``config`` and its number alone: bit
+    Experts that are in ``folder`` already stay as they are, so the same call resumes after an interruption; an
+    unfinished expert is trained again. What an expert becomes is decided by ``config`` and its number alone: bit
     for bit on a CPU, with the same number of threads.
 
     Parameters

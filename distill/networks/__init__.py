@@ -18,7 +18,7 @@ from fredfmt.errors import ArgumentError
 
 
 class Network(Protocol):
-    """What objectives and the evaluation ask of a network, an `nn.Module`; ``embed`` is for matching features."""
+    """What objectives and the evaluation need of a network, an `nn.Module`; ``embed`` is for matching features."""
 
     def __call__(self, images: Tensor, /) -> Tensor: ...
     def embed(self, images: Tensor, /) -> Tensor: ...
@@ -62,7 +62,7 @@ def make_network(
         )
     if config.own:
         raise ArgumentError(
-            "a network of somebody's own, which is not run because a file or a setting names it",
+            "a user's own network, which is not run merely because a file or a setting names it",
             where=config.name,
             hint="Pass the factory itself: network=... in Python, --network package.module:factory to the command",
         )

@@ -1,4 +1,4 @@
-"""The convolutions of small networks: what torch would compute, by its quickest way and no more than is asked for.
+"""The convolutions of small networks: torch's results, by the fastest way and without unneeded derivatives.
 
 On a CPU the first convolution, of one or three channels, is quicker by torch's plain matrix product of patches than by
 oneDNN, which takes two to four times as long for one channel and for the gradient in the images.

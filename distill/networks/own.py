@@ -1,6 +1,6 @@
 """Networks of users: a callable ``(channels, spatial_shape, classes) -> nn.Module`` in, checked and seeded modules out.
 
-A name in a file or in a configuration is never imported: what runs is what the caller handed over.
+A name in a file or in a configuration is never imported: only what the caller passed is run.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def _check_name(name: str) -> None:
 class NetworkConfig(Settings):
     """A network; see `fredfmt.distill.networks`.
 
-    ``name`` is that of a network of fredfmt, or ``package.module:factory`` for one of your own, of which the other
-    settings say nothing. Published ConvNets have a width of 128, which takes ten times as long on a CPU. A depth of 3
+    ``name`` is that of a network of fredfmt, or ``package.module:factory`` for one of your own, which ignores the other
+    settings. Published ConvNets have a width of 128, which takes ten times as long on a CPU. A depth of 3
     is for sides up to 32, one more for each doubling. Objectives pass images of all classes in one batch, which the
     norm ``batch`` mixes.
 

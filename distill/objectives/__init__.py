@@ -1,6 +1,6 @@
-"""Objectives: what makes synthetic images good to train on, as losses to be made small.
+"""Objectives: losses whose minimum are synthetic images that are good to train on.
 
-An objective is a class made once per run from its `fredfmt.distill.DistillConfig`. For each iteration it is handed an
+An objective is a class made once per run from its `fredfmt.distill.DistillConfig`. For each iteration it gets an
 `Iteration`, which has images, labels, networks and augmentation but knows nothing of frequencies, and it yields losses
 one by one: after each the coefficients are updated, so that images asked for afterwards are the new ones. One with a
 state from iteration to iteration is a `StatefulObjective`. Adding an objective, with settings of its own, is adding a
@@ -59,7 +59,7 @@ __all__ = [
 def make_objective(config: Config) -> Objective:
     """The objective that a configuration names.
 
-    Raises `ArgumentError` for one whose class is not at hand, and for settings that it cannot run with.
+    Raises `ArgumentError` for one whose class is not available, and for settings that it cannot run with.
     """
     if config.objective_class is None:
         raise ArgumentError(

@@ -1,4 +1,4 @@
-"""Gradient matching: real and synthetic images of a class are to give a network the same gradient."""
+"""Gradient matching: real and synthetic images of a class should give a network the same gradient."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class DCSettings(RealBatchSettings, ClassBatchSettings):
-    """Of `DC` and `DSA`."""
+    """Settings of `DC` and `DSA`."""
 
     outer_loop: int = setting(1, "Updates of the coefficients per iteration, with one network.", least=1)
     inner_loop: int = setting(

@@ -1,4 +1,4 @@
-"""Distribution matching: real and synthetic images are to have the same mean features, class by class."""
+"""Distribution matching: real and synthetic images should have the same mean features, class by class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fredfmt.distill.objectives.parts import groups, remade, rows_of, summed
 
 @dataclass(frozen=True)
 class DMSettings(RealBatchSettings, ClassBatchSettings):
-    """Of `DM`."""
+    """Settings of `DM`."""
 
 
 class DM:

@@ -1,4 +1,4 @@
-"""What an objective has at hand in one iteration."""
+"""What an objective can use in one iteration."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Synthetic(Protocol):
 
 @dataclass
 class Iteration:
-    """One iteration of a run. Whatever is drawn here is a function of the seed, the number and what it is drawn for,
-    so the order of asking does not matter, and asking twice gives the same."""
+    """One iteration of a run. Every random draw is a function of the seed, the number and its purpose, so the order
+    of calls does not matter, and calling twice gives the same result."""
 
     number: int
     seed: int

@@ -1,4 +1,4 @@
-"""What an objective is, and what it has where it says nothing else: the settings, the state."""
+"""What an objective is, and its defaults: settings and state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fredfmt.distill.settings import Settings, setting
 
 
 class Config(Protocol):
-    """What an objective is made from: the settings of the run, `fredfmt.distill.DistillConfig`."""
+    """The settings of a run that an objective is made from, `fredfmt.distill.DistillConfig`."""
 
     @property
     def objective(self) -> str: ...
@@ -52,7 +52,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class RealBatchSettings(Settings):
-    """Of objectives that see a batch of real images of every class."""
+    """Settings of objectives that see a batch of real images of every class."""
 
     where: ClassVar[str] = "distillation.objective"
 
@@ -72,7 +72,7 @@ class ClassBatchSettings(Settings):
 
 @dataclass(frozen=True)
 class LabelSettings(Settings):
-    """Of objectives whose losses have a gradient to the labels."""
+    """Settings of objectives whose losses have a gradient in the labels."""
 
     where: ClassVar[str] = "distillation.objective"
 
@@ -81,8 +81,8 @@ class LabelSettings(Settings):
 
 
 def classes_at_once(config: Config) -> int:
-    """``batch_classes`` of the objective's settings; 0, all classes, where they have none, which those of somebody's
-    own need not have."""
+    """``batch_classes`` of the objective's settings; 0, all classes, where they have none, which a user's own settings
+    need not have."""
     return int(getattr(config.objective_settings, "batch_classes", 0))
 
 
@@ -97,7 +97,7 @@ class StatefulObjective:
     coefficients, networks in training. What `state` leaves out, checkpoints leave out."""
 
     def recorded(self) -> dict[str, Any]:
-        """Settings of the objective to be written in files and checkpoints with other values than they were given."""
+        """Settings of the objective that files and checkpoints record with other values than given."""
         return {}
 
     def learned(self, device: torch.device) -> list[dict[str, Any]]:
@@ -112,5 +112,5 @@ class StatefulObjective:
         """Continue from what `state` gave, before the first iteration."""
 
     def recipe(self) -> dict[str, Any]:
-        """What was learned of how to train on the data, for ``Metadata.recipe``; empty for nothing."""
+        """What was learned about training on the data, for ``Metadata.recipe``; empty if nothing."""
         return {}

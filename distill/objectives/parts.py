@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 _IMAGES = 32
-"""A CPU is quickest when what a network makes of a part stays in its caches."""
+"""A CPU is fastest when the activations of a part stay in its caches."""
 
 
 def groups(counts: Sequence[int], device: torch.device, most: int = 1 << 62) -> list[slice]:

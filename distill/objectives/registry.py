@@ -22,7 +22,7 @@ ENTRY_POINTS = "fredfmt.objectives"
 
 class Registry(Mapping[str, type[Objective]]):
     """The classes of objectives by name, each imported when it is asked for: fredfmt's own, ``module:Class`` by name,
-    and those that packages add by entry points of the group ``fredfmt.objectives``. fredfmt's names stay its own."""
+    and those that packages add by entry points of the group ``fredfmt.objectives``, which cannot replace fredfmt's."""
 
     def __init__(self, own: Mapping[str, str]) -> None:
         self._own = {name: EntryPoint(name, value, ENTRY_POINTS) for name, value in own.items()}
@@ -36,7 +36,7 @@ class Registry(Mapping[str, type[Objective]]):
         entry = self._own[name] if name in self._own else self._known[name]
         try:
             found = entry.load()
-        except Exception as error:  # whatever somebody else's module raises
+        except Exception as error:  # whatever another package's module raises
             raise ArgumentError(
                 "an installed objective cannot be imported", where=f"entry point {entry.value}", found=error
             ) from error
@@ -73,8 +73,8 @@ class Registry(Mapping[str, type[Objective]]):
     def options(self) -> dict[tuple[str, ...], dict[str, Option]]:
         """The settings of all usable objectives, by the names of the objectives that have them.
 
-        Bounds and defaults in which two objectives differ are left out, and what is a number to one and something else
-        to another is text, which each reads in its own way.
+        Bounds and defaults that differ between objectives are left out. An option that is a number for one objective
+        and something else for another is text, which each objective reads in its own way.
         """
         known: dict[str, dict[str, Option]] = {}
         for objective, found in self.usable().items():
@@ -99,8 +99,8 @@ def _together(options: Sequence[Option]) -> Option:
 
 
 def checked(found: Any, where: str) -> type[Objective]:
-    """An objective's class itself. Raises `ArgumentError` for what is none, or has settings that cannot be told apart
-    from those that every objective has."""
+    """An objective's class itself. Raises `ArgumentError` for anything else, or if its settings have the names of those
+    that every objective has."""
     if not (isinstance(found, type) and callable(getattr(found, "losses", None))):
         raise ArgumentError("not an objective", where=where, expected="a class with a method losses", found=repr(found))
     kind: Any = settings_class(found)

@@ -1,4 +1,4 @@
-"""Trajectory matching: training on synthetic images is to lead a network where training on real ones led an expert."""
+"""Trajectory matching: training on synthetic images should lead a network to where real images led an expert."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _GRAPHS = 4
 class TMSettings(LabelSettings):
     """Of `TM`.
 
-    Files and checkpoints hold ``experts_digest``, what `fredfmt.distill.Experts.digest` has to be, in place of
-    ``experts``: a run goes on and is repeated with the same experts or not at all. Learning rates published for SGD on
+    Files and checkpoints hold ``experts_digest``, the required value of `fredfmt.distill.Experts.digest`, instead of
+    ``experts``: a run is resumed and repeated with the same experts only. Learning rates published for SGD on
     the student's learning rate itself are divided by ``lr_syn ** 2`` to be an ``lr_lr``.
     """
 
-    experts: str = setting("", "Folder of experts that fredfmt experts has trained.", metavar="FOLDER")
+    experts: str = setting("", "Folder of experts trained by fredfmt experts.", metavar="FOLDER")
     experts_digest: str = setting("", "Content digest of the experts; any if empty.", flag=None)
     batch_syn: int = setting(
         8192, "Instances per student step at most, equal numbers of each class; 0 for all.", least=0
@@ -89,7 +89,7 @@ class TM(StatefulObjective):
         self._check()
 
     def recorded(self) -> dict[str, Any]:
-        """Which experts, wherever they are."""
+        """The digest of the experts, wherever their folder is."""
         return {"experts": "", "experts_digest": self._experts.digest}
 
     def learned(self, device: torch.device) -> list[dict[str, Any]]:
@@ -164,7 +164,7 @@ class TM(StatefulObjective):
                 )
 
     def _segment(self, iteration: Iteration, segment: int) -> tuple[Tensor, Tensor]:
-        """Where an expert was and where it went."""
+        """The start and the end of a segment of an expert's trajectory."""
         chance = generator(iteration.seed, "expert", iteration.number, segment)
         numbers = self._experts.numbers
         number = numbers[int(torch.randint(len(numbers), (), generator=chance, device="cpu"))]
@@ -177,7 +177,7 @@ class TM(StatefulObjective):
         return start, target
 
     def _steps(self, iteration: Iteration, segment: int) -> list[Step]:
-        """What a student sees: of every class each image once before any comes again."""
+        """What a student sees: every image of a class once before any is repeated."""
         settings = self._settings
         chance = generator(iteration.seed, "student", iteration.number, segment)
         members = [iteration.synthetic.indices_of(label) for label in range(iteration.classes)]

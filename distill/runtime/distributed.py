@@ -1,6 +1,6 @@
 """Several processes at one run: each takes its share of the work, and sums over all of them come back.
 
-torchrun starts the processes, ``torch.distributed`` carries the numbers. Every random draw is a function of the seed
+torchrun starts the processes, ``torch.distributed`` sends the numbers. Every random draw is a function of the seed
 and what it is for, so that all ranks make the same ones and nothing but sums has to travel.
 """
 
@@ -37,7 +37,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes files and talks."""
+        """Whether this is the one that writes files and prints messages."""
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:

@@ -1,4 +1,4 @@
-"""How long work reports its progress: a callback receives a `Progress` from time to time."""
+"""Progress of long work: a callback receives a `Progress` from time to time."""
 
 from __future__ import annotations
 

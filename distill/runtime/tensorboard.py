@@ -39,7 +39,7 @@ class TensorBoard:
             self._writer.add_scalar("loss", news.loss, news.done)
         if self._before is not None and now > self._before[1]:
             rate = (news.done - self._before[0]) / (now - self._before[1])
-            self._writer.add_scalar("iterations a second", rate, news.done)
+            self._writer.add_scalar("iterations per second", rate, news.done)
         self._before = news.done, now
         wanted = news.done % self._images_every == 0 or news.done == news.total
         if wanted and news.data is not None and len((data := news.data()).metadata.spatial_shape) == 2:

@@ -168,9 +168,9 @@ class Decoder:
         return images
 
     def _can_write_into(self, coefficients: Tensor) -> bool:
-        """Whether these are on the CPU and nobody takes a gradient of them."""
-        learnt = coefficients.requires_grad and torch.is_grad_enabled()
-        return self.device.type == "cpu" and not learnt and is_plain(coefficients)
+        """Whether these are on the CPU and need no gradient."""
+        learned = coefficients.requires_grad and torch.is_grad_enabled()
+        return self.device.type == "cpu" and not learned and is_plain(coefficients)
 
     def _fill(self, images: Tensor, coefficients: Tensor, masks: Tensor | int, base: Tensor | None) -> None:
         """Make ``images`` block by block, so that only the images themselves pass through memory."""
@@ -247,7 +247,7 @@ def decode(
     Parameters
     ----------
     indices
-        Instances in any order and as often as wanted, negative ones counted from the end; all by default. A single
+        Instances in any order, with repeats; negative ones count from the end; all by default. A single
         integer gives a single image (C, *size).
     size
         Spatial lengths to decode at, the file's own by default. Other sizes evaluate the cosines on a finer or coarser
@@ -259,7 +259,7 @@ def decode(
     normalized
         True gives the space the data were encoded in; False gives 0..1 through the recorded normalisation.
     clip
-        With ``normalized=False``: clip what rounding and the frequencies left out lead beyond 0..1; False leaves it.
+        With ``normalized=False``: clip the values that rounding and omitted frequencies bring beyond 0..1.
     coefficients
         A tensor (N, C, K) to use in place of the stored coefficients, in the same units; the images are differentiable
         in it.

@@ -1,4 +1,4 @@
-"""Full precision inside `torch.autocast`: who turns that on means networks, not the images that they read."""
+"""Full precision inside `torch.autocast`: autocast is meant for networks, not for the images that they read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real coefficients to stored numbers and back, with the error that makes."""
+"""Real coefficients in, stored numbers and their error out."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _rounded(scaled: NDArray[np.floating[Any]], below: NDArray[np.float64] | Non
 
 
 def check_step(step: Step) -> None:
-    """Raise `ArgumentError` for what is no step."""
+    """Raise `ArgumentError` if ``step`` is not a step."""
     if step is None or step == "float16":
         return
     if not isinstance(step, int | float) or isinstance(step, bool) or not math.isfinite(step) or step <= 0:

@@ -57,6 +57,6 @@ class Spool:
         return values.reshape(-1, *self.shape[1:])
 
     def close(self) -> None:
-        """Give the file back; nothing can be read any more."""
+        """Delete the file; nothing can be read afterwards."""
         if self._file is not None:
             self._file.close()

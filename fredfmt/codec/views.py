@@ -14,7 +14,7 @@ from fredfmt.model.parts import Normalization
 RowIndex: TypeAlias = slice | NDArray[np.integer[Any]]
 
 PLAUSIBLE = (-0.3, 1.3)
-"""What images in 0..1 may run to: decoded ones go a little beyond."""
+"""The range accepted for images in 0..1: decoded ones go a little beyond."""
 
 _BLOCK_BYTES = 16 << 20
 

@@ -59,7 +59,7 @@ class ZCA:
     inverse: NDArray[np.float32]
     """(D, D)."""
     record: Whitening
-    """What files say of it."""
+    """What files record about it."""
 
     @classmethod
     def fit(cls, source: RealImages, epsilon: float = EPSILON) -> Self:
@@ -147,11 +147,11 @@ class Whitened(View):
 
 
 def warn_if_whitened(metadata: Metadata) -> None:
-    """Say in the log that images are whitened, if they are: networks trained on them know whitened images only."""
+    """Log a warning if images are whitened: networks trained on them know whitened images only."""
     if metadata.whitening is not None:
         _log.warning(
-            "the images are whitened (ZCA): networks trained on them know whitened images only; whiten what they are to"
-            " judge by the same matrix, fredfmt.data.sources.ZCA.of(data.metadata, train)"
+            "the images are whitened (ZCA): networks trained on them know whitened images only; whiten test images"
+            " by the same matrix, fredfmt.data.sources.ZCA.of(data.metadata, train)"
         )
 
 

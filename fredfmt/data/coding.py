@@ -19,7 +19,7 @@ from fredfmt.storage.files import packed_size
 from fredfmt.transforms import live_frequencies, spatial_size
 
 Report: TypeAlias = Callable[[str, int, int], None]
-"""Is told what is done, how much of it, and of how much in all."""
+"""Called with the name of the task, the number of steps done, and their total."""
 
 RMSE = 0.4
 """The root mean square error of coded images, in standard deviations of a pixel, at which random images were worth most
@@ -36,10 +36,10 @@ _TRIED_VALUES = 4_000_000
 
 
 def encode_source(source: Source, *, report: Report | None = None, **how: Any) -> FreDData:
-    """All images of a source by `fredfmt.encode` with the options ``how``, and what the source says of itself.
+    """All images of a source by `fredfmt.encode` with the options ``how``, and what the source records about itself.
 
-    ``report`` is told how many images were read: each is read once to choose the masks, if they are chosen from images,
-    and once to keep its coefficients.
+    ``report`` is called with the number of images read: each is read once to choose the masks, if they are chosen from
+    images, and once to keep its coefficients.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.data.coding import encode_source
@@ -62,7 +62,7 @@ def encode_source(source: Source, *, report: Report | None = None, **how: Any) -
 
 
 class _Watched:
-    """Rows that tell how many of them were read, ``passes`` times all."""
+    """Rows that report how many of them were read, in ``passes`` passes."""
 
     def __init__(self, rows: Rows, passes: int, report: Report) -> None:
         self.shape = rows.shape
@@ -138,9 +138,9 @@ def encode_in_bytes(
         Are chosen where they are not given: of some numbers of the coarsest frequencies the one with the least error in
         these bytes, then of the strategies in `MASKS` the better one. The step is always the smallest that fits.
     transform, seed
-        As in `fredfmt.encode`; the seed also draws the images.
+        As in `fredfmt.encode`; the seed also selects the images.
     report
-        Is told how far the search is.
+        Called with the progress of the search.
     how
         Further options and metadata of `fredfmt.encode`.
 
@@ -159,11 +159,11 @@ def encode_in_bytes(
     """
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
     how |= {"transform": transform, "seed": seed}
-    tell = report or (lambda task, done, total: None)
+    progress = report or (lambda task, done, total: None)
     tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)
     chosen = source if per_class is None else source.sample(per_class, seed=seed)
     if per_class is None and k is None:
-        found, step = _cheapest(_few(source, seed), tried, how, tell)
+        found, step = _cheapest(_few(source, seed), tried, how, progress)
         chosen = _as_many_as_fit(source, max_bytes, how | {"k": found, "mask": "low", "step": step})
         if len(chosen) < len(source):
             tried = [found]
@@ -188,14 +188,14 @@ def encode_in_bytes(
     if len(tried) > 1:
         errors = {}
         for done, number in enumerate(tried):
-            tell("numbers of frequencies", done, len(tried))
+            progress("numbers of frequencies", done, len(tried))
             errors[number] = error(number, mask or "low")
         best = min(errors, key=errors.__getitem__)
-    tell("masks", 0, 1)
+    progress("masks", 0, 1)
     strategy = mask or min(_possible(few), key=lambda name: error(best, name))
-    tell("the step that fits", 0, 1)
+    progress("the step that fits", 0, 1)
     data = encode_source(chosen, k=best, mask=strategy, max_bytes=max_bytes, **how)
-    tell("the step that fits", 1, 1)
+    progress("the step that fits", 1, 1)
     return data
 
 
@@ -243,13 +243,13 @@ def _left_out(few: Source, k: int, mask: str, transform: str) -> float:
     return float(exact.metadata.reconstruction["rmse"])
 
 
-def _cheapest(few: Source, tried: Sequence[int], how: dict[str, Any], tell: Report) -> tuple[int, float]:
+def _cheapest(few: Source, tried: Sequence[int], how: dict[str, Any], progress: Report) -> tuple[int, float]:
     """The number of coarsest frequencies and the step that code ``few`` with an error of `RMSE` in fewest bytes."""
     size = spatial_size(few.spatial_shape)
     allowed = RMSE * (1.0 if few.whitening is None else float(np.std(few.normalized[:])))
     candidates = []
     for done, k in enumerate(tried):
-        tell("frequencies and steps", done, len(tried))
+        progress("frequencies and steps", done, len(tried))
         left_out = _left_out(few, k, "low", how["transform"])
         if left_out < allowed:
             error = math.sqrt((allowed**2 - left_out**2) * size / k)

@@ -28,7 +28,7 @@ Index: TypeAlias = SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any
 
 
 class FreDDataset(Dataset[Sample]):
-    """Images decoded on the CPU when they are asked for; the file is read once, in whole, and not kept open.
+    """Images decoded on the CPU when they are asked for; the whole file is read once and not kept open.
 
     ``ds[i]`` is a pair of an image (C, *size) and a label: a Python int, or where labels are soft a float32 tensor
     (class,). A slice, a list or an array of indices, or a mask of booleans gives a batch: images (B, C, *size) and
@@ -41,11 +41,11 @@ class FreDDataset(Dataset[Sample]):
     file
         What `fredfmt.load` reads, or a loaded `FreDData`.
     transform, target_transform
-        Called on every image and every label by itself, as in torchvision, so random ones differ from image to image.
+        Called on each image and each label separately, as in torchvision, so random ones differ from image to image.
     normalized
         False gives images in 0..1 instead of the space that they were stored in.
     clip
-        With ``normalized=False``: clip what rounding and the frequencies left out lead beyond 0..1; False leaves it.
+        With ``normalized=False``: clip the values that rounding and omitted frequencies bring beyond 0..1.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
     classes, verify, expected_digest, limits

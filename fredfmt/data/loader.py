@@ -1,4 +1,4 @@
-"""`FreDLoader`: a file in, shuffled training batches out, decoded on the device that trains."""
+"""`FreDLoader`: a file in, shuffled training batches out, decoded on the training device."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class FreDLoader:
     device
         Where coefficients, images and labels live; torch's default device if left out.
     drop_last
-        Leave out what does not fill a batch, and what does not divide among the ranks.
+        Omit the last batch if it is smaller, and the instances that do not divide among the ranks.
     transform
         Called on every batch of images as a whole; random ones must draw for each image by themselves.
     normalized
         False gives images in 0..1 instead of the space that they were stored in.
     clip
-        With ``normalized=False``: clip what rounding and the frequencies left out lead beyond 0..1; False leaves it.
+        With ``normalized=False``: clip the values that rounding and omitted frequencies bring beyond 0..1.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
     rank, world_size
         In distributed training, which of how many equal shares of each epoch this process gets. All ranks get the same
-        number of batches: where the instances do not divide, the first ones of the epoch's order come twice, or with
-        ``drop_last`` its last ones not at all. Otherwise shares are disjoint.
+        number of batches: if the instances do not divide, the first ones of the epoch are repeated, or with
+        ``drop_last`` its last ones are omitted. Otherwise shares are disjoint.
     classes, verify, expected_digest, limits
         As for `fredfmt.load`: a part of the classes, whose labels keep their numbers, and what is checked.
 
@@ -159,14 +159,14 @@ class FreDLoader:
     def set_epoch(self, epoch: int) -> None:
         """Make ``epoch`` the next one.
 
-        Right after `load_state_dict` with the epoch that was interrupted, it goes on where it was.
+        Right after `load_state_dict` with the interrupted epoch, that epoch is resumed.
         """
         epoch = integer_of("epoch", epoch, least=0)
         if not (self._resumed and epoch == self.epoch):
             self._step = epoch * len(self)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream of batches stands after the last one handed out, and the settings that its order needs.
+        """The position after the last batch returned, and the settings that the order of batches depends on.
 
         Numbers and strings only. It is the same on every rank.
         """
@@ -174,7 +174,7 @@ class FreDLoader:
         return {"epoch": epoch, "position": position, **self._settings()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next iteration give the batches that would have come after those handed out before ``state``.
+        """Make the next iteration continue after the last batch returned before ``state``.
 
         Raises `ArgumentError` if it comes from a loader with other settings or data, or is not such a state.
         """

@@ -118,7 +118,7 @@ def check_document(document: Any, *, limits: limits_.Limits = limits_.DEFAULT) -
 def difference(found: Any, expected: Any, at: str = "") -> tuple[str, Any, Any] | None:
     """The first place where two JSON values differ and what is there in each; None where they are the same document.
 
-    Unlike ``==`` this tells True from 1, and an absent field from one that is null (both are shown as None).
+    Unlike ``==`` this distinguishes True from 1, and an absent field from one that is null (both are shown as None).
 
     >>> difference({"a": {"b": True}}, {"a": {"b": 1}})
     ('a.b', True, 1)

@@ -20,8 +20,7 @@ _NAMED = 12
 def class_numbers(
     which: Classes, classes: Sequence[str], *, aliases: Sequence[str] = (), where: str = "classes"
 ) -> list[int]:
-    """The numbers of classes given by name, another name (``aliases``) or number, of which the first wins, in the order
-    given.
+    """The numbers of classes given by name, another name (``aliases``) or number, in the order given; names win.
 
     Raises `ArgumentError` for a class that is not there, one twice, or none at all.
     """

@@ -58,7 +58,7 @@ def folder() -> Path | None:
 
 
 def recall(address: str) -> Kept | None:
-    """What is known of an address; None where that is nothing, or not what `keep` wrote for this address here."""
+    """The record of an address; None if there is none, or if `keep` did not write it for this address here."""
     place = folder()
     if place is None or not _own(place):
         return None
@@ -72,7 +72,7 @@ def recall(address: str) -> Kept | None:
 
 
 def read(kept: Kept) -> bytes | None:
-    """The bytes that were kept, compared with their SHA-256; None, and the file is removed, if they are not they."""
+    """The bytes that were kept, compared with their SHA-256; None, and the file is removed, if they differ."""
     place = folder()
     if place is None or not _own(place):
         return None
@@ -91,7 +91,7 @@ def read(kept: Kept) -> bytes | None:
 def keep(address: str, content: bytes, digest: str, mark: Mapping[str, str]) -> None:
     """Keep the bytes of an address. They must be verified: nobody looks at them again before they are used.
 
-    Where the cache cannot be written, or is somebody else's, that is a warning of the logger ``fredfmt.storage.cache``.
+    If the cache cannot be written, or belongs to another user, the logger ``fredfmt.storage.cache`` warns.
     """
     place = folder()
     if place is None:
@@ -100,7 +100,7 @@ def keep(address: str, content: bytes, digest: str, mark: Mapping[str, str]) -> 
     try:
         _make(place)
         if not _own(place):
-            raise PermissionError(errno.EPERM, "it, or a folder in it, belongs to somebody else or is a link")
+            raise PermissionError(errno.EPERM, "it, or a folder in it, belongs to another user or is a link")
         record = {**asdict(kept), "seal": _seal(_key(place), address, kept)}
         for path, written in (
             (_file(place, kept.file), content),

@@ -1,6 +1,6 @@
 """The one loader of compiled loops: C functions that know nothing of Python, called through ctypes.
 
-Installation builds them where it finds a C compiler and goes on without where it does not, so whoever uses them has a
+Installation builds them where it finds a C compiler and continues without them otherwise, so every user of them has a
 second way, and can say why the first is not taken.
 """
 

@@ -38,9 +38,9 @@ def load(
     ----------
     file
         A path, a file object open for reading bytes, or an address: ``https://``, ``s3://``,
-        ``hf://datasets/owner/name@revision/x.fred`` or another that fsspec knows. The container is told by its content,
-        not by its name. What an address gave is kept in a cache (`fredfmt.storage.cache`) once it is verified, and
-        taken from there while the server says that it is the same.
+        ``hf://datasets/owner/name@revision/x.fred`` or another that fsspec knows. The content decides which
+        container it is, not the name. A file from an address is kept in a cache (`fredfmt.storage.cache`) once it is
+        verified, and taken from there while the server says that it is the same.
     classes
         Names or numbers of classes, of which alone the instances are returned; labels keep their numbers. Of a large
         ``.fred`` at an address only the chunks that hold them are fetched, if no ``expected_digest`` is given: their
@@ -143,7 +143,7 @@ def save(
 
     The same data always give the same bytes. The file appears whole or not at all: it is written beside its place,
     synced and renamed. A data set that was there before is replaced, keeps its mode, and may be read meanwhile: every
-    reader gets the old or the new one. A symbolic link stays and goes on to lead to the data.
+    reader gets the old or the new one. A symbolic link is kept and still leads to the data.
 
     Raises
     ------

@@ -164,7 +164,7 @@ _PLAUSIBLE = 0.1
 
 def _excess(data: FreDData) -> float:
     """By how much the mean square of all pixels is above their mean, without decoding: in 0..1 it is not, as ``x * x``
-    is at most ``x`` there. 0 where the transform or the masks do not tell the mean."""
+    is at most ``x`` there. 0 where the transform or the masks do not give the mean."""
     size, identity = spatial_size(data.metadata.spatial_shape), data.metadata.transform == "identity"
     if not identity and (data.metadata.transform == "downsample" or data.frequencies[:, 0].any()):
         return 0.0
@@ -178,7 +178,7 @@ def _excess(data: FreDData) -> float:
 
 
 def _left_behind(file: File) -> Iterator[_Advice]:
-    """What writes that were killed left beside a local file or folder."""
+    """What killed writes left beside a local file or folder."""
     if isinstance(file, str | os.PathLike) and not is_address(file) and (stale := stale_partials(Path(file))):
         yield _Advice(
             "an interrupted write left something behind",

@@ -27,7 +27,7 @@ _NAME_BYTES = 255
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the place of ``path`` when the block ends well, and leaves no trace when not.
 
-    What was there before keeps its mode, and a symbolic link goes on to lead to the file. Raises `ArgumentError` if
+    What was there before keeps its mode, and a symbolic link still leads to the file. Raises `ArgumentError` if
     anything but a file is in the way and `AccessError` for what the operating system refuses.
     """
     with replacing_path(path) as new, open(new, "x+b") as stream:
@@ -70,7 +70,7 @@ def replace_directory(path: Path, entries: Mapping[str, bytes]) -> None:
 
 
 def check_target(path: Path, *, data_set: bool = False) -> None:
-    """Raise the error that writing to ``path`` would end in, as far as one can tell before.
+    """Raise the error that writing to ``path`` would end in, as far as this is known before.
 
     Its folder must be there and be writable. What is at ``path`` can be replaced if it is a file, or, by a ``data_set``
     that is a folder, if it is such a data set.
@@ -122,7 +122,7 @@ def _free_for_a_data_set(target: Path) -> bool:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another in its place; None where there is none."""
+    """What identifies a folder at a path; None if there is none."""
     try:
         status = folder.stat()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Separable transforms: a name in, one synthesis matrix an axis out.
+"""Separable transforms: a name in, one synthesis matrix per axis out.
 
 A transform is a function ``(n) -> matrix`` of shape (position, frequency), float64, with orthonormal columns, ordered
 from coarse to fine: column 0 is the coarsest pattern of an axis of length n. One that is not bijective (`downsample`)
-has columns of zeros at the end: frequencies that hold nothing and can not be kept. An image of coefficients ``F`` is
+has columns of zeros at the end: frequencies that hold nothing and cannot be kept. An image of coefficients ``F`` is
 ``A_0 F A_1^T`` in two dimensions, and so on for each axis in other dimensions. Adding a transform is adding a file
 beside these and a line in `TRANSFORMS`.
 """

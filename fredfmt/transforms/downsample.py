@@ -1,4 +1,4 @@
-"""Half the resolution: blocks of two positions an axis."""
+"""Half the resolution: blocks of two positions per axis."""
 
 from __future__ import annotations
 

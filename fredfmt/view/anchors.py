@@ -24,7 +24,7 @@ class Anchor:
 
 
 _NUMBERS: Mapping[str, int] = {"fashion-mnist": 784, "mnist": 784, "svhn": 3072, "cifar10": 3072, "cifar100": 3072}
-"""Numbers of an image, so that one image a class costs 32 times as many bits."""
+"""Numbers of an image, so one image per class costs 32 times as many bits."""
 
 _IPC = (1, 10, 50)
 _FROM_FRED = "FreD's repository"

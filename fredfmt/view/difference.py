@@ -141,8 +141,8 @@ def _unequal(a: dict[str, Any], b: dict[str, Any]) -> str:
     """The first entry that differs, in words; empty for none."""
     for name, value in a.items():
         if value != b[name]:
-            told = [" x ".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in (value, b[name])]
-            return f"{name} {told[0]} and {told[1]}" if name != "classes" else "other classes"
+            shown = [" x ".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in (value, b[name])]
+            return f"{name} {shown[0]} and {shown[1]}" if name != "classes" else "other classes"
     return ""
 
 

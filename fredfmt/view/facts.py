@@ -66,12 +66,12 @@ def describe(data: FreDData, *, file: str | None = None) -> dict[str, Any]:
 
 
 def warnings_of(data: FreDData) -> list[str]:
-    """What whoever trains on the data should know."""
+    """Warnings for anyone who trains on the data."""
     warnings = []
     if data.metadata.whitening is not None:
         warnings.append(
-            "the images are whitened (ZCA): networks trained on them know whitened images only, and what they are to"
-            " judge must be whitened by the same matrix"
+            "the images are whitened (ZCA): networks trained on them know whitened images only, and test images"
+            " must be whitened by the same matrix"
         )
     kept = data.metadata.mask.get("between_kept")
     if isinstance(kept, int | float) and kept < _BETWEEN_KEPT and len(data.metadata.classes) > 1:

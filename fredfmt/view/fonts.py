@@ -1,4 +1,4 @@
-"""`font_for`: a text and a size in, a font that has the text's letters out.
+"""`font_for`: a text and a size in, a font with all letters of the text out.
 
 Pillow's own font has Latin letters only. Names in other scripts are drawn with a font that is installed on this
 machine: DejaVu, Noto, Droid, and what macOS and Windows bring along.

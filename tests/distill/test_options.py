@@ -128,7 +128,7 @@ def test_tensorboard_gets_loss_rate_and_images(patches, tmp_path):
         distill(patches, replace(CONFIG, iterations=25), progress=board)
     events = EventAccumulator(str(tmp_path)).Reload()
     assert [event.step for event in events.Scalars("loss")] == [10, 20, 25]
-    assert [event.step for event in events.Scalars("iterations a second")] == [20, 25]
+    assert [event.step for event in events.Scalars("iterations per second")] == [20, 25]
     assert [event.step for event in events.Images("images")] == [10, 20, 25]
 
 

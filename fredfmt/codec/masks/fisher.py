@@ -1,4 +1,4 @@
-"""The frequencies that tell classes apart."""
+"""The frequencies that separate the classes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class ImageFiles:
 
     They are turned upright as their EXIF data say, transparency is laid on white, and of several pages or frames the
     first is taken. Without ``size`` all files must have the size of the first; with it, they are resized to cover it
-    (bicubic) and cropped centrally. Whether they are grey is told by the files ``samples``: RGB if any of these has
+    (bicubic) and cropped centrally. The files ``samples`` decide whether they are grey: RGB if any of these has
     colour. Raises `SourceError` naming the file for one that cannot be decoded, has more than 8 bits per channel,
     another size, ink that white hides, or colour where all were expected to be grey; files other than these are looked
     at only when they are asked for.

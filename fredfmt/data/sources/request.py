@@ -1,4 +1,4 @@
-"""What a caller of `fredfmt.data.sources.open_source` asks for, as every kind of source is handed it."""
+"""What a caller of `fredfmt.data.sources.open_source` asks for, as every kind of source gets it."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ class Source:
         chosen = splits.draw(self.labels, per_class, seed)
         counts = sorted({min(per_class), max(per_class)}) if isinstance(per_class, Sequence) else (per_class,)
         count = " to ".join(map(str, counts))
-        return self.subset(chosen, selection=f"{count} random images a class, seed {seed}")
+        return self.subset(chosen, selection=f"{count} random images per class, seed {seed}")
 
     def provenance(self) -> dict[str, Any]:
         """What a file says about its source: JSON values for ``Metadata.source``."""

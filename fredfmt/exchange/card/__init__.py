@@ -1,7 +1,7 @@
 """What a published file needs beside it: a file in, README.md, croissant.json, CITATION.cff and preview.png out.
 
-All of it is made from the file and from what the publisher says. Nothing is made up: what nobody said is left out, and
-listed, so that it can be said.
+All of it is made from the file and from what the publisher says. Nothing is invented: missing facts are left out, and
+listed, so that they can be given.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ _CONTEXT: dict[str, Any] = {
 
 
 def croissant(facts: Facts) -> str:
-    """The document. What nobody said is left out; Croissant's checker warns of it then, and errs at nothing."""
+    """The document. Missing facts are left out; Croissant's checker warns of them and reports no errors."""
     found: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

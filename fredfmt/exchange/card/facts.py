@@ -1,4 +1,4 @@
-"""What a card can say: a data set and its publisher's words in, checked and named facts out."""
+"""The facts of a card: a data set and what its publisher gives in, checked and named facts out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OBJECTIVES = {"dm": "DM", "dc": "DC", "dsa": "DSA", "tm": "trajectory matching"
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the parts of a card are made of; None and empty where nobody said it."""
+    """All facts that the parts of a card need; None or empty where they are missing."""
 
     name: str
     """Of the file."""
@@ -132,13 +132,13 @@ class Facts:
         )
 
     def missing(self) -> Iterator[str]:
-        """What nobody said, and how to say it."""
+        """The missing facts, and how to give each."""
         for known, text in (
-            (self.license, "license: nobody may share data without one; say --license SPDX-ID"),
-            (self.creators, "creators, and so CITATION.cff: say --creator 'Family, Given', once for each"),
-            (self.address, "address: say --address where the file will be"),
-            (self.date, "date of publication: say --date 2026-01-31"),
-            (self.version, "version: say --version 1.0.0"),
+            (self.license, "license: data without one may not be shared; give --license SPDX-ID"),
+            (self.creators, "creators, and so CITATION.cff: give --creator 'Family, Given', once for each"),
+            (self.address, "address: give --address, where the file will be"),
+            (self.date, "date of publication: give --date 2026-01-31"),
+            (self.version, "version: give --version 1.0.0"),
             (self.source.get("name"), "source: the file does not name the real data set"),
             (
                 self.metadata.get("results"),

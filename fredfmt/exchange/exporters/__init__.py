@@ -49,7 +49,7 @@ BY_SUFFIX: Mapping[str, str] = MappingProxyType(
         ".pt": "dc",
     }
 )
-"""The form that the name of the target stands for, where it stands for one."""
+"""The form for each suffix of the target."""
 IN_TRAINING = ("dc", "mtt", "ddranking")
 """Forms whose images are in the space that the data are trained in; those of the others are in 0..1."""
 WHITENED = ("mtt", "ddranking")
@@ -61,9 +61,9 @@ __all__ = ["BY_SUFFIX", "EXPORTERS", "IN_TRAINING", "WHITENED", "export"]
 def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = None, force: bool = False) -> str:
     """Write the decoded images and labels of ``data`` to ``path``; returns in words in which space the images are.
 
-    ``to`` names the form in `EXPORTERS`; left out, the suffix of ``path`` tells (`BY_SUFFIX`), and a path without one
-    is a folder of ``png`` images. The target appears whole or not at all. Raises `ArgumentError` if it exists and is
-    not a file that ``force`` lets replace, or if the form cannot hold the data.
+    ``to`` names the form in `EXPORTERS`; by default it follows from the suffix of ``path`` (`BY_SUFFIX`); without one,
+    ``path`` is a folder of ``png`` images. The target appears whole or not at all. Raises `ArgumentError` if it exists
+    and is not a file that ``force`` lets replace, or if the form cannot hold the data.
     """
     path = Path(path)
     chosen = to or BY_SUFFIX.get(path.suffix, path.suffix)
@@ -80,10 +80,10 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
         raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it (force=True)")
     if data.metadata.whitening is not None and chosen not in WHITENED:
         raise ArgumentError(
-            "the images are ZCA-whitened, and this form has no word for that",
+            "the images are ZCA-whitened, and this form cannot record that",
             expected=" or ".join(f"--to {name}" for name in WHITENED),
             found=chosen,
-            hint="These hold them as they are; the program that reads them has to whiten its test images alike (--zca)",
+            hint="These hold them as they are; their reader must whiten test images by the same matrix (--zca)",
         )
     with replacing_path(path) as new:
         EXPORTERS[chosen](data, new)
@@ -93,7 +93,7 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
 def _space(data: FreDData, to: str) -> str:
     meta = data.metadata
     if meta.whitening is not None:
-        return f"ZCA-whitened (epsilon {meta.whitening.epsilon:g}): what they are to judge must be whitened alike"
+        return f"ZCA-whitened (epsilon {meta.whitening.epsilon:g}): test images must be whitened by the same matrix"
     if to not in IN_TRAINING or meta.normalization is None:
         return "in 0..1"
     mean, std = (

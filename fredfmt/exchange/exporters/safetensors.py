@@ -19,10 +19,10 @@ def safetensors(data: FreDData, path: Path) -> None:
 
     images = decode(data, normalized=False).numpy()
     labels = data.labels.astype(np.float32 if data.soft else np.int64)
-    told = {"class_names": json.dumps(list(data.metadata.classes)), "space": "0..1", "writer": "fredfmt"}
+    facts = {"class_names": json.dumps(list(data.metadata.classes)), "space": "0..1", "writer": "fredfmt"}
     if data.metadata.license:
-        told["license"] = data.metadata.license
-    header: dict[str, object] = {"__metadata__": told}
+        facts["license"] = data.metadata.license
+    header: dict[str, object] = {"__metadata__": facts}
     start = 0
     for name, array in (("images", images), ("labels", labels)):
         dtype = {"<f4": "F32", "<i8": "I64"}[array.dtype.newbyteorder("<").str]

@@ -21,10 +21,10 @@ def webdataset(data: FreDData, path: Path) -> None:
     images = pictures(data)
     with tarfile.open(path, "x", format=tarfile.USTAR_FORMAT) as archive:
         for instance, (image, label) in enumerate(zip(images, data.hard_labels, strict=True)):
-            told: dict[str, object] = {"class": data.metadata.classes[label]}
+            facts: dict[str, object] = {"class": data.metadata.classes[label]}
             if data.soft:
-                told["probabilities"] = [float(share) for share in data.labels[instance]]
-            contents = {"cls": str(label).encode(), "json": json.dumps(told).encode(), "png": png_bytes(image)}
+                facts["probabilities"] = [float(share) for share in data.labels[instance]]
+            contents = {"cls": str(label).encode(), "json": json.dumps(facts).encode(), "png": png_bytes(image)}
             for suffix, content in contents.items():
                 entry = tarfile.TarInfo(f"{instance:06}.{suffix}")
                 entry.size, entry.mode = len(content), 0o644

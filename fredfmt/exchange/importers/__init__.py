@@ -1,7 +1,7 @@
 """Bringing in what other projects store: a path and the facts its file leaves out in, a `FreDData` out.
 
 An importer is a function ``(content, facts) -> Found``, or None where the values of a file are not of its kind: kinds
-are told by structure alone. Adding one is adding a file beside these and a line in `IMPORTERS`.
+are recognised by structure alone. Adding one is adding a file beside these and a line in `IMPORTERS`.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def import_file(
     seed: int = 0,
     limits: Limits = limits_.DEFAULT,
 ) -> FreDData:
-    """The images and labels of somebody's file, exactly, or transformed.
+    """The images and labels of another project's file, exactly, or transformed.
 
     Parameters
     ----------
     path
-        A file, or a folder that holds one such file or image files in a folder a class.
+        A file, or a folder that holds one such file or image files in one folder per class.
     facts
         What the file does not say. Nothing is guessed: what is needed and not there is asked for in the error.
     kind

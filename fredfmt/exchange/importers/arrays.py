@@ -29,8 +29,8 @@ def arrays(content: Content, facts: Facts) -> Found | None:
     if not isinstance(value, dict):
         return None
     images = _first(value, _IMAGES)
-    told = value | value[METADATA] if isinstance(value.get(METADATA), dict) else value
-    unit = str(np.asarray(told.get("space", ""))) == "0..1"  # as our exporters write it, channels first
+    named = value | value[METADATA] if isinstance(value.get(METADATA), dict) else value
+    unit = str(np.asarray(named.get("space", ""))) == "0..1"  # as our exporters write it, channels first
     if is_images(images, (2,)) and images.shape[1] > 1:
         images = _folded(images, facts)
     elif is_images(images, STORED):
@@ -47,7 +47,7 @@ def arrays(content: Content, facts: Facts) -> Found | None:
         lr=as_number(rate),
         unit=unit,
         whitened=False if unit or images.dtype == np.uint8 else None,
-        classes=_names(told.get("class_names")),
+        classes=_names(named.get("class_names")),
     )
 
 
@@ -69,13 +69,13 @@ def _first(value: dict[str, Any], names: tuple[str, ...]) -> Any:
     return next((value[name] for name in names if name in value), None)
 
 
-def _names(told: Any) -> tuple[str, ...] | None:
+def _names(named: Any) -> tuple[str, ...] | None:
     """Class names from an array of strings, or from JSON in a header."""
-    if isinstance(told, str):
+    if isinstance(named, str):
         try:
-            told = json.loads(told)
+            named = json.loads(named)
         except (ValueError, RecursionError):
             return None
-    if isinstance(told, np.ndarray):
-        told = told.ravel().tolist()
-    return tuple(map(str, told)) if isinstance(told, list) else None
+    if isinstance(named, np.ndarray):
+        named = named.ravel().tolist()
+    return tuple(map(str, named)) if isinstance(named, list) else None

@@ -19,7 +19,7 @@ _OTHER = (
 
 
 def dc(content: Content, facts: Facts) -> Found | None:
-    """``{"data": [[images, labels], ...], "accs_all_exps": {model: [accuracy, ...]}}``, one pair an experiment.
+    """``{"data": [[images, labels], ...], "accs_all_exps": {model: [accuracy, ...]}}``, one pair per experiment.
 
     FreD's pairs are tuples in a list of their own. DataDAM's ``data`` is one pair.
     """

@@ -1,4 +1,4 @@
-"""What a caller knows about somebody's file that the file does not say, and the errors that ask for it."""
+"""Facts about another project's file that the file does not record, and the errors that ask for them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ FAMILIES_OF: Mapping[str, str] = MappingProxyType(
         "flax": "FRePo, RCIG",
     }
 )
-"""The projects that write a kind of file, where the kind tells them."""
+"""The projects that write a kind of file, if they are known."""
 _CIFAR100_CLASSES = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
 caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish

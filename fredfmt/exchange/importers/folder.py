@@ -1,4 +1,4 @@
-"""A folder of image files, a folder a class: SRe2L, RDED, D4M and anybody's."""
+"""A folder of image files, one folder per class: SRe2L, RDED, D4M and anybody's."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ STORED = (3, 4, 5)
 
 
 def channels_first(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
-    """(N, C, *spatial) from images whose channels are axis 1 or the last, whichever has length 1 or 3, or as told."""
+    """(N, C, *spatial) from images whose channels are axis 1 or the last, whichever has length 1 or 3, or as given."""
     if images.ndim < 3:
         raise SourceError("not images", expected="at least 3 axes", found=images.shape)
     if channels == "none":

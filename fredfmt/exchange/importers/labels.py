@@ -1,4 +1,4 @@
-"""What labels say: arrays of any kind in, integers or probabilities out."""
+"""What labels mean: arrays of any kind in, integers or probabilities out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fredfmt.exchange.importers.found import Found
 _SUM = 0.01
 _EXACT = 1e-4
 _LARGEST_CHANGE = 0.5
-"""Of a learnt score on its way to a probability; beyond it nobody would take the one for the other."""
+"""Largest accepted change of a learned score to a probability."""
 
 
 def class_labels(found: Found, facts: Facts, count: int) -> tuple[NDArray[Any], tuple[str, ...], str]:
@@ -79,7 +79,7 @@ def _read(labels: NDArray[Any], found: Found, facts: Facts) -> tuple[NDArray[Any
 
 
 def _soft(labels: NDArray[np.float64], found: Found, facts: Facts) -> tuple[NDArray[Any], str]:
-    """(N, class) floats by what they are: told by the caller, known of the kind, or plain to see."""
+    """(N, class) floats by their meaning: given by the caller, known for the kind, or evident."""
     classes = labels.shape[1]
     said = facts.labels or found.labels_are
     top = labels.max(axis=1, keepdims=True)
@@ -101,7 +101,7 @@ def _soft(labels: NDArray[np.float64], found: Found, facts: Facts) -> tuple[NDAr
             return nearest.astype(np.float32), said
         if change <= _LARGEST_CHANGE:
             return nearest.astype(np.float32), (
-                "centred scores that were learnt, of which the nearest probabilities are kept"
+                "centred scores that were learned, of which the nearest probabilities are kept"
                 f" (largest change {change:.2g})"
             )
     elif labels.min() >= (-_EXACT if said else 0) and np.abs(labels.sum(axis=1) - 1).max() < _SUM:

@@ -1,7 +1,7 @@
 """FreD's ``mask.pt``: a dense mask and the images decoded from it in, the frequencies of each class out.
 
 FreD saves decoded images, never coefficients. But its mask says where they were, and an orthonormal DCT differs from
-FreD's only by a factor a frequency, so the coefficients come back up to float32 rounding.
+FreD's only by one factor per frequency, so the coefficients come back up to float32 rounding.
 """
 
 from __future__ import annotations

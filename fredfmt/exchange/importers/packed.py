@@ -34,7 +34,7 @@ def packed(content: Content, facts: Facts) -> Found | None:
         return None
     stored, labels = channels_first(value[0], facts.channels), value[1]
     if len(stored) != len(labels):
-        raise SourceError("not one label an image", where="labels", expected=len(stored), found=len(labels))
+        raise SourceError("not one label per image", where="labels", expected=len(stored), found=len(labels))
     if stored.dtype == np.uint8:
         stored = (stored / np.float32(255)).astype(np.float32)
     unit = bool(stored.min(initial=0) >= LOWEST and stored.max(initial=0) <= HIGHEST)

@@ -37,7 +37,7 @@ class Placed:
 
 
 def in_space(found: Found, kind: str, facts: Facts) -> Placed:
-    """The images as float32. Raises `ArgumentError` naming the option for what nobody said."""
+    """The images as float32. Raises `ArgumentError` naming the option for a missing fact."""
     images = found.images
     if images.dtype == np.uint8:
         if facts.mean or facts.std or facts.unit:

@@ -76,7 +76,7 @@ class Coder:
         return bit
 
     def mixed(self, contexts: Sequence[list[list[int]]], node: int, bit: int) -> int:
-        """A bit under the estimates of several contexts, mixed by weights that are learnt."""
+        """A bit under the estimates of several contexts, mixed by adaptive weights."""
         weights, estimates = self.weights[node], [models[node] for models in contexts]
         hints = [_STRETCH[estimate[0] >> 4] for estimate in estimates]
         mixture = sum(weight * hint for weight, hint in zip(weights, hints, strict=True)) >> 16

@@ -1,4 +1,4 @@
-"""Entries as a directory tree, `.fred.zarr`: one regular file an entry."""
+"""Entries as a directory tree, `.fred.zarr`: one regular file per entry."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A package as the keys and values of a Zarr v3 hierarchy, in one of two layouts.
 
 In the *core* layout each array has a document of its own and any Zarr reader opens it. In the *compact* layout the
-documents of the arrays stand in the root document, as Zarr's consolidated metadata, which saves a third of the bytes of
+documents of the arrays are in the root document, as Zarr's consolidated metadata, which saves a third of the bytes of
 a small file; zarr-python opens it.
 
 Writing goes through zarr-python. Reading does not: it accepts exactly the array documents that `array_document` makes,

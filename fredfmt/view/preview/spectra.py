@@ -63,7 +63,7 @@ def spectra(data: FreDData, *, instances: int, size: int, k: int | None, whiteni
 
 
 def _binned(bins: NDArray[np.int64], strong: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Root mean square a bin, NaN for empty bins."""
+    """Root mean square per bin, NaN for empty bins."""
     count = np.bincount(bins, minlength=_BINS)
     total = np.bincount(bins, np.square(strong), minlength=_BINS)
     return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)

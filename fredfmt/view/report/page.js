@@ -260,12 +260,12 @@ class Page {
 
   /* Everything that depends on the controls, drawn again. */
   show() {
-    const told = {
+    const texts = {
       k: `${grouped(this.shown)} of ${grouped(this.k)}`,
       size: this.size.join(" × "),
       depth: `${this.depth + 1} of ${this.size[0]}`,
     };
-    for (const [id, text] of Object.entries(told)) {
+    for (const [id, text] of Object.entries(texts)) {
       find(`${id}-value`).textContent = text;
       find(id).setAttribute("aria-valuetext", text);
     }
@@ -595,9 +595,9 @@ class Page {
     const unused = this.rank < this.shown ? "" : ", not used at this number of frequencies";
     const name = `Frequency (${place.join(", ")}), ${grouped(this.rank + 1)} of ${grouped(this.k)}`;
     const names = this.channelNames();
-    const told = own.map((value, channel) => `${names[channel]} ${short(value)}`.trim()).join(", ");
+    const texts = own.map((value, channel) => `${names[channel]} ${short(value)}`.trim()).join(", ");
     const about =
-      `${own.length > 1 ? "Coefficients" : "Coefficient"} ${told}; root mean square ${short(this.energyOf(mask)[this.rank])} in the class; flat index ${index}${unused}`;
+      `${own.length > 1 ? "Coefficients" : "Coefficient"} ${texts}; root mean square ${short(this.energyOf(mask)[this.rank])} in the class; flat index ${index}${unused}`;
     find("frequency-name").textContent = name;
     find("frequency-about").textContent = about;
     canvas.setAttribute("aria-valuemax", this.k);

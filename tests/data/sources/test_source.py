@@ -98,7 +98,7 @@ def test_provenance_is_what_metadata_can_hold():
         "name": "made-up",
         "split": "train",
         "count": 6,
-        "selection": "2 random images a class, seed 0",
+        "selection": "2 random images per class, seed 0",
         "license": "MIT",
         "url": "https://example.org",
     }
@@ -149,7 +149,7 @@ def test_a_constant_channel_has_a_usable_normalisation():
 
 def test_the_repr_shows_shapes_not_data():
     assert repr(make().sample(1)) == (
-        "Source made-up, train: 3 images of 2x13x17 uint8, 3 classes (1 random images a class, seed 0)"
+        "Source made-up, train: 3 images of 2x13x17 uint8, 3 classes (1 random images per class, seed 0)"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a pickle says, without doing it: a stream in, a tree of inert values out.
+"""The content of a pickle, without executing it: a stream in, a tree of inert values out.
 
 `torch.load(weights_only=True)` runs nothing but what it allows, yet a file can make it allocate at will. So the
 opcodes are first read here, where a call is only noted down: calls that plain tensors and numbers do not need are
@@ -271,7 +271,7 @@ def _named(text: str) -> Name:
             "the file asks to run code of its own",
             expected="plain tensors and numbers",
             found=text.replace(" ", "."),
-            hint="Nothing was run. Ask whoever made it for the images and labels as tensors",
+            hint="Nothing was run. Ask its author for the images and labels as tensors",
         )
     return Name(text)
 
