@@ -143,13 +143,13 @@ def draw(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Image:
             sheet.dot(axes.place(point.bits_per_class, 100 * point.accuracy), colour)
         sheet.dot((66, top + _ROW * number), colour)
         test, made_by, network, protocol = key
-        legend = ", ".join(filter(None, (made_by, network, protocol, test if len(tests) > 1 else "")))
-        sheet.words((80, top + _ROW * number), legend, anchor="lm", colour=INK)
+        text = ", ".join(filter(None, (made_by, network, protocol, test if len(tests) > 1 else "")))
+        sheet.words((80, top + _ROW * number), text, anchor="lm", colour=INK)
     if methods:
         top += _ROW * len(series) + 8
         sheet.line([(60, top), (_WIDTH - 30, top)], LINE, 1)
-        legend = "Rings: published elsewhere, other protocols; bits are nominal, 32 per stored number, not file sizes"
-        sheet.words((60, top + 16), legend, anchor="lm", colour=QUIET)
+        text = "Rings: published elsewhere, other protocols; bits are nominal, 32 per stored number, not file sizes"
+        sheet.words((60, top + 16), text, anchor="lm", colour=QUIET)
         for number, method in enumerate(methods):
             at = (66 + 380 * (number % 2), top + 38 + _ROW * (number // 2))
             sheet.dot(at, rings[method], hollow=True)
