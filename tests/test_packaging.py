@@ -46,6 +46,25 @@ def test_the_version_is_in_one_place_and_has_its_entry():
     assert first[1] == version
 
 
+def test_lowest_txt_has_the_lower_bounds_of_pyproject():
+    """The reverse too: what `make test-lowest` installs are the versions that pyproject.toml admits, no higher ones."""
+    project = PROJECT["project"]
+    of_users_and_tests = {*project["optional-dependencies"]} - {"docs", "bench", "dev"}
+    lines = [
+        *project["dependencies"],
+        *(line for name in of_users_and_tests for line in project["optional-dependencies"][name]),
+    ]
+    bounds = {line.replace(">=", "==") for line in lines if not line.startswith("fredfmt[")}
+    lowest = [line for line in (ROOT / "lowest.txt").read_text().splitlines() if not line.startswith("#")]
+    assert sorted(map(without_zeros, lowest)) == sorted(map(without_zeros, bounds))
+
+
+def without_zeros(requirement):
+    """Name and version without extras and without zeros at the end: ``fsspec[http]==2024.6.0`` is ``fsspec==2024.6``."""
+    name, version = re.sub(r"\[.*\]", "", requirement).split("==")
+    return "==".join((name, re.sub(r"(\.0)+$", "", version)))
+
+
 def test_extras_are_all_in_all():
     extras = PROJECT["project"]["optional-dependencies"]
     assert set(re.findall(r"\w+", extras["all"][0].split("[")[1])) == {*extras} - {

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from fredfmt.codec.precision import autocast_is_on
+
 _FEW = 4
 """Channels."""
 _MATCHING: ContextVar[bool] = ContextVar("matching", default=False)
@@ -45,9 +47,7 @@ def convolve(layer: Any, images: Tensor, *, first: bool = False) -> Tensor:
     if torch.compiler.is_compiling():
         made = layer(images)
         return made
-    kind = images.device.type
-    half = torch.amp.autocast_mode.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    if half:
+    if autocast_is_on(images.device):
         made = layer(images)
         return made
     if not _MATCHING.get() or not torch.is_grad_enabled():

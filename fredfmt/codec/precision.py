@@ -12,6 +12,16 @@ from torch import Tensor
 Linear = Callable[[Tensor], Tensor]
 
 
+def autocast_is_on(device: torch.device) -> bool:
+    """Whether `torch.autocast` is on for devices of this kind.
+
+    >>> with torch.autocast("cpu"):
+    ...     autocast_is_on(torch.device("cpu"))
+    True
+    """
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)  # the meta device has no autocast
+
+
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
     """A context in which autocast is off on ``device``.
 
@@ -19,12 +29,12 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
     ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
     torch.float32
     """
-    return torch.autocast(device.type, enabled=False) if _is_on(device) else nullcontext()
+    return torch.autocast(device.type, enabled=False) if autocast_is_on(device) else nullcontext()
 
 
 def exactly(make: Linear, values: Tensor) -> Tensor:
     """``make(values)`` of a linear function, outside autocast, and so are its derivatives, taken where they may."""
-    if not _is_on(values.device):
+    if not autocast_is_on(values.device):
         return make(values)
     if not is_plain(values):
         with full_precision(values.device):
@@ -40,10 +50,6 @@ def is_plain(tensor: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     )
-
-
-def _is_on(device: torch.device) -> bool:
-    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
 
 
 class _Exact(torch.autograd.Function):

@@ -109,7 +109,7 @@ class FreDLoader:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.device = usable_device(torch.get_default_device() if device is None else device)
+        self.device = usable_device(torch.empty(0).device if device is None else device)
         self.drop_last = drop_last
         self.transform = transform
         self.rank = rank

@@ -256,10 +256,10 @@ def hdf5_of(build: Callable[[Any, dict[str, np.ndarray]], Any]) -> bytes:
     document, arrays = parts(data())
     arrays["metadata"] = np.frombuffer(canonical(stamped(document)), np.uint8)
     target = io.BytesIO()
-    with h5py.File(target, "w", userblock_size=512, libver=("v110", "v110")) as file:
+    with hdf5.new_file(target) as file:
         build(file, arrays)
     content = target.getvalue()[512:]
-    return hdf5._user_block(content) + content
+    return hdf5.user_block(content) + content
 
 
 def plain_hdf5(file: Any, arrays: dict[str, np.ndarray], **others: Any) -> None:
@@ -713,7 +713,7 @@ def build_invalid_hdf5(to: Vectors) -> None:
     plain = hdf5_of(plain_hdf5)
     to.invalid("FRED-601-edited", plain[:700] + b"!" + plain[701:], "an edited byte", suffix=".fred.h5")
     content = b"not HDF5 at all" * 9
-    to.invalid("FRED-602-not-hdf5", hdf5._user_block(content) + content, "not HDF5", suffix=".fred.h5")
+    to.invalid("FRED-602-not-hdf5", hdf5.user_block(content) + content, "not HDF5", suffix=".fred.h5")
 
     def soft(file: Any, arrays: dict[str, np.ndarray]) -> None:
         plain_hdf5(file, arrays)

@@ -198,9 +198,9 @@ def test_unusable_tensors_are_refused():
 def test_a_gpu_is_used_where_asked_and_never_waited_for():
     data = make(base=True)
     with FakeTensorMode():
-        decoder = Decoder.of(data, device="cuda")
-        coefficients = torch.empty(6, 2, 11, dtype=torch.int16, device="cuda")
-        for masks in (torch.zeros(6, dtype=torch.int64), torch.zeros(6, dtype=torch.int64, device="cuda")):
+        decoder = Decoder.of(data, device="cuda:0")
+        coefficients = torch.empty(6, 2, 11, dtype=torch.int16, device="cuda:0")
+        for masks in (torch.zeros(6, dtype=torch.int64), torch.zeros(6, dtype=torch.int64, device="cuda:0")):
             images = decoder(coefficients, masks)
             assert (images.device.type, images.shape) == ("cuda", (6, 2, 13, 17))
 

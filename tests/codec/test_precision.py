@@ -104,10 +104,10 @@ def test_a_gpu_multiplies_in_float32(data, learnt, gpu_autocast):
             return made
 
     with FakeTensorMode(), Watch():
-        decoder = Decoder.of(data, device="cuda")
-        coefficients = torch.empty(6, 2, 11, device="cuda", requires_grad=learnt)
-        assert (torch.empty(2, 2, device="cuda") @ torch.empty(2, 2, device="cuda")).dtype == torch.float16
-        for masks in (1, torch.zeros(6, dtype=torch.int64, device="cuda")):
+        decoder = Decoder.of(data, device="cuda:0")
+        coefficients = torch.empty(6, 2, 11, device="cuda:0", requires_grad=learnt)
+        assert (torch.empty(2, 2, device="cuda:0") @ torch.empty(2, 2, device="cuda:0")).dtype == torch.float16
+        for masks in (1, torch.zeros(6, dtype=torch.int64, device="cuda:0")):
             images = decoder(coefficients, masks)
             assert (images.dtype, images.device.type) == (torch.float32, "cuda")
     assert multiplied[0] == torch.float16

@@ -271,7 +271,7 @@ def test_everything_is_made_on_the_device_without_asking_it(kind):
     """A fake GPU has no values, so anything that waits for one (.item(), .tolist(), a mask as index) fails."""
     data = make(**kind)
     with FakeTensorMode():
-        loader = FreDLoader(data, batch_size=7, shuffle=True, device="cuda", normalized=False)
+        loader = FreDLoader(data, batch_size=7, shuffle=True, device="cuda:0", normalized=False)
         for images, labels in loader:
             assert images.device.type == labels.device.type == "cuda"
             assert images.shape[1:] == (2, 13, 17)

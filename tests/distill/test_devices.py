@@ -48,8 +48,8 @@ def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, change
 def test_cuda_is_where_everything_is_computed(patches, operation):
     start = initial_data(patches, CONFIG)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        synset = FrequencySynset.from_data(start, loop_step=0.5, device="cuda")
-        network = ConvNet(2, (13, 17), 3, width=4, depth=2, generator=generator(0, "x"), device="cuda")
+        synset = FrequencySynset.from_data(start, loop_step=0.5, device="cuda:0")
+        network = ConvNet(2, (13, 17), 3, width=4, depth=2, generator=generator(0, "x"), device="cuda:0")
         images = Augmentation(operation, torch.rand(1, 4))(synset([0, 4, 2]))
         features = network.embed(images)
         with warnings.catch_warnings():

@@ -87,6 +87,14 @@ def test_conversion_through_all_containers_changes_no_byte(tmp_path, kind):
     assert len({digest(path) for path in tmp_path.iterdir()} | {digest(data)}) == 1
 
 
+def test_no_time_is_noted_in_hdf5(tmp_path):
+    """Bit 5 of the flags of an object header says that times follow (HDF5 file format specification, IV.A.1.b)."""
+    save(make(), tmp_path / "x.fred.h5")
+    headers = (tmp_path / "x.fred.h5").read_bytes().split(b"OHDR\x02")[1:]
+    assert len(headers) == 1 + len(h5py.File(tmp_path / "x.fred.h5"))
+    assert not any(header[0] & 1 << 5 for header in headers)
+
+
 def test_masks_of_their_own_are_stored(tmp_path):
     data = make()
     data = replace(data, mask_of=np.roll(data.mask_of, 1))

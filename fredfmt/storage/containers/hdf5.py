@@ -30,15 +30,29 @@ _FILTERS = (2, 1, 3)
 
 def encode(package: Package) -> bytes:
     """The HDF5 file of a package."""
-    import h5py
-
     target = io.BytesIO()
-    with h5py.File(target, "w", userblock_size=_BLOCK, libver=("v110", "v110")) as file:
+    with new_file(target) as file:
         _write(file, _DOCUMENT, np.frombuffer(canonical(package.document), np.uint8))
         for name, stored in package.arrays.items():
             _write(file, name, stored.read())
     content = target.getvalue()[_BLOCK:]
-    return _user_block(content) + content
+    return user_block(content) + content
+
+
+def new_file(target: io.BytesIO) -> Any:
+    """An empty `h5py.File` in memory, with room for the user block and without the time at which it is made.
+
+    HDF5 before 2.0 notes that time in the root group unless told otherwise, which `h5py.File` has no option for.
+    """
+    from h5py import File, h5f, h5fd, h5p
+
+    creation, access = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
+    creation.set_userblock(_BLOCK)
+    creation.set_obj_track_times(False)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
+    access.set_fileobj_driver(h5fd.fileobj_driver, target)
+    return File(h5f.create(b"fredfmt", h5f.ACC_TRUNC, creation, access))
 
 
 def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
@@ -51,7 +65,7 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
     """
     import h5py
 
-    if content[:_BLOCK] != _user_block(memoryview(content)[_BLOCK:]):
+    if content[:_BLOCK] != user_block(memoryview(content)[_BLOCK:]):
         raise IntegrityError(
             "the checksum in the user block does not match: the file is damaged, cut short or was edited",
             where="user block",
@@ -112,7 +126,8 @@ def _translated(rule: str) -> Iterator[None]:
         raise FormatError("HDF5 cannot read it", found=f"{type(error).__name__}: {error}", rule=rule) from None
 
 
-def _user_block(content: bytes | memoryview) -> bytes:
+def user_block(content: bytes | memoryview) -> bytes:
+    """The 512 bytes that stand before ``content``: the format's name and the SHA-256 of what follows (FRED-601)."""
     return (MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n").ljust(_BLOCK, b"\0")
 
 
@@ -194,7 +209,7 @@ def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[i
     """Undo fletcher32, deflate and shuffle, never beyond the declared size: the bytes of each element, a row each."""
     size = int(np.prod(shape)) * dtype.itemsize
     body = stored[:-4]
-    if mask or len(stored) < 4 or _fletcher32(body) != int.from_bytes(stored[-4:], "little"):
+    if mask or len(stored) < 4 or fletcher32(body) != int.from_bytes(stored[-4:], "little"):
         raise IntegrityError("the chunk's fletcher32 does not match: it is damaged", rule="FRED-604")
     inflater, shuffled, at = zlib.decompressobj(), np.empty(size, np.uint8), 0
     try:
@@ -209,7 +224,7 @@ def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[i
     return shuffled.reshape(dtype.itemsize, -1).T
 
 
-def _fletcher32(data: bytes) -> int:
+def fletcher32(data: bytes) -> int:
     """HDF5's variant of Fletcher's checksum: two sums over big-endian 16-bit words, modulo 65535."""
     words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2")
     first = second = 0

@@ -20,7 +20,7 @@ from numcodecs import blosc
 from fredfmt.errors import FormatError, FredError, IntegrityError, LimitError
 from fredfmt.model.documents import canonical
 from fredfmt.storage.containers import archive
-from fredfmt.storage.containers.hdf5 import _fletcher32
+from fredfmt.storage.containers.hdf5 import fletcher32
 from fredfmt.storage.containers.hierarchy import array_document
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "spec" / "vectors"))
@@ -434,12 +434,12 @@ def huge() -> dict[str, Any]:
 
 @hdf5("604")
 def inflate_bomb(file: Any, arrays: Any) -> None:
-    """One chunk of an eight-byte array inflates to half a gigabyte."""
+    """The one chunk of the metadata inflates to half a gigabyte."""
     compressor = zlib.compressobj(9)
     body = b"".join(compressor.compress(bytes(1 << 20)) for _ in range(512)) + compressor.flush()
     spec.plain_hdf5(file, arrays)
-    stored = body + _fletcher32(body).to_bytes(4, "little")
-    file["labels"].id.write_direct_chunk((0,), stored)
+    stored = body + fletcher32(body).to_bytes(4, "little")
+    file["metadata"].id.write_direct_chunk((0,), stored)
 
 
 @hdf5("602")
@@ -456,7 +456,7 @@ def nan_in_the_document(file: Any, arrays: Any) -> None:
 
 def truncated_hdf5() -> bytes:
     content = spec.hdf5_of(spec.plain_hdf5)[512:2000]
-    return spec.hdf5._user_block(content) + content
+    return spec.hdf5.user_block(content) + content
 
 
 attack(FormatError, "602", ".fred.h5")(truncated_hdf5)

@@ -90,7 +90,7 @@ def mutant(number: int, *, reseal_hdf5: bool = False) -> Mutant:
             content = mutate(chance, content or b"PK")
         names.append(mutate.__name__.lstrip("_"))
     if reseal_hdf5 and isinstance(content, bytes) and content.startswith(hdf5.MAGIC):
-        content, resealed = hdf5._user_block(content[512:]) + content[512:], True
+        content, resealed = hdf5.user_block(content[512:]) + content[512:], True
     return Mutant(content, digest, tuple(names), resealed)
 
 
