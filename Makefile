@@ -42,7 +42,7 @@ test-sanitized: $(VENV)/.developers
 
 # Quick tests of an installation that found no C compiler.
 test-portable: $(VENV)/.developers
-	rm -rf $(VENV)/portable
+	rm -rf $(VENV)/portable build # where another job has left compiled loops
 	CC=none $(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/portable .
 	env -u CI CC=none PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/portable $(PYTEST) -m 'not slow'
 

@@ -60,7 +60,7 @@ def test_lowest_txt_has_the_lower_bounds_of_pyproject():
 
 
 def without_zeros(requirement):
-    """Name and version without extras and without zeros at the end: ``fsspec[http]==2024.6.0`` is ``fsspec==2024.6``."""
+    """Without extras, and without zeros at the end: ``fsspec[http]==2024.6.0`` is ``fsspec==2024.6``."""
     name, version = re.sub(r"\[.*\]", "", requirement).split("==")
     return "==".join((name, re.sub(r"(\.0)+$", "", version)))
 
@@ -91,6 +91,7 @@ def test_an_example_is_parsed_by_its_command(line):
     assert not context.args
 
 
+@pytest.mark.slow
 def test_the_shell_completes_commands_and_options():
     def completed(words):
         code = "import sys; sys.argv[0] = 'fredfmt'; from fredfmt.cli import main; main()"

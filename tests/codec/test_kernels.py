@@ -175,7 +175,7 @@ def kernels_of(*command):
     [
         pytest.param(("cc", "-fopenmp"), marks=pytest.mark.needs("a C compiler")),
         pytest.param(("cc", "-Wno-unknown-pragmas"), marks=pytest.mark.needs("a C compiler")),
-        pytest.param(("clang", "-Wno-unknown-pragmas"), marks=pytest.mark.needs("clang")),
+        pytest.param(("clang", "-Wno-unknown-pragmas"), marks=pytest.mark.needs("a C compiler", "clang")),
     ],
     ids=" ".join,
 )

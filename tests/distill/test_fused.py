@@ -102,6 +102,7 @@ def test_a_convnet_is_what_its_layers_say(channels, monkeypatch):
         torch.testing.assert_close(mine, right, rtol=1e-3, atol=1e-4 * float(right.detach().abs().max()))
 
 
+@pytest.mark.needs("a C compiler")
 def test_a_third_derivative_is_refused_rather_than_wrong():
     images = draw(2, 3, 6, 6).requires_grad_()
     made = norm_relu_pool(images, torch.ones(3), torch.zeros(3), 1e-5)

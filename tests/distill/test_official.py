@@ -1,5 +1,8 @@
 """The official code's parametrisation against ours: un-normalised dense coefficients under SGD."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.fft
@@ -85,6 +88,11 @@ def test_one_step_of_sgd_in_either_basis(start):
     np.testing.assert_allclose(theirs * 2.0**zeros, ours, rtol=2e-3, atol=2e-4 * np.abs(ours).max())
 
 
-def test_published_rates():
-    for lr, side, ours in ((1e3, 32, 0.244), (1e6, 32, 244), (1e5, 128, 1.53), (1e6, 128, 15.3)):
-        assert lr / (4 * side**2) == pytest.approx(ours, rel=0.01)
+def test_rates_of_the_page_are_the_official_ones_converted():
+    """docs/official-settings.md: ``--lr`` is ``lr_freq`` divided by the square of S above frequency zero."""
+    page = (Path(__file__).parents[2] / "docs" / "official-settings.md").read_text()
+    rates = re.findall(r"\(`lr_freq` (\S+),[^)]*\).*?--lr (\S+)", page, re.DOTALL)
+    squares = [4 * 32**2] * 3 + [8 * 16**3]  # three runs on images of 32 x 32, one on volumes
+    assert [float(ours) for _, ours in rates] == pytest.approx(
+        [float(official) / square for (official, _), square in zip(rates, squares, strict=True)], rel=2e-3
+    )

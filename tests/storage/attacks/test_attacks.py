@@ -1,4 +1,4 @@
-"""Every attack is stopped by the error it must meet, within a second and 64 MiB of memory; nothing is returned."""
+"""Every attack is stopped by the error it must meet, within a second of CPU time and 64 MiB; nothing is returned."""
 
 import time
 from pathlib import Path
@@ -37,11 +37,11 @@ def test_the_attack_is_stopped(tmp_path, attack):
     if STATUS.exists():
         forget_peak()
         before = peak_bytes()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(attack.error) as caught:
         fredfmt.load(path)
     report = fredfmt.validate(path)
-    elapsed = time.perf_counter() - start
+    elapsed = time.process_time() - start
     assert type(caught.value) is attack.error
     assert caught.value.rule == attack.rule
     assert str(path) in str(caught.value)
