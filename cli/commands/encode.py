@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -57,6 +57,12 @@ def encode(
         float | None,
         typer.Option(help="Search the step for this error of the coefficients.", rich_help_panel="Budget"),
     ] = None,
+    rounding: Annotated[
+        Literal["nearest", "rate"] | None,
+        typer.Option(
+            help="rate: by error and bits together; if left out, where the step is searched.", rich_help_panel="Budget"
+        ),
+    ] = None,
     per_class: Annotated[
         int | None,
         typer.Option(min=1, help="Random images per class; if left out all, or with --bytes and no --k what is best."),
@@ -101,6 +107,8 @@ def encode(
         real = real.whitened(ZCA.fit(real if split == "train" else opened("train"), zca_epsilon))
     real = replace(real, name=name or real.name, license=license or real.license)
     how |= {"transform": transform, "seed": seed}
+    if rounding is not None:
+        how["rounding"] = rounding
     with showing_progress() as show:
 
         def report(task: str, done: int, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from fredfmt.codec.spectra import Rows, row_blocks
 from fredfmt.errors import ArgumentError
 from fredfmt.model.parts import Quantization
+from fredfmt.storage.coder import choose
+from fredfmt.storage.containers.codecs.context import QUICK
 
 Step = float | None | Literal["float16"]
 """A uniform step in orthonormal units, None for float32, or ``"float16"``."""
@@ -19,7 +22,7 @@ Rounding = Literal["nearest", "rate"]
 """To the nearest multiple of a step, or by bits and error together; see `quantize`."""
 
 _BITS_AGAINST_ERROR = 0.06
-"""Half the worth of a bit in squared steps, which is (2 ln 2) / 12: the slope of error against rate at fine steps."""
+"""Half of `fredfmt.storage.coder.WORTH_OF_A_BIT`."""
 _MOST_BELOW = 0.3
 
 
@@ -31,11 +34,12 @@ def quantize(coefficients: Rows, step: Step, *, rounding: Rounding = "nearest") 
     `ArgumentError` for an unusable step and for values that the chosen kind of number cannot hold. The coefficients are
     read in blocks, twice.
 
-    With ``rounding="rate"`` a coefficient becomes the smaller of its two neighbours where the bits saved are worth the
-    error: at the same error a finer step then takes fewer bytes, the more the coarser it is (docs/decisions/codec.md).
-    An integer n + 1 takes log2(1 + 1/m) bits more than n, with m the mean magnitude of the integers at its channel and
-    frequency (a geometric distribution), so the threshold between them moves up from 1/2 by 0.06 of that, 0.3 at most.
-    The error of a coefficient is then up to 0.8 steps.
+    With ``rounding="rate"`` a coefficient becomes the one of its two neighbours that is worth its bits: at the same
+    error a finer step then takes fewer bytes (docs/decisions/codec.md). The error of a coefficient stays below one
+    step, and multiples of the step stay what they are. The bits are those of the context coder
+    (`fredfmt.storage.coder.choose`), for as many values as are stored by it unasked. For more of them, an integer n + 1
+    is taken to need log2(1 + 1/m) bits more than n, with m the mean magnitude at its channel and frequency (a geometric
+    distribution): the threshold between them moves up from 1/2 by 0.06 of that, 0.3 at most.
 
     >>> import numpy as np
     >>> quantize(np.array([[0.2, -0.7, 1.2]]), 0.5)[0]
@@ -47,12 +51,12 @@ def quantize(coefficients: Rows, step: Step, *, rounding: Rounding = "nearest") 
     check_step(step)
     dtype, mode = _kind(coefficients, step)
     size = float(step) if isinstance(step, int | float) else None
-    below = _below(coefficients, size, rounding)
+    numbers = _numbers(coefficients, size, dtype, rounding)
     stored = np.empty(tuple(coefficients.shape), dtype)
     largest = squares = 0.0
     for rows in row_blocks(coefficients):
         block = coefficients[rows]
-        stored[rows] = block if size is None else _rounded(block / size, below)
+        stored[rows] = numbers(rows, block)
         error = stored[rows] * np.float64(size or 1) - block
         largest = max(largest, float(np.abs(error).max(initial=0)))
         squares += float(np.square(error).sum())
@@ -81,27 +85,31 @@ def _kind(coefficients: Rows, step: Step) -> tuple[type[np.generic], Literal["un
     return (np.int16 if largest <= np.iinfo(np.int16).max else np.int32), "uniform"
 
 
-def _below(coefficients: Rows, size: float | None, rounding: Rounding) -> NDArray[np.float64] | None:
-    """How far above the middle the threshold between two integers is, by channel and frequency; None: at the middle."""
+def _numbers(
+    coefficients: Rows, size: float | None, dtype: type[np.generic], rounding: Rounding
+) -> Callable[[slice, NDArray[Any]], NDArray[Any]]:
+    """What gives the stored numbers of some rows and their coefficients."""
     if rounding not in get_args(Rounding):
         raise ArgumentError("unknown rounding", expected=" or ".join(get_args(Rounding)), found=rounding)
-    if rounding == "nearest" or size is None:
-        return None
+    if size is None:
+        return lambda rows, block: block
+    if rounding == "nearest":
+        return lambda rows, block: np.rint(block / size)
+    if math.prod(coefficients.shape) <= QUICK:
+        chosen = choose(coefficients[0 : coefficients.shape[0]].astype(np.float64) / size, dtype)
+        return lambda rows, block: chosen[rows]
+    below = _below(coefficients, size)
+    return lambda rows, block: np.copysign(np.floor(np.abs(block / size) + 0.5 - below), block)
+
+
+def _below(coefficients: Rows, size: float) -> NDArray[np.float64]:
+    """How far above the middle the threshold between two integers is, by channel and frequency."""
     total = np.zeros(tuple(coefficients.shape)[1:])
     for rows in row_blocks(coefficients):
         total += np.abs(np.rint(coefficients[rows] / size)).sum(axis=0, dtype=np.float64)
     mean = total / coefficients.shape[0] + 1 / 64
     below: NDArray[np.float64] = np.minimum(_BITS_AGAINST_ERROR * np.log2(1 + 1 / mean), _MOST_BELOW)
     return below
-
-
-def _rounded(scaled: NDArray[np.floating[Any]], below: NDArray[np.float64] | None) -> NDArray[np.floating[Any]]:
-    """Integers of coefficients in steps."""
-    if below is None:
-        nearest: NDArray[np.floating[Any]] = np.rint(scaled)
-        return nearest
-    lower: NDArray[np.floating[Any]] = np.copysign(np.floor(np.abs(scaled) + 0.5 - below), scaled)
-    return lower
 
 
 def check_step(step: Step) -> None:

@@ -158,7 +158,7 @@ def encode_in_bytes(
     (50, True)
     """
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
-    how |= {"transform": transform, "seed": seed}
+    how = {"rounding": "rate"} | how | {"transform": transform, "seed": seed}
     progress = report or (lambda task, done, total: None)
     tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)
     chosen = source if per_class is None else source.sample(per_class, seed=seed)

@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 import fredfmt
+from fredfmt import encode, open_source
 from fredfmt.cli.app import app
+from fredfmt.data import coding
 from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
 from fredfmt.data.sources import Source
 from fredfmt.model.parts import Normalization
@@ -137,3 +139,32 @@ def test_plan_is_legible_in_forty_columns(monkeypatch):
     monkeypatch.undo()
     choices = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
     assert [(int(row[0]), int(row[2])) for row in rows] == [(c["k"], c["instances_per_class"]) for c in choices]
+
+
+def test_images_are_counted_with_the_rounding_that_is_stored(monkeypatch):
+    """A class more of images, coded as they were counted, would not fit."""
+    tried = []
+
+    def recorded(*arguments, **options):
+        tried.append(options)
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(coding, "encode", recorded)
+    source = open_source("digits")
+    data = encode_in_bytes(source, 6000)
+    rounded = [options for options in tried if options.get("step", 0.5) is not None]
+    assert {options["rounding"] for options in rounded} == {"rate"}
+    counted = next(options for options in rounded if "step" in options and options["k"] == data.k)
+    more = source.sample(len(data) // 10 + 1, seed=0)
+    assert packed_size(encode_source(more, k=data.k, mask="low", step=counted["step"], rounding="rate")) > 6000
+
+
+def test_the_command_rounds_as_it_is_told(tmp_path):
+    sizes = {}
+    for rounding in ("nearest", "rate"):
+        out = tmp_path / f"{rounding}.fred"
+        arguments = ["encode", "digits", str(out), "--k", "20", "--step", "0.5", "--per-class", "30"]
+        done = CliRunner().invoke(app, [*arguments, "--rounding", rounding])
+        assert done.exit_code == 0, done.output
+        sizes[rounding] = out.stat().st_size
+    assert sizes["rate"] < sizes["nearest"]

@@ -26,6 +26,9 @@ NAME = "fredfmt.context"
 LARGEST_ROW = 1 << 22
 """The most values of one instance: the coder remembers something about each."""
 
+WORTH_OF_A_BIT = 2 * math.log(2) / 12
+"""In squares of the step of a uniform quantiser: the slope of its error against its rate where the step is fine."""
+
 _DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
 _SECONDS_PER_VALUE = 2.5e-5
 _SLOW = 200_000
@@ -97,6 +100,33 @@ def decode(content: bytes, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) 
             hint="Get the file again from where you had it",
             rule="FRED-506",
         ) from None
+
+
+def choose(scaled: NDArray[np.floating[Any]], dtype: np.dtype[Any] | type) -> NDArray[Any]:
+    """Integers for real numbers by error and bits together, the bits being those that `encode` takes at that place.
+
+    Each number becomes the integer below or above it, whichever has less squared error and `WORTH_OF_A_BIT` times its
+    bits, in the order in which they are coded. Numbers are taken to 1/256, so those that are integers stay as they are.
+
+    Parameters
+    ----------
+    scaled
+        Real numbers of any axes, taken as `encode` takes them, in units of the step.
+    dtype
+        Of the result, as for `encode`. Numbers beyond its range become its limits.
+
+    Examples
+    --------
+    >>> choose(np.array([[3.4, 0.55], [3.4, 0.55], [3.0, -0.55], [3.4, 0.9]]), np.int16).tolist()
+    [[3, 0], [3, 0], [3, 0], [3, 1]]
+    """
+    rows, least, most = _layout(np.dtype(dtype), scaled.shape)
+    wanted = np.rint(scaled.astype(np.float64) * 256).clip(256 * least, 256 * most)
+    wanted = np.ascontiguousarray(wanted, np.int64).reshape(rows)
+    if not compiled.LIBRARY:
+        _warn_if_slow(3 * wanted.size)
+    chooser = compiled.choose if compiled.LIBRARY else plain.choose
+    return chooser(wanted, least, most, round(WORTH_OF_A_BIT * 65536)).astype(dtype).reshape(scaled.shape)
 
 
 def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int, int]:

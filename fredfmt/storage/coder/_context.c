@@ -1,8 +1,9 @@
 /* The context coder: integers to bytes and back by an adaptive binary range coder. The specification says step by step
    what it does, and plain.py beside this file is the same in Python, name by name.
 
-   One loop serves both ways: `code_bit` and what calls it take the bit to write, or return the bit that was read. No
-   Python headers: fredfmt/storage/coder/compiled.py calls the two functions at the end through ctypes. */
+   One loop serves all ways: `code_bit` and what calls it take the bit to write, or return the bit that was read; where
+   integers are chosen for real numbers, each is chosen by its price and then written, with no room for the bytes. No
+   Python headers: fredfmt/storage/coder/compiled.py calls the functions at the end through ctypes. */
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -40,6 +41,9 @@ typedef struct {
     int64_t room;  /* bytes that there are, or place for them */
     int64_t moved; /* bytes that low and high agreed on so far */
     int decoding;
+    const int64_t *wanted; /* while choosing: the real numbers, in 1/256 */
+    const int32_t *prices; /* of a bit by its probability in 1/4096, in 1/256 bit */
+    int64_t worth;         /* of that in squares of 1/4096 */
     int32_t squash[4096], stretch[4096], rate[LONGEST + 1];
     int32_t weights[NODES][MODELS];
     Estimate models[CONTEXTS][NODES], signs[16];
@@ -122,23 +126,40 @@ static void learn(const Coder *c, Estimate *e, int bit)
     e->seen += e->seen < LONGEST;
 }
 
+static int32_t hint(const Coder *c, Estimate e)
+{
+    return c->stretch[e.one >> 4];
+}
+
+static int32_t mixture(const Coder *c, Estimate *const contexts[MODELS], int node) /* the probability of a 1 */
+{
+    int64_t sum = 0;
+    for (int model = 0; model < MODELS; model++)
+        sum += (int64_t)c->weights[node][model] * hint(c, contexts[model][node]);
+    return c->squash[within(sum >> 16, -2047, 2047) + 2048];
+}
+
 static int code_mixed(Coder *c, Estimate *const contexts[MODELS], int node, int bit)
 {
-    int32_t *weights = c->weights[node], hint[MODELS];
-    int64_t sum = 0;
-    for (int model = 0; model < MODELS; model++) {
-        hint[model] = c->stretch[contexts[model][node].one >> 4];
-        sum += (int64_t)weights[model] * hint[model];
-    }
-    int32_t one = c->squash[within(sum >> 16, -2047, 2047) + 2048];
+    int32_t *weights = c->weights[node], one = mixture(c, contexts, node);
     bit = code_bit(c, one, bit);
     int32_t error = (bit << 16) - one;
     for (int model = 0; model < MODELS; model++) {
-        int64_t weight = weights[model] + (((int64_t)hint[model] * error + 16384) >> 15);
+        int64_t weight = weights[model] + (((int64_t)hint(c, contexts[model][node]) * error + 16384) >> 15);
         weights[model] = (int32_t)within(weight, -(1 << 20), 1 << 20);
         learn(c, &contexts[model][node], bit);
     }
     return bit;
+}
+
+static int sign_of(int64_t fraction, int length) /* the number of the estimate for the sign of a difference of some digits */
+{
+    return (int)within((fraction < 0 ? -fraction : fraction) >> 4, 0, 7) * 2 + (length > 1);
+}
+
+static int32_t sign_chance(const Estimate *sign)
+{
+    return (int32_t)within(sign->one, 32, 65504);
 }
 
 static int64_t code_difference(Coder *c, Estimate *const contexts[MODELS], int64_t fraction, int digits, int64_t value)
@@ -159,10 +180,47 @@ static int64_t code_difference(Coder *c, Estimate *const contexts[MODELS], int64
         coded = coded << 1 | (uint64_t)bit;
     }
     int below = fraction < 0;
-    Estimate *sign = &c->signs[within((below ? -fraction : fraction) >> 4, 0, 7) * 2 + (count > 1)];
-    int other = code_bit(c, (int32_t)within(sign->one, 32, 65504), (value < 0) != below);
+    Estimate *sign = &c->signs[sign_of(fraction, count)];
+    int other = code_bit(c, sign_chance(sign), (value < 0) != below);
     learn(c, sign, other);
     return other != below ? -(int64_t)coded : (int64_t)coded;
+}
+
+static int64_t price_bit(const Coder *c, int32_t one, int bit)
+{
+    return c->prices[(bit ? one : 65536 - one) >> 4];
+}
+
+static int64_t price_mixed(const Coder *c, Estimate *const contexts[MODELS], int node, int bit)
+{
+    return price_bit(c, mixture(c, contexts, node), bit);
+}
+
+static int64_t price_difference(const Coder *c, Estimate *const contexts[MODELS], int64_t fraction, int digits, int64_t value)
+{
+    uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    int length = width(size);
+    int64_t price = 0;
+    for (int count = 0; count < digits && count <= length; count++)
+        price += price_mixed(c, contexts, count < UNARY ? count : UNARY - 1, count < length);
+    if (!length)
+        return price;
+    if (length > 1) {
+        int second = size >> (length - 2) & 1;
+        price += 256 * (length - 2) + price_mixed(c, contexts, UNARY + (length < UNARY ? length : UNARY - 1), second);
+    }
+    return price + price_bit(c, sign_chance(&c->signs[sign_of(fraction, length)]), (value < 0) != (fraction < 0));
+}
+
+/* Which of the two integers about a real number is worth its bits; the lower one where both are worth the same. */
+static int64_t choose(const Coder *c, Estimate *const contexts[MODELS], int64_t guess, int64_t centre, int digits, int64_t wanted)
+{
+    int64_t lower = wanted >> 8, over = wanted & 255, fraction = guess - 256 * centre;
+    if (!over)
+        return lower;
+    int64_t keep = 256 * over * over + c->worth * price_difference(c, contexts, fraction, digits, lower - centre);
+    int64_t raise = 256 * (256 - over) * (256 - over) + c->worth * price_difference(c, contexts, fraction, digits, lower + 1 - centre);
+    return lower + (raise < keep);
 }
 
 /* The end of the bytes: as few as single out a number from low to high, zeros following. Returns how many. */
@@ -215,6 +273,8 @@ static int64_t code(Coder *c, int64_t *values, int64_t instances, int64_t channe
                     c->models[SCALES + place],
                     c->models[SCALES + PLACES + (channel ? 256 : 0) + relation],
                 };
+                if (c->wanted)
+                    row[at] = choose(c, contexts, guess, centre, digits, c->wanted[row - values + at]);
                 int64_t difference = c->decoding ? 0 : row[at] - centre;
                 difference = code_difference(c, contexts, guess - 256 * centre, digits, difference);
                 int64_t value = centre + difference;
@@ -256,7 +316,7 @@ int64_t fredfmt_context_encode(int64_t *values, int64_t instances, int64_t chann
     Coder *c = malloc(sizeof *c);
     if (!c)
         return OUT_OF_MEMORY;
-    c->bytes = bytes, c->room = room, c->decoding = 0;
+    c->bytes = bytes, c->room = room, c->decoding = 0, c->wanted = NULL;
     int64_t result = code(c, values, instances, channels, frequencies, least, most);
     if (!result) {
         uint8_t last[4];
@@ -276,7 +336,7 @@ int64_t fredfmt_context_decode(int64_t *values, int64_t instances, int64_t chann
     Coder *c = malloc(sizeof *c);
     if (!c)
         return OUT_OF_MEMORY;
-    c->bytes = bytes, c->room = room, c->decoding = 1;
+    c->bytes = bytes, c->room = room, c->decoding = 1, c->wanted = NULL;
     int64_t result = code(c, values, instances, channels, frequencies, least, most);
     if (!result) {
         uint8_t last[4];
@@ -286,6 +346,19 @@ int64_t fredfmt_context_decode(int64_t *values, int64_t instances, int64_t chann
             if (bytes[c->moved + at] != last[at])
                 result = WRONG_ENDING;
     }
+    free(c);
+    return result;
+}
+
+/* Fills values with integers for the real numbers `wanted`, in 1/256: of the two next to each the one of less squared error
+   and `worth` times its price, by `prices` of 4096 probabilities. Returns 0 or a failure. */
+int64_t fredfmt_context_choose(int64_t *values, int64_t instances, int64_t channels, int64_t frequencies, int64_t least, int64_t most, const int64_t *wanted, const int32_t *prices, int64_t worth)
+{
+    Coder *c = malloc(sizeof *c);
+    if (!c)
+        return OUT_OF_MEMORY;
+    c->bytes = NULL, c->room = 0, c->decoding = 0, c->wanted = wanted, c->prices = prices, c->worth = worth;
+    int64_t result = code(c, values, instances, channels, frequencies, least, most);
     free(c);
     return result;
 }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.storage.coder.failure import BadBytesError
+from fredfmt.storage.coder.plain import PRICES
 from fredfmt.storage.compiled import load_compiled
 
 _FAILURES = {-2: "they end too early or too late", -3: "a value is out of range"}
@@ -16,7 +17,9 @@ _ARGUMENTS = (ctypes.c_void_p, *(ctypes.c_int64,) * 5, ctypes.c_void_p, ctypes.c
 _FUNCTIONS = {
     "fredfmt_context_encode": (ctypes.c_int64, _ARGUMENTS),
     "fredfmt_context_decode": (ctypes.c_int64, _ARGUMENTS),
+    "fredfmt_context_choose": (ctypes.c_int64, (*_ARGUMENTS[:6], ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)),
 }
+_PRICES = np.array(PRICES, np.int32)
 LIBRARY = load_compiled("fredfmt.storage.coder._context", _FUNCTIONS)
 
 
@@ -38,10 +41,18 @@ def decode(content: bytes, shape: tuple[int, int, int], least: int, most: int) -
     return values
 
 
-def _call(function: str, values: NDArray[np.int64], least: int, most: int, content: NDArray[np.uint8]) -> int:
+def choose(wanted: NDArray[np.int64], least: int, most: int, worth: int) -> NDArray[np.int64]:
+    """Integers for contiguous real numbers; see `fredfmt.storage.coder.plain.choose`."""
+    values = np.empty(wanted.shape, np.int64)
+    _call("choose", values, least, most, wanted, _PRICES.ctypes.data, worth)
+    return values
+
+
+def _call(function: str, values: NDArray[np.int64], least: int, most: int, other: NDArray[Any], *more: int) -> int:
+    """What a function gives back for the values and another array, which it reads or writes."""
     library: Any = LIBRARY.library
     call = getattr(library, f"fredfmt_context_{function}")
-    result: int = call(values.ctypes.data, *values.shape, least, most, content.ctypes.data, content.size)
+    result: int = call(values.ctypes.data, *values.shape, least, most, other.ctypes.data, *(more or (other.size,)))
     if result == -1:
         raise MemoryError("the context coder's tables do not fit")
     if result < 0:

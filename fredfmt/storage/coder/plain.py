@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ _LOGISTIC = (22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 1
 _KNOTS = (*_LOGISTIC, *(65536 - value for value in _LOGISTIC[-2::-1]))
 _SQUASH = [_KNOTS[x >> 7] + ((_KNOTS[(x >> 7) + 1] - _KNOTS[x >> 7]) * (x & 127) >> 7) for x in range(4096)]
 _STRETCH = np.clip(np.searchsorted(_SQUASH[1:], 16 * np.arange(4096) + 8) - 2047, -2047, 2047).tolist()
+PRICES = [round(-256 * math.log2((2 * p + 1) / 8192)) for p in range(4096)]
+"""What a bit takes, in 1/256 bit, by its probability in 1/4096."""
 _RATE = [65536 // (2 * seen + 3) for seen in range(_LONGEST + 1)]
 _WHOLE = 2**32 - 1
 
@@ -37,6 +41,22 @@ def decode(content: bytes, shape: tuple[int, int, int], least: int, most: int) -
     if content[coder.moved :] != coder.ending():
         raise BadBytesError("they end too early or too late")
     return values
+
+
+def choose(wanted: NDArray[np.int64], least: int, most: int, worth: int) -> NDArray[np.int64]:
+    """Integers for real numbers in 1/256, (instance, channel, frequency): of the two next to each the one of less
+    squared error and ``worth`` times its price."""
+    values = np.zeros(wanted.shape, np.int64)
+    _code(Coder(), values, least, most, _Choice(wanted, worth))
+    return values
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What integers are chosen for, and the worth of 1/256 bit in squares of 1/4096."""
+
+    wanted: NDArray[np.int64]
+    worth: int
 
 
 class Coder:
@@ -75,12 +95,17 @@ class Coder:
             self.low, self.high = self.low << 8 & _WHOLE, (self.high << 8 & _WHOLE) | 255
         return bit
 
+    def mixture(self, contexts: Sequence[list[list[int]]], node: int) -> int:
+        """The probability of a 1 under the estimates of several contexts, in 1/65536."""
+        hints = [_STRETCH[models[node][0] >> 4] for models in contexts]
+        mixture = sum(weight * hint for weight, hint in zip(self.weights[node], hints, strict=True)) >> 16
+        return _SQUASH[_within(mixture, -2047, 2047) + 2048]
+
     def mixed(self, contexts: Sequence[list[list[int]]], node: int, bit: int) -> int:
         """A bit under the estimates of several contexts, mixed by adaptive weights."""
         weights, estimates = self.weights[node], [models[node] for models in contexts]
         hints = [_STRETCH[estimate[0] >> 4] for estimate in estimates]
-        mixture = sum(weight * hint for weight, hint in zip(weights, hints, strict=True)) >> 16
-        one = _SQUASH[_within(mixture, -2047, 2047) + 2048]
+        one = self.mixture(contexts, node)
         bit = self.bit(one, bit)
         error = (bit << 16) - one
         for model, hint in enumerate(hints):
@@ -105,10 +130,25 @@ class Coder:
                 bit = self.bit(32768, bit)
             coded = coded << 1 | bit
         below = int(fraction < 0)
-        sign = self.signs[min(abs(fraction) >> 4, 7) * 2 + int(count > 1)]
+        sign = self.signs[_sign_of(fraction, count)]
         other = self.bit(_within(sign[0], 32, 65504), int(value < 0) ^ below)
         _learn(sign, other)
         return -coded if other ^ below else coded
+
+    def price(self, contexts: Sequence[list[list[int]]], fraction: int, digits: int, value: int) -> int:
+        """What `difference` would take, in 1/256 bit; nothing is learnt."""
+        size = abs(value)
+        length = size.bit_length()
+        price = 0
+        for count in range(min(digits, length + 1)):
+            price += _price(self.mixture(contexts, min(count, _UNARY - 1)), int(count < length))
+        if not length:
+            return price
+        if length > 1:
+            second = size >> length - 2 & 1
+            price += 256 * (length - 2) + _price(self.mixture(contexts, _UNARY + min(length, _UNARY - 1)), second)
+        sign = self.signs[_sign_of(fraction, length)][0]
+        return price + _price(_within(sign, 32, 65504), int(value < 0) ^ int(fraction < 0))
 
     def ending(self) -> bytes:
         """As few bytes as single out a number from low to high, zeros following."""
@@ -120,7 +160,7 @@ class Coder:
         return number.to_bytes(5, "big")[1 : 1 + count]
 
 
-def _code(coder: Coder, values: NDArray[np.int64], least: int, most: int) -> None:
+def _code(coder: Coder, values: NDArray[np.int64], least: int, most: int, choice: _Choice | None = None) -> None:
     """Write the values, or fill them in."""
     instances, channels, frequencies = values.shape
     digits = (most - least).bit_length()
@@ -155,13 +195,17 @@ def _code(coder: Coder, values: NDArray[np.int64], least: int, most: int) -> Non
                     coder.models(_SCALES + min(frequency, 63) * 4 + min(channel, 3)),
                     coder.models(_SCALES + _PLACES + (256 if channel else 0) + relation),
                 )
-                difference = coder.difference(contexts, guess - 256 * centre, digits, row[channel][frequency] - centre)
+                fraction = guess - 256 * centre
+                if choice is not None:
+                    wanted = int(choice.wanted[instance, channel, frequency])
+                    row[channel][frequency] = _chosen(coder, contexts, fraction, centre, digits, wanted, choice.worth)
+                difference = coder.difference(contexts, fraction, digits, row[channel][frequency] - centre)
                 value = centre + difference
                 if not least <= value <= most:
                     raise BadBytesError("a value is out of range")
                 if decoding and coder.moved > len(coder.given or b""):
                     raise BadBytesError("they end too early or too late")
-                if decoding:
+                if decoding or choice is not None:
                     values[instance, channel, frequency] = value
 
                 found = 256 * abs(difference)
@@ -180,6 +224,34 @@ def _code(coder: Coder, values: NDArray[np.int64], least: int, most: int) -> Non
                     alone[channel] += x * x - (alone[channel] >> 12)
                 before = beyond
                 means[channel][frequency] = mean + ((256 * value - mean) * mean_rate >> 8)
+
+
+def _chosen(
+    coder: Coder,
+    contexts: Sequence[list[list[int]]],
+    fraction: int,
+    centre: int,
+    digits: int,
+    wanted: int,
+    worth: int,
+) -> int:
+    """Which of the two integers next to a real number is worth its bits; the lower one where both are."""
+    lower, over = wanted >> 8, wanted & 255
+    if not over:
+        return lower
+    keep = 256 * over**2 + worth * coder.price(contexts, fraction, digits, lower - centre)
+    higher = 256 * (256 - over) ** 2 + worth * coder.price(contexts, fraction, digits, lower + 1 - centre)
+    return lower + int(higher < keep)
+
+
+def _price(one: int, bit: int) -> int:
+    """Of a bit that is 1 with probability ``one`` / 65536."""
+    return PRICES[(one if bit else 65536 - one) >> 4]
+
+
+def _sign_of(fraction: int, length: int) -> int:
+    """The number of the estimate for the sign of a difference of some binary digits."""
+    return min(abs(fraction) >> 4, 7) * 2 + int(length > 1)
 
 
 def _learn(estimate: list[int], bit: int) -> None:

@@ -2,6 +2,7 @@
 
 import doctest
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -74,6 +75,63 @@ def test_bytes_are_taken_only_if_they_would_be_written(content, dtype, shape):
     else:
         assert coder.encode(values) == content
         np.testing.assert_array_equal(plain.decode(content, rows, least, most), values)
+
+
+@given(st.integers(0, 10**6), st.sampled_from((0.3, 2.0, 90.0)), st.sampled_from(("int8", "int16", "int32")))
+@settings(max_examples=40, deadline=None)
+def test_both_choose_the_same_integers_next_to_the_numbers(seed, scale, dtype):
+    numbers = pictures(scale=scale, seed=seed) * 0.37
+    chosen = coder.choose(numbers, dtype)
+    assert chosen.dtype == dtype
+    assert np.abs(chosen - numbers.clip(*limits(dtype))).max() < 1
+    rows, least, most = coder._layout(chosen.dtype, numbers.shape)
+    wanted = np.rint(numbers * 256).clip(256 * least, 256 * most).astype(np.int64).reshape(rows)
+    found = plain.choose(wanted, least, most, round(coder.WORTH_OF_A_BIT * 65536))
+    np.testing.assert_array_equal(found.reshape(numbers.shape), chosen)
+
+
+def test_integers_stay_what_they_are_and_numbers_out_of_range_become_the_limits():
+    values = pictures()
+    np.testing.assert_array_equal(coder.choose(values.astype(np.float64), np.int16), values)
+    np.testing.assert_array_equal(coder.choose(np.array([-200.0, 127.6, 500.0]), np.int8), [-128, 127, 127])
+
+
+def test_the_price_of_a_difference_is_what_it_takes():
+    """Prices summed in the order of coding are the length of the bytes."""
+    values = pictures(40, 3, 20).astype(np.int64)
+    taken = 0
+
+    class Counting(plain.Coder):
+        def difference(self, contexts, fraction, digits, value):
+            nonlocal taken
+            taken += self.price(contexts, fraction, digits, value)
+            return super().difference(contexts, fraction, digits, value)
+
+    writer = Counting()
+    plain._code(writer, values, *limits("int16"))
+    assert taken / 256 / 8 == pytest.approx(len(writer.content), rel=0.01)
+
+
+def test_prices_do_not_depend_on_the_last_bits_of_a_logarithm():
+    exact = [-256 * math.log2((2 * p + 1) / 8192) for p in range(4096)]
+    assert max(abs(value - price) for value, price in zip(exact, plain.PRICES, strict=True)) < 0.49999
+
+
+def test_choosing_takes_fewer_bytes_than_a_coarser_step_of_the_same_error():
+    """Against rounding to the nearest, on coefficients that are mostly small."""
+    numbers = np.random.default_rng(0).laplace(size=(200, 1, 64)) * (6 / (1 + np.arange(64)))
+
+    def coded(step, rounding):
+        values = rounding(numbers / step)
+        return len(coder.encode(values)), float(np.sqrt(np.square(values * step - numbers).mean()))
+
+    size, error = coded(1.0, lambda scaled: coder.choose(scaled, np.int16))
+    coarser = next(step for step in np.arange(1, 2, 0.01) if coded(step, nearest)[1] > error) - 0.01
+    assert size < 0.97 * coded(coarser, nearest)[0]
+
+
+def nearest(scaled):
+    return np.rint(scaled).astype(np.int16)
 
 
 def test_damage_is_refused_or_gives_other_values():
@@ -188,5 +246,5 @@ def test_zarr_says_that_there_is_nothing_to_configure():
 
 def test_examples_run():
     results = doctest.testmod(coder, optionflags=doctest.ELLIPSIS)
-    assert results.attempted == 4
+    assert results.attempted == 5
     assert results.failed == 0
