@@ -56,9 +56,12 @@ class Address:
     """One file somewhere else. Every failure is one `SourceError`, or `FredFileNotFoundError`, in words.
 
     A server must not be silent for longer than ``FREDFMT_TIMEOUT`` seconds (30), must send 1,000 bytes per second or
-    more, and all must be over within ``FREDFMT_DEADLINE`` seconds (600): every request ends by itself in that time, and
-    none begins after it. Redirects to other hosts and ports are followed, not those to another scheme; user, password
-    and query of the address do not go along.
+    more, and all must be over within ``FREDFMT_DEADLINE`` seconds (600). No request begins after that, and content that
+    still comes then is given up. The worst that a server can do is to send the headers of its last answer byte by byte:
+    that request ends by itself after another ``FREDFMT_DEADLINE`` seconds, so everything takes at most twice as long.
+
+    Redirects to other hosts and ports are followed, not those to another scheme; user, password and query of the
+    address do not go along.
     """
 
     def __init__(self, address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -63,15 +64,27 @@ def _check_beginning(content: bytes, size: int) -> None:
 
 
 def _read_file(path: Path, limits: Limits) -> bytes:
-    """All of a regular file; of what is too large, or not a data set, no more than its beginning is read."""
+    """All of a regular file; of what is too large, or not a data set, no more than its beginning is read.
+
+    Of a large archive no more than the beginning and the directory, if that does not account for every byte.
+    """
     _expect_file(path.stat().st_mode)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
         status = os.fstat(stream.fileno())
         _expect_file(status.st_mode)
         limits_.check(status.st_size, limits.file_bytes, "the size of the file", name="file_bytes")
-        _check_beginning(stream.read(len(hdf5.MAGIC)), status.st_size)
+        beginning = stream.read(len(hdf5.MAGIC))
+        _check_beginning(beginning, status.st_size)
+        if status.st_size > _PIECE and beginning.startswith(archive.MAGIC):
+            archive.Parts(partial(_part, stream), status.st_size, limits=limits)
         stream.seek(0)
         return stream.read(status.st_size)
+
+
+def _part(stream: IO[bytes], first: int, last: int) -> bytes:
+    """The bytes of a file from ``first`` to before ``last``."""
+    stream.seek(first)
+    return stream.read(last - first)
 
 
 def _expect_file(mode: int) -> None:

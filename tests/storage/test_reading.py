@@ -26,6 +26,7 @@ from fredfmt import (
     validate,
 )
 from fredfmt.model.ordering import in_order
+from fredfmt.storage.containers import archive
 from fredfmt.storage.reading import SUFFIXES
 
 
@@ -89,6 +90,37 @@ def test_of_a_large_file_that_is_no_data_set_only_the_beginning_is_read(tmp_path
         load(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "end", [b"", archive.pack({"zarr.json": b"{}"})[-22:]], ids=["no end", "an end of another archive"]
+)
+def test_of_a_large_archive_with_a_hole_only_both_ends_are_read(tmp_path, end):
+    """Below the limit, with a sound beginning: what the directory does not account for is not read."""
+    path = tmp_path / "x.fred"
+    with open(path, "wb") as file:
+        file.write(archive.pack({"zarr.json": b"{}"}))
+        file.truncate((1 << 30) - len(end))
+        file.seek(0, io.SEEK_END)
+        file.write(end)
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="archive"):
+        load(path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_a_large_archive_that_is_cut_short_is_refused(tmp_path):
+    numbers = np.random.default_rng(0).normal(size=(2000, 1, 16, 16)).astype(np.float32)
+    path = tmp_path / "x.fred"
+    save(encode(numbers, np.arange(2000) % 2, k=256, step=None), path)
+    content = path.read_bytes()
+    assert len(content) > 1 << 20
+    assert len(load(path)) == 2000
+    for damaged in (content[:-1], content[: len(content) // 2], content + b"\0", content + content[-30:]):
+        path.write_bytes(damaged)
+        with pytest.raises(FormatError, match="archive"):
+            load(path)
 
 
 class Endless(io.RawIOBase):
