@@ -29,7 +29,9 @@ LARGEST_ROW = 1 << 22
 WORTH_OF_A_BIT = 2 * math.log(2) / 12
 """In squares of the step of a uniform quantiser: the slope of its error against its rate where the step is fine."""
 
-_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
+DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
+"""Of the arrays that it takes."""
+
 _SECONDS_PER_VALUE = 2.5e-5
 _SLOW = 200_000
 _log = logging.getLogger(__name__)
@@ -131,8 +133,8 @@ def choose(scaled: NDArray[np.floating[Any]], dtype: np.dtype[Any] | type) -> ND
 
 def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int, int]:
     """The shape as (instance, channel, frequency), and the least and greatest value."""
-    if dtype.name not in _DTYPES:
-        raise ArgumentError("the context coder is for integers", expected=", ".join(_DTYPES), found=dtype.name)
+    if dtype.name not in DTYPES:
+        raise ArgumentError("the context coder is for integers", expected=", ".join(DTYPES), found=dtype.name)
     first, last = (*shape[:1], 1)[0], shape[-1] if len(shape) > 1 else 1
     rows = first, math.prod(shape[1:-1]), last
     if rows[1] * rows[2] > LARGEST_ROW:
