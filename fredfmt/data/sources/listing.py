@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.views import Selected, channel_normalization
-from fredfmt.data.sources.image_files import OF_SEVERAL, SUFFIXES, ImageFiles, count_frames
+from fredfmt.data.sources.coded import Files
+from fredfmt.data.sources.image_files import OF_SEVERAL, SUFFIXES, count_frames, open_images
 from fredfmt.data.sources.layout import class_folders
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.saying import say_left_out
 from fredfmt.data.sources.source import Source
 from fredfmt.errors import SourceError
-
-_MEASURED = 4096
 
 
 @dataclass(frozen=True)
@@ -89,16 +87,10 @@ def list_classes(folder: Path) -> Listing:
 
 
 def open_listing(request: Request, train: Listing, wanted: Listing, **about: Any) -> Source:
-    """A `Source` of the listing ``wanted``, decoded lazily.
-
-    The normalisation is that of the train listing, measured on all of its images if they are at most 4096, else on
-    that many evenly spread ones.
-    """
-    first_of_each = [train.paths[index] for index in np.unique(train.labels, return_index=True)[1]]
-    files = ImageFiles(train.paths, size=request.size, samples=first_of_each)
-    request.check_shape(files.shape[2:], resizable=True)
-    spread = np.unique(np.linspace(0, len(files) - 1, min(len(files), _MEASURED)).round().astype(np.intp))
-    images = files if wanted is train else files.like(wanted.paths)
+    """A `Source` of the listing ``wanted``, decoded lazily, with the normalisation of the train listing."""
+    files = Files(train.paths)
+    chosen = files if wanted is train else Files(wanted.paths)
+    images, normalization = open_images(request, files, train.labels, chosen)
     return Source(
         split=request.split,
         images=images,
@@ -106,7 +98,7 @@ def open_listing(request: Request, train: Listing, wanted: Listing, **about: Any
         classes=wanted.classes,
         aliases=wanted.aliases,
         left_out=wanted.left_out,
-        normalization=channel_normalization(Selected(files, spread)),
+        normalization=normalization,
         **about,
     )
 

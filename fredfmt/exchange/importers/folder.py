@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fredfmt.data.sources.coded import Files
 from fredfmt.data.sources.image_files import ImageFiles
 from fredfmt.data.sources.layout import class_folders
 from fredfmt.data.sources.listing import list_classes
@@ -32,8 +33,8 @@ def folder(content: Content, facts: Facts) -> Found | None:
     listing = list_classes(content.path)
     listing.require(range(len(listing.classes)), content.path)
     _refuse_links({place for path in listing.paths for place in (path, *path.parents) if content.path in place.parents})
-    first = [listing.paths[index] for index in np.unique(listing.labels, return_index=True)[1]]
-    files = ImageFiles(listing.paths, size=facts.size, samples=first)
+    first = np.unique(listing.labels, return_index=True)[1].tolist()
+    files = ImageFiles(Files(listing.paths), size=facts.size, samples=first)
     size = int(np.prod(files.shape)) * 4
     limits_.check(size, limits_.DEFAULT.decoded_bytes, "all images", name="decoded_bytes")
     return Found(files[np.arange(len(files))], listing.labels, unit=True, whitened=False, classes=listing.classes)

@@ -75,7 +75,7 @@ def test_images_are_decoded_only_when_they_are_asked_for(tmp_path):
     write_folder(tmp_path / "train", ["ant", "bee"], 5)
     source = open_source(f"folder:{tmp_path}")
     first = source.images[:3].copy()
-    for path in source.images.paths[3:]:
+    for path in source.images.coded.paths[3:]:
         os.remove(path)
     np.testing.assert_array_equal(source.images[:3], first)
     with pytest.raises(SourceError, match="cannot be decoded"):
