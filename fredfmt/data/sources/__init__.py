@@ -18,6 +18,9 @@ from fredfmt.data.sources.idx import open_idx
 from fredfmt.data.sources.imagenette import open_imagenette
 from fredfmt.data.sources.npz import open_npz
 from fredfmt.data.sources.request import Request
+from fredfmt.data.sources.shards.hf import open_hf
+from fredfmt.data.sources.shards.parquet import open_parquet_shards
+from fredfmt.data.sources.shards.webdataset import open_webdataset
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.tiny_imagenet import open_tiny_imagenet
 from fredfmt.data.sources.torchvision_sets import open_torchvision
@@ -37,9 +40,13 @@ SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
         "imagenette": open_imagenette,
         "folder": open_folder,
         "npz": open_npz,
+        "parquet": open_parquet_shards,
+        "webdataset": open_webdataset,
+        "hf": open_hf,
     }
 )
-_WITH_PATH = ("folder", "npz")
+_ARGUMENTS = {"folder": "PATH", "npz": "PATH", "parquet": "PATH", "webdataset": "PATH", "hf": "NAME"}
+"""What follows the colon, where anything does."""
 
 __all__ = ["SOURCES", "ZCA", "Source", "open_source"]
 
@@ -92,8 +99,8 @@ def open_source(
     ((265, 1, 8, 8), ('3', '5'))
     """
     name, _, argument = spec.partition(":") if isinstance(spec, str) else ("", "", "")
-    if name not in SOURCES or (argument and name not in _WITH_PATH):
-        names = [f"{known}:PATH" if known in _WITH_PATH else known for known in SOURCES]
+    if name not in SOURCES or (argument and name not in _ARGUMENTS):
+        names = [f"{known}:{_ARGUMENTS[known]}" if known in _ARGUMENTS else known for known in SOURCES]
         raise ArgumentError("no such source", expected=f"one of {', '.join(names)}", found=repr(spec))
     if split not in ("train", "test"):
         raise ArgumentError("no such split", where=spec, expected="train or test", found=repr(split))

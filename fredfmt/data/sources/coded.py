@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Files:
 class Chosen:
     """Some rows of other coded images."""
 
-    def __init__(self, coded: Coded, rows: NDArray[np.integer[Any]]) -> None:
+    def __init__(self, coded: Coded, rows: NDArray[np.intp]) -> None:
         self._coded, self._rows = coded, rows
 
     def __len__(self) -> int:

@@ -1,0 +1,46 @@
+"""``PATH#image=COLUMN#label=COLUMN``: what follows the colon of a source in shards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from fredfmt.data.sources.request import Request
+from fredfmt.errors import ArgumentError
+
+_OPTION = re.compile(r"#(?=[a-z]+=)")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where shards are, and what they do not say about themselves."""
+
+    where: str
+    """A path, a pattern, or a name."""
+    options: Mapping[str, str]
+
+    @classmethod
+    def of(cls, request: Request, kind: str, known: Collection[str]) -> Address:
+        """The address in a request. Raises `ArgumentError` if it is empty, or an option is unknown or given twice.
+
+        >>> request = Request("parquet", "shards#label=fine_label", "train", None, True, None)
+        >>> Address.of(request, "PATH", ["image", "label"])
+        Address(where='shards', options={'label': 'fine_label'})
+        """
+        where, *given = _OPTION.split(request.argument)
+        if not where:
+            raise ArgumentError(f"a {kind.lower()} is missing", where=request.name, expected=f"{request.name}:{kind}")
+        options: dict[str, str] = {}
+        for option in given:
+            key, _, value = option.partition("=")
+            if key not in known or not value or key in options:
+                expected = " or ".join(f"#{name}=..." for name in known)
+                raise ArgumentError(
+                    "unusable option of the source",
+                    where=f"{request.name}:{request.argument}",
+                    expected=f"{expected}, each once",
+                    found=f"#{option}",
+                )
+            options[key] = value
+        return cls(where, options)

@@ -1,0 +1,76 @@
+"""Arrow files as `datasets` keeps its tables: where the images lie in them, and what their labels are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fredfmt.data.sources.coded import Coded, Files
+from fredfmt.data.sources.shards.columns import Columns
+from fredfmt.data.sources.shards.label_values import LabelValues
+from fredfmt.data.sources.shards.spans import Spans
+from fredfmt.data.sources.shards.stored import Stored
+from fredfmt.errors import SourceError, access_explained, located
+
+if TYPE_CHECKING:
+    from pyarrow import Array
+
+
+def read_arrow(paths: tuple[Path, ...], columns: Columns, roots: Sequence[Path], left_out: Mapping[str, int]) -> Stored:
+    """One split in Arrow stream files, of which only offsets and labels are read.
+
+    Rows without bytes have the path of an image file, which must lie in one of the folders ``roots``.
+    """
+    import pyarrow
+
+    spans, labels, files = Spans(paths, "row"), LabelValues(), list[Path]()
+    column, _, inner = columns.image.partition(".")
+    for index, path in enumerate(paths):
+        with located(path), access_explained("cannot be read"), pyarrow.memory_map(str(path)) as source:
+            base, row = source.read_buffer(1).address, 0
+            source.seek(0)
+            try:
+                for batch in pyarrow.ipc.open_stream(source):
+                    labels.add(batch.column(columns.label), row)
+                    images = batch.column(column)
+                    images, places = (images.field("bytes"), images.field("path")) if inner else (images, None)
+                    first, row = row, row + len(batch)
+                    if images.null_count == len(images) and places is not None:
+                        files += [_file(place, roots) for place in places.to_pylist()]
+                    else:
+                        _add(spans, index, images, first, base, source.size())
+            except pyarrow.ArrowException as error:
+                raise SourceError("not a readable Arrow file", found=str(error)) from None
+    if files and len(spans):
+        raise SourceError("some images are contained and some are files", where=column, expected="one kind")
+    coded: Coded = Files(files) if files else spans
+    return Stored(coded, labels.values, labels.words, dict(enumerate(columns.names)), left_out)
+
+
+def _add(spans: Spans, index: int, images: Array, row: int, base: int, size: int) -> None:
+    """Where the images of a batch, whose first is in ``row``, lie in the file that is mapped from ``base`` on."""
+    import pyarrow
+
+    if images.null_count:
+        missing = int(np.flatnonzero(images.is_null().to_numpy(zero_copy_only=False))[0])
+        raise SourceError("the image is null", where=f"row {row + missing}")
+    _, ends, content = images.buffers()
+    kind = np.int64 if pyarrow.types.is_large_binary(images.type) else np.int32
+    bounds = np.frombuffer(ends, kind)[images.offset : images.offset + len(images) + 1].astype(np.int64)
+    start = 0 if content is None else content.address - base
+    if not (start + bounds[0] >= 0 and np.all(np.diff(bounds) >= 0) and start + bounds[-1] <= size):
+        raise SourceError("images are not in the file as they are", hint="Write it uncompressed")
+    spans.add_all(index, start + bounds[:-1], np.diff(bounds))
+
+
+def _file(path: str | None, roots: Sequence[Path]) -> Path:
+    """The file of an image. Raises `SourceError` if it is not in one of these folders: a stranger's table has no
+    business elsewhere."""
+    real = Path(os.path.realpath(path or ""))
+    if path is None or not os.path.isabs(path) or not any(root in real.parents for root in roots):
+        raise SourceError("the image is a path outside of the data set", found=repr(path), expected="bytes")
+    return Path(path)

@@ -1,0 +1,115 @@
+"""Which columns of a table hold images and labels: an Arrow schema in, their names and those of the classes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fredfmt.data.sources.layout import listed
+from fredfmt.errors import ArgumentError, SourceError
+
+if TYPE_CHECKING:
+    from pyarrow import DataType, Schema
+
+COLUMNS = ("image", "label")
+"""Options that name a column, and the names that are preferred where several columns would do."""
+
+
+class Columns(NamedTuple):
+    """The columns of a table of images."""
+
+    image: str
+    """Where the bytes are, such as ``image.bytes``."""
+    label: str
+    names: tuple[str, ...]
+    """Of the classes in order; empty where the table does not tell them."""
+
+
+def choose_columns(schema: Schema, options: Mapping[str, str]) -> Columns:
+    """The image and label columns that ``options`` name, or else those that the schema tells.
+
+    Where its metadata describe the columns as Hugging Face `datasets` does, these are the ``Image`` and the
+    ``ClassLabel``. Otherwise images are binary, or structs with binary ``bytes``, and labels integers or text. Of
+    several such columns the one that is called ``image`` or ``label`` is taken. Raises `SourceError` where none or
+    several are left, and `ArgumentError` for an option that names another kind of column.
+    """
+    features = _features(schema)
+    image = _choose(schema, "image", options, _is_image, features, "Image")
+    label = _choose(schema, "label", options, _is_label, features, "ClassLabel")
+    named = schema.field(image).type
+    path = image if _is_binary(named) else f"{image}.bytes"
+    return Columns(path, label, _class_names(features.get(label, {}), label))
+
+
+def _choose(
+    schema: Schema,
+    what: str,
+    options: Mapping[str, str],
+    fits: Callable[[DataType], bool],
+    features: Mapping[str, Mapping[str, Any]],
+    kind: str,
+) -> str:
+    fitting: list[str] = [field.name for field in schema if fits(field.type) and not field.name.startswith("__")]
+    if what in options:
+        if fitting.count(options[what]) != 1:
+            raise ArgumentError(
+                f"no such {what} column", where=f"#{what}", expected=listed(fitting) or kind, found=options[what]
+            )
+        return options[what]
+    told = [name for name in fitting if features.get(name, {}).get("_type") == kind]
+    candidates = told or fitting
+    if what in candidates:
+        candidates = [name for name in candidates if name == what]
+    if len(candidates) != 1:
+        expected = f"{kind}, or {'binary' if what == 'image' else 'integers or text'}"
+        raise SourceError(
+            f"several columns may be the {what}" if candidates else f"no {what} column",
+            expected=expected if not candidates else "one",
+            found=listed(candidates or schema.names),
+            hint=f"Say which: #{what}=NAME after the path" if candidates else "",
+        )
+    return candidates[0]
+
+
+def _features(schema: Schema) -> dict[str, Mapping[str, Any]]:
+    """What the metadata of `datasets` say about each column, where there are any."""
+    text = (schema.metadata or {}).get(b"huggingface")
+    if text is None:
+        return {}
+    try:
+        features = json.loads(text)["info"]["features"]
+        return {name: told for name, told in features.items() if isinstance(told, dict)}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise SourceError("the schema's metadata huggingface cannot be read", found=repr(error)) from None
+
+
+def _class_names(feature: Mapping[str, Any], label: str) -> tuple[str, ...]:
+    names = feature.get("names")
+    if names is None or feature.get("_type") != "ClassLabel":
+        return ()
+    if not isinstance(names, list) or not names or len({name for name in names if isinstance(name, str)}) < len(names):
+        raise SourceError("unusable class names", where=label, expected="different texts", found=f"{names!r:.80}")
+    return tuple(names)
+
+
+def _is_image(kind: DataType) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        inner = kind.get_field_index("bytes")
+        return inner >= 0 and _is_binary(kind.field(inner).type)
+    return _is_binary(kind)
+
+
+def _is_binary(kind: DataType) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _is_label(kind: DataType) -> bool:
+    from pyarrow import types
+
+    inner = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_integer(inner) or types.is_string(inner) or types.is_large_string(inner))

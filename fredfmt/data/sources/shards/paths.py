@@ -1,0 +1,139 @@
+"""Which files are meant: a path or a pattern in, the shards of each split out."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from fredfmt.data.sources.layout import listed, split_of
+from fredfmt.errors import SourceError
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
+_MOST = 1_000_000
+"""Paths that braces may stand for."""
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Files of one data set."""
+
+    train: tuple[Path, ...]
+    test: tuple[Path, ...] = ()
+    """Empty where the files are one set, of which a part is held out."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """What else was there, and how much of it."""
+
+
+def find_shards(where: str, suffix: str, test: str | None = None) -> Shards:
+    """The files that ``where`` names: a file, a folder with files ``*<suffix>`` at any depth, or a pattern of such.
+
+    In a pattern ``*``, ``?``, ``[...]`` and ``**`` have their usual meaning, and braces stand for lists (``{a,b}``) and
+    ranges (``{000..146}``). With ``test``, which is such a name itself, these are the test split and all others train.
+    Otherwise names tell the splits (``train-00000-of-00005.parquet``, ``val/0001.tar``), a test split being taken
+    before a validation split; where there is but one split, or none is named, the files are one set. Raises
+    `SourceError` for a name that leads to no file, or splits without a train split.
+    """
+    files = _files(where, suffix)
+    if test is not None:
+        held = _files(test, suffix)
+        return Shards(tuple(file for file in files if file not in set(held)) or _no_train(where, files), tuple(held))
+    root = Path(os.path.commonpath([file.parent for file in files]))
+    splits: dict[str | None, list[Path]] = {}
+    for file in files:
+        splits.setdefault(_split(file.relative_to(root)), []).append(file)
+    if len(splits) == 1:
+        return Shards(tuple(files))
+    if "train" not in splits:
+        _no_train(where, files)
+    chosen = next((split for split in ("test", "validation") if split in splits), None)
+    left_out = {
+        f"shards of the {split} split" if split else "shards of no split": len(found)
+        for split, found in splits.items()
+        if split not in ("train", chosen)
+    }
+    return Shards(tuple(splits["train"]), tuple(splits[chosen]) if chosen else (), left_out)
+
+
+def braces(pattern: str) -> Iterator[str]:
+    """The names that a pattern with braces stands for.
+
+    >>> list(braces("{train,val}-{08..10}.tar"))[:4]
+    ['train-08.tar', 'train-09.tar', 'train-10.tar', 'val-08.tar']
+    """
+    found = next((one for one in _BRACES.finditer(pattern) if "," in one[1] or _RANGE.fullmatch(one[1])), None)
+    if found is None:
+        yield pattern
+        return
+    counted = _RANGE.fullmatch(found[1])
+    if counted:
+        first, last = int(counted[1]), int(counted[2])
+        digits = len(counted[1]) if counted[1].startswith("0") else 0
+        choices: Iterator[str] = (f"{number:0{digits}}" for number in range(first, last + 1))
+    else:
+        choices = iter(found[1].split(","))
+    for choice in choices:
+        yield from braces(pattern[: found.start()] + choice + pattern[found.end() :])
+
+
+def _files(where: str, suffix: str) -> list[Path]:
+    """Sorted where a folder or a wildcard names them, else in the order of the braces; each once."""
+    if "://" in where or where.startswith("pipe:"):
+        raise SourceError(
+            "shards elsewhere are not read",
+            where=where,
+            expected="a local path",
+            hint="Copy them here, or give hf:NAME",
+        )
+    place = os.path.expanduser(where)
+    names = [place] if os.path.exists(place) else list(islice(braces(place), _MOST + 1))
+    if len(names) > _MOST:
+        raise SourceError("braces stand for too many paths", where=where, expected=f"at most {_MOST:,}")
+    files: dict[Path, None] = {}
+    for name in names:
+        files |= dict.fromkeys(_matching(name, suffix))
+    if not files:
+        raise SourceError("no shards", where=where, expected="files, or a folder of shards; braces count upwards")
+    return list(files)
+
+
+def _matching(name: str, suffix: str) -> list[Path]:
+    path = Path(name)
+    if path.is_dir():
+        inside = path.rglob(f"*{suffix}")
+        found = [file for file in inside if file.is_file() and not _hidden(file.relative_to(path))]
+        expected = f"files *{suffix}"
+    elif path.exists() or not glob.has_magic(name):
+        found = [path] if path.is_file() else []
+        expected = "a file or a folder"
+    else:
+        found = [Path(one) for one in glob.iglob(name, recursive=True) if os.path.isfile(one)]
+        expected = "files that match the pattern"
+    if not found:
+        raise SourceError("no shards there", where=name, expected=expected, hint="Check the path")
+    return sorted(found)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _split(path: Path) -> str | None:
+    """The split that a file's name says, or else the nearest folder's that says one."""
+    said = (split_of(name, whole=False) for name in (path.stem, *reversed(path.parts[:-1])))
+    return next((split for split in said if split), None)
+
+
+def _no_train(where: str, files: list[Path]) -> tuple[Path, ...]:
+    raise SourceError(
+        "no train shards",
+        where=where,
+        expected="files or folders with train in their names",
+        found=listed([file.name for file in files]),
+        hint="Give the train shards as PATH and the others as #test=PATH",
+    )

@@ -1,0 +1,135 @@
+"""One split as shards hold it: `Stored`, with labels as they are written; and the `Source` that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fredfmt.data.sources.coded import Chosen, Coded
+from fredfmt.data.sources.image_files import open_images
+from fredfmt.data.sources.request import Request
+from fredfmt.data.sources.saying import say_left_out, say_once
+from fredfmt.data.sources.source import Source
+from fredfmt.data.sources.splits import own_split
+from fredfmt.errors import SourceError, located
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Coded images of one split, and their labels."""
+
+    coded: Coded
+    values: NDArray[np.int64]
+    """(N,) numbers of classes, or positions in ``words``."""
+    words: tuple[str, ...] | None = None
+    """The different labels where they are text."""
+    names: Mapping[int, str] = field(default_factory=dict)
+    """The names of classes by number, as far as the shards tell them."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def open_stored(
+    request: Request,
+    name: str,
+    train: Stored,
+    test: Callable[[], Stored] | None,
+    *,
+    selection: str | None = None,
+    **about: Any,
+) -> Source:
+    """The split that is asked for as a `Source`; the test split is read only where it is the one.
+
+    Without a test split (None) a fifth of every class, drawn at random, is held out as one, and this is said.
+    ``selection`` says how the images were chosen before. Raises `SourceError` for labels that name no class, and for a
+    wanted class without images.
+    """
+    with located(name):
+        classes = _classes(train)
+        train_coded, train_labels = train.coded, _numbers(train, classes)
+        wanted = request.wanted(classes)
+        chosen = train if test is None or request.split == "train" else test()
+        for number in chosen.names.keys() & train.names.keys():
+            if chosen.names[number] != train.names[number]:
+                raise SourceError(
+                    "train and test name a class differently",
+                    where=f"class {number}",
+                    expected=train.names[number],
+                    found=chosen.names[number],
+                )
+        coded, labels = chosen.coded, train_labels if chosen is train else _numbers(chosen, classes)
+        _require_images(labels, wanted, classes)
+        if test is None:
+            rest, rows, held = own_split(train_labels, request.split, wanted)
+            say_once(f"{name}: no test split, so {held.removeprefix('without ')} is held out as one")
+            selection = f"{selection}; {held}" if selection else held
+            train_coded, train_labels = Chosen(train.coded, rest), train_labels[rest]
+            coded, labels = (train_coded if request.split == "train" else Chosen(train.coded, rows)), labels[rows]
+        images, normalization = open_images(request, train_coded, train_labels, coded)
+    say_left_out(name, len(labels), chosen.left_out)
+    return Source(
+        name=name,
+        split=request.split,
+        images=images,
+        labels=labels,
+        classes=classes,
+        left_out=chosen.left_out,
+        normalization=normalization,
+        selection=selection,
+        **about,
+    )
+
+
+def _classes(train: Stored) -> tuple[str, ...]:
+    """The names that the shards tell, or the different texts in order, or the numbers from 0 on."""
+    if not len(train.values):
+        raise SourceError("no images", expected="at least one in the train split")
+    names, count = train.names, len(train.names)
+    if train.words is not None and not names:
+        return tuple(sorted(train.words))
+    if not names or max(names) >= count:  # not all have one
+        count = int(train.values.max()) + 1
+    if count > max(len(train.values), len(names)):
+        raise SourceError(
+            "labels are not numbers of classes",
+            where=train.coded.place(int(train.values.argmax())),
+            expected=f"at most {len(train.values) - 1} for so many images",
+            found=count - 1,
+        )
+    classes = tuple(names.get(number, str(number)) for number in range(count))
+    if len(set(classes)) < count:
+        twice = next(name for index, name in enumerate(classes) if name in classes[:index])
+        raise SourceError("two classes have one name", found=repr(twice))
+    return classes
+
+
+def _numbers(stored: Stored, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """The labels as positions in ``classes``."""
+    numbers = stored.values
+    if stored.words is not None:
+        place = {name: number for number, name in enumerate(classes)}
+        numbers = np.array([place.get(word, -1) for word in stored.words], np.int64)[numbers]
+    wrong = np.flatnonzero((numbers < 0) | (numbers >= len(classes)))
+    if len(wrong):
+        row = int(wrong[0])
+        found = stored.words[stored.values[row]] if stored.words is not None else int(stored.values[row])
+        raise SourceError(
+            "a label that names no class" if found != -1 else "an image without a label",
+            where=stored.coded.place(row),
+            expected=f"one of {len(classes)} classes" if stored.words else f"0 to {len(classes) - 1}",
+            found=repr(found),
+            hint="" if found != -1 else "-1 stands in splits whose labels are not published: give another (#test=...)",
+        )
+    return numbers
+
+
+def _require_images(labels: NDArray[np.int64], wanted: list[int], classes: tuple[str, ...]) -> None:
+    counts = np.bincount(labels, minlength=len(classes))
+    for number in wanted:
+        if counts[number] == 0:
+            raise SourceError(
+                "a class has no images", where=f"class {classes[number]}", hint="Leave it out (--classes)"
+            )

@@ -1,0 +1,108 @@
+"""One tar file as WebDataset writes it: samples out, consecutive members that share a name up to its first dot."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import PurePosixPath
+from typing import Any
+
+from fredfmt.errors import SourceError
+
+_NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
+_HEADER = 1 << 20
+"""Bytes of a member's name and further headers; more are nobody's."""
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+@dataclass
+class Sample:
+    """Members that belong together."""
+
+    key: str
+    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By suffix, in small letters and without the first dot: the offset of the content, and its size."""
+
+
+def read_samples(stream: FileIO, left_out: Counter[str]) -> Iterator[Sample]:
+    """The samples of a tar file in order; members that are none are counted in ``left_out``.
+
+    Raises `SourceError` for a file that is compressed, cut off or damaged, and for a name that leads out of a folder.
+    """
+    start = stream.read(8)
+    packed = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
+    if packed:
+        raise SourceError(
+            "a compressed shard cannot be read image by image", expected="tar", found=packed, hint="Decompress it"
+        )
+    sample: Sample | None = None
+    for member in _members(stream):
+        if member.isdir():
+            continue
+        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
+            raise SourceError("a name that leads out of the shard", where=repr(member.name), hint="Do not trust it")
+        named = _NAME.fullmatch(member.name)
+        if not member.isreg() or named is None:
+            left_out["members that are no samples"] += 1
+            continue
+        key, suffix = named[1], named[2].lower()
+        if sample is None or key != sample.key:
+            if sample is not None:
+                yield sample
+            sample = Sample(key)
+        if suffix in sample.parts:
+            raise SourceError("a member is there twice", where=member.name)
+        sample.parts[suffix] = (member.offset_data, member.size)
+    if sample is not None:
+        yield sample
+
+
+def _members(stream: FileIO) -> Iterator[tarfile.TarInfo]:
+    """Every member; none is kept. Unlike tarfile alone this tells a damaged or missing end from a sound one."""
+    size = os.fstat(stream.fileno()).st_size
+    name, end = "the beginning", -1
+    try:
+        stream.seek(0)
+        archive = tarfile.TarFile(fileobj=_Bounded(stream))  # type: ignore[arg-type]  # it reads, seeks and tells
+        while (member := archive.next()) is not None:
+            archive.members = []  # type: ignore[attr-defined]  # tarfile keeps all that it has seen
+            name = member.name
+            if not end < member.offset_data <= archive.offset or member.size < 0:
+                raise SourceError("a damaged header", where=name)
+            end = member.offset_data + member.size
+            if end > size and member.isreg():
+                raise SourceError(
+                    "cut off", where=name, expected=f"{member.size:,} bytes", found=f"{size - member.offset_data:,}"
+                )
+            yield member
+    except (tarfile.TarError, ValueError, OverflowError, LookupError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError("not a readable tar file", where=f"after {name}", found=str(error)) from None
+    stream.seek(archive.offset)
+    mark = stream.read(tarfile.BLOCKSIZE)
+    if mark.strip(b"\0") or len(mark) < tarfile.BLOCKSIZE:
+        raise SourceError(
+            "damaged header" if mark.strip(b"\0") else "cut off",
+            where=f"after {name}",
+            expected="another member, or the zeros that end a tar file",
+            hint="Get the shard anew; if it is whole, append 1,024 zero bytes",
+        )
+
+
+class _Bounded:
+    """A file of which nobody reads much at once, whatever its headers claim."""
+
+    def __init__(self, stream: FileIO) -> None:
+        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
+        self.name, self.mode = "", "rb"
+
+    def read(self, size: int) -> Any:
+        if size > _HEADER:
+            raise SourceError("a header is too large", expected=f"at most {_HEADER:,} bytes", found=f"{size:,}")
+        return self._read(size)
