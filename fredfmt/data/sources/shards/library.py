@@ -40,6 +40,8 @@ class Split:
 
     def count(self) -> int:
         """How many images are known to be there."""
+        if self.first is None:
+            return len(self.data)
         told = (self.data.info.splits or {}).get(str(self.data.split))
         return told.num_examples if told else 0
 

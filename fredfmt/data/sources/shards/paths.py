@@ -7,13 +7,12 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from fredfmt.data.sources.layout import listed, split_of
 from fredfmt.errors import SourceError
 
-_BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 _MOST = 1_000_000
 """Paths that braces may stand for."""
@@ -66,19 +65,32 @@ def braces(pattern: str) -> Iterator[str]:
     >>> list(braces("{train,val}-{08..10}.tar"))[:4]
     ['train-08.tar', 'train-09.tar', 'train-10.tar', 'val-08.tar']
     """
-    found = next((one for one in _BRACES.finditer(pattern) if "," in one[1] or _RANGE.fullmatch(one[1])), None)
-    if found is None:
+    start = pattern.find("{")
+    end = next((place for place in range(start, len(pattern)) if _depth(pattern[start : place + 1]) == 0), start)
+    if start < 0 or end == start:
         yield pattern
         return
-    counted = _RANGE.fullmatch(found[1])
+    inner, commas = pattern[start + 1 : end], [-1]
+    commas += [place for place, letter in enumerate(inner) if letter == "," and _depth(inner[:place]) == 0]
+    parts = [inner[first + 1 : last] for first, last in pairwise([*commas, len(inner)])]
+    counted = _RANGE.fullmatch(inner)
     if counted:
-        first, last = int(counted[1]), int(counted[2])
         digits = len(counted[1]) if counted[1].startswith("0") else 0
-        choices: Iterator[str] = (f"{number:0{digits}}" for number in range(first, last + 1))
+        choices = (f"{number:0{digits}}" for number in range(int(counted[1]), int(counted[2]) + 1))
     else:
-        choices = iter(found[1].split(","))
+        choices = (
+            (one for part in parts for one in braces(part))
+            if len(parts) > 1
+            else (f"{{{one}}}" for one in braces(inner))
+        )
+    rest = pattern[end + 1 :]
     for choice in choices:
-        yield from braces(pattern[: found.start()] + choice + pattern[found.end() :])
+        for tail in braces(rest):
+            yield pattern[:start] + choice + tail
+
+
+def _depth(text: str) -> int:
+    return text.count("{") - text.count("}")
 
 
 def _files(where: str, suffix: str) -> list[Path]:

@@ -88,7 +88,7 @@ def _members(stream: FileIO) -> Iterator[tarfile.TarInfo]:
     mark = stream.read(tarfile.BLOCKSIZE)
     if mark.strip(b"\0") or len(mark) < tarfile.BLOCKSIZE:
         raise SourceError(
-            "damaged header" if mark.strip(b"\0") else "cut off",
+            "cut off" if len(mark) < tarfile.BLOCKSIZE else "damaged header",
             where=f"after {name}",
             expected="another member, or the zeros that end a tar file",
             hint="Get the shard anew; if it is whole, append 1,024 zero bytes",

@@ -83,7 +83,9 @@ class _Labels:
     """Labels of samples, as they come."""
 
     def __init__(self, wanted: str | None) -> None:
-        self._suffix, _, self._key = ("" if wanted is None else wanted).partition(".")
+        in_json = (wanted or "").startswith("json.")
+        self._suffix = "json" if in_json else (wanted or "").lower()
+        self._key = (wanted or "").removeprefix("json.") if in_json else ""
         self.values = array("q")
         self._words: dict[str, int] = {}
         self.names: dict[int, str] = {}
