@@ -91,9 +91,8 @@ def main() -> None:
                 words = [sys.executable, "-c", READ, f"{kind}:{path}", str(chosen.seconds)]
                 told = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
                 rates = f"{told['in_order']:,.0f} images/s in order, {told['random']:,.0f} at random"
-                print(
-                    f"{kind} {count:,} images, {size:.0f} MiB: open {told['open_s']:.1f} s, {rates}, {told['peak_mib']:.0f} MiB"
-                )
+                took = f"open {told['open_s']:.1f} s, {rates}, peak {told['peak_mib']:.0f} MiB"
+                print(f"{kind}, {count:,} images, {size:.0f} MiB: {took}", flush=True)
                 path.unlink()
 
 

@@ -40,7 +40,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="Real images: digits, fashion-mnist, cifar10, ..., folder:PATH, npz:PATH, parquet:PATH, webdataset:PATH or hf:NAME.",
+        help="Real images: digits, cifar10, ..., folder:PATH, npz:PATH, parquet:PATH, webdataset:PATH, hf:NAME.",
         autocompletion=complete_source,
     ),
 ]

@@ -66,8 +66,9 @@ def open_source(
     Parameters
     ----------
     spec
-        A name in `SOURCES`; ``folder``, ``npz``, ``parquet`` and ``webdataset`` are followed by ``:PATH``, ``hf`` by ``:NAME``
-        and each of the last three by options, such as ``#label=fine_label``. ``digits`` is part of the package.
+        A name in `SOURCES`. ``folder``, ``npz``, ``parquet`` and ``webdataset`` are followed by ``:PATH``, ``hf`` by
+        ``:NAME``; to the last three options may be added, such as ``#label=fine_label``. ``digits`` is part of the
+        package.
     split
         ``train`` or ``test``; where a data set calls its second labelled split val, that is its test split.
     data_root
