@@ -16,7 +16,7 @@ from fredfmt.codec.views import RowIndex, Selected, channel_normalization
 from fredfmt.data.sources.coded import Coded, Content
 from fredfmt.data.sources.request import Request
 from fredfmt.errors import SourceError, located
-from fredfmt.model.metadata import Normalization
+from fredfmt.model.parts import Normalization
 
 if TYPE_CHECKING:
     from PIL.Image import Image
