@@ -6,8 +6,8 @@ import sys
 import pytest
 from written import png, write_parquet, write_tar
 
-COUNTS = (1500, 7500)
-"""Both take several blocks to measure the normalisation."""
+COUNTS = (4500, 12000)
+"""Both are more than the images of which the normalisation is measured."""
 SIDE = 64
 READ = """
 import resource, sys
@@ -28,7 +28,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 @pytest.mark.needs("pyarrow")
 @pytest.mark.parametrize("kind", ["parquet", "webdataset"])
 def test_memory_does_not_grow_with_the_source(tmp_path, kind):
-    """Five times the images are 74 MB more; the peak grows by less than a third of that."""
+    """Nearly three times the images are 92 MB more; the peak grows by less than half of that."""
     images = [png(seed, height=SIDE, width=SIDE) for seed in range(50)]
     peaks = []
     for count in COUNTS:
@@ -49,4 +49,4 @@ def test_memory_does_not_grow_with_the_source(tmp_path, kind):
         )
         peaks.append(int(run.stdout) * 1024)
     grown = (COUNTS[1] - COUNTS[0]) * len(images[0])
-    assert peaks[1] - peaks[0] < grown / 3, peaks
+    assert peaks[1] - peaks[0] < grown / 2, peaks
