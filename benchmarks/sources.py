@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 READ = """
-import json, resource, sys, time
+import json, re, sys, time
 import numpy as np
 from fredfmt.data.sources import open_source
 
@@ -30,7 +30,7 @@ for order in (np.arange(len(source)), np.random.default_rng(0).permutation(len(s
     while done < len(order) and time.perf_counter() - started < float(sys.argv[2]):
         done += len(source.images[order[done : done + 256]])
     rates.append(done / (time.perf_counter() - started))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
 print(json.dumps({"open_s": opened, "in_order": rates[0], "random": rates[1], "peak_mib": peak}))
 """
 

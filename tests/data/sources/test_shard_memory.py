@@ -10,7 +10,7 @@ COUNTS = (4500, 12000)
 """Both are more than the images of which the normalisation is measured."""
 SIDE = 64
 READ = """
-import resource, sys
+import re, sys
 import numpy as np
 from fredfmt.data.sources import open_source
 from fredfmt.data.sources.shards import row_groups
@@ -20,15 +20,16 @@ source = open_source(sys.argv[1])
 for start in range(0, len(source), 50):
     source.images[start : start + 50]
 source.images[np.random.default_rng(0).permutation(len(source))[:50]]
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # ru_maxrss begins with that of the parent
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.needs("pyarrow")
 @pytest.mark.parametrize("kind", ["parquet", "webdataset"])
 def test_memory_does_not_grow_with_the_source(tmp_path, kind):
-    """Nearly three times the images are 92 MB more; the peak grows by less than half of that."""
+    """Nearly three times the images are 92 MB more; the peak grows by less than a fifth of that."""
     images = [png(seed, height=SIDE, width=SIDE) for seed in range(50)]
     peaks = []
     for count in COUNTS:
@@ -49,4 +50,4 @@ def test_memory_does_not_grow_with_the_source(tmp_path, kind):
         )
         peaks.append(int(run.stdout) * 1024)
     grown = (COUNTS[1] - COUNTS[0]) * len(images[0])
-    assert peaks[1] - peaks[0] < grown / 2, peaks
+    assert peaks[1] - peaks[0] < grown / 5, peaks
