@@ -1,6 +1,13 @@
-"""How memory and time of a distillation grow: with the real set, with classes, with instances per class.
+"""How memory and time of a distillation grow: with the real set, with classes, instances per class and pixels.
 
     python benchmarks/scaling.py [--json] [--largest 60000]
+    python benchmarks/scaling.py --grid [--classes 10,100,1000] [--sides 28,64,128,256] [--objectives frepo,dm]
+
+The second command prints, for each number of classes and each side of 3-channel images, the seconds of an iteration
+with the default settings, the share of them that the kernel took, and the most memory that the process had resident.
+Each cell is a process of its own, on one thread; images are noise that is made when it is read, 16 instances per class
+(k is a sixteenth of the frequencies, ipc 1). ``--python`` names the interpreter of another version of fredfmt to
+compare with.
 
 Memory: sources of 5,000, 20,000 and 60,000 images of 3x32x32, as an uncompressed npz archive and as a folder of PNGs,
 each distilled for a few steps in a process of its own; "peak" is the most that process had resident, over what it had
@@ -11,6 +18,7 @@ exponent is the slope of log(time) over log(size), 1 where time is linear.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import resource
@@ -23,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import processor
 
 SIZES = (5_000, 20_000, 60_000)
 CLASSES, INSTANCES = (10, 20, 40), (4, 8, 16, 32)
@@ -48,8 +57,9 @@ def write_folder(path: Path, count: int) -> None:
 
 
 def peak() -> int:
-    """Most bytes this process has had resident."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Most bytes that this program had resident; what its parent had counts in ``ru_maxrss``."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def distill_and_measure(name: str) -> None:
@@ -109,6 +119,87 @@ def seconds_a_step(objective: str, classes: int, instances: int, repeats: int) -
     return statistics.median(spent[1:])
 
 
+class Noise:
+    """Images that are made when they are read, each from its number."""
+
+    def __init__(self, count: int, side: int) -> None:
+        self.shape, self.dtype = (count, 3, side, side), np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Any:
+        numbers = np.arange(len(self))[rows]
+        made = [np.random.default_rng(int(number)).bytes(math.prod(self.shape[1:])) for number in numbers]
+        return np.frombuffer(b"".join(made), np.uint8).reshape(-1, *self.shape[1:])
+
+
+def measure_cell(objective: str, classes: int, side: int, iterations: int) -> None:
+    """In a process of its own: prints seconds, kernel seconds of an iteration, and peaks in bytes."""
+    import torch
+
+    from fredfmt.data.sources import Source
+    from fredfmt.distill import DistillConfig
+    from fredfmt.distill.run import _Run
+    from fredfmt.model.metadata import Normalization
+
+    with contextlib.suppress(ImportError):  # a version from before it had it
+        from fredfmt.distill.runtime.memory import keep_freed_memory
+
+        keep_freed_memory()
+    torch.set_num_threads(1)
+    labels = np.repeat(np.arange(classes), 40)
+    source = Source(
+        name="noise",
+        split="train",
+        images=Noise(len(labels), side),
+        labels=labels,
+        classes=tuple(map(str, range(classes))),
+        normalization=Normalization((0.5,) * 3, (0.25,) * 3),
+    )
+    config = DistillConfig(objective=objective, ipc=1, k=side * side // 16)
+    run = _Run(source, config, "cpu")
+    start = peak()
+    run.step()  # the first one makes what is kept, such as FRePo's pool
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(iterations):
+        run.step()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    user, kernel = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    print(json.dumps({"seconds": (user + kernel) / iterations, "kernel": kernel / (user + kernel), "start": start}))
+    print(peak())
+
+
+def grid(python: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The cells, one after the other, each in a process of its own."""
+    cells = []
+    for objective in options.objectives.split(","):
+        for classes in map(int, options.classes.split(",")):
+            for side in map(int, options.sides.split(",")):
+                job = f"{objective},{classes},{side},{options.iterations}"
+                done = subprocess.run([python, __file__, "--cell", job], capture_output=True, text=True, check=False)
+                cell: dict[str, Any] = {"objective": objective, "classes": classes, "side": side}
+                if done.returncode:
+                    cell["failed"] = done.stderr.strip().splitlines()[-1:] or [f"signal {-done.returncode}"]
+                else:
+                    figures, most = done.stdout.splitlines()
+                    cell |= json.loads(figures) | {"peak": int(most)}
+                cells.append(cell)
+                if not options.json:
+                    print(described(cell), flush=True)
+    return cells
+
+
+def described(cell: dict[str, Any]) -> str:
+    head = f"{cell['objective']:<6}{cell['classes']:>6,} classes, {cell['side']:>3} pixels: "
+    if "failed" in cell:
+        return head + " ".join(cell["failed"])
+    return (
+        head + f"{cell['seconds']:8.2f} s per iteration, kernel {cell['kernel']:4.0%}, "
+        f"peak {cell['peak'] / 1e9:5.2f} GB ({cell['start'] / 1e9:.2f} GB at the start)"
+    )
+
+
 def exponent(sizes: tuple[int, ...], seconds: list[float]) -> float:
     return float(np.polyfit([math.log(size) for size in sizes], [math.log(spent) for spent in seconds], 1)[0])
 
@@ -118,8 +209,26 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--largest", type=int, default=SIZES[-1], help="images of the largest set")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--grid", action="store_true", help="classes and pixels")
+    parser.add_argument("--classes", default="10,100,1000")
+    parser.add_argument("--sides", default="28,64,128,256")
+    parser.add_argument("--objectives", default="frepo,dm")
+    parser.add_argument("--iterations", type=int, default=2)
+    parser.add_argument("--python", default=sys.executable, help="interpreter of the version to measure in the grid")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--cell", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.cell:
+        objective, *numbers = options.cell.split(",")
+        measure_cell(objective, *map(int, numbers))
+        return
+    if options.grid:
+        cells = grid(options.python, options)
+        if options.json:
+            print(json.dumps({"processor": processor(), "cells": cells}, indent=2))
+        else:
+            print(processor())
+        return
     if options.measure:
         distill_and_measure(options.measure)
         return
