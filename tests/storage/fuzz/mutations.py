@@ -320,7 +320,7 @@ def _stream(chance: random.Random, entries: Entries) -> Entries:
 
 def _coded_arrays(entries: Entries) -> Iterator[tuple[str, str, list[int]]]:
     """The first chunk, dtype and shape of each array that goes through the context coder."""
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
         for name, document in json.loads(entries["zarr.json"])["consolidated_metadata"]["metadata"].items():
             chunk = f"{name}/c{'/0' * len(document['shape'])}"
             dtype, shape = document["data_type"], document["shape"]

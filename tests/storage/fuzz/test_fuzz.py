@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from fuzz import judge
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,11 @@ def test_a_mutant_gives_the_same_data_or_one_error(tmp_path_factory, number):
 
 def test_mutants_repeat():
     assert [mutant(number) for number in range(50)] == [mutant(number) for number in range(50)]
+
+
+@pytest.mark.parametrize("number", [96_566, 1_000_036, 1_002_391, 1_003_978])
+def test_what_is_damaged_already_can_be_mutated_again(number):
+    assert "stream" in mutant(number).mutations
 
 
 def test_mutants_of_every_container():
