@@ -10,6 +10,7 @@ from fredfmt.distill.groups import (
     GROUPS,
     OptimizationSettings,
     RunSettings,
+    TeacherSettings,
     instances_per_class,
 )
 from fredfmt.distill.layout import BudgetSettings, FrequencySettings
@@ -52,8 +53,8 @@ class DistillConfig(Settings):
         A name in `fredfmt.distill.objectives.OBJECTIVES`, or a class of your own.
     network
         A name, or a `NetworkConfig`.
-    budget, frequencies, optimization, run
-        Groups: `BudgetSettings`, `FrequencySettings`, `OptimizationSettings`, `RunSettings`.
+    budget, frequencies, optimization, run, teacher
+        Groups: `BudgetSettings`, `FrequencySettings`, `OptimizationSettings`, `RunSettings`, `TeacherSettings`.
     settings
         Any setting by its own name.
 
@@ -83,6 +84,7 @@ class DistillConfig(Settings):
     optimization: OptimizationSettings = group(OptimizationSettings)
     network: NetworkConfig = group(NetworkConfig)
     run: RunSettings = group(RunSettings)
+    teacher: TeacherSettings = group(TeacherSettings)
     objective_class: type[Objective] | None = field(default=None, repr=False, compare=False)
     """None if a file names a class that is not available."""
 

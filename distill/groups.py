@@ -29,7 +29,7 @@ class OptimizationSettings(Settings):
 
     where: ClassVar[str] = "distillation.optimization"
 
-    iterations: int = setting(1000, "Iterations of the run.", least=1)
+    iterations: int = setting(1000, "Iterations of the run; 0 stores the images that it would start from.", least=0)
     optimizer: Optimizer = setting("adam", "Optimizer of the coefficients.")
     lr: float = setting(0.1, "Learning rate of the coefficients of an orthonormal transform.", above=0)
     momentum: float = setting(0.5, "Momentum of SGD, or the first of Adam's two.", least=0, below=1)
@@ -57,6 +57,23 @@ class RunSettings(Settings):
     precision: Precision = setting("float32", "What networks compute in; all else is float32.")
     compile: bool = setting(False, "Compile networks (torch.compile); not for gradients of gradients (dc, dsa, tm).")
     seed: int = setting(0, "Seed of every random draw.", least=0)
+    held_out: float = setting(
+        0.0,
+        "Share of the real images that is set aside: start and result are compared on it at the end, and the file "
+        "holds the better one; 0 for none.",
+        least=0,
+        below=1,
+    )
+
+
+@dataclass(frozen=True)
+class TeacherSettings(Settings):
+    """A network trained on the real images, whose calibrated predictions are the labels that instances start with."""
+
+    where: ClassVar[str] = "distillation.teacher"
+
+    teacher_steps: int = setting(0, "Optimizer steps of the teacher; 0 for none, and hard labels to start with.", least=0)
+    teacher_width: int = setting(64, "Width of the teacher's network.", least=1)
 
 
 def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, spatial_shape: tuple[int, ...]) -> int:
@@ -83,6 +100,7 @@ GROUPS: Mapping[str, type[Settings]] = MappingProxyType(
         "frequencies": FrequencySettings,
         "optimization": OptimizationSettings,
         "run": RunSettings,
+        "teacher": TeacherSettings,
     }
 )
 """By their names in a `fredfmt.distill.DistillConfig`."""

@@ -33,8 +33,12 @@ class BudgetSettings(Settings):
     quantize_in_loop: bool = setting(
         False, "Decode rounded coefficients for the objective; gradients pass the rounding unchanged."
     )
-    rate: float = setting(
-        0.0, "Weight in the loss of the bits of a coefficient, estimated as log2(1 + |value| / step).", least=0
+    rate: float | Literal["auto"] = setting(
+        0.0,
+        "Weight in the loss of the bits of a coefficient, estimated as log2(1 + |value| / step); auto: steered so that "
+        "the file takes the bytes of its budget, with steps near the given one.",
+        least=0,
+        metavar="NUMBER|auto",
     )
 
     def __post_init__(self) -> None:
@@ -42,6 +46,8 @@ class BudgetSettings(Settings):
         for name in ("quantize_in_loop", "rate"):
             if getattr(self, name) and not isinstance(self.step, int | float):
                 raise self._unusable("step", f"a number, for {name}")
+        if self.rate == "auto" and self.max_bytes is None:
+            raise self._unusable("max_bytes", "a number of bytes, for a rate that is steered")
 
     @property
     def number(self) -> float:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from fredfmt.codec.masks import best_frequencies
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import operations
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.evaluation.teacher import train_teacher
 from fredfmt.distill.networks import NetworkFactory, embedding, make_network, name_of, seeded
 from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
@@ -30,11 +33,13 @@ from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.rate import EVERY, Rate
+from fredfmt.distill.start import chosen_images, held_out, initial_data
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.model.data import FreDData
 from fredfmt.model.distillation import NAMED, complete
+from fredfmt.storage.files import packed_size
 from fredfmt.storage.writing import check_target
 from fredfmt.transforms import live_frequencies, spatial_size
 
@@ -42,6 +47,8 @@ _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
 _LARGEST = 1e4
 """Root mean square of an image's numbers, in normalised units, above which they are taken for diverged."""
+_TRIAL_STEPS, _TRIAL_SEEDS = 600, 2
+"""Of the networks that result and start are compared by."""
 _GRADIENTS = 20
 """Networks by whose gradients the mask ``gradient`` is chosen."""
 
@@ -149,7 +156,7 @@ def distill(
                 _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.done, iterations, loss, path)
             if stop and run.done < iterations:
                 raise DistillationStopped(run.data(), run.done, config, path)
-    return run.data()
+    return run.best(progress)
 
 
 class _Run:
@@ -169,13 +176,19 @@ class _Run:
         self.objective = make_objective(config)
         self.operations = operations(config.run.augmentation, len(source.spatial_shape))
         self.source = source
-        self.real = RealImages(source, device)
+        train, self.held = held_out(source, config)
+        self.real = RealImages(train, device)
         self._check_network()
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
         frequencies = self._by_gradient(device) if config.frequencies.mask == "gradient" else None
-        self.start = self.ranks.from_first(lambda: initial_data(source, config, frequencies))
+        self.start = self.ranks.from_first(lambda: self._first(train, frequencies))
+        self.rate = Rate(config.budget)
         self.synset = FrequencySynset.from_data(
-            self.start, loop_step=config.budget.loop_step, learn_labels=_learns_labels(config), device=device
+            self.start,
+            loop_step=config.budget.loop_step,
+            loop_rounding="rate" if self.rate.steered else "nearest",
+            learn_labels=_learns_labels(config),
+            device=device,
         )
         self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
         self.memory = self.objective if isinstance(self.objective, StatefulObjective) else StatefulObjective()
@@ -186,6 +199,14 @@ class _Run:
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []
+
+    def _first(self, train: Source, frequencies: NDArray[Any] | None) -> FreDData:
+        """The images to start from, with the teacher's labels if there is one."""
+        start = initial_data(train, self.config, frequencies)
+        if not self.config.teacher.teacher_steps:
+            return start
+        teacher = train_teacher(train, self.config, device=self.device)
+        return replace(start, labels=teacher.labels(chosen_images(train, self.config).normalized))
 
     def announce(self, device: torch.device | str) -> None:
         """Say in the log what is being run."""
@@ -220,6 +241,8 @@ class _Run:
         decay = min(self.config.optimization.average, self.done / (self.done + 9))
         for name, value in self.synset.named_parameters():
             self.averages[name].lerp_(value.detach(), 1 - decay)
+        if self.rate.steered and self.done % EVERY == 0:
+            self.rate.steer(self.size())
 
     def _updates(self, iteration: Iteration) -> list[Tensor]:
         """The losses of an iteration, an update of the coefficients after each."""
@@ -231,20 +254,12 @@ class _Run:
             loss = loss.detach()
             gradients = [part.grad for part in learned if part.grad is not None]
             self.ranks.combine([loss, *gradients], shared=iteration.shared)
-            if self.config.budget.rate:
-                self._add_rate()
+            scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+            self.rate.add_gradient(self.synset.coefficients, scale)
             self.scaler.step(self.optimizer)
             self.scaler.update()
             losses.append(loss)
         return losses
-
-    def _add_rate(self) -> None:
-        """Add the gradient of ``rate`` times the mean of log2(1 + |coefficient| / step): about the bits of one."""
-        coefficients = self.synset.coefficients
-        slope = coefficients.detach().sign() / (coefficients.detach().abs() + self.config.budget.number) / math.log(2)
-        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
-        if coefficients.grad is not None:
-            coefficients.grad.add_(slope, alpha=self.config.budget.rate * scale / coefficients.numel())
 
     def _iteration(self, number: int, synset: FrequencySynset) -> Iteration:
         return Iteration(
@@ -327,22 +342,50 @@ class _Run:
 
     def data(self) -> FreDData:
         """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
-        return self._stored(step=self.config.budget.step, max_bytes=self.config.budget.max_bytes)
+        return self._stored(self._averaged(), self.done)
+
+    def best(self, progress: Callback | None) -> FreDData:
+        """What was learned or the images that it was learned from, whichever networks learn more of what the held-out
+        images show from; what was learned where none are held out."""
+        learned = self.data()
+        if self.held is None or not self.done:
+            return learned
+        unlearned = self._stored(FrequencySynset.from_data(self.start), 0)
+
+        def accuracy(data: FreDData) -> float:
+            protocol = EvaluationConfig(
+                steps=_TRIAL_STEPS, seeds=_TRIAL_SEEDS, network=self.config.network, augmentation=self.config.run.augmentation
+            )
+            return evaluate(data, self.held, protocol, network=self.network, device=self.device).mean
+
+        if progress is not None and self.ranks.first:
+            progress(Progress("comparing with the start", self.done, self.done))
+        gain = self.ranks.from_first(lambda: accuracy(learned) - accuracy(unlearned))
+        _log.info("%+.1f points of accuracy on held-out images against the start", 100 * gain)
+        return learned if gain >= 0 else unlearned
 
     def exact(self) -> FreDData:
-        """The same in float32."""
-        return self._stored(step=None)
+        """The averaged coefficients in float32."""
+        return self._stored(self._averaged(), self.done, step=None, max_bytes=None)
 
-    def _stored(self, **how: Any) -> FreDData:
-        settings = self.settings.replace(iterations=max(self.done, 1)).to_json()
+    def size(self) -> int:
+        """Bytes of the file at the loop's step."""
+        at_step = self._stored(self._averaged(), self.done, max_bytes=None, rounding="rate")
+        return packed_size(at_step)
+
+    def _averaged(self) -> FrequencySynset:
         averaged = FrequencySynset.from_data(self.start, learn_labels=_learns_labels(self.config))
         averaged.load_state_dict(self.averages)
-        return averaged.to_data(
+        return averaged
+
+    def _stored(self, synset: FrequencySynset, iterations: int, **how: Any) -> FreDData:
+        budget = self.config.budget
+        return synset.to_data(
+            **{"step": budget.step, "max_bytes": budget.max_bytes, **how},
             base=self.config.frequencies.base,
-            distillation=settings,
+            distillation=self.settings.replace(iterations=iterations).to_json(),
             reconstruction={},
             recipe=self.memory.recipe() or EvaluationConfig(augmentation=self.config.run.augmentation).recipe(),
-            **how,
         )
 
     def save(self, path: Path) -> None:
@@ -361,7 +404,7 @@ class _Run:
             for name, value in state.items():
                 if value is not None:
                     arrays[f"optimizer.{index}.{name}"] = _numpy(value)
-        document = {"iteration": self.done, "scaler": self.scaler.state_dict()}
+        document = {"iteration": self.done, "scaler": self.scaler.state_dict(), "rate": self.rate.weight}
         document |= {"config": self.settings.to_json(), "source": self.source.provenance()}
         write_checkpoint(path, arrays, document)
 
@@ -406,6 +449,7 @@ class _Run:
                 state.setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
         self.scaler.load_state_dict(document.get("scaler", {}))
+        self.rate.weight = float(document.get("rate", self.rate.weight))
         self.done = int(document["iteration"])
         self.saved = path, self.done
 

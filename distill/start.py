@@ -29,12 +29,24 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     (``mask_scope``). Raises `ArgumentError` if no class has as many images as the budget asks for, and what
     `fredfmt.encode` raises.
     """
-    chosen = source.sample(_counts(source, config), seed=config.run.seed)
+    chosen = chosen_images(source, config)
     how = config.frequencies
     check_k(how.k, source.spatial_shape, how.transform)
     frequencies, described = _class_masks(source if how.mask_scope == "class" else chosen, config, frequencies)
     data = encode_source(chosen, k=how.k, transform=how.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
+
+
+def held_out(source: Source, config: DistillConfig) -> tuple[Source, Source | None]:
+    """The images that a run learns from, and those that it sets aside, if it does."""
+    if not config.run.held_out:
+        return source, None
+    return source.split_off(config.run.held_out, config.run.seed)
+
+
+def chosen_images(source: Source, config: DistillConfig) -> Source:
+    """The random images of every class that instances start from, class by class."""
+    return source.sample(_counts(source, config), seed=config.run.seed)
 
 
 def _counts(source: Source, config: DistillConfig) -> int | list[int]:

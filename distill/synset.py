@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.encoder import store
-from fredfmt.codec.quantizer import Rounding, Step
+from fredfmt.codec.quantizer import Rounding, Step, rounding_thresholds
 from fredfmt.codec.spectra import mean_spectra
 from fredfmt.codec.step_search import step_for_bytes
 from fredfmt.errors import ArgumentError
@@ -42,6 +42,9 @@ class FrequencySynset(nn.Module):
         Decode from coefficients rounded to multiples of this step, as from a file with that step; the gradient passes
         the rounding as if it were not there (straight-through, Bengio et al. 2013). None decodes the values as they
         are.
+    loop_rounding
+        How the loop rounds: ``"nearest"``, or ``"rate"`` with the thresholds that `fredfmt.codec.quantizer.quantize` has
+        for the coefficients that it begins with.
     learn_labels
         Make labels soft and learnable: ``logits`` becomes a second parameter, of which `labels` is the softmax. They
         start with `START_SHARE` of the probability on the layout's label.
@@ -62,7 +65,13 @@ class FrequencySynset(nn.Module):
     _labels: Tensor
 
     def __init__(
-        self, coefficients: Tensor, layout: FreDData, *, loop_step: float | None = None, learn_labels: bool = False
+        self,
+        coefficients: Tensor,
+        layout: FreDData,
+        *,
+        loop_step: float | None = None,
+        loop_rounding: Rounding = "nearest",
+        learn_labels: bool = False,
     ) -> None:
         super().__init__()
         if coefficients.shape != layout.coefficients.shape:
@@ -75,6 +84,10 @@ class FrequencySynset(nn.Module):
             raise ArgumentError("unusable loop_step", expected="a positive number or None", found=loop_step)
         self.coefficients = nn.Parameter(coefficients.detach().to(torch.float32, copy=True))
         self.loop_step = loop_step
+        self._threshold: Tensor | None = None
+        if loop_step is not None and loop_rounding == "rate":
+            thresholds = rounding_thresholds(coefficients.detach().cpu().numpy(), loop_step)
+            self._threshold = torch.tensor(thresholds, dtype=torch.float32, device=coefficients.device)
         labels = torch.from_numpy(layout.labels.astype(np.float32 if layout.soft else np.int64))
         self.register_buffer("_labels", labels.to(coefficients.device), persistent=False)
         self.logits = None
@@ -92,6 +105,7 @@ class FrequencySynset(nn.Module):
         data: FreDData,
         *,
         loop_step: float | None = None,
+        loop_rounding: Rounding = "nearest",
         learn_labels: bool = False,
         device: torch.device | str = "cpu",
     ) -> Self:
@@ -100,16 +114,24 @@ class FrequencySynset(nn.Module):
             torch.tensor(data.spectra().astype(np.float32), device=device),
             data,
             loop_step=loop_step,
+            loop_rounding=loop_rounding,
             learn_labels=learn_labels,
         )
 
     def to_data(
-        self, *, step: Step = None, max_bytes: int | None = None, base: bool = False, **metadata: Any
+        self,
+        *,
+        step: Step = None,
+        max_bytes: int | None = None,
+        rounding: Rounding | None = None,
+        base: bool = False,
+        **metadata: Any,
     ) -> FreDData:
         """What was learned, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of the layout's.
 
-        With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many,
-        integers chosen by bits and error together (``rounding="rate"`` of `fredfmt.codec.quantizer.quantize`).
+        With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many.
+        ``rounding`` is that of `fredfmt.codec.quantizer.quantize`, left out ``"rate"`` for a step that is searched and
+        ``"nearest"`` for one that is given.
         ``base`` stores the mean of each mask's instances once and instances relative to it. Learned labels are stored
         in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or
         too large for the step, or no step gets there.
@@ -121,7 +143,7 @@ class FrequencySynset(nn.Module):
             labels = sixteenths(self.labels.detach().cpu().numpy())
         means = mean_spectra(values, layout.mask_of, len(layout.frequencies)) if base else None
 
-        rounding: Rounding = "nearest" if max_bytes is None else "rate"
+        how: Rounding = rounding or ("nearest" if max_bytes is None else "rate")
 
         def at(chosen: Step) -> FreDData:
             return store(
@@ -130,7 +152,7 @@ class FrequencySynset(nn.Module):
                 labels,
                 described,
                 step=chosen,
-                rounding=rounding,
+                rounding=how,
                 mask_of=layout.mask_of,
                 base=means,
             )
@@ -164,8 +186,7 @@ class FrequencySynset(nn.Module):
             rows = torch.as_tensor(indices, dtype=torch.int64, device="cpu")
             coefficients = coefficients.index_select(0, rows.to(coefficients.device, non_blocking=True))
         if self.loop_step is not None:
-            rounded = (coefficients / self.loop_step).round() * self.loop_step
-            coefficients = coefficients + (rounded - coefficients).detach()
+            coefficients = coefficients + (self._rounded(coefficients.detach()) - coefficients.detach())
         return coefficients
 
     def decode(self, values: Tensor, indices: Sequence[int] | Tensor | None = None) -> Tensor:
@@ -176,6 +197,14 @@ class FrequencySynset(nn.Module):
         if self._decoder.device != values.device:
             self._decoder = Decoder.of(self._layout, device=values.device)
         return self._decoder(values, masks)
+
+    def _rounded(self, coefficients: Tensor) -> Tensor:
+        """Multiples of the loop's step."""
+        step = float(self.loop_step or 1)
+        if self._threshold is None:
+            return (coefficients / step).round() * step
+        inside = (coefficients.abs() / step + self._threshold).floor()
+        return torch.copysign(inside, coefficients) * step
 
     def indices_of(self, label: int) -> Tensor:
         """The instances of a class (where labels are soft, of those whose likeliest class it is), int64 on the CPU."""

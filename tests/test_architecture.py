@@ -13,7 +13,7 @@ ROOMS = {
     "fredfmt": ["errors", "transforms", "model", "storage", "codec", "data", "view", "exchange"],
     "distill": [
         *("settings", "layout", "runtime", "augment", "groups", "networks", "experts", "objectives", "config"),
-        *("synset", "start", "evaluation", "planning", "run"),
+        *("synset", "evaluation", "rate", "start", "choosing", "planning", "run"),
     ],
 }
 """The rooms of each package from the ground up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,11 +12,16 @@ from fredfmt.codec.whitening import other_source
 from fredfmt.data.coding import encode_in_bytes, encode_source
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.teacher import Teacher
+from fredfmt.distill.synset import sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
+from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
+_TRIES, _CAUTION = 8, 1.05
+"""Of the search for the bytes that soft labels leave to images."""
 
 
 def warn_if_other_source(data: FreDData, train: Source) -> None:
@@ -80,17 +86,35 @@ def equal_budget(data: FreDData, train: Source, *, seed: int = 0) -> Source:
     return train.sample(per_class, seed=seed)
 
 
-def coded_images(train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct") -> FreDData:
+def coded_images(
+    train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct", teacher: Teacher | None = None
+) -> FreDData:
     """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality that is most useful per byte.
 
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
     frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes least bytes;
     with these, as many random images of each class as fit; last, the smallest step that still fits (and where all
-    images are used, the k with the least error then). Raises `ArgumentError` if not even one image per class fits.
+    images are used, the k with the least error then). With a ``teacher`` the labels are its predictions for the images,
+    in sixteenths, and their bytes count: there are fewer images then. Raises `ArgumentError` if not even one image per
+    class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
     >>> packed_size(coded_images(open_source("digits"), 6000)) <= 6000
     True
     """
-    return encode_in_bytes(train, max_bytes, mask="low", seed=seed, transform=transform)
+    allowed = max_bytes
+    for _ in range(_TRIES):
+        coded = encode_in_bytes(train, allowed, mask="low", seed=seed, transform=transform)
+        if teacher is None:
+            return coded
+        counts = np.bincount(coded.hard_labels, minlength=len(train.classes)).tolist()
+        originals = train if len(coded) == len(train) else train.sample(counts, seed=seed)
+        coded = replace(coded, labels=sixteenths(teacher.labels(originals.normalized)))
+        size = packed_size(coded)
+        if size <= max_bytes:
+            return coded
+        allowed = int(allowed * (max_bytes / size) ** _CAUTION)
+    raise ArgumentError(
+        "soft labels leave no room for images", expected="more bytes, or hard labels", found=f"{max_bytes} bytes"
+    )

@@ -112,6 +112,12 @@ def _below(coefficients: Rows, size: float) -> NDArray[np.float64]:
     return below
 
 
+def rounding_thresholds(coefficients: Rows, step: float) -> NDArray[np.float64]:
+    """What has to be added to magnitudes in steps, before their fraction is cut off, to round about as
+    ``rounding="rate"`` does, (channel, frequency): 0.5 where that rounds to the nearest, down to 0.2."""
+    return 0.5 - _below(coefficients, step)
+
+
 def check_step(step: Step) -> None:
     """Raise `ArgumentError` if ``step`` is not a step."""
     if step is None or step == "float16":

@@ -51,7 +51,9 @@ _FIRST: Mapping[str, Json] = {
         "precision": "float32",
         "compile": False,
         "seed": 0,
+        "held_out": 0.0,
     },
+    "teacher": {"teacher_steps": 0, "teacher_width": 64},
 }
 _BOUNDED: Mapping[str, Json] = {
     "dc": {"batch_classes": 20},

@@ -1,0 +1,223 @@
+"""Settings that choose themselves: a source and a number of bytes in, a configuration and the reasons for it out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from fredfmt.data.sources import Source
+from fredfmt.distill.augment import augmentation_for, operations
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.baselines import coded_images
+from fredfmt.distill.evaluation.protocol import evaluate
+from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.evaluation.teacher import train_teacher
+from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.start import held_out
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+from fredfmt.transforms import spatial_size
+
+Effort = Literal["quick", "default", "best"]
+Labels = Literal["hard", "soft"]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What an effort allows."""
+
+    iterations: int
+    teacher_steps: int
+    trial_steps: int
+    """Optimizer steps of the networks of a trial."""
+    trial_seeds: int
+
+
+EFFORTS: Mapping[str, Spent] = MappingProxyType(
+    {
+        "quick": Spent(iterations=200, teacher_steps=400, trial_steps=300, trial_seeds=1),
+        "default": Spent(iterations=800, teacher_steps=1200, trial_steps=600, trial_seeds=2),
+        "best": Spent(iterations=3000, teacher_steps=4000, trial_steps=1000, trial_seeds=3),
+    }
+)
+HELD_OUT = 0.1
+"""The share of the train split that choices are made on, of a small set;"""
+_MOST_HELD_OUT = 5000
+"""so many images at most, of a large one."""
+_LEAST_TO_SPLIT = 10
+"""Images of a class below which none are set aside."""
+_RATE = 0.03
+"""Learning rate of the coefficients: faster ones make noise, which takes bytes."""
+_BATCH_SYN = 320
+_YOUNG, _OLD, _MANY = 30, 300, 20
+"""Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
+_LAYOUT = {"ipc", "k", "step"}
+"""Settings with any of which the layout is the caller's, and the step is searched after the run."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Settings, and the reason for each choice in a sentence."""
+
+    config: DistillConfig
+    reasons: tuple[str, ...]
+
+
+def choose(
+    source: Source,
+    max_bytes: int,
+    *,
+    effort: Effort = "default",
+    labels: Labels | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callback | None = None,
+    **given: Any,
+) -> Chosen:
+    """The settings with which a ``.fred`` file of ``max_bytes`` of this source is expected to be worth most.
+
+    By rule: instances, k and step are those of real images coded as well as possible in these bytes
+    (`fredfmt.distill.coded_images`), which the run starts from; `frepo` learns coefficients (and soft labels), rounds in
+    the loop, and steers the rate so that the file takes its bytes at that step. By trial, on images held out of the
+    train split: whether labels are hard or a teacher's, and whether images may be mirrored, by networks trained on the
+    coded images alone. At the end of the run the same held-out images say whether its result or its start is kept.
+
+    Parameters
+    ----------
+    source
+        A train split.
+    max_bytes
+        Of the whole file.
+    effort
+        A name in `EFFORTS`: how long the run and the trials are.
+    labels
+        ``"hard"`` or ``"soft"`` in place of the trial.
+    device
+        Where networks are trained. Those of the run have width 128 on an accelerator, and 32 on a CPU.
+    given
+        Settings by name that are not chosen but kept.
+
+    Raises
+    ------
+    ArgumentError
+        If not even one image per class fits, and for unusable settings.
+
+    >>> from fredfmt import open_source
+    >>> source = open_source("digits", classes=["3", "5"])
+    >>> chosen = choose(source, 1500, effort="quick", labels="hard", augmentation="none", network={"width": 8})
+    >>> chosen.config.max_bytes, chosen.config.rate, chosen.config.learn_labels
+    (1500, 'auto', False)
+    """
+    if effort not in EFFORTS:
+        raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=repr(effort))
+    spent, width = EFFORTS[effort], 32 if torch.device(device).type == "cpu" else 128
+    share = _share_held_out(source)
+    rule = {
+        "objective": "frepo",
+        "iterations": spent.iterations,
+        "lr": _RATE,
+        "network": {"width": width, "depth": _depth(source.spatial_shape)},
+        "augmentation": augmentation_for(source.name, len(source.spatial_shape)),
+        "held_out": share,
+        "max_bytes": max_bytes,
+    }
+    config = DistillConfig(**{**rule, **given})
+    reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
+    train, held = held_out(source, config)
+    coded = coded_images(train, max_bytes, seed=config.run.seed, transform=config.frequencies.transform)
+    if held is None:
+        reasons.append("hard labels, as there are too few images to set some aside for a trial")
+        return Chosen(_settled(config, coded, train, given), tuple(reasons))
+    trial = _Trial(held, config, spent, device, progress)
+    if "augmentation" not in given and "flip" in config.run.augmentation:
+        unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
+        ways = {"images mirrored": config, "images not mirrored": config.replace(augmentation=unmirrored)}
+        found = trial.best({name: (coded, how) for name, how in ways.items()})
+        config, _ = ways[found], reasons.append(trial.words(found))
+    if labels != "hard" and "teacher_steps" not in given:
+        taught = config.replace(teacher_steps=spent.teacher_steps)
+        teacher = train_teacher(train, taught, device=device, progress=progress)
+        soft = coded_images(
+            train, max_bytes, seed=config.run.seed, transform=config.frequencies.transform, teacher=teacher
+        )
+        sets = {"hard labels": (coded, config), f"labels of a teacher ({teacher.accuracy:.1%})": (soft, taught)}
+        found = list(sets)[1] if labels == "soft" else trial.best(sets)
+        reasons.append(f"{found}, as asked" if labels == "soft" else trial.words(found))
+        coded, config = sets[found]
+    return Chosen(_settled(config, coded, train, given), tuple(reasons))
+
+
+def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:
+    """The configuration with the layout of the coded images, and what follows from the number of instances."""
+    most = int(np.bincount(coded.hard_labels).max())
+    layout: dict[str, Any] = {
+        "k": coded.k,
+        "ipc": most * coded.k / spatial_size(train.spatial_shape),
+        "mask": "low",
+        "step": float(f"{coded.step:.4g}"),
+    }
+    if _LAYOUT & set(given):
+        layout = {"mask": "low"}
+    else:
+        layout |= {"quantize_in_loop": True, "rate": "auto"}
+    if config.objective == "frepo":
+        count = config.replace(**{**layout, **given}).instances_per_class(train.spatial_shape)
+        layout |= {
+            "learn_labels": config.teacher.teacher_steps > 0,
+            "batch_syn": _BATCH_SYN if count * len(train.classes) > _BATCH_SYN else 0,
+            "pool_age": _OLD if count >= _MANY else _YOUNG,
+        }
+    return config.replace(**{name: value for name, value in layout.items() if name not in given})
+
+
+class _Trial:
+    """Networks trained on coded images and tested on held-out ones."""
+
+    def __init__(
+        self, held: Source, config: DistillConfig, spent: Spent, device: torch.device | str, progress: Callback | None
+    ) -> None:
+        self._held, self._spent, self._device, self._progress = held, spent, device, progress
+        self._network = config.network
+        self._found: dict[str, float] = {}
+        self._known: dict[tuple[int, str], float] = {}
+
+    def best(self, sets: Mapping[str, tuple[FreDData, DistillConfig]]) -> str:
+        """The name of the set that networks trained on it learn most from."""
+        self._found = {name: self._accuracy(*one, name) for name, one in sets.items()}
+        return max(self._found, key=self._found.__getitem__)
+
+    def words(self, chosen: str) -> str:
+        """The last outcome, for people."""
+        others = [f"{name} {value:.1%}" for name, value in self._found.items() if name != chosen]
+        return f"{chosen}: {self._found[chosen]:.1%} of held-out images right, {', '.join(others)}"
+
+    def _accuracy(self, data: FreDData, config: DistillConfig, name: str) -> float:
+        key = (id(data), config.run.augmentation)
+        if key not in self._known:
+            if self._progress is not None:
+                self._progress(Progress(f"trying {name}", 0, 1))
+            protocol = EvaluationConfig(
+                steps=self._spent.trial_steps,
+                seeds=self._spent.trial_seeds,
+                network=self._network,
+                augmentation=config.run.augmentation,
+            )
+            self._known[key] = evaluate(data, self._held, protocol, device=self._device).mean
+        return self._known[key]
+
+
+def _depth(spatial_shape: tuple[int, ...]) -> int:
+    """Of a convolutional network whose last feature maps have sides of about 4: 3 for 32, 4 for 64, 5 for 128."""
+    return max(3, round(math.log2(min(spatial_shape))) - 2)
+
+
+def _share_held_out(source: Source) -> float:
+    """Of the images; none where a class has only a few."""
+    if np.bincount(source.labels, minlength=len(source.classes)).min() < _LEAST_TO_SPLIT:
+        return 0.0
+    return float(f"{min(HELD_OUT, _MOST_HELD_OUT / len(source)):.3g}")

@@ -1,0 +1,108 @@
+"""Soft labels of a teacher: a network trained on real images in, its calibrated predictions out."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+
+from fredfmt.codec.views import Images
+from fredfmt.data.sources import Source
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.protocol import train
+from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.groups import TeacherSettings
+from fredfmt.distill.networks import NetworkConfig, make_network
+from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.errors import ArgumentError
+
+_HELD_OUT = 0.1
+"""The share of the images that the temperature is found on."""
+_MOST_HELD_OUT = 5000
+_BATCH, _PREDICTED = 128, 250
+_COLDEST, _HOTTEST, _TEMPERATURES = 0.05, 5.0, 80
+_KEPT: WeakKeyDictionary[Source, tuple[object, Teacher]] = WeakKeyDictionary()
+"""The last teacher of a source, as choosing settings and using them ask for the same one."""
+
+
+class Teacher:
+    """A network that was trained on real images, and the temperature at which its probabilities are right.
+
+    Networks are trained briefly and are not as sure of their answers as they could be, or surer. So their scores are
+    divided by the temperature that gives held-out images the least cross-entropy (Guo, Pleiss, Sun and Weinberger, On
+    Calibration of Modern Neural Networks, ICML 2017).
+    """
+
+    def __init__(self, network: nn.Module, held: Source, device: torch.device | str) -> None:
+        self._network, self._device = network.eval(), device
+        scores = self._scores(held.normalized)
+        labels = torch.from_numpy(held.labels)
+        self.accuracy = float((scores.argmax(1) == labels).double().mean())
+        """Share of correct answers on the held-out images, 0..1."""
+        temperatures = np.geomspace(_COLDEST, _HOTTEST, _TEMPERATURES).tolist()
+        self.temperature: float = min(temperatures, key=lambda one: float(F.cross_entropy(scores / one, labels)))
+
+    def labels(self, images: Images) -> NDArray[np.float32]:
+        """(N, class) float32 probabilities for (N, C, *spatial) normalised images, read in batches."""
+        return (self._scores(images) / self.temperature).softmax(1).numpy()
+
+    def _scores(self, images: Images) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.cat(
+                [
+                    self._network(torch.from_numpy(images[first : first + _PREDICTED]).to(self._device)).cpu()
+                    for first in range(0, images.shape[0], _PREDICTED)
+                ]
+            )
+
+
+def train_teacher(
+    source: Source, config: DistillConfig, *, device: torch.device | str = "cpu", progress: Callback | None = None
+) -> Teacher:
+    """The teacher that ``config.teacher`` describes, of the kind of ``config.network`` where it has a width.
+
+    It is trained on nine tenths of ``source``, with the augmentation of the run, by the protocol ``steps`` of
+    `EvaluationConfig`, and calibrated on the rest. Equal arguments give an equal teacher. Raises `ArgumentError` where
+    a class has a single image.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.distill import DistillConfig
+    >>> source = open_source("digits", classes=["3", "5"])
+    >>> config = DistillConfig(teacher_steps=4, teacher_width=4, augmentation="none")
+    >>> train_teacher(source, config).labels(source.sample(1).normalized).shape
+    (2, 2)
+    """
+    settings = config.teacher
+    if not settings.teacher_steps:
+        raise ArgumentError("these settings name no teacher", expected="teacher_steps of at least 1", found=0)
+    described = (settings, config.network, config.run.augmentation, config.run.seed, str(device))
+    known = _KEPT.get(source)
+    if known is not None and known[0] == described:
+        return known[1]
+    if progress is not None:
+        progress(Progress("training a teacher", 0, 1))
+    share = min(_HELD_OUT, _MOST_HELD_OUT / len(source))
+    rest, held = source.split_off(share, config.run.seed)
+    own = ":" in config.network.name
+    layers = NetworkConfig() if own else config.network
+    layers = layers.replace(width=settings.teacher_width)
+    network = make_network(
+        layers,
+        channels=source.channels,
+        spatial_shape=source.spatial_shape,
+        classes=len(source.classes),
+        generator=generator(config.run.seed, "teacher"),
+        device=device,
+    )
+    protocol = EvaluationConfig(
+        steps=settings.teacher_steps, batch=_BATCH, network=layers, augmentation=config.run.augmentation
+    )
+    train(network, rest, torch.from_numpy(rest.labels).to(device), protocol, seed=config.run.seed)
+    teacher = Teacher(network, held, device)
+    _KEPT[source] = (described, teacher)
+    return teacher

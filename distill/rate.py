@@ -1,0 +1,48 @@
+"""The weight of the bits in the loss: given, or steered so that the file comes to take the bytes of its budget."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from fredfmt.distill.groups import BudgetSettings
+
+EVERY = 20
+"""Iterations between two looks at the size of the file."""
+_GAIN = 1.5
+"""Of the logarithm of the weight, per logarithm of size over budget. Sizes follow the weight within some tens of
+iterations, and the running mean of the coefficients later; with 4 it swings."""
+_FIRST = 3.0
+_LEAST, _MOST = 1e-3, 300.0
+
+
+class Rate:
+    """The weight of the mean bits of a coefficient, estimated as ``log2(1 + |value| / step)``.
+
+    >>> from fredfmt.distill.groups import BudgetSettings
+    >>> rate = Rate(BudgetSettings(rate="auto", max_bytes=1000))
+    >>> before = rate.weight
+    >>> rate.steer(1200)
+    >>> rate.weight > before
+    True
+    """
+
+    def __init__(self, budget: BudgetSettings) -> None:
+        self._budget = budget
+        self.steered = budget.rate == "auto"
+        self.weight: float = _FIRST if budget.rate == "auto" else float(budget.rate)
+
+    def steer(self, size: int) -> None:
+        """Take notice of the bytes that the file would take now."""
+        off = math.log(size / float(self._budget.max_bytes or size))
+        self.weight = min(_MOST, max(_LEAST, self.weight * math.exp(_GAIN * off)))
+
+    def add_gradient(self, coefficients: Tensor, scale: float = 1.0) -> None:
+        """Add the gradient of the weighted bits, times ``scale``, to that of the coefficients, if there is one."""
+        if not self.weight or coefficients.grad is None:
+            return
+        values = coefficients.detach()
+        slope = values.sign() / (values.abs() + self._budget.number) / math.log(2)
+        coefficients.grad.add_(slope, alpha=self.weight * scale / torch.numel(coefficients))
