@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -15,13 +15,14 @@ from fredfmt.data.sources import Source
 from fredfmt.distill.augment import augmentation_for, operations
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import coded_images
+from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
-from fredfmt.distill.evaluation.teacher import train_teacher
+from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.runtime.progress import Callback, Progress
-from fredfmt.distill.start import held_out
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
+from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
 Effort = Literal["quick", "default", "best"]
@@ -82,8 +83,8 @@ def choose(
     """The settings with which a ``.fred`` file of ``max_bytes`` of this source is expected to be worth most.
 
     By rule: instances, k and step are those of real images coded as well as possible in these bytes
-    (`fredfmt.distill.coded_images`), which the run starts from; `frepo` learns coefficients (and soft labels), rounds in
-    the loop, and steers the rate so that the file takes its bytes at that step. By trial, on images held out of the
+    (`fredfmt.distill.coded_images`), which the run starts from; ``frepo`` learns coefficients (and soft labels), rounds
+    in the loop, and steers the rate so that the file takes its bytes at that step. By trial, on images held out of the
     train split: whether labels are hard or a teacher's, and whether images may be mirrored, by networks trained on the
     coded images alone. At the end of the run the same held-out images say whether its result or its start is kept.
 
@@ -129,10 +130,20 @@ def choose(
     config = DistillConfig(**{**rule, **given})
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     train, held = held_out(source, config)
-    coded = coded_images(train, max_bytes, seed=config.run.seed, transform=config.frequencies.transform)
+
+    def code(room: int, teacher: Teacher | None = None) -> FreDData:
+        return coded_images(train, room, seed=config.run.seed, transform=config.frequencies.transform, teacher=teacher)
+
+    def settled(coded: FreDData, teacher: Teacher | None = None) -> DistillConfig:
+        """With the layout of coded images that leave room for these settings."""
+        first = _settled(config, coded, train, given)
+        return _settled(config, code(max_bytes - _overhead(coded, first), teacher), train, given)
+
+    coded = code(max_bytes)
     if held is None:
         reasons.append("hard labels, as there are too few images to set some aside for a trial")
-        return Chosen(_settled(config, coded, train, given), tuple(reasons))
+        return Chosen(settled(coded), tuple(reasons))
+    teacher = None
     trial = _Trial(held, config, spent, device, progress)
     if "augmentation" not in given and "flip" in config.run.augmentation:
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
@@ -142,14 +153,23 @@ def choose(
     if labels != "hard" and "teacher_steps" not in given:
         taught = config.replace(teacher_steps=spent.teacher_steps)
         teacher = train_teacher(train, taught, device=device, progress=progress)
-        soft = coded_images(
-            train, max_bytes, seed=config.run.seed, transform=config.frequencies.transform, teacher=teacher
-        )
+        soft = code(max_bytes, teacher)
         sets = {"hard labels": (coded, config), f"labels of a teacher ({teacher.accuracy:.1%})": (soft, taught)}
         found = list(sets)[1] if labels == "soft" else trial.best(sets)
         reasons.append(f"{found}, as asked" if labels == "soft" else trial.words(found))
         coded, config = sets[found]
-    return Chosen(_settled(config, coded, train, given), tuple(reasons))
+    return Chosen(settled(coded, teacher if config.teacher.teacher_steps else None), tuple(reasons))
+
+
+def _overhead(coded: FreDData, config: DistillConfig) -> int:
+    """Bytes by which the file of a distillation is larger, for the settings that it holds."""
+    said = {
+        "mask": {"strategy": "low", "scope": config.frequencies.mask_scope, "energy_kept_mean": 0.12345},
+        "distillation": config.to_json(),
+        "recipe": EvaluationConfig(augmentation=config.run.augmentation).recipe(),
+        "reconstruction": {},
+    }
+    return max(0, packed_size(replace(coded, metadata=replace(coded.metadata, **said))) - packed_size(coded))
 
 
 def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:

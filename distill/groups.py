@@ -72,7 +72,9 @@ class TeacherSettings(Settings):
 
     where: ClassVar[str] = "distillation.teacher"
 
-    teacher_steps: int = setting(0, "Optimizer steps of the teacher; 0 for none, and hard labels to start with.", least=0)
+    teacher_steps: int = setting(
+        0, "Optimizer steps of the teacher; 0 for none, and hard labels to start with.", least=0
+    )
     teacher_width: int = setting(64, "Width of the teacher's network.", least=1)
 
 

@@ -20,6 +20,7 @@ from fredfmt.codec.masks import best_frequencies
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import operations
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.evaluation.teacher import train_teacher
@@ -27,15 +28,15 @@ from fredfmt.distill.networks import NetworkFactory, embedding, make_network, na
 from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
+from fredfmt.distill.rate import EVERY, Rate
 from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.rate import EVERY, Rate
-from fredfmt.distill.start import chosen_images, held_out, initial_data
-from fredfmt.distill.synset import FrequencySynset
+from fredfmt.distill.start import chosen_images, initial_data
+from fredfmt.distill.synset import FrequencySynset, sixteenths
 from fredfmt.errors import ArgumentError, FredError
 from fredfmt.model.data import FreDData
 from fredfmt.model.distillation import NAMED, complete
@@ -47,7 +48,7 @@ _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
 _LARGEST = 1e4
 """Root mean square of an image's numbers, in normalised units, above which they are taken for diverged."""
-_TRIAL_STEPS, _TRIAL_SEEDS = 600, 2
+_TRIAL = {"steps": 600, "seeds": 2}
 """Of the networks that result and start are compared by."""
 _GRADIENTS = 20
 """Networks by whose gradients the mask ``gradient`` is chosen."""
@@ -206,7 +207,7 @@ class _Run:
         if not self.config.teacher.teacher_steps:
             return start
         teacher = train_teacher(train, self.config, device=self.device)
-        return replace(start, labels=teacher.labels(chosen_images(train, self.config).normalized))
+        return replace(start, labels=sixteenths(teacher.labels(chosen_images(train, self.config).normalized)))
 
     def announce(self, device: torch.device | str) -> None:
         """Say in the log what is being run."""
@@ -347,16 +348,14 @@ class _Run:
     def best(self, progress: Callback | None) -> FreDData:
         """What was learned or the images that it was learned from, whichever networks learn more of what the held-out
         images show from; what was learned where none are held out."""
-        learned = self.data()
-        if self.held is None or not self.done:
+        learned, held = self.data(), self.held
+        if held is None or not self.done:
             return learned
         unlearned = self._stored(FrequencySynset.from_data(self.start), 0)
 
         def accuracy(data: FreDData) -> float:
-            protocol = EvaluationConfig(
-                steps=_TRIAL_STEPS, seeds=_TRIAL_SEEDS, network=self.config.network, augmentation=self.config.run.augmentation
-            )
-            return evaluate(data, self.held, protocol, network=self.network, device=self.device).mean
+            protocol = EvaluationConfig.for_data(data, network=self.config.network, **_TRIAL)
+            return evaluate(data, held, protocol, network=self.network, device=self.device).mean
 
         if progress is not None and self.ranks.first:
             progress(Progress("comparing with the start", self.done, self.done))
@@ -380,8 +379,9 @@ class _Run:
 
     def _stored(self, synset: FrequencySynset, iterations: int, **how: Any) -> FreDData:
         budget = self.config.budget
+        near = budget.number if self.rate.steered else None
         return synset.to_data(
-            **{"step": budget.step, "max_bytes": budget.max_bytes, **how},
+            **{"step": budget.step, "max_bytes": budget.max_bytes, "near": near, **how},
             base=self.config.frequencies.base,
             distillation=self.settings.replace(iterations=iterations).to_json(),
             reconstruction={},

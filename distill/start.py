@@ -37,13 +37,6 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     return replace(data, metadata=replace(data.metadata, mask=described))
 
 
-def held_out(source: Source, config: DistillConfig) -> tuple[Source, Source | None]:
-    """The images that a run learns from, and those that it sets aside, if it does."""
-    if not config.run.held_out:
-        return source, None
-    return source.split_off(config.run.held_out, config.run.seed)
-
-
 def chosen_images(source: Source, config: DistillConfig) -> Source:
     """The random images of every class that instances start from, class by class."""
     return source.sample(_counts(source, config), seed=config.run.seed)

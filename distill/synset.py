@@ -43,8 +43,8 @@ class FrequencySynset(nn.Module):
         the rounding as if it were not there (straight-through, Bengio et al. 2013). None decodes the values as they
         are.
     loop_rounding
-        How the loop rounds: ``"nearest"``, or ``"rate"`` with the thresholds that `fredfmt.codec.quantizer.quantize` has
-        for the coefficients that it begins with.
+        How the loop rounds: ``"nearest"``, or ``"rate"``, with the thresholds of `fredfmt.codec.quantizer.quantize` for
+        the coefficients that it begins with.
     learn_labels
         Make labels soft and learnable: ``logits`` becomes a second parameter, of which `labels` is the softmax. They
         start with `START_SHARE` of the probability on the layout's label.
@@ -123,13 +123,15 @@ class FrequencySynset(nn.Module):
         *,
         step: Step = None,
         max_bytes: int | None = None,
+        near: float | None = None,
         rounding: Rounding | None = None,
         base: bool = False,
         **metadata: Any,
     ) -> FreDData:
         """What was learned, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of the layout's.
 
-        With ``max_bytes`` the step is searched instead: the smallest for which the ``.fred`` file has at most so many.
+        With ``max_bytes`` the step is searched instead: the smallest, or one ``near`` another, for which the ``.fred``
+        file has at most so many.
         ``rounding`` is that of `fredfmt.codec.quantizer.quantize`, left out ``"rate"`` for a step that is searched and
         ``"nearest"`` for one that is given.
         ``base`` stores the mean of each mask's instances once and instances relative to it. Learned labels are stored
@@ -157,7 +159,7 @@ class FrequencySynset(nn.Module):
                 base=means,
             )
 
-        return at(step if max_bytes is None else step_for_bytes(at, values, max_bytes))
+        return at(step if max_bytes is None else step_for_bytes(at, values, max_bytes, near=near))
 
     @property
     def labels(self) -> Tensor:

@@ -12,10 +12,12 @@ from fredfmt.codec.whitening import other_source
 from fredfmt.data.coding import encode_in_bytes, encode_source
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
-from fredfmt.distill.evaluation.teacher import Teacher
+from fredfmt.distill.evaluation.held_out import held_out
+from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.synset import sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
+from fredfmt.model.typed import thawed
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
@@ -33,8 +35,9 @@ def warn_if_other_source(data: FreDData, train: Source) -> None:
 def own_start(data: FreDData, train: Source) -> FreDData:
     """Random real images of ``train`` in the layout of ``data``: its instances per class, masks and quantisation.
 
-    For data that were distilled from this source these are the very images that the distillation started from, as its
-    seed is in the metadata. Raises `ArgumentError` for a class with fewer images than ``data`` has instances.
+    For data that were distilled from this source these are the very images and labels that the distillation started
+    from, as its settings are in the metadata. Raises `ArgumentError` for a class with fewer images than ``data`` has
+    instances.
 
     >>> from fredfmt import encode, open_source
     >>> train = open_source("digits")
@@ -44,13 +47,17 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     >>> start.coefficients.shape == data.coefficients.shape, start.step
     (True, 0.5)
     """
-    seed = DistillConfig.from_json(data.metadata.distillation).run.seed if data.metadata.distillation else 0
+    config = DistillConfig.from_json(thawed(data.metadata.distillation))
+    train, _ = held_out(train, config)
     masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
     masks[data.hard_labels] = data.frequencies[data.mask_of]
     mode = data.metadata.quantization.mode
     step: Step = data.step if mode == "uniform" else "float16" if mode == "float16" else None
-    real = equal_instances(data, train, seed=seed)
-    return encode_source(real, k=data.k, mask=masks, step=step, transform=data.metadata.transform)
+    real = equal_instances(data, train, seed=config.run.seed)
+    start = encode_source(real, k=data.k, mask=masks, step=step, transform=data.metadata.transform)
+    if not config.teacher.teacher_steps:
+        return start
+    return replace(start, labels=sixteenths(train_teacher(train, config).labels(real.normalized)))
 
 
 def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fredfmt.data.sources import ZCA, Source
+from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import (
     coded_images,
     equal_budget,
@@ -22,10 +23,12 @@ from fredfmt.distill.evaluation.baselines import (
 from fredfmt.distill.evaluation.protocol import check_alike, evaluate_sets
 from fredfmt.distill.evaluation.results import Evaluation
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
+from fredfmt.distill.evaluation.teacher import train_teacher
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
+from fredfmt.model.typed import thawed
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import without_results
 
@@ -78,6 +81,18 @@ def _coded(data: FreDData, train: Source) -> Named:
     return "coded images", said, lambda seed: coded_images(train, size, seed=seed, transform=transform)
 
 
+def _coded_soft(data: FreDData, train: Source) -> Named:
+    size, transform = packed_size(without_results(data)), data.metadata.transform
+    made_with = DistillConfig.from_json(thawed(data.metadata.distillation))
+    config = made_with if made_with.teacher.teacher_steps else made_with.replace(teacher_steps=_TEACHER_STEPS)
+    said = f"the same with a teacher's soft labels, in at most {size:,} bytes"
+
+    def make(seed: int) -> FreDData:
+        return coded_images(train, size, seed=seed, transform=transform, teacher=train_teacher(train, config))
+
+    return "coded, soft labels", said, make
+
+
 def _equal_instances(data: FreDData, train: Source) -> Named:
     said = "as many random real images, whole and uncoded, other ones for each seed"
     return "equal instances", said, lambda seed: equal_instances(data, train, seed=seed)
@@ -96,12 +111,21 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
         "own-start": _own_start,
         "coded": _coded,
+        "coded-soft": _coded_soft,
         "equal-instances": _equal_instances,
         "equal-budget": _equal_budget,
         "whole": _whole,
     }
 )
 DEFAULT_BASELINES = ("own-start", "coded")
+"""To which ``coded-soft`` comes for data with soft labels."""
+_TEACHER_STEPS = 1200
+"""Of the teacher of the baseline, where the data had none."""
+
+
+def default_baselines(data: FreDData) -> tuple[str, ...]:
+    """`DEFAULT_BASELINES`, and ``coded-soft`` where labels are soft."""
+    return (*DEFAULT_BASELINES, "coded-soft") if data.soft else DEFAULT_BASELINES
 
 
 def compare(
@@ -110,14 +134,15 @@ def compare(
     test: Source,
     config: EvaluationConfig | None = None,
     *,
-    baselines: Sequence[str] = DEFAULT_BASELINES,
+    baselines: Sequence[str] | None = None,
     corruptions: CorruptionConfig | None = None,
     network: NetworkFactory | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
     keep: Callable[[torch.nn.Module], None] | None = None,
 ) -> tuple[Row, ...]:
-    """Evaluate ``data`` and its baselines by one protocol: by default its own start and coded images of the same bytes.
+    """Evaluate ``data`` and its baselines by one protocol: by default its own start and coded images of the same bytes,
+    where its labels are soft also such with a teacher's labels.
 
     Networks of the same seed have the same first parameters in every row. The spread of the file, its start and the
     whole set is over networks; the other images are drawn anew for every seed, so that their spread is over draws too.
@@ -139,6 +164,7 @@ def compare(
     ['file', 'own start']
     """
     config = config or EvaluationConfig()
+    baselines = default_baselines(data) if baselines is None else baselines
     if unknown := [name for name in baselines if name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
     for images in (train, test):

@@ -15,7 +15,6 @@ from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
-from fredfmt.distill.groups import TeacherSettings
 from fredfmt.distill.networks import NetworkConfig, make_network
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator

@@ -12,6 +12,7 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 
+_NEARBY = 1.02
 _FINEST_BITS = 20
 """A step search goes no further below the typical coefficient than float32 resolves."""
 
@@ -23,10 +24,14 @@ def step_for_error(at: Callable[[float], FreDData], coefficients: Rows, target_r
     )
 
 
-def step_for_bytes(at: Callable[[float], FreDData], coefficients: Rows, max_bytes: int) -> float:
+def step_for_bytes(
+    at: Callable[[float], FreDData], coefficients: Rows, max_bytes: int, *, near: float | None = None
+) -> float:
     """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
 
-    Raises `ArgumentError` if even the coarsest step is too large a file.
+    The search begins at the step ``near``, if there is one: sizes of small files do not always fall as steps grow, and
+    of several steps that fit it finds one close by. Raises `ArgumentError` if even the coarsest step makes too large a
+    file.
     """
     start = _typical(coefficients)
     least = packed_size(at(1e6 * start))
@@ -39,7 +44,9 @@ def step_for_bytes(at: Callable[[float], FreDData], coefficients: Rows, max_byte
         )
     finest = 2**_FINEST_BITS / start
     return 1 / largest_step(
-        lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes, 1 / start
+        lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes,
+        1 / (near or start),
+        factor=_NEARBY if near else 2.0,
     )
 
 
@@ -49,22 +56,25 @@ def _typical(coefficients: Rows) -> float:
     return math.sqrt(squares / math.prod(coefficients.shape)) or 1.0
 
 
-def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3) -> float:
+def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3, factor: float = 2.0) -> float:
     """The largest step, to a relative ``precision``, for which ``fits`` was seen to hold.
 
     ``fits`` must hold for steps small enough and fail for steps too large; the search brackets from ``start`` by
-    doubling or halving and then bisects the logarithm. Raises `ArgumentError` if no step fits.
+    ``factor``, which grows to 2, and then bisects the logarithm. Raises `ArgumentError` if no step fits.
     """
-    good = start
+    good, bad = start, math.inf
     while not fits(good):
-        good /= 2
+        good, bad, factor = good / factor, good, min(2.0, factor * factor)
         if good < start * 1e-18:
             raise ArgumentError(
                 "no step meets the target", hint="Ask for a larger error, more bytes or fewer frequencies"
             )
-    bad = good * 2
-    while bad <= start * 1e18 and fits(bad):
-        good, bad = bad, bad * 2
+    while bad == math.inf and good <= start * 1e18:
+        further = good * factor
+        if fits(further):
+            good, factor = further, min(2.0, factor * factor)
+        else:
+            bad = further
     while bad / good > 1 + precision:
         middle = math.sqrt(good * bad)
         if fits(middle):

@@ -127,7 +127,11 @@ def test_settings_that_are_missing_take_their_defaults():
         ({"step": "float16", "rate": 0.1}, "budget.step"),
         ({"max_bytes": 0}, "budget.max_bytes"),
         ({"quantize_in_loop": 1}, "budget.quantize_in_loop"),
-        ({"iterations": 0}, "optimization.iterations"),
+        ({"iterations": -1}, "optimization.iterations"),
+        ({"rate": "auto"}, "budget.max_bytes"),
+        ({"rate": "auto", "max_bytes": 900, "step": "float16"}, "budget.step"),
+        ({"held_out": 1.0}, "run.held_out"),
+        ({"teacher_steps": -1}, "teacher.teacher_steps"),
         ({"optimizer": "lion"}, "optimization.optimizer"),
         ({"lr": float("inf")}, "optimization.lr"),
         ({"lr": 0}, "optimization.lr"),
@@ -304,7 +308,9 @@ GOLDEN = {
         "precision": "float32",
         "compile": False,
         "seed": 0,
+        "held_out": 0.0,
     },
+    "teacher": {"teacher_steps": 0, "teacher_width": 64},
 }
 GRADIENTS = {"batch_real": 32, "batch_classes": 0, "outer_loop": 1, "inner_loop": 1, "lr_net": 0.01}
 LABELS = {"learn_labels": False, "lr_labels": 0.05}
