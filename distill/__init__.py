@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fredfmt.distill.runtime.progress import Progress
 
 if TYPE_CHECKING:
+    from fredfmt.distill.choosing import Chosen, choose
     from fredfmt.distill.config import DistillConfig
     from fredfmt.distill.evaluation.baselines import coded_images, own_start
     from fredfmt.distill.evaluation.comparison import Row, compare
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Choice",
+    "Chosen",
     "CorruptionConfig",
     "DistillConfig",
     "DistillationStopped",
@@ -46,6 +48,7 @@ __all__ = [
     "Row",
     "Scores",
     "TrainedNetwork",
+    "choose",
     "coded_images",
     "compare",
     "distill",
@@ -59,6 +62,7 @@ __all__ = [
 
 _LAZY = {
     "Choice": "planning",
+    "Chosen": "choosing",
     "CorruptionConfig": "evaluation.settings",
     "DistillConfig": "config",
     "DistillationStopped": "run",
@@ -74,6 +78,7 @@ _LAZY = {
     "Row": "evaluation.comparison",
     "Scores": "evaluation.scores",
     "TrainedNetwork": "networks.saved",
+    "choose": "choosing",
     "coded_images": "evaluation.baselines",
     "compare": "evaluation.comparison",
     "distill": "run",

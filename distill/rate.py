@@ -11,9 +11,10 @@ from fredfmt.distill.groups import BudgetSettings
 
 EVERY = 20
 """Iterations between two looks at the size of the file."""
-_GAIN = 1.5
-"""Of the logarithm of the weight, per logarithm of size over budget. Sizes follow the weight within some tens of
-iterations, and the running mean of the coefficients later; with 4 it swings."""
+_GAIN, _AHEAD = 0.6, 6
+"""Of the logarithm of the weight per logarithm of size over budget, as the size will be after so many more looks if it
+goes on as since the last one. Sizes follow the weight late, as the file holds a running mean, and would swing without
+looking ahead."""
 _FIRST = 3.0
 _LEAST, _MOST = 1e-3, 300.0
 
@@ -33,11 +34,15 @@ class Rate:
         self._budget = budget
         self.steered = budget.rate == "auto"
         self.weight: float = _FIRST if budget.rate == "auto" else float(budget.rate)
+        self.size = 0
+        """At the last look, 0 before the first."""
 
     def steer(self, size: int) -> None:
         """Take notice of the bytes that the file would take now."""
         off = math.log(size / float(self._budget.max_bytes or size))
-        self.weight = min(_MOST, max(_LEAST, self.weight * math.exp(_GAIN * off)))
+        trend = math.log(size / self.size) if self.size else 0.0
+        self.weight = min(_MOST, max(_LEAST, self.weight * math.exp(_GAIN * (off + _AHEAD * trend))))
+        self.size = size
 
     def add_gradient(self, coefficients: Tensor, scale: float = 1.0) -> None:
         """Add the gradient of the weighted bits, times ``scale``, to that of the coefficients, if there is one."""

@@ -404,7 +404,8 @@ class _Run:
             for name, value in state.items():
                 if value is not None:
                     arrays[f"optimizer.{index}.{name}"] = _numpy(value)
-        document = {"iteration": self.done, "scaler": self.scaler.state_dict(), "rate": self.rate.weight}
+        document = {"iteration": self.done, "scaler": self.scaler.state_dict()}
+        document |= {"rate": [self.rate.weight, self.rate.size]}
         document |= {"config": self.settings.to_json(), "source": self.source.provenance()}
         write_checkpoint(path, arrays, document)
 
@@ -449,7 +450,7 @@ class _Run:
                 state.setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
         self.scaler.load_state_dict(document.get("scaler", {}))
-        self.rate.weight = float(document.get("rate", self.rate.weight))
+        self.rate.weight, self.rate.size = document.get("rate", (self.rate.weight, 0))
         self.done = int(document["iteration"])
         self.saved = path, self.done
 

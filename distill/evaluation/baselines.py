@@ -14,6 +14,7 @@ from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
+from fredfmt.distill.start import chosen_images
 from fredfmt.distill.synset import sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
@@ -49,15 +50,23 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     """
     config = DistillConfig.from_json(thawed(data.metadata.distillation))
     train, _ = held_out(train, config)
-    masks = np.zeros((len(train.classes), data.k), data.frequencies.dtype)
-    masks[data.hard_labels] = data.frequencies[data.mask_of]
     mode = data.metadata.quantization.mode
     step: Step = data.step if mode == "uniform" else "float16" if mode == "float16" else None
-    real = equal_instances(data, train, seed=config.run.seed)
+    real = _first_images(data, train, config)
+    masks = np.repeat(data.frequencies[:1], len(train.classes), axis=0)
+    masks[real.labels] = data.frequencies[data.mask_of]
     start = encode_source(real, k=data.k, mask=masks, step=step, transform=data.metadata.transform)
     if not config.teacher.teacher_steps:
         return start
     return replace(start, labels=sixteenths(train_teacher(train, config).labels(real.normalized)))
+
+
+def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Source:
+    """Those that a run with a teacher started from, whose classes soft labels need not show any more; otherwise as many
+    of each class as there are instances."""
+    if config.teacher.teacher_steps and len(first := chosen_images(train, config)) == len(data):
+        return first
+    return equal_instances(data, train, seed=config.run.seed)
 
 
 def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:

@@ -69,9 +69,9 @@ def largest_step(fits: Callable[[float], bool], start: float, *, precision: floa
             raise ArgumentError(
                 "no step meets the target", hint="Ask for a larger error, more bytes or fewer frequencies"
             )
-    while bad == math.inf and good <= start * 1e18:
+    while bad == math.inf:
         further = good * factor
-        if fits(further):
+        if further <= start * 1e18 and fits(further):
             good, factor = further, min(2.0, factor * factor)
         else:
             bad = further

@@ -1,0 +1,78 @@
+"""Settings that choose themselves: what is decided by rule, by trial, and what is never overruled."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fredfmt import ArgumentError, digest, ledger
+from fredfmt.distill import DistillConfig, choose, distill
+from fredfmt.distill.augment import augmentation_for
+from fredfmt.distill.choosing import EFFORTS
+from fredfmt.distill.evaluation.held_out import held_out
+
+SMALL = {"network": {"width": 8}, "augmentation": "none", "iterations": 5, "batch_real": 4}
+
+
+@pytest.fixture(scope="module")
+def chosen(digits):
+    return choose(digits, 3000, effort="quick", **SMALL)
+
+
+def test_what_is_chosen_fits_its_bytes_and_repeats(digits, chosen):
+    data = distill(digits, chosen.config)
+    assert ledger(data).total <= 3000
+    again = DistillConfig.from_json(data.metadata.distillation)
+    assert again.replace(iterations=5) == chosen.config
+    assert digest(distill(digits, again.replace(iterations=5))) == digest(data)
+
+
+def test_the_layout_is_that_of_coded_images(digits, chosen):
+    config = chosen.config
+    assert config.frequencies.mask == "low"
+    assert (config.budget.rate, config.budget.quantize_in_loop) == ("auto", True)
+    assert config.instances_per_class((8, 8)) > 5
+
+
+def test_reasons_give_the_accuracies_of_a_trial(chosen):
+    assert any("of held-out images right" in reason for reason in chosen.reasons)
+
+
+def test_labels_may_be_given(digits):
+    how = {"effort": "quick", "teacher_width": 8, **SMALL}
+    hard, soft = (choose(digits, 3000, labels=one, **how).config for one in ("hard", "soft"))
+    assert (hard.teacher.teacher_steps, hard.learn_labels) == (0, False)
+    assert (soft.teacher.teacher_steps, soft.learn_labels) == (EFFORTS["quick"].teacher_steps, True)
+    assert soft.instances_per_class((8, 8)) < hard.instances_per_class((8, 8))
+
+
+@pytest.mark.parametrize(
+    "given", [{"k": 20}, {"lr": 0.2}, {"objective": "dm"}, {"held_out": 0.0}, {"seed": 5}, {"transform": "hartley"}]
+)
+def test_what_is_given_is_kept(digits, given):
+    config = choose(digits, 3000, effort="quick", labels="hard", **{**SMALL, **given}).config
+    assert {name: getattr(config, name) for name in given} == given
+
+
+def test_a_class_of_few_images_leaves_none_to_set_aside(digits):
+    few = digits.subset(np.concatenate([np.flatnonzero(digits.labels == label)[:5] for label in range(10)]))
+    chosen = choose(few, 2500, effort="quick", **SMALL)
+    assert held_out(few, chosen.config)[1] is None
+    assert "too few images" in chosen.reasons[-1]
+    assert ledger(distill(few, chosen.config)).total <= 2500
+
+
+def test_mirroring_is_tried_where_nothing_is_known_of_it(digits):
+    renamed = replace(digits, name="unknown")
+    assert "flip" in augmentation_for(renamed.name)
+    settings = {name: value for name, value in SMALL.items() if name != "augmentation"}
+    chosen = choose(renamed, 3000, effort="quick", labels="hard", **settings)
+    assert "flip" not in chosen.config.run.augmentation
+
+
+@pytest.mark.parametrize(
+    ("how", "message"), [({"effort": "much"}, "unknown effort"), ({"max_bytes": 300}, "fits|max_bytes")]
+)
+def test_what_cannot_be_is_refused(digits, how, message):
+    with pytest.raises(ArgumentError, match=message):
+        choose(digits, **{"max_bytes": 3000, "effort": "quick", **how}, **SMALL)

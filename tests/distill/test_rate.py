@@ -1,0 +1,67 @@
+"""The weight of the bits: steered towards a number of bytes, and what its gradient is of."""
+
+import math
+
+import pytest
+import torch
+
+from fredfmt.distill import DistillConfig, distill
+from fredfmt.distill.groups import BudgetSettings
+from fredfmt.distill.rate import Rate
+from fredfmt.storage.files import packed_size
+
+STEERED = BudgetSettings(rate="auto", max_bytes=10_000)
+
+
+def test_too_large_a_file_makes_bits_dearer_and_too_small_a_one_cheaper():
+    rate = Rate(STEERED)
+    weights = [rate.weight]
+    for size in (12_000, 12_000, 8_000, 8_000):
+        rate.steer(size)
+        weights.append(rate.weight)
+    assert weights[0] < weights[1] < weights[2] > weights[3] > weights[4] > 0
+
+
+def test_a_size_that_falls_fast_is_slowed_before_it_arrives():
+    rate = Rate(STEERED)
+    rate.steer(13_000)
+    before = rate.weight
+    rate.steer(11_000)
+    assert rate.weight < before
+
+
+def test_steering_finds_the_weight_of_a_lagging_size():
+    """A file whose bytes follow the weight as slowly as those of a running mean."""
+    rate, size = Rate(STEERED), 14_000.0
+    for _ in range(60):
+        rate.steer(round(size))
+        size += 0.2 * (14_000 * rate.weight**-0.15 - size)
+    assert size == pytest.approx(10_000, rel=0.02)
+
+
+def test_the_gradient_is_that_of_the_mean_of_the_estimated_bits():
+    rate = Rate(BudgetSettings(rate=0.7, step=0.5))
+    values = torch.tensor([[0.3, -2.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    (0.7 * (1 + values.abs() / 0.5).log2().mean()).backward()
+    wanted, values.grad = values.grad, torch.zeros_like(values)
+    rate.add_gradient(values)
+    assert torch.allclose(values.grad[0, :2], wanted[0, :2])
+    assert values.grad[0, 2] == 0
+
+
+def test_without_a_weight_nothing_is_added():
+    values = torch.ones(3, requires_grad=True)
+    values.grad = torch.zeros(3)
+    Rate(BudgetSettings()).add_gradient(values)
+    assert not values.grad.any()
+
+
+@pytest.mark.parametrize("max_bytes", [1950, 2100])
+def test_a_steered_run_ends_near_its_bytes_and_its_step(digits, max_bytes):
+    settings = {"ipc": 6, "k": 48, "mask": "low", "lr": 0.03, "iterations": 160, "network": {"width": 8}}
+    config = DistillConfig(
+        **settings, batch_real=4, step=1.5, quantize_in_loop=True, rate="auto", max_bytes=max_bytes, augmentation="none"
+    )
+    data = distill(digits, config)
+    assert 0.97 * max_bytes < packed_size(data) <= max_bytes
+    assert math.isclose(data.step, 1.5, rel_tol=0.3)

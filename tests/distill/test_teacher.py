@@ -1,0 +1,86 @@
+"""Labels of a teacher: calibrated, repeatable, and what files and baselines make of them."""
+
+import numpy as np
+import pytest
+import torch
+
+from fredfmt import ArgumentError
+from fredfmt.distill import DistillConfig, EvaluationConfig, coded_images, compare, distill, own_start
+from fredfmt.distill.evaluation.held_out import held_out
+from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
+from fredfmt.storage.files import packed_size
+
+CONFIG = DistillConfig(
+    k=16, ipc=0.5, mask="low", iterations=2, batch_real=4, network={"width": 8}, augmentation="none", average=0,
+    teacher_steps=200, teacher_width=12, learn_labels=True,
+)  # fmt: skip
+
+
+def test_a_teacher_knows_most_images_and_says_how_sure_it_is(digits):
+    rest, held = digits.split_off(0.3)
+    teacher = train_teacher(rest, CONFIG)
+    labels = teacher.labels(held.normalized)
+    assert labels.shape == (len(held), 10)
+    assert np.allclose(labels.sum(1), 1, atol=1e-5)
+    right = labels.argmax(1) == held.labels
+    assert right.mean() > 0.6
+    assert labels.max(1).mean() == pytest.approx(right.mean(), abs=0.12)
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 6.0])
+def test_the_temperature_undoes_what_a_network_is_too_sure_or_unsure_of(digits, factor):
+    class Scaled(torch.nn.Module):
+        def forward(self, images):
+            return factor * torch.nn.functional.one_hot(answers[: len(images)], 10).float()
+
+    held = digits.subset(np.arange(200))
+    answers = torch.tensor(held.labels)
+    answers[::4] = (answers[::4] + 1) % 10
+    teacher = Teacher(Scaled(), held, "cpu")
+    assert teacher.accuracy == 0.75
+    assert teacher.labels(held.normalized).max(1).mean() == pytest.approx(0.75, abs=0.03)
+
+
+def test_equal_settings_give_an_equal_teacher(digits):
+    few = digits.sample(20)
+    first = train_teacher(few, CONFIG).labels(few.normalized)
+    again = train_teacher(digits.sample(20), CONFIG).labels(few.normalized)
+    other = train_teacher(few, CONFIG.replace(seed=1)).labels(few.normalized)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_no_teacher_without_steps(digits):
+    with pytest.raises(ArgumentError, match="no teacher"):
+        train_teacher(digits, DistillConfig())
+
+
+def test_a_run_starts_from_the_teachers_labels_and_the_file_says_how(digits):
+    config = CONFIG.replace(iterations=0, held_out=0.2)
+    data = distill(digits, config)
+    train, _ = held_out(digits, config)
+    assert data.soft
+    assert np.array_equal(data.labels * 16, np.rint(data.labels * 16))
+    assert data.metadata.distillation["teacher"] == {"teacher_steps": 200, "teacher_width": 12}
+    start = own_start(data, digits)
+    assert np.array_equal(start.labels, data.labels)
+    assert np.array_equal(start.coefficients, data.coefficients)
+    assert (data.hard_labels == train.sample(2).labels).mean() > 0.6
+
+
+def test_labels_of_the_coded_baseline_count(digits):
+    teacher = train_teacher(digits, CONFIG)
+    soft, hard = coded_images(digits, 4000, teacher=teacher), coded_images(digits, 4000)
+    assert (soft.soft, hard.soft) == (True, False)
+    assert packed_size(soft) <= 4000
+    assert len(soft) < len(hard)
+
+
+def test_soft_labels_are_compared_with_soft_labels(digits, digits_test):
+    protocol = EvaluationConfig(steps=2, seeds=1, network={"width": 4}, augmentation="none")
+    soft = distill(digits, CONFIG)
+    hard = distill(digits, CONFIG.replace(teacher_steps=0, learn_labels=False))
+    assert [row.name for row in compare(soft, digits, digits_test, protocol)] == [
+        "file", "own start", "coded images", "coded, soft labels",
+    ]  # fmt: skip
+    assert [row.name for row in compare(hard, digits, digits_test, protocol)] == ["file", "own start", "coded images"]
