@@ -19,6 +19,8 @@ from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
+from fredfmt.distill.networks import NetworkConfig
+from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
@@ -51,14 +53,18 @@ HELD_OUT = 0.1
 """The share of the train split that choices are made on, of a small set;"""
 _MOST_HELD_OUT = 5000
 """so many images at most, of a large one."""
+_FLOAT = 4
+"""Bytes of a float32."""
 _LEAST_TO_SPLIT = 10
 """Images of a class below which none are set aside."""
+_WIDTH, _WIDTH_ON_DEVICE = 32, 128
 _RATE = 0.03
 """Learning rate of the coefficients: faster ones make noise, which takes bytes."""
 _BATCH_SYN = 320
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
-_LAYOUT = {"ipc", "k", "step"}
+_LAYERS = set(NetworkConfig.options()) | {"network"}
+LAYOUT = {"ipc", "k", "step"}
 """Settings with any of which the layout is the caller's, and the step is searched after the run."""
 
 
@@ -72,7 +78,7 @@ class Chosen:
 
 def choose(
     source: Source,
-    max_bytes: int,
+    max_bytes: int | None = None,
     *,
     effort: Effort = "default",
     labels: Labels | None = None,
@@ -93,7 +99,7 @@ def choose(
     source
         A train split.
     max_bytes
-        Of the whole file.
+        Of the whole file; left out, those of one float32 image per class, which is FreD's IPC of 1 in bytes.
     effort
         A name in `EFFORTS`: how long the run and the trials are.
     labels
@@ -114,20 +120,24 @@ def choose(
     >>> chosen.config.max_bytes, chosen.config.rate, chosen.config.learn_labels
     (1500, 'auto', False)
     """
+    return Ranks.current().from_first(lambda: _choose(source, max_bytes, effort, labels, device, progress, given))
+
+
+def _choose(
+    source: Source,
+    max_bytes: int | None,
+    effort: Effort,
+    labels: Labels | None,
+    device: torch.device | str,
+    progress: Callback | None,
+    given: Mapping[str, Any],
+) -> Chosen:
     if effort not in EFFORTS:
         raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=repr(effort))
-    spent, width = EFFORTS[effort], 32 if torch.device(device).type == "cpu" else 128
-    share = _share_held_out(source)
-    rule = {
-        "objective": "frepo",
-        "iterations": spent.iterations,
-        "lr": _RATE,
-        "network": {"width": width, "depth": _depth(source.spatial_shape)},
-        "augmentation": augmentation_for(source.name, len(source.spatial_shape)),
-        "held_out": share,
-        "max_bytes": max_bytes,
-    }
-    config = DistillConfig(**{**rule, **given})
+    if max_bytes is None:
+        max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
+    spent = EFFORTS[effort]
+    config = _by_rule(source, max_bytes, spent, device, given)
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     train, held = held_out(source, config)
 
@@ -161,6 +171,23 @@ def choose(
     return Chosen(settled(coded, teacher if config.teacher.teacher_steps else None), tuple(reasons))
 
 
+def _by_rule(
+    source: Source, max_bytes: int, spent: Spent, device: torch.device | str, given: Mapping[str, Any]
+) -> DistillConfig:
+    """What needs no trial, but for the layout."""
+    width = _WIDTH if torch.device(device).type == "cpu" else _WIDTH_ON_DEVICE
+    rule: dict[str, Any] = {
+        "max_bytes": max_bytes,
+        "network": {"width": width, "depth": _depth(source.spatial_shape)},
+        "augmentation": augmentation_for(source.name, len(source.spatial_shape)),
+        "held_out": _share_held_out(source),
+    }
+    if given.get("objective", "frepo") == "frepo":
+        rule |= {"objective": "frepo", "iterations": spent.iterations, "lr": _RATE}
+    config = DistillConfig(**{**rule, **{name: value for name, value in given.items() if name not in _LAYERS}})
+    return config.replace(**{name: value for name, value in given.items() if name in _LAYERS})
+
+
 def _overhead(coded: FreDData, config: DistillConfig) -> int:
     """Bytes by which the file of a distillation is larger, for the settings that it holds."""
     said = {
@@ -181,7 +208,7 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
         "mask": "low",
         "step": float(f"{coded.step:.4g}"),
     }
-    if _LAYOUT & set(given):
+    if LAYOUT & set(given):
         layout = {"mask": "low"}
     else:
         layout |= {"quantize_in_loop": True, "rate": "auto"}

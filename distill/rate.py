@@ -11,12 +11,12 @@ from fredfmt.distill.groups import BudgetSettings
 
 EVERY = 20
 """Iterations between two looks at the size of the file."""
-_GAIN, _AHEAD = 0.6, 6
+_GAIN, _AHEAD = 1.0, 3
 """Of the logarithm of the weight per logarithm of size over budget, as the size will be after so many more looks if it
 goes on as since the last one. Sizes follow the weight late, as the file holds a running mean, and would swing without
 looking ahead."""
 _FIRST = 3.0
-_LEAST, _MOST = 1e-3, 300.0
+_LEAST, _MOST = 1e-3, 20.0
 
 
 class Rate:

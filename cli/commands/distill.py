@@ -14,14 +14,16 @@ from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_exis
 from fredfmt.cli.settings import asking, network_options, said
 from fredfmt.codec.masks import check_k
 from fredfmt.data.sources import open_source
+from fredfmt.distill.choosing import LAYOUT, Effort, Labels, choose
 from fredfmt.distill.config import DistillConfig, run_of
 from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.objectives import OBJECTIVES, load_objective
-from fredfmt.distill.run import DistillationStopped, DivergenceError
+from fredfmt.distill.run import DistillationStopped, DivergenceError, duration, settings_of
 from fredfmt.distill.run import distill as run
 from fredfmt.distill.runtime.distributed import process_group
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.runtime.tensorboard import TensorBoard
+from fredfmt.errors import ArgumentError
 from fredfmt.storage.files import load, save
 from fredfmt.storage.ledger import stored_size
 
@@ -33,6 +35,7 @@ _PANELS = {
     "Optimizer": GROUPS["optimization"].options(),
     "Network": network_options(),
     "Run": GROUPS["run"].options(),
+    "Teacher": GROUPS["teacher"].options(),
 }
 
 
@@ -59,6 +62,13 @@ def distill(
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     bits_per_class: options.BitsPerClass = None,
+    effort: Annotated[
+        Effort, typer.Option(help="How long trials and run are, where settings choose themselves.")
+    ] = "default",
+    labels: Annotated[
+        Labels | None,
+        typer.Option(help="Hard labels, or soft ones, of a teacher and learned; left out: by trial."),
+    ] = None,
     device: options.Device = "cpu",
     checkpoint: Annotated[
         Path | None, typer.Option(help="Where the state is kept while running; beside OUT if left out.")
@@ -76,8 +86,9 @@ def distill(
 ) -> None:
     """Distill a data set. Ctrl-C stops cleanly; the same command resumes, and the result is the same to the bit.
 
-    With --from or --config, only options that are given change the settings. Several devices or machines:
-    torchrun --nproc-per-node 4 -m fredfmt distill ... --device cuda
+    With --bytes or --bits-per-class, or without any budget, all settings that are not given choose themselves for these
+    bytes (without any, those of one float32 image per class). With --from or --config, only options that are given
+    change the settings. Several devices or machines: torchrun --nproc-per-node 4 -m fredfmt distill ... --device cuda
     """
     before = DistillConfig()
     names: tuple[str, ...] = ()
@@ -94,6 +105,14 @@ def distill(
     changes = said(context, {**_PANELS, "Objective": before.objective_settings.options()})
     own = options.parse_network(changes.get("network", ""))
     settings = before.replace(**changes)
+    budgets = ("max_bytes", "bits_per_class", *LAYOUT)
+    given = [name for name in options.said(context) if name in budgets]
+    chooses = from_ is None and config is None and (not given or not LAYOUT.issuperset(given))
+    if not chooses and {"effort", "labels"} & set(options.said(context)):
+        raise ArgumentError(
+            "--effort and --labels are for settings that choose themselves",
+            hint="Give --bytes or --bits-per-class, and neither --from nor --config",
+        )
     wanted = options.parse_classes(classes) or names or None
     how = settings.frequencies
     real = open_source(
@@ -102,14 +121,14 @@ def distill(
         size=size,
         data_root=data_root,
         classes=wanted,
-        check=lambda spatial_shape: check_k(how.k, spatial_shape, how.transform),
+        check=lambda spatial_shape: None if chooses else check_k(how.k, spatial_shape, how.transform),
     )
     if bits_per_class is not None:
-        settings = settings.replace(max_bytes=options.bytes_of(bits_per_class, len(real.classes)))
+        changes["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))
+        settings = settings.replace(max_bytes=changes["max_bytes"])
     first = int(os.environ.get("RANK", "0")) == 0  # of several processes that torchrun started
     if save_config is not None and first:
         refuse_existing(save_config, force)
-        save_config.write_text(settings.to_toml())
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
     try:
         with ExitStack() as stack:
@@ -119,6 +138,15 @@ def distill(
             stack.enter_context(logging_to(log if first else None))
             mine = stack.enter_context(process_group(device))
             reports.append(stack.enter_context(showing_progress(first)))
+            if chooses and kept.exists() and not restart:
+                settings = settings_of(kept).replace(**changes)
+            elif chooses:
+                found = choose(real, effort=effort, labels=labels, device=mine, progress=to_all(reports), **changes)
+                settings = found.config
+                if first:
+                    say("\n".join([*found.reasons, duration(real, settings, mine, own)]))
+            if save_config is not None and first:
+                save_config.write_text(settings.to_toml())
             data = run(
                 real,
                 settings,

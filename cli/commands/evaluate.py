@@ -58,12 +58,13 @@ def evaluate(
         ),
     ] = None,
     baselines: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="A,B,...",
-            help=f"Rows beside the file: {', '.join(BASELINES)}; none for none. whole takes long.",
+            help=f"Rows beside the file: {', '.join(BASELINES)}; none for none. whole takes long. Left out: "
+            f"{', '.join(DEFAULT_BASELINES)}, and coded-soft for a file with soft labels.",
         ),
-    ] = ",".join(DEFAULT_BASELINES),
+    ] = None,
     corruptions: Annotated[
         str | None,
         typer.Option(metavar="all|A,B,...", help=f"Test on corrupted images too: {', '.join(CORRUPTIONS)}."),
@@ -120,7 +121,7 @@ def evaluate(
                 train,
                 test,
                 config,
-                baselines=options.parse_list(baselines),
+                baselines=None if baselines is None else options.parse_list(baselines),
                 corruptions=tried,
                 network=factory,
                 device=device,
