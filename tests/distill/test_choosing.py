@@ -62,12 +62,16 @@ def test_a_class_of_few_images_leaves_none_to_set_aside(digits):
     assert ledger(distill(few, chosen.config)).total <= 2500
 
 
-def test_mirroring_is_tried_where_nothing_is_known_of_it(digits):
-    renamed = replace(digits, name="unknown")
-    assert "flip" in augmentation_for(renamed.name)
+def test_images_that_mirroring_makes_those_of_another_class_are_not_mirrored(digits):
+    sevens = digits.of_classes(["7"])
+    images = np.concatenate([sevens.images[:], sevens.images[:][..., ::-1]])
+    labels = np.repeat([0, 1], len(sevens))
+    hands = replace(sevens, name="hands", images=images, labels=labels, classes=("left", "right"), aliases=())
+    assert "flip" in augmentation_for(hands.name)
     settings = {name: value for name, value in SMALL.items() if name != "augmentation"}
-    chosen = choose(renamed, 3000, effort="quick", labels="hard", **settings)
-    assert "flip" not in chosen.config.run.augmentation
+    chosen = choose(hands, 1500, effort="quick", labels="hard", **settings)
+    assert chosen.config.run.augmentation == "color_crop_cutout_scale_rotate"
+    assert any(reason.startswith("images not mirrored") for reason in chosen.reasons)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_hundreds_of_classes(tmp_path, digits, objective):
     assert evaluate(read, many, replace(QUICK, steps=300), network=linear).mean > 20 / 300
     if objective == "dm":
         rows = compare(read, many, many, QUICK, baselines=("own-start", "coded", "equal-instances", "whole"))
-        assert [row.instances_per_class for row in rows] == [2, 2, pytest.approx(3, abs=1), 2, len(many) / 300]
+        assert [row.instances_per_class for row in rows] == [2, 2, pytest.approx(2, abs=1), 2, len(many) / 300]
 
 
 def test_classes_of_very_different_sizes(digits, digits_test):
