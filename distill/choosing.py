@@ -159,7 +159,8 @@ def _choose(
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
         ways = {"images mirrored": config, "images not mirrored": config.replace(augmentation=unmirrored)}
         found = trial.best({name: (coded, how) for name, how in ways.items()})
-        config, _ = ways[found], reasons.append(trial.words(found))
+        config = ways[found]
+        reasons.append(trial.words(found))
     if labels != "hard" and "teacher_steps" not in given:
         taught = config.replace(teacher_steps=spent.teacher_steps)
         teacher = train_teacher(train, taught, device=device, progress=progress)
@@ -190,13 +191,13 @@ def _by_rule(
 
 def _overhead(coded: FreDData, config: DistillConfig) -> int:
     """Bytes by which the file of a distillation is larger, for the settings that it holds."""
-    said = {
+    described: dict[str, Any] = {
         "mask": {"strategy": "low", "scope": config.frequencies.mask_scope, "energy_kept_mean": 0.12345},
         "distillation": config.to_json(),
         "recipe": EvaluationConfig(augmentation=config.run.augmentation).recipe(),
         "reconstruction": {},
     }
-    return max(0, packed_size(replace(coded, metadata=replace(coded.metadata, **said))) - packed_size(coded))
+    return max(0, packed_size(replace(coded, metadata=replace(coded.metadata, **described))) - packed_size(coded))
 
 
 def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fredfmt.distill import DistillConfig, distill
-from fredfmt.distill.groups import BudgetSettings
+from fredfmt.distill.layout import BudgetSettings
 from fredfmt.distill.rate import Rate
 from fredfmt.storage.files import packed_size
 
