@@ -70,7 +70,11 @@ LAYOUT = {"ipc", "k", "step"}
 
 @dataclass(frozen=True)
 class Chosen:
-    """Settings, and the reason for each choice in a sentence."""
+    """Settings, and the reason for each choice in a sentence.
+
+    >>> Chosen(DistillConfig(k=16), ("hard labels, as asked",)).config.k
+    16
+    """
 
     config: DistillConfig
     reasons: tuple[str, ...]

@@ -137,13 +137,13 @@ def test_own_start_is_real_images_in_the_same_layout(digits):
 
 
 def test_coded_images_fill_the_bytes_with_as_many_images_as_their_quality_allows(digits):
-    small, large = coded_images(digits, 4_000), coded_images(digits, 8_000)
-    for data, limit in ((small, 4_000), (large, 8_000)):
+    small, large = coded_images(digits, 2_500), coded_images(digits, 5_000)
+    for data, limit in ((small, 2_500), (large, 5_000)):
         assert 0.97 * limit < packed_size(data) <= limit
         assert data.metadata.reconstruction["rmse"] == pytest.approx(0.4, abs=0.06)
         assert len(set(np.bincount(data.labels))) == 1
     assert len(large) > 2 * len(small)
-    other = coded_images(digits, 4_000, seed=1)
+    other = coded_images(digits, 2_500, seed=1)
     assert not np.array_equal(other.coefficients[:10], small.coefficients[:10])
 
 
