@@ -1,0 +1,117 @@
+"""Accuracy against bytes: what ``fredfmt distill --bytes N`` alone makes, beside real images in the same bytes.
+
+    python benchmarks/records.py digits --per-class 150 500
+    python benchmarks/records.py folder:cifar10 --per-class 500 1500 5000 --results records.jsonl
+    python benchmarks/records.py --results records.jsonl --table
+
+For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, one network
+trained on it, one on random real images coded into the same bytes, one on such images with the soft labels of a teacher
+(the hardest of the three to beat), all by the protocol ``steps`` on the test split, which nothing is chosen by. Every
+finished row is a line of the results, and a run goes on after the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from fredfmt import open_source, save
+from fredfmt.distill import EvaluationConfig, NetworkConfig, choose, compare, distill
+from fredfmt.storage.files import packed_size
+
+ROWS = ("file", "coded images", "coded, soft labels")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", nargs="?", help="as for fredfmt distill")
+    parser.add_argument("--per-class", type=float, nargs="+", default=[500, 1500, 5000], help="bytes per class")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="distillations")
+    parser.add_argument("--effort", default="default")
+    parser.add_argument("--width", type=int, default=32, help="of the networks that are trained on the sets")
+    parser.add_argument("--steps", type=int, default=1000, help="of their training")
+    parser.add_argument("--whole", action="store_true", help="train a network on the whole train split, too")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--results", type=Path, default=Path("records.jsonl"))
+    parser.add_argument("--files", type=Path, help="a folder to keep the distilled files in")
+    parser.add_argument("--table", action="store_true", help="print the results and stop")
+    options = parser.parse_args()
+    if not options.table:
+        measure(options)
+    print(table(read(options.results)))
+
+
+def measure(options: argparse.Namespace) -> None:
+    train, test = (open_source(options.source, split=split) for split in ("train", "test"))
+    done = {(row["source"], row["bytes"], row["seed"], row["effort"]) for row in read(options.results)}
+    for per_class in options.per_class:
+        max_bytes = round(per_class * len(train.classes))
+        for seed in options.seeds:
+            if (train.name, max_bytes, seed, options.effort) in done:
+                continue
+            began = time.perf_counter()
+            chosen = choose(train, max_bytes, effort=options.effort, device=options.device, seed=seed)
+            data = distill(train, chosen.config, device=options.device)
+            seconds = time.perf_counter() - began
+            if options.files is not None:
+                options.files.mkdir(parents=True, exist_ok=True)
+                name = train.name.rpartition(":")[2].replace("/", "-")
+                save(data, options.files / f"{name}-{max_bytes}-{seed}.fred")
+            network = chosen.config.network
+            protocol = EvaluationConfig.for_data(
+                data, steps=options.steps, seeds=1, network=NetworkConfig(width=options.width, depth=network.depth)
+            )
+            baselines = ["coded", "coded-soft", *(["whole"] if options.whole and seed == options.seeds[0] else [])]
+            rows = compare(data, train, test, protocol, baselines=baselines, device=options.device)
+            record = {
+                **{"source": train.name, "bytes": max_bytes, "seed": seed, "effort": options.effort},
+                **{"classes": len(train.classes), "seconds": round(seconds), "file_bytes": packed_size(data)},
+                **{"instances": len(data), "k": data.k, "soft": data.soft, "reasons": chosen.reasons},
+                "distilled": bool(data.metadata.distillation["optimization"]["iterations"]),
+                "protocol": protocol.words(),
+                "accuracy": {row.name: row.evaluation.mean for row in rows},
+                "images_per_class": {row.name: row.instances_per_class for row in rows},
+            }
+            with options.results.open("a") as stream:
+                stream.write(json.dumps(record) + "\n")
+            print(record, flush=True)
+
+
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def table(records: list[dict]) -> str:
+    """Of each source and number of bytes: mean accuracy and standard error over distillations, in percent."""
+    groups = defaultdict(list)
+    for record in records:
+        groups[record["source"], record["bytes"], record["effort"]].append(record)
+    lines = [
+        "| source | bytes per class | effort | file | coded images | coded, soft labels | file - best | whole set | s |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for (source, size, effort), rows in sorted(groups.items()):
+        cells = [spread([row["accuracy"][name] for row in rows]) for name in ROWS]
+        gains = [row["accuracy"]["file"] - max(row["accuracy"][name] for name in ROWS[1:]) for row in rows]
+        whole = [row["accuracy"]["whole set"] for row in rows if "whole set" in row["accuracy"]]
+        seconds = statistics.fmean(row["seconds"] for row in rows)
+        lines.append(
+            f"| {source} | {size / rows[0]['classes']:,.0f} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "
+            f"{spread(whole) if whole else ''} | {seconds:,.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def spread(values: list[float], sign: str = "") -> str:
+    """Mean and standard error, in percent."""
+    mean = f"{100 * statistics.fmean(values):{sign}.1f}"
+    return f"{mean} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.1f}" if len(values) > 1 else mean
+
+
+if __name__ == "__main__":
+    main()
