@@ -4,10 +4,10 @@
     python benchmarks/records.py folder:cifar10 --per-class 500 1500 5000 --results records.jsonl
     python benchmarks/records.py --results records.jsonl --table
 
-For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, one network
-trained on it, one on random real images coded into the same bytes, one on such images with the soft labels of a teacher
-(the hardest of the three to beat), all by the protocol ``steps`` on the test split, which nothing is chosen by. Every
-finished row is a line of the results, and a run goes on after the last one.
+For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, one
+network trained on it, one on random real images coded into the same bytes, one on such images with the soft labels of a
+teacher, which is the hardest to beat where images are many. All by the protocol ``steps`` on the test split, by which
+nothing is chosen. Every finished row is a line of the results, and a run goes on after the last one.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def table(records: list[dict]) -> str:
     for record in records:
         groups[record["source"], record["bytes"], record["effort"]].append(record)
     lines = [
-        "| source | bytes per class | effort | file | coded images | coded, soft labels | file - best | whole set | s |",
+        "| source | bytes per class | effort | file | coded images | coded, soft labels | file - best | whole | s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for (source, size, effort), rows in sorted(groups.items()):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
+from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback, Progress
@@ -26,9 +27,6 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
-
-Effort = Literal["quick", "default", "best"]
-Labels = Literal["hard", "soft"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,10 @@ class Chosen:
 
     config: DistillConfig
     reasons: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"settings": self.config.to_json(), "reasons": list(self.reasons)}
 
 
 def choose(

@@ -11,6 +11,9 @@ from fredfmt.distill.settings import Settings, setting
 from fredfmt.transforms import TRANSFORMS
 
 MaskScope = Literal["class", "start"]
+Effort = Literal["quick", "default", "best"]
+"""How long runs and trials are where settings choose themselves."""
+Labels = Literal["hard", "soft"]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ run() {
     "$fredfmt" "$@"
 }
 
-# Settings were chosen on a held-out fifth of each train split (docs/decisions/distillation.md). Digits must not be mirrored.
+# All other settings choose themselves (docs/decisions/choosing.md).
 case $source in
-digits) settings='--ipc 6 --k 48 --step 1.7 --lr 0.03 --quantize-in-loop --rate 0.3 --iterations 400 --augmentation color_crop' ;;
-*) settings='--objective dm --ipc 1 --k 49' ;;
+digits) bytes=2500 ;;
+*) bytes=31360 ;;
 esac
 
-# shellcheck disable=SC2086
-run distill "$source" "$file" $settings --force
+run distill "$source" "$file" --bytes "$bytes" --force
 run validate "$file"
 run inspect "$file"
 run preview "$file" "$folder/$source.png" --force

@@ -14,9 +14,10 @@ from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_exis
 from fredfmt.cli.settings import asking, network_options, said
 from fredfmt.codec.masks import check_k
 from fredfmt.data.sources import open_source
-from fredfmt.distill.choosing import LAYOUT, Effort, Labels, choose
+from fredfmt.distill.choosing import LAYOUT, choose
 from fredfmt.distill.config import DistillConfig, run_of
 from fredfmt.distill.groups import GROUPS
+from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.objectives import OBJECTIVES, load_objective
 from fredfmt.distill.run import DistillationStopped, DivergenceError, duration, settings_of
 from fredfmt.distill.run import distill as run

@@ -13,7 +13,7 @@ from fredfmt.cli.console import columns, kilobytes, print_json, show, showing_pr
 from fredfmt.cli.settings import asking, said
 from fredfmt.cli.tables import Column, table
 from fredfmt.codec.masks import MASKS, check_choice
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings
+from fredfmt.distill.layout import BudgetSettings, Effort, FrequencySettings
 
 if TYPE_CHECKING:
     from fredfmt.distill.planning import Choice
@@ -52,6 +52,11 @@ def plan(
             metavar=_BUDGET["step"].metavar, help=f"{_BUDGET['step'].help} Several are tried.", rich_help_panel="Budget"
         ),
     ] = None,
+    effort: Annotated[
+        Effort | None,
+        typer.Option(help="Also choose the settings of distill with these bytes, by trials, and say why."),
+    ] = None,
+    device: options.Device = "cpu",
     seed: options.Seed = 0,
     size: options.Size = None,
     classes: options.Classes = None,
@@ -80,8 +85,18 @@ def plan(
     steps = tuple(map(_BUDGET["step"].read, step)) if step else STEPS
     with showing_progress() as report:
         choices = choices_of(real, **how, ks=k, steps=steps, seed=seed, progress=report)
+    chosen = None
+    if effort is not None:
+        from fredfmt.distill.choosing import choose
+
+        given = {"transform": how["transform"]} if "transform" in how else {}
+        with showing_progress() as report:
+            chosen = choose(
+                real, how.get("max_bytes"), effort=effort, device=device, seed=seed, progress=report, **given
+            )
     if json:
-        print_json([choice.to_json() for choice in choices])
+        found = [choice.to_json() for choice in choices]
+        print_json(found if chosen is None else {"choices": found, **chosen.to_json()})
         return
     shown: dict[str, Callable[[Choice], str]] = {
         "k": lambda choice: str(choice.k),
@@ -102,3 +117,7 @@ def plan(
             ([cell(choice) for cell in shown.values()] for choice in choices),
         )
     )
+    if chosen is not None:
+        typer.echo(
+            "\n".join(["", "fredfmt distill with these bytes alone:", *chosen.reasons, "", chosen.config.to_toml()])
+        )

@@ -41,7 +41,7 @@ class EvaluationConfig(Settings):
     protocol: Protocol = setting(
         "steps", "steps: a fixed number of optimizer steps; paper: SGD for the published 1000 epochs."
     )
-    steps: int = setting(300, "steps: optimizer steps of each network.", least=1)
+    steps: int = setting(1000, "steps: optimizer steps of each network.", least=1)
     epochs: int = setting(1000, "paper: epochs of each network.", least=1)
     batch: int = setting(64, "Images per optimizer step.", least=1)
     lr: float = setting(0.05, "Peak learning rate.", above=0)
@@ -105,7 +105,7 @@ class EvaluationConfig(Settings):
         """The settings that the protocol uses, in a line for people.
 
         >>> EvaluationConfig(augmentation="none", network="package:factory").words()
-        'steps 300, batch 64, lr 0.05, augmentation none, seeds 3, network package:factory'
+        'steps 1000, batch 64, lr 0.05, augmentation none, seeds 3, network package:factory'
         """
         unused = {"protocol", "epochs" if self.protocol == "steps" else "steps"}
         values = {name: value for name, value in self.to_json().items() if name not in unused}

@@ -1,0 +1,54 @@
+"""What `fredfmt distill --bytes N` alone and `fredfmt plan --effort` choose, say and write."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from fredfmt import load
+from fredfmt.cli.app import app
+
+QUICK = "--effort quick --width 8 --augmentation none --batch-real 4"
+
+
+def run(line):
+    return CliRunner().invoke(app, line.split())
+
+
+def test_bytes_alone_choose_everything_else(tmp_path):
+    out = tmp_path / "digits.fred"
+    result = run(f"distill digits {out} --bytes 2600 --iterations 30 {QUICK}")
+    assert result.exit_code == 0, result.output
+    assert "of held-out images right" in result.stderr
+    assert "30 iterations, about 0 minutes" in result.stderr
+    assert 2500 < out.stat().st_size <= 2600
+    settings = load(out).metadata.distillation
+    assert (settings["budget"]["rate"], settings["frequencies"]["mask"]) == ("auto", "low")
+    again = tmp_path / "again.fred"
+    assert run(f"distill --from {out} {again} --iterations 30").exit_code == 0
+    if settings["optimization"]["iterations"]:
+        assert again.read_bytes() == out.read_bytes()
+
+
+def test_labels_can_be_asked_for(tmp_path):
+    out = tmp_path / "digits.fred"
+    result = run(f"distill digits {out} --bytes 3000 --labels soft --iterations 5 --teacher-width 8 {QUICK}")
+    assert result.exit_code == 0, result.output
+    assert load(out).soft
+    assert out.stat().st_size <= 3000
+
+
+@pytest.mark.parametrize("budget", ["--ipc 1 --k 32", "--k 32", "--step 2"])
+def test_effort_and_labels_are_for_settings_that_choose_themselves(tmp_path, budget):
+    result = run(f"distill digits {tmp_path / 'x.fred'} {budget} --labels hard")
+    assert result.exit_code == 1
+    assert "settings that choose themselves" in str(result.exception)
+
+
+def test_plan_says_what_will_be_done_and_why():
+    result = run("plan digits --bytes 2600 --k 32 --step 1 --effort quick --json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["choices"][0]["bytes"] <= 2600
+    assert any("held-out" in reason for reason in told["reasons"])
+    assert told["settings"]["budget"]["max_bytes"] == 2600
