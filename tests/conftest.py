@@ -19,12 +19,19 @@ def pytest_runtest_setup(item):
                 (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
+def pytest_ignore_collect(collection_path):
+    """Tests on a device run in a process of their own: torch is not the same once a simulated one is there."""
+    if collection_path.name == "on_device" and "FREDFMT_TEST_DEVICE" not in os.environ:
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items):
     """What takes a device is marked: ``FREDFMT_TEST_DEVICE=cuda python -m pytest -m device``."""
     taking = [item for item in items if "device" in item.fixturenames]
     for item in taking:
         item.add_marker("device")
-    if taking and "FREDFMT_TEST_DEVICE" not in os.environ:
+    if taking and os.environ["FREDFMT_TEST_DEVICE"] == "simulated":
         import simulated
 
         if simulated.AVAILABLE:
@@ -33,11 +40,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def device(monkeypatch):
-    """A device other than the CPU: the one named by ``FREDFMT_TEST_DEVICE``, or else one that is simulated."""
+    """A device other than the CPU: the one named by ``FREDFMT_TEST_DEVICE``."""
     import simulated
     import torch
 
-    if name := os.environ.get("FREDFMT_TEST_DEVICE"):
+    name = os.environ["FREDFMT_TEST_DEVICE"]
+    if name != simulated.NAME:
         return torch.device(name)
     if not simulated.AVAILABLE:
         pytest.skip("this torch cannot simulate a device: it takes 2.10")

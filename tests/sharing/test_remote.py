@@ -360,7 +360,7 @@ def test_a_cache_of_somebody_else_is_neither_read_nor_written(site, data, conten
     site.forget()
     assert load(address) == data
     assert site.requests("GET") != []
-    assert "belongs to somebody else or is a link" in caplog.text
+    assert "belongs to another user or is a link" in caplog.text
 
 
 def dripping(interval, size):
