@@ -5,8 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from fredfmt import load
+from fredfmt import digest, load, open_source
 from fredfmt.cli.app import app
+from fredfmt.distill import choose, distill
 
 QUICK = "--effort quick --width 8 --augmentation none --batch-real 4"
 
@@ -52,3 +53,25 @@ def test_plan_says_what_will_be_done_and_why():
     assert told["choices"][0]["bytes"] <= 2600
     assert any("held-out" in reason for reason in told["reasons"])
     assert told["settings"]["budget"]["max_bytes"] == 2600
+
+
+def test_a_run_that_was_stopped_goes_on_without_choosing_again(tmp_path):
+    given = {"iterations": 8, "network": {"width": 8}, "augmentation": "none", "batch_real": 4}
+    source = open_source("digits")
+    config = choose(source, 2600, effort="quick", **given).config
+    kept, out = tmp_path / "kept", tmp_path / "digits.fred"
+    distill(source, config, checkpoint=kept)
+    result = run(f"distill digits {out} --bytes 2600 --checkpoint {kept} --iterations 12 {QUICK}")
+    assert result.exit_code == 0, result.output
+    assert "of held-out images right" not in result.stderr
+    assert digest(load(out)) == digest(distill(source, config.replace(iterations=12)))
+
+
+def test_a_checkpoint_of_other_bytes_is_refused(tmp_path):
+    given = {"iterations": 2, "network": {"width": 8}, "augmentation": "none", "batch_real": 4, "held_out": 0.0}
+    source = open_source("digits")
+    config = choose(source, 2600, effort="quick", **given).config
+    distill(source, config, checkpoint=tmp_path / "kept")
+    result = run(f"distill digits {tmp_path / 'x.fred'} --bytes 2700 --checkpoint {tmp_path / 'kept'} {QUICK}")
+    assert result.exit_code == 1
+    assert "the checkpoint is of another run" in str(result.exception)
