@@ -53,6 +53,7 @@ _MOST_HELD_OUT = 5000
 """so many images at most, of a large one."""
 _FLOAT = 4
 """Bytes of a float32."""
+_CHANCE = 0.5
 _LEAST_TO_SPLIT = 10
 """Images of a class below which none are set aside."""
 _WIDTH, _WIDTH_ON_DEVICE = 32, 128
@@ -241,9 +242,13 @@ class _Trial:
         self._known: dict[tuple[int, str], float] = {}
 
     def best(self, sets: Mapping[str, tuple[FreDData, DistillConfig]]) -> str:
-        """The name of the set that networks trained on it learn most from."""
+        """The name of the set that networks learn most from: the first, unless another is better by more than chance
+        would have it, half a standard error of a share of the held-out images."""
         self._found = {name: self._accuracy(*one, name) for name, one in sets.items()}
-        return max(self._found, key=self._found.__getitem__)
+        first, best = next(iter(sets)), max(self._found, key=self._found.__getitem__)
+        share = self._found[first]
+        chance = _CHANCE * math.sqrt(share * (1 - share) / len(self._held))
+        return best if self._found[best] > share + chance else first
 
     def words(self, chosen: str) -> str:
         """The last outcome, for people."""
