@@ -59,7 +59,8 @@ _LEAST_TO_SPLIT = 10
 _WIDTH, _WIDTH_ON_DEVICE = 32, 128
 _RATE = 0.03
 """Learning rate of the coefficients: faster ones make noise, which takes bytes."""
-_BATCH_SYN = 320
+_BATCH_SYN, _UPDATES = 320, 400
+"""Instances per update, and the updates that each of them gets at least: fewer teach it little."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 _LAYERS = set(NetworkConfig.options()) | {"network"}
@@ -148,13 +149,15 @@ def _choose(
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     train, held = held_out(source, config)
 
-    def code(room: int, teacher: Teacher | None = None) -> FreDData:
-        return coded_images(train, room, seed=config.run.seed, transform=config.frequencies.transform, teacher=teacher)
+    def code(room: int, teacher: Teacher | None = None, at_most: int | None = None) -> FreDData:
+        how = {"seed": config.run.seed, "transform": config.frequencies.transform}
+        return coded_images(train, room, teacher=teacher, at_most=at_most, **how)
 
     def settled(coded: FreDData, teacher: Teacher | None = None) -> DistillConfig:
-        """With the layout of coded images that leave room for these settings."""
-        first = _settled(config, coded, train, given)
-        return _settled(config, code(max_bytes - _overhead(coded, first), teacher), train, given)
+        """With the layout of coded images that leave room for these settings, no more than a run can teach."""
+        room = max_bytes - _overhead(coded, _settled(config, coded, train, given))
+        at_most = max(1, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
+        return _settled(config, code(room, teacher, max(at_most, _MANY)), train, given)
 
     coded = code(max_bytes)
     if held is None:

@@ -61,6 +61,11 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     return replace(start, labels=sixteenths(train_teacher(train, config).labels(real.normalized)))
 
 
+def _fewest(train: Source) -> int:
+    """Images of the class that has fewest."""
+    return int(np.bincount(train.labels, minlength=len(train.classes)).min())
+
+
 def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Source:
     """Those that a run with a teacher started from, whose classes soft labels need not show any more; otherwise as many
     of each class as there are instances."""
@@ -103,7 +108,13 @@ def equal_budget(data: FreDData, train: Source, *, seed: int = 0) -> Source:
 
 
 def coded_images(
-    train: Source, max_bytes: int, *, seed: int = 0, transform: str = "dct", teacher: Teacher | None = None
+    train: Source,
+    max_bytes: int,
+    *,
+    seed: int = 0,
+    transform: str = "dct",
+    teacher: Teacher | None = None,
+    at_most: int | None = None,
 ) -> FreDData:
     """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality that is most useful per byte.
 
@@ -111,8 +122,8 @@ def coded_images(
     frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes least bytes;
     with these, as many random images of each class as fit; last, the smallest step that still fits (and where all
     images are used, the k with the least error then). With a ``teacher`` the labels are its predictions for the images,
-    in sixteenths, and their bytes count: there are fewer images then. Raises `ArgumentError` if not even one image per
-    class fits.
+    in sixteenths, and their bytes count, so there are fewer images. Where more than ``at_most`` images per class would
+    fit, so many are coded as well as the bytes allow. Raises `ArgumentError` if not even one image per class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
@@ -122,6 +133,10 @@ def coded_images(
     allowed = max_bytes
     for _ in range(_TRIES):
         coded = encode_in_bytes(train, allowed, mask="low", seed=seed, transform=transform)
+        if at_most is not None and np.bincount(coded.hard_labels).max() > at_most:
+            coded = encode_in_bytes(
+                train, allowed, mask="low", seed=seed, transform=transform, per_class=min(at_most, _fewest(train))
+            )
         if teacher is None:
             return coded
         counts = np.bincount(coded.hard_labels, minlength=len(train.classes)).tolist()

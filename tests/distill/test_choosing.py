@@ -38,6 +38,14 @@ def test_reasons_give_the_accuracies_of_a_trial(chosen):
     assert any("of held-out images right" in reason for reason in chosen.reasons)
 
 
+def test_no_more_instances_than_a_run_can_teach(digits):
+    many = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 600}).config
+    few = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 300}).config
+    assert many.instances_per_class((8, 8)) == 48
+    assert few.instances_per_class((8, 8)) == 24
+    assert few.budget.number < many.budget.number
+
+
 def test_labels_may_be_given(digits):
     how = {"effort": "quick", "teacher_width": 8, **SMALL}
     hard, soft = (choose(digits, 3000, labels=one, **how).config for one in ("hard", "soft"))
