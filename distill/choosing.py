@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -150,8 +151,8 @@ def _choose(
     train, held = held_out(source, config)
 
     def code(room: int, teacher: Teacher | None = None, at_most: int | None = None) -> FreDData:
-        how = {"seed": config.run.seed, "transform": config.frequencies.transform}
-        return coded_images(train, room, teacher=teacher, at_most=at_most, **how)
+        seed, transform = config.run.seed, config.frequencies.transform
+        return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most)
 
     def settled(coded: FreDData, teacher: Teacher | None = None) -> DistillConfig:
         """With the layout of coded images that leave room for these settings, no more than a run can teach."""
@@ -212,7 +213,8 @@ def _overhead(coded: FreDData, config: DistillConfig) -> int:
 
 def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:
     """The configuration with the layout of the coded images, and what follows from the number of instances."""
-    most = int(np.bincount(coded.hard_labels).max())
+    there = np.bincount(train.labels, minlength=len(train.classes))
+    most = next(each for each in count(1) if np.minimum(there, each).sum() >= len(coded))  # soft labels do not tell
     layout: dict[str, Any] = {
         "k": coded.k,
         "ipc": most * coded.k / spatial_size(train.spatial_shape),
@@ -224,11 +226,11 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
     else:
         layout |= {"quantize_in_loop": True, "rate": "auto"}
     if config.objective == "frepo":
-        count = config.replace(**{**layout, **given}).instances_per_class(train.spatial_shape)
+        each = config.replace(**{**layout, **given}).instances_per_class(train.spatial_shape)
         layout |= {
             "learn_labels": config.teacher.teacher_steps > 0,
-            "batch_syn": _BATCH_SYN if count * len(train.classes) > _BATCH_SYN else 0,
-            "pool_age": _OLD if count >= _MANY else _YOUNG,
+            "batch_syn": _BATCH_SYN if each * len(train.classes) > _BATCH_SYN else 0,
+            "pool_age": _OLD if each >= _MANY else _YOUNG,
         }
     return config.replace(**{name: value for name, value in layout.items() if name not in given})
 

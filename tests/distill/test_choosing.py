@@ -47,7 +47,7 @@ def test_no_more_instances_than_a_run_can_teach(digits):
 
 
 def test_labels_may_be_given(digits):
-    how = {"effort": "quick", "teacher_width": 8, **SMALL}
+    how = {"effort": "quick", "teacher_width": 8, **SMALL, "iterations": 600}
     hard, soft = (choose(digits, 3000, labels=one, **how).config for one in ("hard", "soft"))
     assert (hard.teacher.teacher_steps, hard.learn_labels) == (0, False)
     assert (soft.teacher.teacher_steps, soft.learn_labels) == (EFFORTS["quick"].teacher_steps, True)

@@ -50,6 +50,7 @@ for name, settings in json.loads(sys.argv[5]).items():
         print(f"{name}: {type(error).__name__}: {error}")
     else:
         save(data, f"{sys.argv[4]}/{name}-{sys.argv[2]}.fred")
+dist.barrier()  # a rank that leaves early takes the others' store along
 dist.destroy_process_group()
 """
 OBJECTIVES = """
