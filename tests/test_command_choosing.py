@@ -9,6 +9,7 @@ from fredfmt import digest, load, open_source
 from fredfmt.cli.app import app
 from fredfmt.distill import choose, distill
 
+pytestmark = pytest.mark.slow
 QUICK = "--effort quick --width 8 --augmentation none --batch-real 4"
 
 

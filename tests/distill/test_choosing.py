@@ -11,6 +11,7 @@ from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.choosing import EFFORTS
 from fredfmt.distill.evaluation.held_out import held_out
 
+pytestmark = pytest.mark.slow
 SMALL = {"network": {"width": 8}, "augmentation": "none", "iterations": 5, "batch_real": 4}
 
 
