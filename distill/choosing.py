@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +20,7 @@ from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.layout import Effort, Labels
-from fredfmt.distill.networks import NetworkConfig
+from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import ArgumentError
@@ -64,7 +63,6 @@ _BATCH_SYN, _UPDATES = 320, 400
 """Instances per update, and the updates that each of them gets at least: fewer teach it little."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
-_LAYERS = set(NetworkConfig.options()) | {"network"}
 LAYOUT = {"ipc", "k", "step"}
 """Settings with any of which the layout is the caller's, and the step is searched after the run."""
 
@@ -196,25 +194,19 @@ def _by_rule(
     }
     if given.get("objective", "frepo") == "frepo":
         rule |= {"objective": "frepo", "iterations": spent.iterations, "lr": _RATE}
-    config = DistillConfig(**{**rule, **{name: value for name, value in given.items() if name not in _LAYERS}})
-    return config.replace(**{name: value for name, value in given.items() if name in _LAYERS})
+    return DistillConfig(**rule).replace(**given)
 
 
 def _overhead(coded: FreDData, config: DistillConfig) -> int:
     """Bytes by which the file of a distillation is larger, for the settings that it holds."""
-    described: dict[str, Any] = {
-        "mask": {"strategy": "low", "scope": config.frequencies.mask_scope, "energy_kept_mean": 0.12345},
-        "distillation": config.to_json(),
-        "recipe": EvaluationConfig(augmentation=config.run.augmentation).recipe(),
-        "reconstruction": {},
-    }
+    mask = {"strategy": "low", "scope": config.frequencies.mask_scope, "energy_kept_mean": 0.12345}
+    described: dict[str, Any] = {"mask": mask, **recorded(config)}
     return max(0, packed_size(replace(coded, metadata=replace(coded.metadata, **described))) - packed_size(coded))
 
 
 def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:
     """The configuration with the layout of the coded images, and what follows from the number of instances."""
-    there = np.bincount(train.labels, minlength=len(train.classes))
-    most = next(each for each in count(1) if np.minimum(there, each).sum() >= len(coded))  # soft labels do not tell
+    most = int(np.bincount(coded.mask_of).max())  # each class has a mask, where soft labels need not show the class
     layout: dict[str, Any] = {
         "k": coded.k,
         "ipc": most * coded.k / spatial_size(train.spatial_shape),
@@ -261,7 +253,7 @@ class _Trial:
         return f"{chosen}: {self._found[chosen]:.1%} of held-out images right, {', '.join(others)}"
 
     def _accuracy(self, data: FreDData, config: DistillConfig, name: str) -> float:
-        key = (id(data), config.run.augmentation)
+        key = (id(data), config.run.augmentation)  # the sets of a trial are held by its caller
         if key not in self._known:
             if self._progress is not None:
                 self._progress(Progress(f"trying {name}", 0, 1))
@@ -282,6 +274,6 @@ def _depth(spatial_shape: tuple[int, ...]) -> int:
 
 def _share_held_out(source: Source) -> float:
     """Of the images; none where a class has only a few."""
-    if np.bincount(source.labels, minlength=len(source.classes)).min() < _LEAST_TO_SPLIT:
+    if source.counts.min() < _LEAST_TO_SPLIT:
         return 0.0
     return float(f"{min(HELD_OUT, _MOST_HELD_OUT / len(source)):.3g}")

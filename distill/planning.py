@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from fredfmt.codec.masks import choose_frequencies
 from fredfmt.codec.quantizer import Step
 from fredfmt.data.coding import encode_source, largest_count
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
-from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.start import gather_statistics
 from fredfmt.errors import ArgumentError
@@ -82,7 +80,7 @@ def plan(
         max_bytes = integer_of("max_bytes", max_bytes, least=1)
     size = spatial_size(source.spatial_shape)
     statistics = gather_statistics(source, transform)
-    most = int(np.bincount(source.labels, minlength=len(source.classes)).min())
+    most = int(source.counts.min())
     choices: list[Choice] = []
     live = int(live_frequencies(transform, source.spatial_shape).sum())
     tried = sorted(set(ks or (min(live, max(1, round(share * size))) for share in SHARES)))
@@ -95,9 +93,7 @@ def plan(
             config = DistillConfig(ipc=ipc or 1, k=k, transform=transform, mask=mask, step=step, seed=seed)
             said = {
                 "mask": {"strategy": mask, "scope": config.frequencies.mask_scope, **statistics.describe(frequencies)},
-                "distillation": config.to_json(),
-                "reconstruction": {},
-                "recipe": EvaluationConfig(augmentation=config.run.augmentation).recipe(),
+                **recorded(config),
             }
             if max_bytes is None:
                 count = min(config.instances_per_class(source.spatial_shape), most)

@@ -30,6 +30,7 @@ from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.rate import EVERY, Rate
+from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.interruption import noting_interrupts
@@ -49,7 +50,8 @@ _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
 _LARGEST = 1e4
 """Root mean square of an image's numbers, in normalised units, above which they are taken for diverged."""
-_WARMING = 2
+_TIMED = 2
+"""Iterations that are run before others are timed, and as many that are timed."""
 _TRIAL = {"steps": 600, "seeds": 2}
 """Of the networks that result and start are compared by."""
 _GRADIENTS = 20
@@ -172,14 +174,16 @@ def duration(
 ) -> str:
     """How long a run will take on this machine, in words, by four iterations of one that is thrown away."""
     run = _Run(source, config.replace(teacher_steps=0), device, network)
-    for _ in range(_WARMING):
-        run.step()
-    run.mean_loss()
-    before = time.perf_counter()
-    for _ in range(_WARMING):
-        run.step()
-    run.mean_loss()
-    minutes = (time.perf_counter() - before) / _WARMING * config.optimization.iterations / 60
+
+    def several() -> float:
+        before = time.perf_counter()
+        for _ in range(_TIMED):
+            run.step()
+        run.mean_loss()  # waits for the device
+        return time.perf_counter() - before
+
+    several()
+    minutes = several() / _TIMED * config.optimization.iterations / 60
     return f"{config.optimization.iterations:,} iterations, about {minutes:.0f} minutes on this machine"
 
 
@@ -201,6 +205,7 @@ class _Run:
         self.operations = operations(config.run.augmentation, len(source.spatial_shape))
         self.source = source
         train, self.held = held_out(source, config)
+        self.train = train
         self.real = RealImages(train, device)
         self._check_network()
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
@@ -316,7 +321,7 @@ class _Run:
         every = int(live_frequencies(config.frequencies.transform, shape).sum())
         count = config.instances_per_class(self.source.spatial_shape)
         everything = config.replace(k=every, ipc=count * every / spatial_size(shape), mask="low")
-        start = self.ranks.from_first(lambda: initial_data(self.source, everything))
+        start = self.ranks.from_first(lambda: initial_data(self.train, everything))
         synset = FrequencySynset.from_data(start, device=device)
         coefficients = synset.coefficients
         objective = make_objective(config)
@@ -406,9 +411,7 @@ class _Run:
         return synset.to_data(
             **{"step": budget.step, "max_bytes": budget.max_bytes, "near": near, **how},
             base=self.config.frequencies.base,
-            distillation=self.settings.replace(iterations=iterations).to_json(),
-            reconstruction={},
-            recipe=self.memory.recipe() or EvaluationConfig(augmentation=self.config.run.augmentation).recipe(),
+            **recorded(self.settings.replace(iterations=iterations), self.memory.recipe()),
         )
 
     def save(self, path: Path) -> None:

@@ -45,7 +45,7 @@ def chosen_images(source: Source, config: DistillConfig) -> Source:
 def _counts(source: Source, config: DistillConfig) -> int | list[int]:
     """How many instances the classes have: what the budget buys, or one for each image of a class that has fewer."""
     wanted = config.instances_per_class(source.spatial_shape)
-    there = np.bincount(source.labels, minlength=len(source.classes))
+    there = source.counts
     few = np.flatnonzero(there < wanted).tolist()
     if len(few) in (0, len(there)):
         return wanted

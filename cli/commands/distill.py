@@ -106,10 +106,9 @@ def distill(
     changes = said(context, {**_PANELS, "Objective": before.objective_settings.options()})
     own = options.parse_network(changes.get("network", ""))
     settings = before.replace(**changes)
-    budgets = ("max_bytes", "bits_per_class", *LAYOUT)
-    given = [name for name in options.said(context) if name in budgets]
-    chooses = from_ is None and config is None and (not given or not LAYOUT.issuperset(given))
-    if not chooses and {"effort", "labels"} & set(options.said(context)):
+    given = set(options.said(context))
+    chooses = from_ is None and config is None and bool({"max_bytes", "bits_per_class"} & given or not LAYOUT & given)
+    if not chooses and {"effort", "labels"} & given:
         raise ArgumentError(
             "--effort and --labels are for settings that choose themselves",
             hint="Give --bytes or --bits-per-class, and neither --from nor --config",

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from fredfmt.codec.quantizer import Step
 from fredfmt.codec.whitening import other_source
@@ -33,12 +34,12 @@ def warn_if_other_source(data: FreDData, train: Source) -> None:
         _log.warning("%s; baselines are drawn from these, and their test images are normalised as the data are", words)
 
 
-def own_start(data: FreDData, train: Source) -> FreDData:
+def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cpu") -> FreDData:
     """Random real images of ``train`` in the layout of ``data``: its instances per class, masks and quantisation.
 
     For data that were distilled from this source these are the very images and labels that the distillation started
-    from, as its settings are in the metadata. Raises `ArgumentError` for a class with fewer images than ``data`` has
-    instances.
+    from, as its settings are in the metadata; a teacher of labels is trained on ``device``. Raises `ArgumentError` for
+    a class with fewer images than ``data`` has instances.
 
     >>> from fredfmt import encode, open_source
     >>> train = open_source("digits")
@@ -58,12 +59,7 @@ def own_start(data: FreDData, train: Source) -> FreDData:
     start = encode_source(real, k=data.k, mask=masks, step=step, transform=data.metadata.transform)
     if not config.teacher.teacher_steps:
         return start
-    return replace(start, labels=sixteenths(train_teacher(train, config).labels(real.normalized)))
-
-
-def _fewest(train: Source) -> int:
-    """Images of the class that has fewest."""
-    return int(np.bincount(train.labels, minlength=len(train.classes)).min())
+    return replace(start, labels=sixteenths(train_teacher(train, config, device=device).labels(real.normalized)))
 
 
 def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Source:
@@ -135,7 +131,12 @@ def coded_images(
         coded = encode_in_bytes(train, allowed, mask="low", seed=seed, transform=transform)
         if at_most is not None and np.bincount(coded.hard_labels).max() > at_most:
             coded = encode_in_bytes(
-                train, allowed, mask="low", seed=seed, transform=transform, per_class=min(at_most, _fewest(train))
+                train,
+                allowed,
+                mask="low",
+                seed=seed,
+                transform=transform,
+                per_class=min(at_most, int(train.counts.min())),
             )
         if teacher is None:
             return coded

@@ -35,8 +35,8 @@ from fredfmt.storage.ledger import without_results
 TrainingSet: TypeAlias = FreDData | Source
 Named: TypeAlias = tuple[str, str, Callable[[int], TrainingSet]]
 """The name of a row, what it is, and the set that the network of a seed is trained on."""
-Baseline: TypeAlias = Callable[[FreDData, Source], Named]
-"""From the data and the real train split to what a row is about."""
+Baseline: TypeAlias = Callable[[FreDData, Source, torch.device | str], Named]
+"""From the data, the real train split and where to train a teacher to what a row is about."""
 
 
 @dataclass(frozen=True)
@@ -70,40 +70,41 @@ class Row:
         }
 
 
-def _own_start(data: FreDData, train: Source) -> Named:
-    start = own_start(data, train)
+def _own_start(data: FreDData, train: Source, device: torch.device | str) -> Named:
+    start = own_start(data, train, device=device)
     return "own start", "random real images in the file's layout: same instances, masks and step", lambda seed: start
 
 
-def _coded(data: FreDData, train: Source) -> Named:
+def _coded(data: FreDData, train: Source, device: torch.device | str) -> Named:
     size, transform = packed_size(without_results(data)), data.metadata.transform
     said = f"random real images coded into at most {size:,} bytes, other ones for each seed"
     return "coded images", said, lambda seed: coded_images(train, size, seed=seed, transform=transform)
 
 
-def _coded_soft(data: FreDData, train: Source) -> Named:
+def _coded_soft(data: FreDData, train: Source, device: torch.device | str) -> Named:
     size, transform = packed_size(without_results(data)), data.metadata.transform
     made_with = DistillConfig.from_json(thawed(data.metadata.distillation))
     config = made_with if made_with.teacher.teacher_steps else made_with.replace(teacher_steps=_TEACHER_STEPS)
     said = f"the same with a teacher's soft labels, in at most {size:,} bytes"
 
     def make(seed: int) -> FreDData:
-        return coded_images(train, size, seed=seed, transform=transform, teacher=train_teacher(train, config))
+        teacher = train_teacher(train, config, device=device)
+        return coded_images(train, size, seed=seed, transform=transform, teacher=teacher)
 
     return "coded, soft labels", said, make
 
 
-def _equal_instances(data: FreDData, train: Source) -> Named:
+def _equal_instances(data: FreDData, train: Source, device: torch.device | str) -> Named:
     said = "as many random real images, whole and uncoded, other ones for each seed"
     return "equal instances", said, lambda seed: equal_instances(data, train, seed=seed)
 
 
-def _equal_budget(data: FreDData, train: Source) -> Named:
+def _equal_budget(data: FreDData, train: Source, device: torch.device | str) -> Named:
     said = "random real images, whole and uncoded, of as many numbers as the file stores, other ones for each seed"
     return "equal budget", said, lambda seed: equal_budget(data, train, seed=seed)
 
 
-def _whole(data: FreDData, train: Source) -> Named:
+def _whole(data: FreDData, train: Source, device: torch.device | str) -> Named:
     return "whole set", f"all {len(train):,} real images of the train split", lambda seed: train
 
 
@@ -176,7 +177,7 @@ def compare(
     else:
         warn_if_other_source(data, train)
     sets: list[Named] = [("file", "the file", lambda seed: data)]
-    sets += [BASELINES[name](data, train) for name in dict.fromkeys(baselines)]
+    sets += [BASELINES[name](data, train, device) for name in dict.fromkeys(baselines)]
     first = [make(0) for _, _, make in sets]
     rows: list[Row] = []
     for (name, description, make), made in zip(sets, first, strict=True):

@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_IMAGES = 32
-"""A CPU is fastest when the activations of a part stay in its caches."""
+from fredfmt.distill.objectives.room import QUICKEST
 
 
 def groups(counts: Sequence[int], device: torch.device, most: int = 1 << 62) -> list[slice]:
     """Neighbouring classes, of ``counts`` images each, that go through a network together: on an accelerator all of
     them, on a CPU as many as have a few dozen images; in any case ``most`` images, or one class."""
-    limit = min(most, _IMAGES) if device.type == "cpu" else most
+    limit = min(most, QUICKEST) if device.type == "cpu" else most
     starts, together = [0], 0
     for place, count in enumerate(counts):
         if together and together + count > limit:

@@ -22,7 +22,7 @@ _PART: Mapping[str, int] = MappingProxyType({"cpu": 64 << 20})
 """Bytes of the graph of a part."""
 _ON_ACCELERATORS = 2 << 30
 """Both, elsewhere."""
-_IMAGES = 32
+QUICKEST = 32
 """Most images of a part on a CPU, which is quickest when what a network makes of a part stays in its caches."""
 
 
@@ -69,7 +69,7 @@ def room_for(
     if not size:
         return EVERYTHING
     most, part = (max(1, where.get(device, _ON_ACCELERATORS) // size) for where in (_KEPT, _PART))
-    return Room(most, min(part, _IMAGES) if device == "cpu" else part)
+    return Room(most, min(part, QUICKEST) if device == "cpu" else part)
 
 
 @dataclass(frozen=True)

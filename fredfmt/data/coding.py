@@ -229,7 +229,7 @@ def _few(source: Source, seed: int) -> Source:
 
 
 def _at_most(source: Source, per_class: int, seed: int) -> Source:
-    there = np.bincount(source.labels, minlength=len(source.classes))
+    there = source.counts
     return source if there.max() <= per_class else source.sample(np.minimum(there, per_class).tolist(), seed=seed)
 
 
@@ -266,5 +266,4 @@ def _as_many_as_fit(source: Source, max_bytes: int, how: dict[str, Any]) -> Sour
     def fits(count: int) -> bool:
         return packed_size(encode_source(_at_most(source, count, seed), **how)) <= max_bytes
 
-    most = int(np.bincount(source.labels, minlength=len(source.classes)).max())
-    return _at_most(source, max(1, largest_count(fits, most)), seed)
+    return _at_most(source, max(1, largest_count(fits, int(source.counts.max()))), seed)

@@ -104,6 +104,11 @@ class Source:
         """Lengths of the spatial axes, for images (height, width)."""
         return tuple(int(length) for length in self.images.shape[2:])
 
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(class,) int64, the number of images of each class."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64, copy=False)
+
     def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """The images at ``indices``, (B, C, *spatial) float32, normalised."""
         return self.normalized[np.asarray(indices, dtype=np.intp)]

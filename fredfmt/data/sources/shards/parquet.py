@@ -10,9 +10,8 @@ from fredfmt.data.sources.shards.address import Address
 from fredfmt.data.sources.shards.columns import COLUMNS, Columns, choose_columns
 from fredfmt.data.sources.shards.label_values import LabelValues
 from fredfmt.data.sources.shards.parquet_file import check_claims, open_parquet, parquet_errors, read_labels
-from fredfmt.data.sources.shards.paths import find_shards
 from fredfmt.data.sources.shards.row_groups import Group, RowGroups
-from fredfmt.data.sources.shards.stored import Stored, open_stored
+from fredfmt.data.sources.shards.stored import Stored, open_shards
 from fredfmt.data.sources.source import Source
 from fredfmt.errors import SourceError, located
 
@@ -29,14 +28,7 @@ def open_parquet_shards(request: Request) -> Source:
         import pyarrow  # noqa: F401 (needed below)
     except ImportError:
         raise SourceError("reading Parquet needs pyarrow", hint="pip install 'fredfmt[hf]'") from None
-    shards = find_shards(address.where, ".parquet", address.options.get("test"))
-    train = read_parquet(shards.train, address.options, shards.left_out)
-    return open_stored(
-        request,
-        f"parquet:{Path(address.where).name}",
-        train,
-        (lambda: read_parquet(shards.test, address.options, shards.left_out)) if shards.test else None,
-    )
+    return open_shards(request, address, "parquet", ".parquet", read_parquet)
 
 
 def read_parquet(paths: tuple[Path, ...], options: Mapping[str, str], left_out: Mapping[str, int]) -> Stored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from fredfmt.data.sources.coded import Chosen, Coded
 from fredfmt.data.sources.image_files import open_images
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.saying import say_left_out, say_once
+from fredfmt.data.sources.shards.address import Address
+from fredfmt.data.sources.shards.paths import find_shards
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
 from fredfmt.errors import SourceError, located
@@ -30,6 +33,24 @@ class Stored:
     names: Mapping[int, str] = field(default_factory=dict)
     """The names of classes by number, as far as the shards tell them."""
     left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def open_shards(
+    request: Request,
+    address: Address,
+    prefix: str,
+    suffix: str,
+    read: Callable[[tuple[Path, ...], Mapping[str, str], Mapping[str, int]], Stored],
+) -> Source:
+    """The files of that suffix at an address as a `Source`; ``read`` reads those of one split, from their paths, the
+    options of the address and what lies beside them."""
+    shards = find_shards(address.where, suffix, address.options.get("test"))
+
+    def split(paths: tuple[Path, ...]) -> Stored:
+        return read(paths, address.options, shards.left_out)
+
+    name = f"{prefix}:{Path(address.where).name}"
+    return open_stored(request, name, split(shards.train), (lambda: split(shards.test)) if shards.test else None)
 
 
 def open_stored(

@@ -16,9 +16,8 @@ import numpy as np
 from fredfmt.data.sources.image_files import SUFFIXES
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.shards.address import Address
-from fredfmt.data.sources.shards.paths import find_shards
 from fredfmt.data.sources.shards.spans import LARGEST, Spans, read_whole
-from fredfmt.data.sources.shards.stored import Stored, open_stored
+from fredfmt.data.sources.shards.stored import Stored, open_shards
 from fredfmt.data.sources.shards.tar_file import Sample, read_samples
 from fredfmt.data.sources.source import Source
 from fredfmt.errors import SourceError, access_explained, located
@@ -40,14 +39,7 @@ def open_webdataset(request: Request) -> Source:
     are read from their places.
     """
     address = Address.of(request, "PATH", ("image", "label", "test"))
-    shards = find_shards(address.where, ".tar", address.options.get("test"))
-    train = read_tars(shards.train, address.options, shards.left_out)
-    return open_stored(
-        request,
-        f"webdataset:{Path(address.where).name}",
-        train,
-        (lambda: read_tars(shards.test, address.options, shards.left_out)) if shards.test else None,
-    )
+    return open_shards(request, address, "webdataset", ".tar", read_tars)
 
 
 def read_tars(paths: tuple[Path, ...], options: Mapping[str, str], others: Mapping[str, int]) -> Stored:
