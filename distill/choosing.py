@@ -20,6 +20,7 @@ from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.layout import Effort, Labels
+from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback, Progress
@@ -91,6 +92,7 @@ def choose(
     labels: Labels | None = None,
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
+    factory: NetworkFactory | None = None,
     **given: Any,
 ) -> Chosen:
     """The settings with which a ``.fred`` file of ``max_bytes`` of this source is expected to be worth most.
@@ -113,6 +115,9 @@ def choose(
         ``"hard"`` or ``"soft"`` in place of the trial.
     device
         Where networks are trained. Those of the run have width 128 on an accelerator, and 32 on a CPU.
+    factory
+        What makes networks where ``network`` names one of your own, as `fredfmt.distill.distill` is given; the teacher
+        is a ConvNet then.
     given
         Settings by name that are not chosen but kept.
 
@@ -127,7 +132,8 @@ def choose(
     >>> chosen.config.max_bytes, chosen.config.rate, chosen.config.learn_labels
     (1500, 'auto', False)
     """
-    return Ranks.current().from_first(lambda: _choose(source, max_bytes, effort, labels, device, progress, given))
+    asked = (source, max_bytes, effort, labels, device, progress, factory, given)
+    return Ranks.current().from_first(lambda: _choose(*asked))
 
 
 def _choose(
@@ -137,6 +143,7 @@ def _choose(
     labels: Labels | None,
     device: torch.device | str,
     progress: Callback | None,
+    factory: NetworkFactory | None,
     given: Mapping[str, Any],
 ) -> Chosen:
     if effort not in EFFORTS:
@@ -163,7 +170,7 @@ def _choose(
         reasons.append("hard labels, as there are too few images to set some aside for a trial")
         return Chosen(settled(coded), tuple(reasons))
     teacher = None
-    trial = _Trial(held, config, spent, device, progress)
+    trial = _Trial(held, config, spent, device, progress, factory)
     if "augmentation" not in given and "flip" in config.run.augmentation:
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
         ways = {"images mirrored": config, "images not mirrored": config.replace(augmentation=unmirrored)}
@@ -231,9 +238,15 @@ class _Trial:
     """Networks trained on coded images and tested on held-out ones."""
 
     def __init__(
-        self, held: Source, config: DistillConfig, spent: Spent, device: torch.device | str, progress: Callback | None
+        self,
+        held: Source,
+        config: DistillConfig,
+        spent: Spent,
+        device: torch.device | str,
+        progress: Callback | None,
+        factory: NetworkFactory | None,
     ) -> None:
-        self._held, self._spent, self._device, self._progress = held, spent, device, progress
+        self._held, self._spent, self._device, self._progress, self._factory = held, spent, device, progress, factory
         self._network = config.network
         self._found: dict[str, float] = {}
         self._known: dict[tuple[int, str], float] = {}
@@ -263,7 +276,8 @@ class _Trial:
                 network=self._network,
                 augmentation=config.run.augmentation,
             )
-            self._known[key] = evaluate(data, self._held, protocol, device=self._device).mean
+            made = evaluate(data, self._held, protocol, network=self._factory, device=self._device)
+            self._known[key] = made.mean
         return self._known[key]
 
 

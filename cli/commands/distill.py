@@ -141,10 +141,19 @@ def distill(
             if chooses and kept.exists() and not restart:
                 settings = settings_of(kept).replace(**changes)
             elif chooses:
-                found = choose(real, effort=effort, labels=labels, device=mine, progress=to_all(reports), **changes)
+                found = choose(
+                    real,
+                    effort=effort,
+                    labels=labels,
+                    device=mine,
+                    progress=to_all(reports),
+                    factory=own,
+                    **changes,
+                )
                 settings = found.config
+                length = duration(real, settings, mine, own)  # on all processes, which work at an iteration together
                 if first:
-                    say("\n".join([*found.reasons, duration(real, settings, mine, own)]))
+                    say("\n".join([*found.reasons, length]))
             if save_config is not None and first:
                 save_config.write_text(settings.to_toml())
             data = run(

@@ -1,9 +1,11 @@
 """Settings that choose themselves: what is decided by rule, by trial, and what is never overruled."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from fredfmt import ArgumentError, digest, ledger
 from fredfmt.distill import DistillConfig, choose, distill
@@ -89,3 +91,27 @@ def test_images_that_mirroring_makes_those_of_another_class_are_not_mirrored(dig
 def test_what_cannot_be_is_refused(digits, how, message):
     with pytest.raises(ArgumentError, match=message):
         choose(digits, **{"max_bytes": 3000, "effort": "quick", **how}, **SMALL)
+
+
+class Tiny(torch.nn.Module):
+    """A network of somebody's own."""
+
+    def __init__(self, channels, spatial_shape, classes):
+        super().__init__()
+        self.body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(channels * math.prod(spatial_shape), 16))
+        self.head = torch.nn.Linear(16, classes)
+
+    def embed(self, images):
+        return self.body(images).relu()
+
+    def forward(self, images):
+        return self.head(self.embed(images))
+
+
+def test_networks_of_somebodys_own_are_tried_and_learned_with(digits):
+    name = f"{Tiny.__module__}:Tiny"
+    settings = SMALL | {"network": name, "augmentation": "none"}
+    chosen = choose(digits, 3000, effort="quick", teacher_width=8, factory=Tiny, **settings)
+    assert chosen.config.network.name == name
+    assert any("of held-out images right" in reason for reason in chosen.reasons)
+    assert len(distill(digits, chosen.config, network=Tiny)) > 10

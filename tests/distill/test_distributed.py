@@ -191,3 +191,14 @@ def test_ctrl_c_stops_torchrun_with_one_checkpoint_and_one_set(tmp_path):
     assert again.returncode == 0, err
     assert fredfmt.load(tmp_path / "x.fred").metadata.distillation["optimization"]["iterations"] == stopped + 3
     assert not checkpoint.exists()
+
+
+@pytest.mark.slow
+def test_settings_choose_themselves_under_torchrun_too(tmp_path):
+    how = ("--bytes", 2600, "--effort", "quick", "--iterations", 6, "--augmentation", "none", "--width", 4)
+    process = torchrun(tmp_path, "distill", "digits", "x.fred", *how)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert err.count("of held-out images right") == 1
+    assert err.count("6 iterations, about") == 1
+    assert (tmp_path / "x.fred").stat().st_size <= 2600
