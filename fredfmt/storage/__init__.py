@@ -1,1 +1,1 @@
-"""Between files and `FreDData`: containers, reading and writing, addresses and their cache, validation, bytes."""
+"""From files to `FreDData` and back: containers, reading, writing, addresses, the cache, validation and byte counts."""

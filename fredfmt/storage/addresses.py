@@ -1,8 +1,8 @@
-"""Addresses: ``https://``, ``s3://``, ``hf://`` and whatever else fsspec knows in, bytes out, whole or not at all.
+"""Reads the bytes of a file at an address: ``https://``, ``s3://``, ``hf://`` or another that fsspec knows.
 
-A file is fetched in one request: its arrays are single chunks up to 16 MiB, each under one checksum, so no part of
-them can be verified alone (docs/decisions/remote.md). The metadata can, and lie in front; so can the chunks of larger
-arrays.
+A file is fetched in one request. An array of up to 16 MiB is a single chunk with one checksum, so parts of it cannot be
+verified (docs/decisions/remote.md). Only the metadata, at the start of a file, and the chunks of larger arrays are ever
+fetched and verified alone.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from fredfmt.model.limits import Limits
 _MARKS = ("ETag", "Content-MD5", "Digest", "blob_id", "VersionId")
 _TIMEOUT, _DEADLINE = 30.0, 600.0
 _LEAST_RATE = 1000
-"""Bytes per second that a server must send, averaged over as many seconds as it may be silent."""
+"""The lowest mean rate that a server may send at, in bytes per second, over ``FREDFMT_TIMEOUT`` seconds."""
 _PIECE = 64 << 10
-"""Bytes of the smallest part that is asked for."""
+"""Bytes of the smallest range that is requested."""
 _SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
-"""User and password before the host; query and fragment."""
+"""Matches user and password before the host, and query and fragment after the path."""
 _URL = re.compile(r"[a-zA-Z][\w+.-]*://[^\s'\"]+")
 _PACKAGES = {
     "http": "fredfmt[remote]",
@@ -48,20 +48,20 @@ def is_address(file: object) -> bool:
 
 
 def shown(address: str) -> str:
-    """An address as messages may show it: without user, password and query, which can be secrets; a path as it is."""
+    """An address without user, password, query and fragment, which can be secrets; a path stays as it is."""
     return _SECRETS.sub("", address) if is_address(address) else address
 
 
 class Address:
-    """One file somewhere else. Every failure is one `SourceError`, or `FredFileNotFoundError`, in words.
+    """One file at an address. Every failure is a `SourceError` or `FredFileNotFoundError` that says what to do.
 
-    A server must not be silent for longer than ``FREDFMT_TIMEOUT`` seconds (30), must send 1,000 bytes per second or
-    more, and all must be over within ``FREDFMT_DEADLINE`` seconds (600). No request begins after that, and content that
-    still comes then is given up. The worst that a server can do is to send the headers of its last answer byte by byte:
-    that request ends by itself after another ``FREDFMT_DEADLINE`` seconds, so everything takes at most twice as long.
+    A server may be silent for at most ``FREDFMT_TIMEOUT`` seconds (30), must send at least 1,000 bytes per second, and
+    must finish within ``FREDFMT_DEADLINE`` seconds (600). After the deadline no request starts and a running transfer
+    is stopped. In the worst case a server sends the headers of its last answer byte by byte: that request ends after
+    another ``FREDFMT_DEADLINE`` seconds, so the total is at most twice the deadline.
 
-    Redirects to other hosts and ports are followed, not those to another scheme; user, password and query of the
-    address do not go along.
+    Redirects to other hosts and ports are followed, without user, password and query of the address. A redirect to
+    another scheme is refused.
     """
 
     def __init__(self, address: str) -> None:
@@ -71,7 +71,7 @@ class Address:
             self._system, self._path = _open(address, self._clock)
 
     def mark(self) -> dict[str, str]:
-        """What the server calls the version of the file that is there now; empty if it says nothing of the kind."""
+        """The server's identifiers of the current version of the file (ETag or similar); empty if it gives none."""
         with _explained(self.address):
             info = self._system.info(self._path)
         if info.get("type") == "directory":
@@ -94,7 +94,7 @@ class Address:
         return content
 
     def begin(self, size: int) -> bytes:
-        """The first ``size`` bytes, or all if there are fewer; a server that knows ranges sends no more."""
+        """The first ``size`` bytes, or all if there are fewer; a server that supports ranges sends no more."""
         with _explained(self.address):
             options = {"block_size": size, "cache_type": "none"}
             with self._system.open(self._path, "rb", **options) as stream:
@@ -103,7 +103,7 @@ class Address:
 
     @contextmanager
     def pieces(self) -> Iterator[Pieces]:
-        """The file in pieces. Raises `NoPiecesError` where it can only be read from its beginning."""
+        """Random access to the file. Raises `NoPiecesError` if the server sends it only from its beginning."""
         with _explained(self.address):
             stream = self._system.open(self._path, "rb", block_size=_PIECE, cache_type="none")
         with stream:
@@ -113,11 +113,11 @@ class Address:
 
 
 class NoPiecesError(Exception):
-    """A server that does not know ranges."""
+    """The server does not support range requests."""
 
 
 class Pieces:
-    """A file at an address of which some bytes are fetched, a little more than asked for, as requests take time.
+    """Random access to a file at an address. Small reads are rounded up to 64 KiB and kept, because requests are slow.
 
     Raises `NoPiecesError` or `SourceError`.
     """
@@ -139,11 +139,11 @@ class Pieces:
             try:
                 self._stream.seek(start)
                 content: bytes = self._stream.read(wanted)
-            except ValueError as error:  # of fsspec, and io.UnsupportedOperation
+            except ValueError as error:  # raised by fsspec; io.UnsupportedOperation is one, too
                 raise NoPiecesError from error
         if len(content) != wanted:
             raise SourceError(
-                "the server sent something else than asked for", expected=f"{wanted} bytes", found=len(content)
+                "the server sent another number of bytes than requested", expected=f"{wanted} bytes", found=len(content)
             )
         if wanted <= _PIECE:
             self._kept.append((start, content))
@@ -151,26 +151,26 @@ class Pieces:
 
 
 class _Clock:
-    """When a transfer began, and how much came since one last looked whether it is fast enough."""
+    """The deadline of a transfer, and how many bytes arrived since its rate was last checked."""
 
     def __init__(self) -> None:
         self.deadline = _seconds("FREDFMT_DEADLINE", _DEADLINE)
         self._end = time.monotonic() + self.deadline
         self._window = _seconds("FREDFMT_TIMEOUT", _TIMEOUT)
-        self._since, self._came = time.monotonic(), 0
+        self._since, self._received = time.monotonic(), 0
 
-    def check(self, came: int = 0) -> None:
-        """Raise `_TooSlowError` after the deadline, or where too little came within a window of time."""
+    def check(self, received: int = 0) -> None:
+        """Raise `_TooSlowError` after the deadline, or if too few bytes arrived within a window of time."""
         now = time.monotonic()
         if now > self._end:
-            raise _TooSlowError(f"all of it within {self.deadline:g} s", "FREDFMT_DEADLINE", "more than that")
-        self._came += came
+            raise _TooSlowError(f"the whole file within {self.deadline:g} s", "FREDFMT_DEADLINE", "more than that")
+        self._received += received
         if now - self._since > self._window:
-            rate = self._came / (now - self._since)
-            if came and rate < _LEAST_RATE:
+            rate = self._received / (now - self._since)
+            if received and rate < _LEAST_RATE:
                 expected = f"{_LEAST_RATE:,} bytes/s over {self._window:g} s"
                 raise _TooSlowError(expected, "FREDFMT_TIMEOUT", f"{rate:.0f} bytes/s")
-            self._since, self._came = now, 0
+            self._since, self._received = now, 0
 
 
 def _open(address: str, clock: _Clock) -> tuple[Any, str]:
@@ -199,7 +199,7 @@ def _open(address: str, clock: _Clock) -> tuple[Any, str]:
 
 
 def _watching(clock: _Clock) -> Any:
-    """What aiohttp asks before each request and each redirect."""
+    """Hooks of aiohttp: check the deadline before each request, and the scheme of each redirect."""
     import aiohttp
 
     async def begin(session: Any, context: Any, request: Any) -> None:
@@ -218,33 +218,32 @@ def _watching(clock: _Clock) -> Any:
 
 
 def _seconds(variable: str, default: float) -> float:
-    """Seconds that a variable of the environment says, or the default."""
-    said = os.environ.get(variable, "")
+    """Seconds from an environment variable, or the default."""
+    value = os.environ.get(variable, "")
     try:
-        seconds = float(said or default)
+        seconds = float(value or default)
         if not 0 < seconds < float("inf"):
             raise ValueError
     except ValueError:
-        raise ArgumentError("unusable", where=variable, expected="seconds above 0", found=said) from None
+        raise ArgumentError("unusable", where=variable, expected="seconds above 0", found=value) from None
     return seconds
 
 
 class _TooMuch(Exception):
-    """More is coming than the limits allow."""
+    """The file is larger than the limits allow."""
 
 
 class _TooSlowError(Exception):
-    """The server takes longer than it may: what was expected, the variable that says so, what was found."""
+    """The server is too slow. Arguments: what was expected, the variable that sets it, what was found."""
 
 
 class _OtherSchemeError(Exception):
-    """A redirect from one scheme to another."""
+    """The server redirects to another scheme. Arguments: the scheme of the address, the other scheme."""
 
 
 def _guard(most: int, clock: _Clock) -> Any:
-    """A callback of fsspec that stops a transfer beyond ``most`` bytes, or a slow one.
-
-    Its ``most`` is what was announced or came.
+    """A callback of fsspec that stops a slow transfer, or one of over ``most`` bytes. Its attribute ``most`` is the
+    largest size that the server announced or sent.
     """
     from fsspec.callbacks import Callback
 
@@ -271,7 +270,7 @@ def _guard(most: int, clock: _Clock) -> Any:
 
 @contextmanager
 def _explained(address: str) -> Iterator[None]:
-    """Turn whatever a file system raises into one error that says what to do."""
+    """Turn any exception of a file system into one error that says what to do."""
     try:
         yield
     except (FredError, NoPiecesError, _TooMuch):
@@ -295,13 +294,13 @@ def _explanation(address: str, error: BaseException) -> FredError:
     if isinstance(error, _OtherSchemeError):
         here, there = error.args
         return SourceError(
-            "the server leads to another scheme",
-            expected=f"{here}:// all the way",
+            "the server redirects to another scheme",
+            expected=f"a redirect to {here}://",
             found=f"{there}://",
             hint=f"If you trust it, use the {there}:// address itself",
         )
     text = " ".join(str(error).split()).replace(address, shown(address))
-    text = _URL.sub(lambda found: shown(found[0]), text) or "no more words"  # where it was redirected to, say
+    text = _URL.sub(lambda found: shown(found[0]), text) or "no message"  # it may quote the target of a redirect
     found = f"{type(error).__name__}: {text}"
     status = _status(error)
     if isinstance(error, ImportError):
@@ -309,24 +308,26 @@ def _explanation(address: str, error: BaseException) -> FredError:
         hint = f"pip install '{package}'" if package else "Install the package that fsspec asks for"
         return SourceError(f"reading {protocol}:// needs another package", found=found, hint=hint)
     if isinstance(error, FileNotFoundError) or status in (404, 410):
-        return FredFileNotFoundError("no such file there", hint="Check the address, and that it may be read by all")
+        return FredFileNotFoundError("no such file there", hint="Check the address, and that everybody may read it")
     if isinstance(error, PermissionError) or status in (401, 403) or type(error).__name__ == "NoCredentialsError":
         hint = "Log in, or ask who published it"
-        hint += "; what is public in S3 has an https:// address" if protocol.startswith("s3") else ""
-        return SourceError("the server does not give it to you", found=found, hint=hint)
+        hint += "; a public file in S3 has an https:// address" if protocol.startswith("s3") else ""
+        return SourceError("the server refuses access", found=found, hint=hint)
     if isinstance(status, int):
         return SourceError("the server answered with an error", found=found, hint="Try again later")
     if isinstance(error, TimeoutError):
         silent, deadline = _seconds("FREDFMT_TIMEOUT", _TIMEOUT), _seconds("FREDFMT_DEADLINE", _DEADLINE)
         return SourceError(
-            "the server went silent or is too slow",
-            expected=f"something within {silent:g} s, and all of it within {deadline:g} s",
+            "the server stopped sending or is too slow",
+            expected=f"some bytes every {silent:g} s, and the whole file within {deadline:g} s",
             hint="Try again, or set FREDFMT_TIMEOUT or FREDFMT_DEADLINE to more seconds",
         )
     if isinstance(error, ValueError) and "rotocol" in text:
-        return SourceError("no such kind of address", found=found, hint="https://, s3:// and hf:// are known")
+        return SourceError("unknown kind of address", found=found, hint="Use https://, s3:// or hf://")
     return SourceError(
-        "cannot be read, or the connection broke off; nothing was kept", found=found, hint="Try again, or check it"
+        "the file cannot be read, or the connection was lost; nothing was kept",
+        found=found,
+        hint="Try again, or check the address",
     )
 
 
@@ -341,5 +342,5 @@ def _status(error: Any) -> int | None:
 
 
 def unchanged(found: Mapping[str, str], kept: Mapping[str, str]) -> bool:
-    """Whether two marks of an address say that it holds the same version; nothing said is not the same."""
+    """Whether two marks show that the file is the same version; an empty mark never does."""
     return bool(found) and dict(found) == dict(kept)

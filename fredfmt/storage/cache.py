@@ -1,8 +1,8 @@
-"""What was read from addresses, kept in a folder of the user: bytes in under their SHA-256, the same bytes out or none.
+"""A folder that keeps files read from addresses, each verified by its SHA-256 when it is read again.
 
-``files/`` holds each file under the SHA-256 of its bytes, ``addresses/`` for each address which of them was found there
-last, and by which mark of the server one tells that it is still there. A record is sealed with the key of the cache, so
-that nobody can plant one that makes an address stand for another file. All of it is for the user alone.
+``files/`` holds each file under the SHA-256 of its bytes. ``addresses/`` holds one record per address: which file was
+last found there, and the server's mark of that version. Each record is authenticated with the key of the cache, so
+nobody else can write one that gives an address another file. Only the user can read or write the folder.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Kept:
-    """What was found at an address when it was read last."""
+    """The record of an address: what was found there when it was last read."""
 
     file: str
     """SHA-256 of its bytes, 64 hexadecimal digits."""
     digest: str
     """Its content digest."""
     mark: Mapping[str, str]
-    """What the server calls this version of the file (ETag or the like); empty if it says nothing."""
+    """The server's identifiers of this version of the file (ETag or similar); empty if it gives none."""
 
 
 def folder() -> Path | None:
-    """``FREDFMT_CACHE``, else ``fredfmt`` in the user's cache folder; None where the variable says ``none``."""
-    said = os.environ.get("FREDFMT_CACHE")
-    if said:
-        return None if said == "none" else Path(said).expanduser()
+    """``FREDFMT_CACHE``, or ``fredfmt`` in the user's cache folder; None (no cache) if the variable is ``none``."""
+    setting = os.environ.get("FREDFMT_CACHE")
+    if setting:
+        return None if setting == "none" else Path(setting).expanduser()
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -58,7 +58,7 @@ def folder() -> Path | None:
 
 
 def recall(address: str) -> Kept | None:
-    """The record of an address; None if there is none, or if `keep` did not write it for this address here."""
+    """The record of an address; None if there is none, or if `keep` did not write it for this address in this cache."""
     place = folder()
     if place is None or not _own(place):
         return None
@@ -72,7 +72,7 @@ def recall(address: str) -> Kept | None:
 
 
 def read(kept: Kept) -> bytes | None:
-    """The bytes that were kept, compared with their SHA-256; None, and the file is removed, if they differ."""
+    """The bytes of a kept file. If their SHA-256 differs, the file is removed and the result is None."""
     place = folder()
     if place is None or not _own(place):
         return None
@@ -89,7 +89,7 @@ def read(kept: Kept) -> bytes | None:
 
 
 def keep(address: str, content: bytes, digest: str, mark: Mapping[str, str]) -> None:
-    """Keep the bytes of an address. They must be verified: nobody looks at them again before they are used.
+    """Keep the bytes of an address. The caller must have verified them.
 
     If the cache cannot be written, or belongs to another user, the logger ``fredfmt.storage.cache`` warns.
     """
@@ -100,7 +100,7 @@ def keep(address: str, content: bytes, digest: str, mark: Mapping[str, str]) -> 
     try:
         _make(place)
         if not _own(place):
-            raise PermissionError(errno.EPERM, "it, or a folder in it, belongs to another user or is a link")
+            raise PermissionError(errno.EPERM, "the folder, or one in it, belongs to another user or is a link")
         record = {**asdict(kept), "seal": _seal(_key(place), address, kept)}
         for path, written in (
             (_file(place, kept.file), content),
@@ -115,12 +115,12 @@ def keep(address: str, content: bytes, digest: str, mark: Mapping[str, str]) -> 
 
 
 def _make(place: Path) -> None:
-    """The folders of the cache and its key, for the user alone, whatever the umask."""
+    """Make the folders of the cache and its key, accessible only to the user, whatever the umask."""
     place.parent.mkdir(parents=True, exist_ok=True)
     for path in (place, place / _FILES, place / _ADDRESSES):
         with suppress(FileExistsError):
             path.mkdir(0o700)
-            path.chmod(0o700)  # a umask can take away what the user needs
+            path.chmod(0o700)  # a umask can remove permissions that the user needs
     if not (place / _KEY).exists():
         with replacing(place / _KEY) as target:
             os.chmod(target.name, 0o600)
@@ -128,7 +128,7 @@ def _make(place: Path) -> None:
 
 
 def _own(place: Path) -> bool:
-    """Whether the cache and its folders are real ones of the user; what others could write to is closed to them."""
+    """Whether the cache and its folders are real folders of the user. Permissions of other users are removed."""
     if not hasattr(os, "geteuid"):
         return True
     try:
@@ -144,7 +144,7 @@ def _own(place: Path) -> bool:
 
 
 def _key(place: Path) -> bytes:
-    """The secret of this cache, without which nobody can make a record of it."""
+    """The secret key with which the records of this cache are authenticated."""
     key = (place / _KEY).read_bytes()
     if len(key) != 32 or (hasattr(os, "geteuid") and (place / _KEY).lstat().st_uid != os.geteuid()):
         raise PermissionError(errno.EPERM, f"{_KEY} is not the key of this cache: remove it")
@@ -152,9 +152,9 @@ def _key(place: Path) -> bytes:
 
 
 def _seal(key: bytes, address: str, kept: Kept) -> str:
-    """What binds a record to its address, to its file and to this cache."""
-    said = json.dumps([address, asdict(kept)], sort_keys=True)
-    return hmac.new(key, said.encode(), hashlib.sha256).hexdigest()
+    """The authentication code of a record: it binds the address, the file and this cache."""
+    message = json.dumps([address, asdict(kept)], sort_keys=True)
+    return hmac.new(key, message.encode(), hashlib.sha256).hexdigest()
 
 
 def _file(place: Path, sha256: str) -> Path:

@@ -1,7 +1,7 @@
-"""The one loader of compiled loops: C functions that know nothing of Python, called through ctypes.
+"""Loads compiled loops: plain C functions without Python's API, called through ctypes.
 
-Installation builds them where it finds a C compiler and continues without them otherwise, so every user of them has a
-second way, and can say why the first is not taken.
+The installation builds them if it finds a C compiler and continues without them otherwise. Every caller therefore has a
+second implementation, and can say why the compiled one is not used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Compiled:
-    """A library of compiled loops, or the reason why it is absent: one of the two is None."""
+    """A library of compiled loops, or the reason why it is unavailable: one of the two is None."""
 
     library: ctypes.CDLL | None
     absence: str | None
@@ -37,11 +37,11 @@ def load_compiled(module: str, functions: Mapping[str, tuple[Any, Sequence[Any]]
     Examples
     --------
     >>> load_compiled("fredfmt.codec._nowhere", {}).absence
-    'fredfmt.codec._nowhere is not installed: no C compiler was found, or it could not build it'
+    'fredfmt.codec._nowhere is not installed: there was no C compiler, or the build failed'
     """
     found = importlib.util.find_spec(module)
     if found is None or found.origin is None:
-        reason = f"{module} is not installed: no C compiler was found, or it could not build it"
+        reason = f"{module} is not installed: there was no C compiler, or the build failed"
         return Compiled(None, reason)
     try:
         library = ctypes.CDLL(found.origin)

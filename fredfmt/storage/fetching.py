@@ -1,4 +1,4 @@
-"""Data at an address: from the cache while the server says that they are the same, else fetched, verified and kept."""
+"""Data at an address: from the cache if the server says that the file is unchanged, else fetched, verified and kept."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from fredfmt.storage.containers.package import unpack, unpack_classes
 from fredfmt.storage.reading import decode
 
 _LARGE = 1 << 20
-"""Bytes of the smallest file that is worth more requests than one."""
+"""Bytes of the smallest file for which several requests are worth their time."""
 
 
 def fetch_verified(
     address: str, *, verify: bool = True, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT
 ) -> tuple[bytes, FreDData]:
-    """The file at an address and its data: from the cache if that is surely the same, else fetched, and then kept."""
+    """The bytes of the file at an address and its data: from the cache if the file is unchanged, else fetched and
+    kept."""
     kept = cache.recall(address)
     if kept is not None and kept.digest == expected_digest and (content := cache.read(kept)) is not None:
         data = unpack(decode(content, limits), verify=verify, limits=limits)
@@ -34,13 +35,13 @@ def fetch_verified(
     data = unpack(decode(content, limits), verify=verify, limits=limits)
     check_expected(data, expected_digest)
     if known is None and verify:
-        same = there.mark() == mark  # if it was replaced meanwhile, nobody knows which of the two was fetched
+        same = there.mark() == mark  # if the file was replaced meanwhile, it is unknown which version was fetched
         cache.keep(address, content, digest_of_data(data), mark if same else {})
     return content, data
 
 
 def fetch_classes(address: str, classes: Classes, limits: Limits) -> FreDData | None:
-    """The instances of some classes from the chunks that hold them; None where the whole file is as quick to have."""
+    """The instances of some classes, from the chunks that hold them; None if fetching the whole file is as quick."""
     kept, there = cache.recall(address), Address(address)
     mark = there.mark()
     size = mark.get("size", "")
@@ -67,9 +68,9 @@ def _read_classes(pieces: Pieces, classes: Classes, limits: Limits) -> FreDData 
 def check_expected(data: FreDData, expected: str | None) -> None:
     if expected is not None and (found := digest_of_data(data)) != expected:
         raise IntegrityError(
-            "sound, but not the data set that was asked for",
+            "valid, but not the expected data set",
             where="expected_digest",
             expected=expected,
             found=found,
-            hint="It was replaced, or the digest is of another file: ask who published it",
+            hint="It was replaced, or the digest belongs to another file: ask its publisher",
         )

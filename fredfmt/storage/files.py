@@ -1,4 +1,4 @@
-"""`load`, `save`, `convert` and `digest`: the one door between files and `FreDData`."""
+"""`load`, `save`, `convert` and `digest`: the public functions between files and `FreDData`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fredfmt.storage.reading import SUFFIXES, File, decode, read_package
 from fredfmt.storage.writing import check_target, replace_directory, replacing
 
 _FIRST = 64 << 10
-"""Bytes asked for first where the metadata alone are wanted; most fit several times."""
+"""Bytes of the first request for metadata; most metadata are several times smaller."""
 
 
 def load(
@@ -38,32 +38,31 @@ def load(
     ----------
     file
         A path, a file object open for reading bytes, or an address: ``https://``, ``s3://``,
-        ``hf://datasets/owner/name@revision/x.fred`` or another that fsspec knows. The content decides which
-        container it is, not the name. A file from an address is kept in a cache (`fredfmt.storage.cache`) once it is
-        verified, and taken from there while the server says that it is the same.
+        ``hf://datasets/owner/name@revision/x.fred`` or another that fsspec knows. The content decides which container
+        it is, not the name. A verified file from an address is kept in a cache (`fredfmt.storage.cache`) and read from
+        there while the server says that it is unchanged.
     classes
-        Names or numbers of classes, of which alone the instances are returned; labels keep their numbers. Of a large
-        ``.fred`` at an address only the chunks that hold them are fetched, if no ``expected_digest`` is given: their
-        checksums are verified, but the content digest is of the whole.
+        Names or numbers of the classes whose instances are returned (None: all). Labels keep their numbers. If
+        ``expected_digest`` is None and the file is a large ``.fred`` at an address, only the chunks that hold these
+        instances are fetched. Their checksums are verified; the content digest, which covers the whole file, is not.
     verify
-        Whether to compute the content digest and compare it. Chunk checksums are verified in any case.
+        Whether to compute the content digest and compare it. Chunk checksums are always verified.
     expected_digest
-        The content digest that the data must have, as `fredfmt.digest` gives it. An address whose file is in the
-        cache and has it is not asked again.
+        The content digest that the data must have, as `fredfmt.digest` gives it. If the cached file of an address has
+        it, the server is not contacted.
     limits
-        What the file may ask for; see `Limits`.
+        The largest sizes that are accepted; see `Limits`.
 
     Raises
     ------
     FormatError, LimitError, IntegrityError, VersionError
-        With the file and the element. Nothing is returned for a file that is damaged in any place, or is not the
-        expected one.
+        For a file that is damaged, too large or not the expected one. The message names the file and the element.
     FredFileNotFoundError
         If there is no such file.
     SourceError
-        If an address cannot be read; nothing of it is kept.
+        If an address cannot be read.
     ArgumentError
-        For classes that are not there.
+        For unknown classes.
 
     Examples
     --------
@@ -104,7 +103,7 @@ def loaded(
     expected_digest: str | None = None,
     limits: Limits = limits_.DEFAULT,
 ) -> FreDData:
-    """`load`, or the data themselves, compared with the expected digest all the same."""
+    """As `load`; data that are in memory already are compared with the expected digest and returned."""
     if not isinstance(file, FreDData):
         return load(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
     check_spelling(expected_digest)
@@ -113,9 +112,10 @@ def loaded(
 
 
 def load_metadata(file: File, *, limits: Limits = limits_.DEFAULT) -> Metadata:
-    """The metadata of a data set, verified by their own digest; the data are not looked at where that saves anything.
+    """The metadata of a data set, verified by their own digest.
 
-    Of a ``.fred`` at an address only the first 64 kB are asked for, as the metadata lie in front.
+    Of a ``.fred`` at an address only the beginning is fetched, 64 KiB or more if the metadata are larger. Other files
+    are read and verified whole.
     """
     if isinstance(file, str) and is_address(file):
         with located(_name(file)):
@@ -137,23 +137,23 @@ def save(
 ) -> None:
     """Write a data set to ``path``, in the container that the suffix names: ``.fred``, ``.fred.zarr`` or ``.fred.h5``.
 
-    ``codec`` is ``"compact"`` for the fewest bytes or ``"core"`` for a file that any Zarr reader opens. By default
-    ``.fred`` is compact, but for arrays of over a million values, which Blosc decodes much faster and hardly larger;
-    ``.fred.zarr`` is core; ``.fred.h5`` has no choice.
+    ``codec`` is ``"compact"`` for the fewest bytes or ``"core"`` for a file that any Zarr reader opens. The default for
+    ``.fred`` is compact, with Blosc for arrays of over a million values, which decode much faster so and are hardly
+    larger. The default for ``.fred.zarr`` is core. ``.fred.h5`` has a single profile.
 
-    The same data always give the same bytes. The file appears whole or not at all: it is written beside its place,
-    synced and renamed. A data set that was there before is replaced, keeps its mode, and may be read meanwhile: every
-    reader gets the old or the new one. A symbolic link is kept and still leads to the data.
+    The same data always give the same bytes. The write is atomic: a temporary file in the same folder is written,
+    synced and renamed, so every reader sees the old or the new data set. An existing data set is replaced and its mode
+    kept. A symbolic link is followed and kept.
 
     Raises
     ------
     LimitError
-        For what `load` would refuse under the same ``limits``, with the same error, before anything is written.
+        If `load` would refuse the file under the same ``limits``; nothing is written.
     ArgumentError
-        For a name without one of the suffixes, or if something else is in the way, such as a folder that is not a
-        data set.
+        For a name without one of the suffixes, or if ``path`` is something else, such as a folder that is not a data
+        set.
     AccessError
-        For what the operating system refuses: no room, no permission, too long a name. Nothing was changed.
+        If the operating system refuses: no space, no permission, too long a name. Nothing was changed.
 
     Examples
     --------
@@ -208,9 +208,9 @@ def convert(
 def digest(file: File | FreDData) -> str:
     """The content digest of a data set or of a file, ``"sha256:"`` and 64 hexadecimal digits.
 
-    A file is read and verified. Two data sets have the same digest when they decode to the same images and labels from
-    the same numbers: coefficients, frequencies, labels, masks, base, shape, transform, quantisation, normalisation,
-    whitening and class names. Provenance, results and other notes do not enter it. Raises what `load` raises.
+    A file is read and verified. Two data sets have the same digest if they decode to the same images and labels from
+    the same content: coefficients, frequencies, labels, masks, base, shape, transform, quantisation, normalisation,
+    whitening and class names. Provenance, results and other notes are not part of it. Raises what `load` raises.
 
     >>> import numpy as np, fredfmt
     >>> images = np.arange(4 * 3 * 8 * 12, dtype=np.float32).reshape(4, 3, 8, 12) / 1152
@@ -235,11 +235,11 @@ def _encode(data: FreDData, container: str, codec: Profile | None) -> bytes:
 
 
 def container_of(path: Path) -> str:
-    """The container that a file name asks for, by its suffix. Raises `ArgumentError` for any other suffix."""
+    """The container that the suffix of a file name selects. Raises `ArgumentError` for any other suffix."""
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if path.name.endswith(suffix) and path.name != suffix:
             return suffix
-    raise ArgumentError("the file name does not say which container", where=str(path), expected=" or ".join(SUFFIXES))
+    raise ArgumentError("unknown suffix of a data set", where=str(path), expected=" or ".join(SUFFIXES))
 
 
 def _name(file: File) -> str:

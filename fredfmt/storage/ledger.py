@@ -1,4 +1,4 @@
-"""Where the bytes of a file go; the total is the size of the file itself."""
+"""What the bytes of a file are used for; the total is the size of the file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _METADATA = "metadata"
 
 @dataclass(frozen=True)
 class Ledger:
-    """Bytes of a file by what they hold, and the size of the same in other units.
+    """Bytes of a file by content, and the size of the data set in other units.
 
     >>> import numpy as np, fredfmt
     >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
@@ -35,20 +35,20 @@ class Ledger:
     coefficients: int
     frequencies: int
     labels: int
-    """Labels, and which instance uses which mask where that differs; 0 where the metadata count them."""
+    """Labels, and the mask of each instance if stored; 0 if the metadata hold their counts."""
     base: int
     metadata: int
-    """The metadata document and those that describe the arrays, deflated where the file has them so."""
+    """The metadata document and the documents that describe the arrays, as stored (deflated in a compact file)."""
     container: int
     """Headers and directories of the container."""
     classes: int
     scalars_per_class: float
-    """Stored coefficients per class, over channels: the unit of the paper's budget."""
+    """Stored coefficients per class, of all channels: the unit of the paper's budget."""
     scalars_per_image: int
-    """Values of one decoded image."""
+    """Values of one decoded image, of all channels."""
     instances: int
     memory: int
-    """Bytes of the loaded `FreDData`."""
+    """Bytes of the loaded `FreDData` in memory."""
 
     @property
     def total(self) -> int:
@@ -72,15 +72,15 @@ class Ledger:
 
 
 def ledger(data: FreDData, *, file: str | os.PathLike[str] | None = None) -> Ledger:
-    """Where the bytes of a data set go.
+    """What the bytes of a data set are used for.
 
     Parameters
     ----------
     data
         The data set.
     file
-        The file that it was loaded from, in any container: a path or an address. Its sizes are read and nothing is
-        compressed. None: the sizes are those of the ``.fred`` file that `fredfmt.save` writes, to the byte.
+        The file that it was loaded from, in any container: a path or an address. The sizes are read from it. None: the
+        exact sizes in the ``.fred`` file that `fredfmt.save` would write.
 
     >>> import numpy as np, fredfmt
     >>> images = np.linspace(0, 1, 4 * 6 * 5, dtype=np.float32).reshape(4, 1, 6, 5)
@@ -112,7 +112,7 @@ def ledger(data: FreDData, *, file: str | os.PathLike[str] | None = None) -> Led
 
 
 def without_results(data: FreDData) -> FreDData:
-    """The same data without recorded results, whose bytes are no part of what networks are trained on."""
+    """The same data without recorded results, which networks are not trained on and a budget does not count."""
     return replace(data, metadata=replace(data.metadata, results=()))
 
 
@@ -123,7 +123,7 @@ def stored_size(file: str | os.PathLike[str]) -> int:
 
 
 def _sizes_of(file: str | os.PathLike[str]) -> tuple[dict[str, int], int]:
-    """The bytes of each part of a file that was loaded before, by the part's name, and of the whole file."""
+    """The stored bytes of each part of a valid file, by the part's name, and the size of the whole file."""
     if isinstance(file, str) and is_address(file):
         return _sizes_in(io.BytesIO(fetch_verified(file)[0]))
     path = Path(file)

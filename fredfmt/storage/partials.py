@@ -1,8 +1,8 @@
-"""Partial writes: hidden folders beside a target, each locked by the process that writes in it, and what kills leave.
+"""Temporary folders of writes in progress, each locked by the process that writes, and how stale ones are removed.
 
-A partial of ``x.fred`` is a folder ``.x.fred.TOKEN.partial`` of which only its owner can see the content. Whoever
-writes in it holds a lock on it, which the system takes back when the process ends, however it ends. A partial that
-nobody holds is stale: the next write to the same name takes it away.
+A partial of ``x.fred`` is a folder ``.x.fred.TOKEN.partial`` beside it that only its owner can read. The process that
+writes in it holds a lock on it, which the system releases when the process ends, also when it is killed. A partial
+without a lock is stale: the next write to the same name removes it.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from typing import Any
 from fredfmt.errors import FredFileNotFoundError
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None
-"""The system's locks, where it has them."""
+"""The system's file locks; None where it has none."""
 
 OLD = "old"
-"""What a folder that is being replaced is called meanwhile, where the two cannot be exchanged in one step."""
+"""The temporary name of the old folder while it is replaced, on systems that cannot exchange two folders in one
+step."""
 
 _SUFFIX = ".partial"
 _TOKEN = re.compile(r"[0-9a-f]{12}")
 _LONGEST = 200
-"""Bytes of a target's name that the name of its partial repeats."""
+"""The number of bytes of a target's name that the name of its partial repeats."""
 _STALE = 24 * 3600.0
-"""Seconds after which a partial without a lock is stale: an older version left it, or the system has no locks."""
+"""Seconds after which a partial is stale if no lock protects it: an older version made it, or there are no locks."""
 
 _WAITS, _WAIT = 200, 0.01
-"""Times, and seconds each time, that a reader waits for what is being written in two steps."""
+"""How often, and how many seconds each time, a reader waits for a folder that is replaced in two steps."""
 
 
 @contextmanager
 def partial(target: Path) -> Iterator[Path]:
-    """A fresh folder beside ``target``, gone when the block ends; stale ones of that target are removed first."""
+    """A new folder beside ``target``, removed when the block ends; stale partials of that target are removed first."""
     for stale in partials(target):
         _remove_stale(stale, target)
     folder, handle = _make(target)
@@ -54,7 +55,7 @@ def partial(target: Path) -> Iterator[Path]:
 
 
 def partials(target: Path) -> list[Path]:
-    """The partials of ``target`` that there are, in use or stale."""
+    """The existing partials of ``target``, in use or stale."""
     prefix = _prefix(target)
     try:
         names = os.listdir(target.parent)
@@ -68,7 +69,7 @@ def partials(target: Path) -> list[Path]:
 
 
 def status_of(path: Path) -> os.stat_result:
-    """`os.stat`, which waits for a folder that is being replaced where that takes two steps.
+    """As `os.stat`, but waits for a folder that is being replaced in two steps.
 
     Raises `FredFileNotFoundError` if there is no such path.
     """
@@ -82,7 +83,7 @@ def status_of(path: Path) -> os.stat_result:
 
 
 def stale_partials(target: Path) -> list[Path]:
-    """The partials of ``target`` that no process writes in any more."""
+    """The partials of ``target`` that no process writes in."""
     stale = []
     for path in partials(target):
         with suppress(OSError), _held(path) as free:
@@ -100,7 +101,7 @@ def _prefix(target: Path) -> str:
 
 
 def _make(target: Path) -> tuple[Path, int | None]:
-    """A fresh folder and the handle that holds its lock, if there are locks."""
+    """A new folder and the handle that holds its lock, if locks are available."""
     while True:
         folder = target.with_name(f"{_prefix(target)}{secrets.token_hex(6)}{_SUFFIX}")
         os.mkdir(folder, 0o700)
@@ -108,9 +109,9 @@ def _make(target: Path) -> tuple[Path, int | None]:
             return folder, None
         try:
             handle = os.open(folder, os.O_RDONLY)
-        except FileNotFoundError:  # taken for stale before it was locked
+        except FileNotFoundError:  # another process removed it as stale before it was locked
             continue
-        with suppress(OSError):  # a file system without locks; age decides there
+        with suppress(OSError):  # a file system without locks: the age decides
             fcntl.flock(handle, fcntl.LOCK_EX)
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), os.stat(folder)):
@@ -120,7 +121,7 @@ def _make(target: Path) -> tuple[Path, int | None]:
 
 @contextmanager
 def _held(path: Path) -> Iterator[bool]:
-    """Whether a partial is stale; while the block runs nobody else takes it for that."""
+    """Whether a partial is stale; during the block no other process can treat it as stale."""
     found = os.lstat(path)
     old = time.time() - found.st_mtime > _STALE
     if fcntl is None or not stat.S_ISDIR(found.st_mode):
@@ -141,7 +142,7 @@ def _held(path: Path) -> Iterator[bool]:
 
 
 def _remove_stale(path: Path, target: Path) -> None:
-    """Take away a partial that is stale and the user's own; a folder that it held for its target goes back first."""
+    """Remove a stale partial of this user; the old folder of its target that it holds is moved back first."""
     with suppress(OSError):
         if hasattr(os, "geteuid") and os.lstat(path).st_uid != os.geteuid():
             return

@@ -1,4 +1,4 @@
-"""A file, a folder, a file object or an address in, what its container declares out; nothing is decoded yet."""
+"""Reads what the container of a file, a folder, a file object or an address declares; arrays are not decoded yet."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SUFFIXES = (".fred", ".fred.zarr", ".fred.h5")
 
 _PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _PIECE = 1 << 20
-"""Bytes that are read at once from what does not say how much there is."""
+"""Bytes per read of a stream of unknown length."""
 
 
 def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
-    """What a container declares, nothing decoded yet."""
+    """What a container declares; arrays are not decoded yet."""
     if isinstance(file, str) and is_address(file):
         content = Address(file).fetch(limits)
     elif isinstance(file, str | os.PathLike):
@@ -52,21 +52,20 @@ def decode(content: bytes, limits: Limits) -> Package:
 
 
 def _check_beginning(content: bytes, size: int) -> None:
-    """Raise `FormatError` if a file of ``size`` bytes that begins so is no container."""
+    """Raise `FormatError` if these first bytes of a file of ``size`` bytes are not those of a container."""
     if not content.startswith((archive.MAGIC, hdf5.MAGIC)):
         raise FormatError(
             "not a fredfmt file",
             expected=" or ".join(SUFFIXES),
             found=f"{size} bytes beginning {content[:8]!r}",
-            hint="This is a web page: take the address of the file itself" if _PAGE.match(content) else "",
+            hint="This is a web page: use the address of the file itself" if _PAGE.match(content) else "",
             rule="FRED-400",
         )
 
 
 def _read_file(path: Path, limits: Limits) -> bytes:
-    """All of a regular file; of what is too large, or not a data set, no more than its beginning is read.
-
-    Of a large archive no more than the beginning and the directory, if that does not account for every byte.
+    """The content of a regular file. A file that is too large or not a data set is refused after its first bytes; a
+    large archive whose directory does not account for every byte, after its first bytes and the directory.
     """
     _expect_file(path.stat().st_mode)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
@@ -90,20 +89,22 @@ def _part(stream: IO[bytes], first: int, last: int) -> bytes:
 def _expect_file(mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise FormatError(
-            "neither a file nor a folder but a pipe, a socket or a device",
+            "a pipe, a socket or a device",
             expected="a regular file, or the folder of a .fred.zarr",
-            hint="Copy it into a file, or pass a file object",
+            hint="Copy its content to a file, or pass a file object",
             rule="FRED-400",
         )
 
 
 def read_pieces(stream: IO[bytes], limits: Limits) -> bytes:
-    """What is left of a file object, in pieces, as nobody knows how much that is."""
+    """The rest of a file object of unknown length, read in pieces."""
     pieces: list[bytes] = []
     size = 0
     while piece := stream.read(_PIECE):
         if not isinstance(piece, bytes):
-            raise ArgumentError("not a file object of bytes", expected="open(path, 'rb')", found=type(piece).__name__)
+            raise ArgumentError(
+                "a file object that does not return bytes", expected="open(path, 'rb')", found=type(piece).__name__
+            )
         pieces.append(piece)
         size += len(piece)
         limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")

@@ -39,16 +39,15 @@ RULES: Mapping[str, tuple[Level, Severity]] = MappingProxyType(
     {f"FRED-{number}": (level, "error") for level, numbers in _LEVELS.items() for number in numbers.split()}
     | {f"FRED-{number}": (level, "warning") for level, numbers in _WARNINGS.items() for number in numbers.split()}
 )
-"""Each rule of the specification (``spec/fred-1.0.md``, against which a test holds this) with the level that it belongs
-to, and whether breaking it is an error."""
+"""Each rule of the specification (``spec/fred-1.0.md``) with its level, and whether breaking it is an error."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One rule that a file breaks, or one piece of advice that it does not follow."""
+    """One rule of the specification that a file breaks, or one recommendation that it does not follow."""
 
     rule: str
-    """``FRED-nnn``; empty where the file is unavailable."""
+    """``FRED-nnn``; empty if the file cannot be read."""
     severity: Severity
     level: Level | None
     kind: str
@@ -59,7 +58,7 @@ class Finding:
     found: str | None
     hint: str
     text: str
-    """All of it in one line."""
+    """The whole finding in one line."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Report:
     file: str
     findings: tuple[Finding, ...] = ()
     readable: bool = True
-    """False where the file could not be read at all, or asks for more than the limits allow."""
+    """False if the file could not be read at all, or exceeds the limits."""
     digest: str | None = None
     """The content digest of a valid file."""
 
@@ -97,10 +96,10 @@ class Report:
 
 
 def validate(file: File, *, expected_digest: str | None = None, limits: Limits = limits_.DEFAULT) -> Report:
-    """Read a file with every check on and report all that is wrong with it. Never raises for the file's content.
+    """Read a file with all checks and report every broken rule. The file's content never raises.
 
-    A content digest other than the expected one is an error too. Raises `ArgumentError` for an ``expected_digest`` that
-    is not a digest.
+    A content digest other than the expected one is also an error. Raises `ArgumentError` for an ``expected_digest``
+    that is not a digest.
 
     >>> import numpy as np, fredfmt
     >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
@@ -124,7 +123,7 @@ def validate(file: File, *, expected_digest: str | None = None, limits: Limits =
 
 
 class _Advice(FredError):
-    """Something that a writer should do and did not."""
+    """A recommendation that the writer of the file did not follow."""
 
 
 def _advice(data: FreDData) -> Iterator[_Advice]:
@@ -132,7 +131,7 @@ def _advice(data: FreDData) -> Iterator[_Advice]:
     for rule, name, hint in (
         ("FRED-901", "writer", "Say which program wrote the file"),
         ("FRED-902", "source", "Say which real images the data come from"),
-        ("FRED-903", "license", "Nobody may share data without a licence"),
+        ("FRED-903", "license", "Without a licence nobody may share the data"),
     ):
         if not getattr(meta, name):
             yield _Advice("missing", where=f"metadata: {name}", hint=hint, rule=rule)
@@ -147,11 +146,11 @@ def _advice(data: FreDData) -> Iterator[_Advice]:
             yield _Advice("classes without an instance", where="labels", found=", ".join(names), rule="FRED-905")
     if meta.normalization is None and meta.whitening is None and (excess := _excess(data)) > _PLAUSIBLE:
         yield _Advice(
-            "images that are not in 0..1, where the file says that they are",
+            "pixel values outside 0..1, although the file declares no normalisation",
             where="metadata: normalization",
             expected="a mean square not above the mean, as of values in 0..1",
             found=f"{excess:.3g} above it",
-            hint="Say by which mean and std they were normalised",
+            hint="Record the mean and std with which they were normalised",
         )
     used = np.bincount(data.mask_of, minlength=len(data.frequencies))
     if data.mask_of is not data.labels and (unused := np.flatnonzero(used == 0)).size and not data.masks_are_labels:
@@ -159,12 +158,13 @@ def _advice(data: FreDData) -> Iterator[_Advice]:
 
 
 _PLAUSIBLE = 0.1
-"""Distilled images in 0..1 leave it a little; normalised ones are near 1."""
+"""Values of distilled images in 0..1 exceed the range a little (below this); the excess of normalised images is near
+1."""
 
 
 def _excess(data: FreDData) -> float:
-    """By how much the mean square of all pixels is above their mean, without decoding: in 0..1 it is not, as ``x * x``
-    is at most ``x`` there. 0 where the transform or the masks do not give the mean."""
+    """The mean square of all pixels minus their mean, computed without decoding: at most 0 for values in 0..1, as ``x *
+    x <= x`` there. 0 if the transform or the masks do not give the mean."""
     size, identity = spatial_size(data.metadata.spatial_shape), data.metadata.transform == "identity"
     if not identity and (data.metadata.transform == "downsample" or data.frequencies[:, 0].any()):
         return 0.0
@@ -178,13 +178,13 @@ def _excess(data: FreDData) -> float:
 
 
 def _left_behind(file: File) -> Iterator[_Advice]:
-    """What killed writes left beside a local file or folder."""
+    """Advice about temporary folders that interrupted writes left beside a local file or folder."""
     if isinstance(file, str | os.PathLike) and not is_address(file) and (stale := stale_partials(Path(file))):
         yield _Advice(
-            "an interrupted write left something behind",
+            "an interrupted write left temporary folders",
             where=str(stale[0].parent),
             found=", ".join(path.name for path in stale),
-            hint="The next write to this name removes it, or do so yourself",
+            hint="Remove them; the next write to this name also does",
         )
 
 

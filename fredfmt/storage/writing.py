@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written in a partial beside their place, synced and renamed."""
+"""Atomic writes: a file or folder is written in a partial beside its target, synced and renamed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from fredfmt.storage.containers import directory
 from fredfmt.storage.partials import OLD, partial
 
 _ATTEMPTS = 100
-"""Times that several writers of one folder can come between each other before one of them gives up."""
+"""How often a writer tries to replace a folder that other writers replace at the same time."""
 _REFUSED = "cannot be written"
 _NAME_BYTES = 255
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of ``path`` when the block ends well, and leaves no trace when not.
+    """A file to write that replaces ``path`` when the block ends without an error, and is removed otherwise.
 
-    What was there before keeps its mode, and a symbolic link still leads to the file. Raises `ArgumentError` if
-    anything but a file is in the way and `AccessError` for what the operating system refuses.
+    The mode of an existing file is kept; a symbolic link is followed and kept. Raises `ArgumentError` if ``path`` is
+    something other than a file, and `AccessError` if the operating system refuses.
     """
     with replacing_path(path) as new, open(new, "x+b") as stream:
         target = _target(path)
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing_path(path: Path) -> Iterator[Path]:
-    """A path to make a file or a folder at, as `replacing`; only a file can be replaced, by either."""
+    """As `replacing`, but yields the path at which the block makes a file or a folder; only a file can be replaced."""
     check_target(path)
     target = _target(path)
     with access_explained(_REFUSED, path):
@@ -52,10 +52,10 @@ def replacing_path(path: Path) -> Iterator[Path]:
 
 
 def replace_directory(path: Path, entries: Mapping[str, bytes]) -> None:
-    """A data set as a folder of files that takes the place of ``path``: another data set, or nothing.
+    """Write a data set as a folder of files at ``path``, in place of an earlier data set if there is one.
 
-    The two are exchanged in one step, where the system can, so that a reader finds the old or the new data whole.
-    Raises `ArgumentError` for anything else that is in the way; it stays.
+    The two are exchanged in one step, if the system supports it, so that a reader finds either the old or the new data
+    set. Raises `ArgumentError` if ``path`` is anything else, and leaves that unchanged.
     """
     check_target(path, data_set=True)
     target = _target(path)
@@ -70,10 +70,10 @@ def replace_directory(path: Path, entries: Mapping[str, bytes]) -> None:
 
 
 def check_target(path: Path, *, data_set: bool = False) -> None:
-    """Raise the error that writing to ``path`` would end in, as far as this is known before.
+    """Raise the error that writing to ``path`` would raise, as far as it can be known before.
 
-    Its folder must be there and be writable. What is at ``path`` can be replaced if it is a file, or, by a ``data_set``
-    that is a folder, if it is such a data set.
+    Its folder must exist and be writable. An existing file can be replaced by a file, and a ``.fred.zarr`` folder by
+    another data set (``data_set``).
     """
     with access_explained(_REFUSED, path):
         target = _target(path)
@@ -100,14 +100,12 @@ def check_target(path: Path, *, data_set: bool = False) -> None:
         what = "a file is in the way" if stat.S_ISREG(mode) else "neither a file nor a folder"
     else:
         return
-    raise ArgumentError(
-        what, where=str(path), hint="Nothing was changed: choose another name, or take it away yourself"
-    )
+    raise ArgumentError(what, where=str(path), hint="Nothing was changed: choose another name, or remove it")
 
 
 def _free_for_a_data_set(target: Path) -> bool:
-    """Whether a folder holds a data set and nothing else, or is gone by now; looked at again if, while it was looked
-    at, another writer put a folder in its place."""
+    """Whether a folder holds only a data set, or no longer exists; checked again if another writer replaced the folder
+    during the check."""
     for _ in range(_ATTEMPTS):
         before = _identity(target)
         if before is None:
@@ -118,11 +116,11 @@ def _free_for_a_data_set(target: Path) -> bool:
             continue
         if held or _identity(target) == before:
             return held
-    raise OSError(errno.EBUSY, "others write to it all the time")
+    raise OSError(errno.EBUSY, "other writers replace it all the time")
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What identifies a folder at a path; None if there is none."""
+    """The device and inode of the folder at a path; None if there is none."""
     try:
         status = folder.stat()
     except FileNotFoundError:
@@ -131,12 +129,12 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _target(path: Path) -> Path:
-    """Where a path leads to through symbolic links, which stay."""
+    """The target of a path after symbolic links."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _put(new: Path, target: Path, old: Path) -> None:
-    """Move a folder to ``target``; a data set that is there ends up in the same partial."""
+    """Move a folder to ``target``; an existing data set is moved to the same partial."""
     for _ in range(_ATTEMPTS):
         if target.exists():
             check_target(target, data_set=True)
@@ -149,18 +147,18 @@ def _put(new: Path, target: Path, old: Path) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
         _move_away(target, old)
-    raise OSError(errno.EBUSY, "others write to it all the time")
+    raise OSError(errno.EBUSY, "other writers replace it all the time")
 
 
 def _move_away(target: Path, old: Path) -> None:
-    """Where two folders cannot be exchanged: for a moment there is none, which readers wait for."""
+    """Move the old folder away, where two folders cannot be exchanged: for a moment there is none, and readers wait."""
     shutil.rmtree(old, ignore_errors=True)
-    with suppress(FileNotFoundError):  # another writer has just done the same
+    with suppress(FileNotFoundError):  # another writer moved it at the same time
         os.rename(target, old)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places in one step; False where that is not possible, or one is not there any more."""
+    """Exchange two folders in one step; False if that is not supported, or if one no longer exists."""
     if sys.platform not in ("linux", "darwin"):
         return False
     library = ctypes.CDLL(None, use_errno=True)

@@ -372,7 +372,7 @@ def test_a_missing_file_is_caught_either_way(tmp_path):
 
 def test_unusable_targets_are_refused_and_leave_nothing(tmp_path):
     for name in ("x.zip", "x", ".fred", "x.h5"):
-        with pytest.raises(ArgumentError, match="which container"):
+        with pytest.raises(ArgumentError, match="unknown suffix"):
             save(make(), tmp_path / name)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         save(make(), tmp_path / "none" / "x.fred")

@@ -26,5 +26,5 @@ def test_normalised_images_that_are_declared_to_be_in_0_to_1_are_hinted_at(tmp_p
         report = validate(tmp_path / "x.fred")
         assert report.valid
         assert [finding.what for finding in report.findings if "0..1" in finding.what] == (
-            ["images that are not in 0..1, where the file says that they are"] if hinted else []
+            ["pixel values outside 0..1, although the file declares no normalisation"] if hinted else []
         )

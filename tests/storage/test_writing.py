@@ -143,10 +143,10 @@ def test_validate_mentions_what_a_kill_left(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     save(OLD, path)
     with partials.partial(path):
-        assert "left something behind" not in str(validate(path).findings)
+        assert "left temporary folders" not in str(validate(path).findings)
     stale = plant(tmp_path / f".x{suffix}.0123456789ab.partial")
     report = validate(path)
-    (mention,) = [finding for finding in report.findings if "left something behind" in finding.what]
+    (mention,) = [finding for finding in report.findings if "left temporary folders" in finding.what]
     assert report.valid
     assert (mention.severity, mention.found) == ("warning", stale.name)
 

@@ -1,10 +1,11 @@
-"""The context coder: small integers to few bytes and back, by an adaptive binary range coder.
+"""The context coder: stores small integers in few bytes, by an adaptive binary range coder.
 
-An array is taken as (instance, channel, frequency). Each value is guessed from the mean of earlier instances and from
-the channel before, and the difference is coded bit by bit, each under probabilities that adapt to how large differences
-were at the same place, at the frequencies before and in the other channels. Integer arithmetic alone, so every machine
-and language gives the same bytes; the specification says it step by step. The same coder three times: `_context.c`,
-which `fredfmt.storage.coder.compiled` calls; `fredfmt.storage.coder.plain`, in Python; and the specification's reader.
+An array has the axes (instance, channel, frequency). Each value is predicted from the mean of earlier instances and
+from the previous channel. The difference is coded bit by bit. The probability of each bit adapts to the size of earlier
+differences at the same frequency, at the previous frequencies and in the other channels. All arithmetic is in integers,
+so every machine and language gives the same bytes; the specification gives each step. There are three implementations:
+`_context.c`, which `fredfmt.storage.coder.compiled` calls; `fredfmt.storage.coder.plain`, in Python; and the
+specification's reader.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from fredfmt.storage.coder import compiled, plain
 from fredfmt.storage.coder.failure import BadBytesError
 
 NAME = "fredfmt.context"
-"""The coder's name among the codecs of Zarr."""
+"""The name of the coder as a codec of Zarr."""
 
 LARGEST_ROW = 1 << 22
-"""The most values of one instance: the coder remembers something about each."""
+"""The largest number of values per instance: the coder keeps a state for each."""
 
 WORTH_OF_A_BIT = 2 * math.log(2) / 12
-"""In squares of the step of a uniform quantiser: the slope of its error against its rate where the step is fine."""
+"""The squared error, in squared steps, that one bit may save: the slope of error against rate of a fine quantiser."""
 
 DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
-"""Of the arrays that it takes."""
+"""The dtypes that it can encode."""
 
 _SECONDS_PER_VALUE = 2.5e-5
 _SLOW = 200_000
@@ -43,8 +44,8 @@ def encode(values: NDArray[np.integer]) -> bytes:
     Parameters
     ----------
     values
-        int8, int16, int32 or the same unsigned, with any axes: the first is taken as instances, the last as frequencies
-        and those between as channels; one axis is instances alone.
+        int8, int16, int32, uint8, uint16 or uint32. The first axis counts as instances, the last as frequencies and
+        those between as channels; a single axis counts as instances.
 
     Raises
     ------
@@ -67,15 +68,15 @@ def encode(values: NDArray[np.integer]) -> bytes:
 
 
 def decode(content: bytes, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) -> NDArray[Any]:
-    """The array of ``dtype`` and ``shape`` that `encode` made ``content`` of.
+    """The array of ``dtype`` and ``shape`` that `encode` stored in ``content``.
 
-    No byte beyond ``content`` is read, and no other content gives the same array: whatever `encode` would not have
-    written is refused.
+    Only the bytes that `encode` writes for an array are accepted, so no two contents give the same array. Nothing
+    beyond ``content`` is read.
 
     Raises
     ------
     FormatError
-        If the bytes are not of such an array (rule FRED-506).
+        If the bytes do not encode such an array (rule FRED-506).
     ArgumentError
         As `encode`.
 
@@ -96,26 +97,27 @@ def decode(content: bytes, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) 
         return decoder(content, rows, least, most).astype(dtype).reshape(shape)
     except BadBytesError as error:
         raise FormatError(
-            f"not the bytes of such an array: {error}",
+            f"the bytes do not encode such an array: {error}",
             expected=f"context-coded {dtype.name} {shape}",
             found=f"{len(content)} bytes",
-            hint="Get the file again from where you had it",
+            hint="Get the file again from its source",
             rule="FRED-506",
         ) from None
 
 
 def choose(scaled: NDArray[np.floating[Any]], dtype: np.dtype[Any] | type) -> NDArray[Any]:
-    """Integers for real numbers by error and bits together, the bits being those that `encode` takes at that place.
+    """Round real numbers to integers by squared error and bits together (rate-distortion optimised rounding).
 
-    Each number becomes the integer below or above it, whichever has less squared error and `WORTH_OF_A_BIT` times its
-    bits, in the order in which they are coded. Numbers are taken to 1/256, so those that are integers stay as they are.
+    In coding order, each number becomes the integer below or above it, whichever has the lower sum of its squared error
+    and `WORTH_OF_A_BIT` times the bits that `encode` uses for it. Integers stay unchanged. Numbers are first rounded to
+    multiples of 1/256.
 
     Parameters
     ----------
     scaled
-        Real numbers of any axes, taken as `encode` takes them, in units of the step.
+        Real numbers in units of the step, with axes as in `encode`.
     dtype
-        Of the result, as for `encode`. Numbers beyond its range become its limits.
+        The integer dtype of the result, as in `encode`. Numbers beyond its range are clipped to it.
 
     Examples
     --------
@@ -132,9 +134,9 @@ def choose(scaled: NDArray[np.floating[Any]], dtype: np.dtype[Any] | type) -> ND
 
 
 def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int, int]:
-    """The shape as (instance, channel, frequency), and the least and greatest value."""
+    """The shape as (instance, channel, frequency), and the smallest and largest value of the dtype."""
     if dtype.name not in DTYPES:
-        raise ArgumentError("the context coder is for integers", expected=", ".join(DTYPES), found=dtype.name)
+        raise ArgumentError("the context coder cannot store this dtype", expected=", ".join(DTYPES), found=dtype.name)
     first, last = (*shape[:1], 1)[0], shape[-1] if len(shape) > 1 else 1
     rows = first, math.prod(shape[1:-1]), last
     if rows[1] * rows[2] > LARGEST_ROW:
@@ -146,6 +148,6 @@ def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[tuple[int, in
 def _warn_if_slow(size: int) -> None:
     if size > _SLOW:
         _log.warning(
-            "%s values through the context coder in Python will take about %.0f s: %s",
-            *(size, size * _SECONDS_PER_VALUE, compiled.LIBRARY.absence),
+            "the context coder in Python will take about %.0f s for %s values: %s",
+            *(size * _SECONDS_PER_VALUE, size, compiled.LIBRARY.absence),
         )

@@ -1,4 +1,4 @@
-"""The context coder by compiled loops (`_context.c`), where installation found a C compiler."""
+"""The compiled context coder (`_context.c`), available if the installation found a C compiler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fredfmt.storage.coder.failure import BadBytesError
 from fredfmt.storage.coder.plain import PRICES
 from fredfmt.storage.compiled import load_compiled
 
-_FAILURES = {-2: "they end too early or too late", -3: "a value is out of range"}
+_FAILURES = {-2: "the content ends too early or too late", -3: "a value is out of range"}
 _ARGUMENTS = (ctypes.c_void_p, *(ctypes.c_int64,) * 5, ctypes.c_void_p, ctypes.c_int64)
 _FUNCTIONS = {
     "fredfmt_context_encode": (ctypes.c_int64, _ARGUMENTS),
@@ -49,12 +49,12 @@ def choose(wanted: NDArray[np.int64], least: int, most: int, worth: int) -> NDAr
 
 
 def _call(function: str, values: NDArray[np.int64], least: int, most: int, other: NDArray[Any], *more: int) -> int:
-    """What a function gives back for the values and another array, which it reads or writes."""
+    """Call a C function for the values and another array, which it reads or writes, and return its result."""
     library: Any = LIBRARY.library
     call = getattr(library, f"fredfmt_context_{function}")
     result: int = call(values.ctypes.data, *values.shape, least, most, other.ctypes.data, *(more or (other.size,)))
     if result == -1:
-        raise MemoryError("the context coder's tables do not fit")
+        raise MemoryError("there is no memory for the context coder's tables")
     if result < 0:
         raise BadBytesError(_FAILURES[result])
     return result

@@ -1,5 +1,5 @@
-"""How both implementations of the coder refuse bytes."""
+"""The error with which both implementations of the coder refuse bytes."""
 
 
 class BadBytesError(Exception):
-    """Bytes that the coder never writes for an array of the given shape and range."""
+    """The coder never writes these bytes for an array of the given shape and range."""

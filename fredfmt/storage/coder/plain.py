@@ -1,4 +1,4 @@
-"""The context coder in Python: the same bytes as the compiled loops, some hundred times slower."""
+"""The context coder in Python: the same bytes as the compiled coder, a few hundred times slower."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KNOTS = (*_LOGISTIC, *(65536 - value for value in _LOGISTIC[-2::-1]))
 _SQUASH = [_KNOTS[x >> 7] + ((_KNOTS[(x >> 7) + 1] - _KNOTS[x >> 7]) * (x & 127) >> 7) for x in range(4096)]
 _STRETCH = np.clip(np.searchsorted(_SQUASH[1:], 16 * np.arange(4096) + 8) - 2047, -2047, 2047).tolist()
 PRICES = [round(-256 * math.log2((2 * p + 1) / 8192)) for p in range(4096)]
-"""What a bit takes, in 1/256 bit, by its probability in 1/4096."""
+"""The cost of coding a bit in units of 1/256 bit, indexed by its probability in units of 1/4096."""
 _RATE = [65536 // (2 * seen + 3) for seen in range(_LONGEST + 1)]
 _WHOLE = 2**32 - 1
 
@@ -39,13 +39,13 @@ def decode(content: bytes, shape: tuple[int, int, int], least: int, most: int) -
     coder = Coder(content)
     _code(coder, values, least, most)
     if content[coder.moved :] != coder.ending():
-        raise BadBytesError("they end too early or too late")
+        raise BadBytesError("the content ends too early or too late")
     return values
 
 
 def choose(wanted: NDArray[np.int64], least: int, most: int, worth: int) -> NDArray[np.int64]:
-    """Integers for real numbers in 1/256, (instance, channel, frequency): of the two next to each the one of less
-    squared error and ``worth`` times its price."""
+    """The integers for real numbers in units of 1/256, (instance, channel, frequency): of the two nearest integers of
+    each, the one with the lower sum of squared error and ``worth`` times its cost in bits."""
     values = np.zeros(wanted.shape, np.int64)
     _code(Coder(), values, least, most, _Choice(wanted, worth))
     return values
@@ -53,14 +53,15 @@ def choose(wanted: NDArray[np.int64], least: int, most: int, worth: int) -> NDAr
 
 @dataclass(frozen=True)
 class _Choice:
-    """What integers are chosen for, and the worth of 1/256 bit in squares of 1/4096."""
+    """The real numbers to round, and the weight of 1/256 bit against a squared error of (1/4096)²."""
 
     wanted: NDArray[np.int64]
     worth: int
 
 
 class Coder:
-    """Bits to bytes, or from ``given`` bytes: every method takes the bit to write, or returns the bit that was read."""
+    """Writes bits to bytes, or reads them from ``given`` bytes. Each method takes the bit to write and returns the bit
+    that was written or read."""
 
     def __init__(self, given: bytes | None = None) -> None:
         self.low, self.high, self.moved = 0, _WHOLE, 0
@@ -71,7 +72,8 @@ class Coder:
         self._models: dict[int, list[list[int]]] = {}
 
     def models(self, context: int) -> list[list[int]]:
-        """The estimates of a context, one per node: the probability of a 1 in 1/65536, and how many bits it has met."""
+        """The estimates of a context, one per node: the probability of a 1 in units of 1/65536, and the number of bits
+        seen."""
         if context not in self._models:
             self._models[context] = [[32768, 0] for _ in range(_NODES)]
         return self._models[context]
@@ -96,13 +98,13 @@ class Coder:
         return bit
 
     def mixture(self, contexts: Sequence[list[list[int]]], node: int) -> int:
-        """The probability of a 1 under the estimates of several contexts, in 1/65536."""
+        """The probability of a 1 in units of 1/65536, mixed from the estimates of several contexts."""
         hints = [_STRETCH[models[node][0] >> 4] for models in contexts]
         mixture = sum(weight * hint for weight, hint in zip(self.weights[node], hints, strict=True)) >> 16
         return _SQUASH[_within(mixture, -2047, 2047) + 2048]
 
     def mixed(self, contexts: Sequence[list[list[int]]], node: int, bit: int) -> int:
-        """A bit under the estimates of several contexts, mixed by adaptive weights."""
+        """Code a bit under the mixed estimates of several contexts, and adapt the estimates and their weights."""
         weights, estimates = self.weights[node], [models[node] for models in contexts]
         hints = [_STRETCH[estimate[0] >> 4] for estimate in estimates]
         one = self.mixture(contexts, node)
@@ -114,7 +116,8 @@ class Coder:
         return bit
 
     def difference(self, contexts: Sequence[list[list[int]]], fraction: int, digits: int, value: int) -> int:
-        """A difference from the guess: its number of binary digits, these from the second on, and its sign."""
+        """Code a difference from the prediction: its number of binary digits, the digits from the second on, and its
+        sign."""
         size = abs(value)
         count = 0
         while count < digits and self.mixed(contexts, min(count, _UNARY - 1), int(count < size.bit_length())):
@@ -136,7 +139,7 @@ class Coder:
         return -coded if other ^ below else coded
 
     def price(self, contexts: Sequence[list[list[int]]], fraction: int, digits: int, value: int) -> int:
-        """What `difference` would take, in 1/256 bit; nothing is learnt."""
+        """The cost of `difference` in units of 1/256 bit; no estimate is adapted."""
         size = abs(value)
         length = size.bit_length()
         price = 0
@@ -151,7 +154,7 @@ class Coder:
         return price + _price(_within(sign, 32, 65504), int(value < 0) ^ int(fraction < 0))
 
     def ending(self) -> bytes:
-        """As few bytes as single out a number from low to high, zeros following."""
+        """The fewest bytes that, followed by zeros, are a number from low to high."""
         for count in range(5):
             unit = 1 << (32 - 8 * count)
             number = -(-self.low // unit) * unit
@@ -161,7 +164,7 @@ class Coder:
 
 
 def _code(coder: Coder, values: NDArray[np.int64], least: int, most: int, choice: _Choice | None = None) -> None:
-    """Write the values, or fill them in."""
+    """Write the values, or read them into the array."""
     instances, channels, frequencies = values.shape
     digits = (most - least).bit_length()
     decoding = coder.given is not None
@@ -204,7 +207,7 @@ def _code(coder: Coder, values: NDArray[np.int64], least: int, most: int, choice
                 if not least <= value <= most:
                     raise BadBytesError("a value is out of range")
                 if decoding and coder.moved > len(coder.given or b""):
-                    raise BadBytesError("they end too early or too late")
+                    raise BadBytesError("the content ends too early or too late")
                 if decoding or choice is not None:
                     values[instance, channel, frequency] = value
 
@@ -235,7 +238,7 @@ def _chosen(
     wanted: int,
     worth: int,
 ) -> int:
-    """Which of the two integers next to a real number is worth its bits; the lower one where both are."""
+    """Of the two integers next to a real number, the one with the lower sum of error and cost; the smaller if equal."""
     lower, over = wanted >> 8, wanted & 255
     if not over:
         return lower
@@ -245,12 +248,12 @@ def _chosen(
 
 
 def _price(one: int, bit: int) -> int:
-    """Of a bit that is 1 with probability ``one`` / 65536."""
+    """The cost of a bit that is 1 with probability ``one`` / 65536."""
     return PRICES[(one if bit else 65536 - one) >> 4]
 
 
 def _sign_of(fraction: int, length: int) -> int:
-    """The number of the estimate for the sign of a difference of some binary digits."""
+    """The index of the estimate for the sign of a difference of this many binary digits."""
     return min(abs(fraction) >> 4, 7) * 2 + int(length > 1)
 
 
@@ -261,7 +264,7 @@ def _learn(estimate: list[int], bit: int) -> None:
 
 
 def _logarithm(value: int) -> int:
-    """About 8 log2 of it."""
+    """About 8 log2 of the value."""
     digits = value.bit_length()
     return value if digits < 4 else 8 * (digits - 4) + (value >> digits - 4)
 

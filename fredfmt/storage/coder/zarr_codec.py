@@ -1,4 +1,4 @@
-"""The context coder as a codec of Zarr v3, which finds it by the entry point of the package and opens such arrays."""
+"""The context coder as a codec of Zarr v3, which finds it by the entry point of the package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ContextCodec(ArrayBytesCodec):
-    """A chunk of integers to bytes and back; there is nothing to configure."""
+    """Encodes and decodes a chunk of integers; it has no configuration."""
 
     is_fixed_size = False
 
@@ -38,4 +38,4 @@ class ContextCodec(ArrayBytesCodec):
         return chunk_spec.prototype.buffer.from_bytes(encode(chunk_array.as_numpy_array()))
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
-        raise NotImplementedError("how long the bytes will be is known once they are written")
+        raise NotImplementedError("the size of the bytes is known only after they are written")

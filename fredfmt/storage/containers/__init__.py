@@ -1,5 +1,6 @@
-"""Three spellings of one data set: `.fred` (ZIP of a Zarr hierarchy), `.fred.zarr` (directory) and `.fred.h5` (HDF5).
+"""The three containers of a data set: `.fred` (ZIP of a Zarr hierarchy), `.fred.zarr` (directory) and `.fred.h5`
+(HDF5).
 
-Each container turns a `Package` (the metadata document and the stored arrays) into bytes and back; what the arrays mean
-is not its business. See `fredfmt.storage.containers.package` and `declared`.
+Each container turns a `Package` (the metadata document and the stored arrays) into bytes and back, without interpreting
+the arrays. See `fredfmt.storage.containers.package` and `declared`.
 """

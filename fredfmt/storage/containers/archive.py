@@ -1,9 +1,9 @@
-"""Entries as one `.fred` file: a ZIP archive, of which every byte is laid down by the format.
+"""Entries as one `.fred` file: a ZIP archive whose every byte is defined by the format.
 
-The same entries always give the same bytes, and the reader takes exactly the archives that `pack` makes: entries in
+The same entries always give the same bytes, and the reader accepts only the archives that `pack` makes: entries in
 order and back to back, nothing before, between or after them, local and central headers equal, and every field that
-does not describe an entry at its one value. All entries are stored as they are, except that the root document of a
-compact archive is deflated. Because several deflate streams inflate to one document, such an archive ends with a
+does not describe an entry at its fixed value. Entries are stored uncompressed, except that the root document of a
+compact archive is deflated. As several deflate streams can inflate to the same document, such an archive ends with a
 checksum of all its bytes.
 """
 
@@ -33,12 +33,12 @@ _MODE = 0o100644 << 16
 _STORED, _DEFLATED = 0, 8
 _LARGEST = 2**32 - 1
 _MOST = 2**16 - 1
-_DAMAGED = "Get the file again from where you had it"
+_DAMAGED = "Get the file again from its source"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the archive says about one entry."""
+    """The headers of one entry."""
 
     name: str
     size: int
@@ -46,16 +46,16 @@ class Entry:
     checksum: int
     """CRC-32 of its content."""
     stored: int
-    """Bytes of it in the archive."""
+    """Bytes of the stored content in the archive."""
     method: int = _STORED
 
     @property
     def local_header(self) -> bytes:
-        """The header in front of the stored bytes."""
+        """The local header, which precedes the stored bytes."""
         return _LOCAL.pack(MAGIC, *self._common) + self.name.encode("ascii")
 
     def central_header(self, offset: int) -> bytes:
-        """The header in the directory, for an entry whose local header is at byte ``offset``."""
+        """The header in the central directory, for an entry whose local header is at byte ``offset``."""
         fields = (b"PK\x01\x02", _MADE_BY, *self._common, 0, 0, 0, _MODE, offset)
         return _CENTRAL.pack(*fields) + self.name.encode("ascii")
 
@@ -66,10 +66,8 @@ class Entry:
 
 
 def pack(entries: Mapping[str, bytes], *, compact: bool = False) -> bytes:
-    """The archive of ``entries``, in their order.
-
-    A compact one has its root document deflated, and ends with a checksum. Raises `LimitError` beyond 4 GiB or 65,535
-    entries.
+    """The archive of ``entries``, in their order. In a compact archive the root document is deflated, and a checksum
+    ends it. Raises `LimitError` beyond 4 GiB or 65,535 entries.
     """
     parts: list[bytes] = []
     laid: list[Entry] = []
@@ -88,7 +86,7 @@ def pack(entries: Mapping[str, bytes], *, compact: bool = False) -> bytes:
 
 
 def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[str, memoryview]:
-    """The entries of an archive, as far as possible views into ``content``.
+    """The entries of an archive; where possible they are views of ``content``.
 
     Raises `FormatError`, `LimitError` or `IntegrityError`.
     """
@@ -125,10 +123,10 @@ def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[
 
 
 class Parts(Mapping[str, bytes]):
-    """The entries of an archive of ``size`` bytes of which only those that are asked for are read and verified.
+    """The entries of an archive of ``size`` bytes, each read and verified when it is accessed.
 
-    ``read(first, last)`` gives the bytes in between. The directory is read at once, and stands for what lies before it.
-    Raises what `unpack` raises.
+    ``read(first, last)`` gives the bytes from ``first`` to before ``last``. The directory is read first; the position
+    of each entry follows from it. Raises what `unpack` raises.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], size: int, *, limits: limits_.Limits = limits_.DEFAULT):
@@ -165,7 +163,7 @@ class Parts(Mapping[str, bytes]):
 
     @property
     def stored_sizes(self) -> dict[str, int]:
-        """The bytes that each entry takes in the archive, its headers left out."""
+        """The bytes of each entry in the archive without its headers."""
         return {name: entry.stored for name, (_, entry) in self._places.items()}
 
     def __getitem__(self, name: str) -> bytes:
@@ -188,9 +186,8 @@ class Parts(Mapping[str, bytes]):
 
 
 def first(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> memoryview | int | None:
-    """The first entry of an archive of which ``content`` is the beginning.
-
-    If it reaches beyond that: how many bytes there must be. None for what is no archive.
+    """The first entry of an archive that begins with ``content``. If the entry is longer than that: the number of bytes
+    that are needed. None if it is not an archive.
     """
     if content[: len(MAGIC)] != MAGIC:
         return None
@@ -204,7 +201,7 @@ def first(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> memory
 
 
 def _content(entry: Entry, body: memoryview, limits: limits_.Limits, where: str | None = None) -> memoryview:
-    """The content of an entry from its stored bytes, verified."""
+    """The verified content of an entry from its stored bytes."""
     where = entry.name if where is None else where
     if entry.method == _DEFLATED:
         limits_.check_document(entry.size, limits, where=where)
@@ -223,7 +220,7 @@ def _deflate(content: bytes) -> bytes:
 
 
 def _inflate(body: memoryview, size: int, where: str) -> bytes:
-    """The ``size`` bytes of a raw deflate stream; never more memory than that, whatever the stream says."""
+    """The ``size`` bytes of a raw deflate stream; a stream that inflates to more never takes more memory."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         content = inflater.decompress(body, size) if size else b""
@@ -244,7 +241,7 @@ def _inflate(body: memoryview, size: int, where: str) -> bytes:
 
 
 def _seal(laid: list[Entry], parts: list[bytes]) -> bytes:
-    """The comment of a compact archive: the CRC-32 of all bytes before it. Nothing for any other."""
+    """The comment of a compact archive: the CRC-32 of all bytes before it. Empty for a core archive."""
     if not _compact(laid):
         return b""
     checksum = 0
@@ -258,8 +255,8 @@ def _compact(laid: list[Entry]) -> bool:
 
 
 def _check_end(found: bytes, laid: list[Entry], at: int) -> None:
-    """Raise `FormatError` unless ``found``, from byte ``at`` on, is the directory that the entries ask for, and leaves
-    room for nothing but the checksum of a compact archive."""
+    """Raise `FormatError` unless ``found``, which begins at byte ``at``, is exactly the directory of the entries,
+    followed by the checksum in a compact archive."""
     expected = _directory(laid)
     length = len(expected) + (_SEAL.size if _compact(laid) else 0)
     if found[: len(expected)] == expected and len(found) == length:
@@ -268,7 +265,7 @@ def _check_end(found: bytes, laid: list[Entry], at: int) -> None:
         (i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), min(len(found), len(expected))
     )
     raise FormatError(
-        "the archive's directory is damaged, cut short or not what the entries ask for",
+        "the archive's directory is damaged, cut short or contradicts the entries",
         where=f"byte {at + place}",
         expected=f"{length} bytes after the last entry",
         found=len(found),
@@ -289,7 +286,7 @@ def _key(name: str) -> tuple[bool, str]:
 
 
 def _directory(laid: list[Entry]) -> bytes:
-    """The central directory and its end for entries laid back to back from byte 0."""
+    """The central directory, with its end record, of entries that lie back to back from byte 0."""
     if len(laid) > _MOST:
         raise LimitError("too many entries for a .fred file", expected=f"at most {_MOST}", found=len(laid))
     parts, offset = [], 0
@@ -306,7 +303,7 @@ def _directory(laid: list[Entry]) -> bytes:
 
 
 def _read_local(content: bytes, at: int) -> tuple[Entry, int]:
-    """The entry whose local header is at byte ``at``, and the place of its stored bytes."""
+    """The entry whose local header is at byte ``at``, and the position of its stored bytes."""
     header = content[at : at + _LOCAL.size]
     if len(header) < _LOCAL.size:
         raise FormatError(
@@ -316,13 +313,13 @@ def _read_local(content: bytes, at: int) -> tuple[Entry, int]:
     checksum, stored, size, name_length = fields[6:10]
     body = at + _LOCAL.size + name_length
     entry = Entry(check_name(content[at + _LOCAL.size : body]), size, checksum, stored, fields[3])
-    sound = replace(entry, size=stored, method=_STORED)  # what an entry of a broken header is taken for
+    sound = replace(entry, size=stored, method=_STORED)  # the values assumed for an entry with a broken header
     with check():
         _checked(entry)
         sound = entry
         if header != entry.local_header[: _LOCAL.size]:
             raise FormatError(
-                "a header field is not at its one value (version 2.0, no flags, 1980-01-01, no extra field)",
+                "a header field does not have its fixed value (version 2.0, no flags, 1980-01-01, no extra field)",
                 where=entry.name,
                 found=fields[1:6] + fields[7:],
                 rule="FRED-404",
@@ -331,11 +328,11 @@ def _read_local(content: bytes, at: int) -> tuple[Entry, int]:
 
 
 def _checked(entry: Entry) -> Entry:
-    """The entry, if its method is one that the format allows for its name, and its sizes fit that."""
+    """The entry, if the format allows its compression method for its name and its sizes agree with the method."""
     allowed = (_STORED, _DEFLATED) if entry.name == ROOT else (_STORED,)
     if entry.method not in allowed or (entry.method == _STORED and entry.stored != entry.size):
         raise FormatError(
-            "the entry is not stored as the format asks",
+            "the entry is not stored as the format requires",
             where=entry.name,
             expected="method 0 (stored) and two equal sizes; zarr.json alone may be deflated (method 8)",
             found=f"method {entry.method}, {entry.stored} bytes of {entry.size}",

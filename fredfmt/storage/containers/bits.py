@@ -1,4 +1,5 @@
-"""Masks as bits: for each position of the canonical order whether a mask keeps it, in place of the kept indices."""
+"""Masks as bits: one bit per position of the canonical order says whether the mask keeps it, in place of the
+indices."""
 
 from __future__ import annotations
 
@@ -11,11 +12,11 @@ from fredfmt.errors import FormatError
 from fredfmt.model.ordering import coarse_to_fine, ranks
 
 MOST = 1 << 17
-"""Bits up to which this is written: without compiled loops they decode in about three seconds."""
+"""The largest number of bits for which this is written: without compiled loops they decode in about three seconds."""
 
 
 def of(frequencies: NDArray[Any], spatial_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """(mask, position) 0 or 1, up to the last position that any mask keeps; None where these are too many.
+    """(mask, position) 0 or 1, up to the last position that any mask keeps; None if there are too many.
 
     >>> of(np.array([[0, 1, 2], [0, 2, 3]]), (2, 2)).tolist()
     [[1, 1, 1, 0], [1, 0, 1, 1]]
@@ -30,13 +31,13 @@ def of(frequencies: NDArray[Any], spatial_shape: tuple[int, ...]) -> NDArray[np.
 
 
 def back(bits: NDArray[np.uint8], spatial_shape: tuple[int, ...]) -> NDArray[Any]:
-    """The frequencies of these bits, (mask, frequency) uint16 or uint32. Raises `FormatError` for what is no bits."""
+    """The frequencies of these bits, (mask, frequency) uint16 or uint32. Raises `FormatError` if they are not masks."""
     order = coarse_to_fine(spatial_shape)
     kept = bits.sum(axis=1, dtype=np.int64)
     if bits.shape[1] > len(order) or bits.max() > 1 or kept[0] < 1 or (kept != kept[0]).any():
         raise FormatError(
-            "not the bits of masks",
-            expected=f"up to {len(order)} of 0 and 1, as many of 1 in every mask",
+            "the bits are not those of masks",
+            expected=f"up to {len(order)} of 0 and 1, the same number of 1 in every mask",
             found=f"{bits.shape[1]} of 0 to {bits.max()}, sums of {kept.min()} to {kept.max()}",
             rule="FRED-214",
         )

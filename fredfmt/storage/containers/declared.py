@@ -1,4 +1,4 @@
-"""What a container declares: a document and arrays that are not read yet, checked against the format and the limits."""
+"""The content of a container before its arrays are read, and its checks against the format and the limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "mask_of": ("instance",),
     "base": ("mask", "channel", "frequency"),
 }
-"""The axes of each stored array, in order. Hard labels have the first of their two only."""
+"""The axes of each stored array, in order. Hard labels have only the first axis of labels."""
 
 DTYPES: Mapping[str, tuple[str, ...]] = {
     "coefficients": ("uint16", "uint32", "int16", "int32", "float16", "float32"),
@@ -35,7 +35,7 @@ DTYPES: Mapping[str, tuple[str, ...]] = {
 }
 
 CHUNK_BYTES = 16 << 20
-"""An array is one chunk up to this size; a larger one is cut along its first axis. See `chunk_shape_of`."""
+"""An array of up to this many bytes is one chunk; a larger one is cut along its first axis. See `chunk_shape_of`."""
 
 _REQUIRED = ("coefficients", "frequencies", "labels")
 _RATIO_FLOOR = 64 << 20
@@ -50,14 +50,14 @@ class StoredArray:
     shape: tuple[int, ...]
     read: Callable[[], NDArray[Any]]
     some: Callable[[NDArray[np.intp]], NDArray[Any]] | None = None
-    """The same of some rows, where a container has them apart."""
+    """Reads some rows only, if the container can."""
 
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def read_rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
-        """Some rows of the first axis, given in ascending order."""
+        """Read some rows of the first axis; their indices are in ascending order."""
         return self.read()[rows] if self.some is None else self.some(rows)
 
 
@@ -66,16 +66,16 @@ class Package:
     """The content of a container."""
 
     document: Any
-    """The metadata as JSON, with the part ``integrity``."""
+    """The metadata as JSON, including ``integrity``."""
     arrays: Mapping[str, StoredArray]
     size: int = 0
-    """Bytes of the container it was read from."""
+    """Bytes of the file that it was read from."""
     broken: frozenset[str] = frozenset()
-    """Arrays that are there but not as the container must hold them; never any outside `collecting`."""
+    """Arrays that are present but stored in a way that the format forbids; always empty outside `collecting`."""
 
 
 def read_metadata(document: Any) -> Metadata:
-    """The metadata of a document by itself, its digest verified."""
+    """The metadata of a document, their digest verified."""
     with located("metadata"):
         metadata = Metadata.from_json(document)
     check_integrity(document)
@@ -96,7 +96,7 @@ def check_integrity(document: Any) -> None:
             raise FormatError(
                 "missing or malformed",
                 where="integrity",
-                expected="the digests content and metadata, each sha256: and 64 lower-case hexadecimal digits",
+                expected="the digests content and metadata, each sha256: followed by 64 lower-case hexadecimal digits",
                 rule="FRED-701",
             )
         found = digest_of_document(document)
@@ -155,7 +155,7 @@ def soundly_declared(package: Package) -> list[str]:
 
 
 def check_size(dtype: np.dtype[Any], shape: tuple[int, ...], limits: limits_.Limits) -> int:
-    """The decoded bytes of an array, if the limits allow it by itself."""
+    """The decoded size of an array in bytes. Raises `LimitError` if the array alone exceeds the limits."""
     size = math.prod(shape) * dtype.itemsize
     limits_.check(max(shape, default=1), limits.axis, "an axis", name="axis")
     limits_.check(size, limits.decoded_bytes, "the decoded size", name="decoded_bytes")
@@ -163,6 +163,7 @@ def check_size(dtype: np.dtype[Any], shape: tuple[int, ...], limits: limits_.Lim
 
 
 def chunk_shape_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The one way in which the format cuts an array: along its first axis, into as many rows as `CHUNK_BYTES` hold."""
+    """The chunk shape of an array, as the format defines it: cut along the first axis, with as many rows as
+    `CHUNK_BYTES` hold."""
     rows = max(1, CHUNK_BYTES // (math.prod(shape[1:]) * dtype.itemsize))
     return (min(shape[0], rows), *shape[1:])

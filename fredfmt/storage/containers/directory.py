@@ -15,7 +15,7 @@ from fredfmt.storage.partials import status_of
 
 _ROOT, _BEGINNING = "zarr.json", b'{"attributes":{"fred":'
 _ATTEMPTS = 1000
-"""Times that a directory may be replaced while it is read before that is an error."""
+"""How often reading starts again because the directory was replaced meanwhile."""
 
 
 def write(path: Path, entries: Mapping[str, bytes]) -> None:
@@ -36,9 +36,8 @@ def write(path: Path, entries: Mapping[str, bytes]) -> None:
 
 
 def read(path: Path, *, limits: limits_.Limits = limits_.DEFAULT) -> tuple[dict[str, bytes], int]:
-    """All entries below ``path`` and their total size, of one moment: if it is replaced meanwhile, the old or the new.
-
-    Links, empty folders and anything but plain files are refused.
+    """All entries below ``path`` and their total size. If the directory is replaced meanwhile, all of them are of the
+    old or all of the new one. Links, empty folders and special files are refused.
     """
     for _ in range(_ATTEMPTS):
         with access_explained("cannot be read"):
@@ -54,11 +53,13 @@ def read(path: Path, *, limits: limits_.Limits = limits_.DEFAULT) -> tuple[dict[
                     raise
             finally:
                 os.close(handle)
-    raise FormatError("is replaced again and again while it is read", hint="Try again when the writers have ended")
+    raise FormatError(
+        "the folder was replaced each time that it was read", hint="Try again when the other writers have finished"
+    )
 
 
 def holds_only_a_data_set(path: Path) -> bool:
-    """Whether a folder is a data set, sound or damaged, and nobody's other files are in it."""
+    """Whether a folder holds a data set, valid or damaged, and no other files."""
     try:
         with open(path / _ROOT, "rb") as file:
             beginning = file.read(len(_BEGINNING))
@@ -73,7 +74,7 @@ def _read(handle: int, path: Path, limits: limits_.Limits) -> tuple[dict[str, by
     for name, size in _files(handle):
         sizes[name] = size
         limits_.check(len(sizes), limits.entries, "the number of files", name="entries")
-    if not _is_at(handle, path):  # what is listed now may lack what was deleted already
+    if not _is_at(handle, path):  # another process may have deleted a listed file
         raise FileNotFoundError
     total = sum(sizes.values())
     limits_.check(total, limits.file_bytes, "the size of the files", name="file_bytes")
@@ -99,21 +100,23 @@ def _files(handle: int, prefix: str = "") -> Iterator[tuple[str, int]]:
                     "neither a plain file nor a folder", where=name, hint="Links are not followed", rule="FRED-410"
                 )
     if prefix and empty:
-        raise FormatError("an empty folder", where=prefix.rstrip("/"), expected="files", rule="FRED-410")
+        raise FormatError("the folder is empty", where=prefix.rstrip("/"), expected="files", rule="FRED-410")
 
 
 def _content(handle: int, name: str, size: int) -> bytes:
-    """The file of that name, if it still is one, and of that size."""
+    """The content of the file of that name, which must still be a file of that size."""
     below = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handle)
     with open(below, "rb") as file:
         content = file.read(size) if stat.S_ISREG(os.fstat(below).st_mode) else b""
     if len(content) != size:
-        raise FormatError("changes while it is read", where=name, expected=f"{size} bytes", found=len(content))
+        raise FormatError(
+            "the file changed while it was read", where=name, expected=f"{size} bytes", found=len(content)
+        )
     return content
 
 
 def _is_at(handle: int, path: Path) -> bool:
-    """Whether an open directory still is the one at ``path``."""
+    """Whether an open directory is still the one at ``path``."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""A data set in, the bytes of a container out.
+"""Encodes a data set as the bytes of a container.
 
-A profile names how: *compact* for the file to share, *core* for one that every Zarr reader opens.
+The profile *compact* gives the smallest file; *core* gives one that every Zarr reader opens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PROFILES: tuple[Profile, ...] = ("compact", "core")
 
 
 def as_archive(data: FreDData, profile: Profile | None = None) -> bytes:
-    """The bytes of a ``.fred`` file. None: compact, but for arrays that would take long to decode."""
+    """The bytes of a ``.fred`` file. None: compact, except for arrays that would then be slow to decode."""
     compact = profile != "core"
     entries = hierarchy.encode(pack(data, compact=compact), compact=compact, slow=profile == "compact")
     return archive.pack(entries, compact=compact)
@@ -30,13 +30,13 @@ def as_folder(data: FreDData, profile: Profile | None = None) -> dict[str, bytes
 
 
 def as_hdf5(data: FreDData, profile: Profile | None = None) -> bytes:
-    """The bytes of a ``.fred.h5`` file, which has one profile alone."""
+    """The bytes of a ``.fred.h5`` file, which has a single profile."""
     if profile is not None:
         raise ArgumentError("HDF5 files have no profiles", where="codec", expected="None", found=profile)
     return hdf5.encode(pack(data))
 
 
 def check_profile(profile: str | None) -> None:
-    """Raise `ArgumentError` for what is no profile."""
+    """Raise `ArgumentError` for an unknown profile."""
     if profile is not None and profile not in PROFILES:
         raise ArgumentError("unknown profile", where="codec", expected=" or ".join(PROFILES), found=profile)

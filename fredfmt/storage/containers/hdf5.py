@@ -1,4 +1,5 @@
-"""A package as one HDF5 file, `.fred.h5`: flat datasets, built-in filters, and a sha256 of it all in the user block."""
+"""A package as one HDF5 file, `.fred.h5`: flat datasets, built-in filters, and the SHA-256 of the file in the user
+block."""
 
 from __future__ import annotations
 
@@ -20,12 +21,13 @@ from fredfmt.storage.containers.declared import Package, StoredArray, check_size
 MAGIC = b"fredfmt 1.0 sha256:"
 _BLOCK = 512
 _THOROUGH, _EFFORT = 2 << 20, 4
-"""Bytes up to which an array is compressed as well as can be, and the level beyond: 60 times as fast, 11 % larger."""
+"""The largest array in bytes that is compressed at the highest level, and the level for larger ones: 60 times as fast,
+11 % larger."""
 _PIECE = 1 << 20
-"""Bytes, at least, that are inflated in one go: zlib holds what it inflates twice."""
+"""The smallest number of bytes that are inflated in one call: zlib holds its output twice."""
 _DOCUMENT = "metadata"
 _FILTERS = (2, 1, 3)
-"""HDF5's numbers of shuffle, deflate and fletcher32, in the order of writing."""
+"""HDF5's identifiers of shuffle, deflate and fletcher32, in the order in which a writer applies them."""
 
 
 def encode(package: Package) -> bytes:
@@ -40,9 +42,9 @@ def encode(package: Package) -> bytes:
 
 
 def new_file(target: io.BytesIO) -> Any:
-    """An empty `h5py.File` in memory, with room for the user block and without the time at which it is made.
+    """An empty `h5py.File` in memory, with space for the user block and without a time stamp.
 
-    HDF5 before 2.0 notes that time in the root group unless told otherwise, which `h5py.File` has no option for.
+    HDF5 before 2.0 stores the time of creation in the root group by default, and `h5py.File` has no option against it.
     """
     from h5py import File, h5f, h5fd, h5p
 
@@ -56,11 +58,11 @@ def new_file(target: io.BytesIO) -> Any:
 
 
 def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
-    """The package in an HDF5 file; arrays are read when they are asked for.
+    """The package in an HDF5 file; each array is read when it is accessed.
 
     The user block's checksum over all other bytes is verified before the HDF5 library sees any of them, so accidental
-    damage never reaches it. The library only says where the chunks are; they are decoded here, into memory of the
-    declared size. Links other than hard ones, groups, external and virtual storage, attributes, types that are not
+    damage never reaches it. The library only gives the positions of the chunks; they are decoded here, into memory of
+    the declared size. Links other than hard ones, groups, external and virtual storage, attributes, types that are not
     plain numbers and other filters are refused.
     """
     import h5py
@@ -79,7 +81,7 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
         limits_.check(len(names), limits.entries, "the number of objects", name="entries")
         with check(), _translated("FRED-602"):
             if len(file.attrs):
-                raise FormatError("attributes do not belong here", where="/", rule="FRED-602")
+                raise FormatError("attributes are not allowed", where="/", rule="FRED-602")
         arrays = {}
         for name in names:
             with check(), located(name), _translated("FRED-602"):
@@ -92,7 +94,7 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
 
 
 def stored_sizes(file: IO[bytes]) -> dict[str, int]:
-    """The bytes that the chunks of each dataset of a sound file take in it."""
+    """The bytes of the chunks of each dataset in a valid file."""
     import h5py
 
     with h5py.File(file, "r") as opened:
@@ -100,7 +102,7 @@ def stored_sizes(file: IO[bytes]) -> dict[str, int]:
 
 
 def _document(arrays: dict[str, StoredArray], limits: limits_.Limits) -> Any:
-    """The metadata document among the arrays."""
+    """The metadata document, which is a dataset beside the arrays."""
     if _DOCUMENT not in arrays:
         raise FormatError(
             "the metadata are missing", expected=f"a dataset {_DOCUMENT}", found=sorted(arrays), rule="FRED-602"
@@ -117,7 +119,7 @@ def _document(arrays: dict[str, StoredArray], limits: limits_.Limits) -> Any:
 
 @contextmanager
 def _translated(rule: str) -> Iterator[None]:
-    """Whatever h5py raises about the file, as a `FormatError`."""
+    """Turn any exception of h5py about the file into a `FormatError`."""
     try:
         yield
     except FredError:
@@ -127,7 +129,7 @@ def _translated(rule: str) -> Iterator[None]:
 
 
 def user_block(content: bytes | memoryview) -> bytes:
-    """The 512 bytes that stand before ``content``: the format's name and the SHA-256 of what follows (FRED-601)."""
+    """The 512 bytes before ``content``: the format's name and the SHA-256 of all following bytes (FRED-601)."""
     return (MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n").ljust(_BLOCK, b"\0")
 
 
@@ -145,7 +147,7 @@ def _write(file: Any, name: str, array: NDArray[Any]) -> None:
 
 
 def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
-    """The dataset of that name, if it is one that `encode` could have made."""
+    """The dataset of that name, if `encode` could have written it."""
     import h5py
 
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
@@ -175,7 +177,7 @@ def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
         )
     expected = chunk_shape_of(dataset.dtype, dataset.shape)
     if dataset.chunks != expected or dataset.maxshape != dataset.shape:
-        raise FormatError("cut into other chunks", expected=expected, found=dataset.chunks, rule="FRED-603")
+        raise FormatError("wrong chunk shape", expected=expected, found=dataset.chunks, rule="FRED-603")
     rows = -(-dataset.shape[0] // expected[0])
     if dataset.id.get_num_chunks() != rows:
         raise FormatError(
@@ -206,7 +208,8 @@ def _stored_array(content: bytes, name: str, dataset: Any) -> StoredArray:
 
 
 def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Undo fletcher32, deflate and shuffle, never beyond the declared size: the bytes of each element, a row each."""
+    """Undo fletcher32, deflate and shuffle, in memory of the declared size. Returns the bytes of each element as a
+    row."""
     size = int(np.prod(shape)) * dtype.itemsize
     body = stored[:-4]
     if mask or len(stored) < 4 or fletcher32(body) != int.from_bytes(stored[-4:], "little"):
@@ -234,7 +237,7 @@ def fletcher32(data: bytes) -> int:
             second + len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())
         ) % 65535
         first = (first + int(block.sum())) % 65535
-    # HDF5 folds its sums by carries and so never gives 0 for a sum that is not 0
+    # HDF5 reduces its sums by adding carries, so a sum above 0 never becomes 0
     if len(words) and words.any():
         first, second = first or 65535, second or 65535
     return second << 16 | first

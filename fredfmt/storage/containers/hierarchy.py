@@ -1,11 +1,11 @@
 """A package as the keys and values of a Zarr v3 hierarchy, in one of two layouts.
 
 In the *core* layout each array has a document of its own and any Zarr reader opens it. In the *compact* layout the
-documents of the arrays are in the root document, as Zarr's consolidated metadata, which saves a third of the bytes of
-a small file; zarr-python opens it.
+documents of the arrays are in the root document, as Zarr's consolidated metadata. That makes a small file a third
+smaller; zarr-python opens it.
 
-Writing goes through zarr-python. Reading does not: it accepts exactly the array documents that `array_document` makes,
-decodes every chunk into memory of the declared size, and takes an absent chunk for the error it is.
+Writing uses zarr-python. Reading does not: it accepts only the array documents that `array_document` makes, decodes
+every chunk into memory of the declared size, and reports a missing chunk as an error.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ ROOT = "zarr.json"
 ATTRIBUTE = "fred"
 
 _THOROUGH, _EFFORT = 2 << 20, 8
-"""Bytes up to which an array is compressed as well as can be, and the level beyond: six times as fast, 4 % larger. The
-document says 9 in any case, as a reader does not need to know."""
+"""The largest array in bytes that is compressed at level 9, and the level for larger ones: six times as fast, 4 %
+larger. The document always says 9, as a reader does not need the level."""
 
 
 def encode(package: Package, *, compact: bool = False, slow: bool = False) -> dict[str, bytes]:
-    """The entries of the hierarchy of a package, key to value: the root first, the others sorted.
+    """The entries of the hierarchy of a package by their keys: the root first, the others sorted.
 
-    In the compact layout each array of integers takes the codec that gives the fewest bytes; with ``slow`` also where
-    decoding it takes long.
+    In the compact layout each array of integers is stored with the codec that gives the fewest bytes. Codecs that would
+    decode slowly are considered only with ``slow``.
     """
     documents: dict[str, Any] = {}
     entries: dict[str, bytes] = {}
@@ -68,9 +68,9 @@ def _coded(name: str, array: NDArray[Any], codec: str) -> tuple[dict[str, Any], 
 
 
 def decode(entries: Mapping[str, Any], size: int, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
-    """The package in the entries of a hierarchy from a file of ``size`` bytes; arrays are decoded when read.
+    """The package in the entries of a hierarchy from a file of ``size`` bytes; each array is decoded when it is read.
 
-    Nothing is looked at below a root document that is wrong: it says where the documents of the arrays are.
+    If the root document is wrong nothing else is examined, because it locates the documents of the arrays.
     """
     document, documents = _root(entries, limits)
     held = {key.split("/", 1)[0] for key in entries} - {ROOT}
@@ -87,12 +87,12 @@ def decode(entries: Mapping[str, Any], size: int, *, limits: limits_.Limits = li
 
 
 def metadata(root: Any, *, limits: limits_.Limits = limits_.DEFAULT) -> Metadata:
-    """The metadata in the root document of a hierarchy, verified by their digest; the arrays are not looked at."""
+    """The metadata in the root document of a hierarchy, verified by their digest; the arrays are not read."""
     return read_metadata(_root({ROOT: root}, limits)[0])
 
 
 def root_document(document: Any, arrays: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The document of the root: the metadata and, in the compact layout, the documents of the arrays."""
+    """The root document: the metadata and, in the compact layout, the documents of the arrays."""
     root = {"zarr_format": 3, "node_type": "group", "attributes": {ATTRIBUTE: document}}
     if arrays is not None:
         root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": dict(arrays)}
@@ -100,7 +100,7 @@ def root_document(document: Any, arrays: Mapping[str, Any] | None) -> dict[str, 
 
 
 def _root(entries: Mapping[str, Any], limits: limits_.Limits) -> tuple[Any, dict[str, Any] | None]:
-    """The metadata document in the root of the hierarchy and, of the compact layout, the documents of the arrays."""
+    """The metadata document in the root of the hierarchy and, in the compact layout, the documents of the arrays."""
     if ROOT not in entries:
         raise FormatError("the root document is missing", expected=ROOT, found=list(entries)[:3], rule="FRED-501")
     with located(ROOT):
@@ -114,7 +114,7 @@ def _root(entries: Mapping[str, Any], limits: limits_.Limits) -> tuple[Any, dict
         if document is None or difference(root, root_document(document, arrays)) is not None:
             raise FormatError(
                 "not the root of a fred hierarchy",
-                expected="one group with the attribute fred alone, and consolidated metadata or none",
+                expected="one group whose only attribute is fred, with or without consolidated metadata",
                 rule="FRED-501",
             )
         check_document(document, limits=limits)
@@ -122,7 +122,7 @@ def _root(entries: Mapping[str, Any], limits: limits_.Limits) -> tuple[Any, dict
 
 
 def array_document(name: str, dtype: np.dtype[Any], shape: tuple[int, ...], codec: str = "blosc") -> dict[str, Any]:
-    """The Zarr v3 document of an array: the one form of it that the format allows for a codec of `CODECS`."""
+    """The Zarr v3 document of an array, in the only form that the format allows for a codec of `CODECS`."""
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -137,7 +137,7 @@ def array_document(name: str, dtype: np.dtype[Any], shape: tuple[int, ...], code
 
 
 def _with_effort(codec: dict[str, Any]) -> dict[str, Any]:
-    """A codec as it compresses large arrays."""
+    """The codec with the compression level for large arrays."""
     if codec["name"] != "blosc":
         return codec
     return {**codec, "configuration": {**codec["configuration"], "clevel": _EFFORT}}
@@ -150,13 +150,15 @@ def _chunks(array: NDArray[Any], document: dict[str, Any]) -> dict[str, bytes]:
 
     from fredfmt.storage.coder.zarr_codec import ContextCodec
 
-    register_codec(NAME, ContextCodec)  # also where the package is not installed, so that it has no entry points
+    register_codec(NAME, ContextCodec)  # for a package that is not installed and so has no entry points
     store: dict[str, Any] = {}
     if array.nbytes > _THOROUGH:
         document = {**document, "codecs": [_with_effort(codec) for codec in document["codecs"]]}
     with zarr.config.set({"array.write_empty_chunks": True}):
         target = zarr.Array.from_dict(StorePath(MemoryStore(store)), document)
-        for start in range(0, len(array), target.chunks[0]):  # one by one: zarr holds all that it is given at once
+        for start in range(
+            0, len(array), target.chunks[0]
+        ):  # one at a time: zarr holds everything that it writes at once
             target[start : start + target.chunks[0]] = array[start : start + target.chunks[0]]
     return {key: value.to_bytes() for key, value in store.items()}
 
@@ -164,7 +166,7 @@ def _chunks(array: NDArray[Any], document: dict[str, Any]) -> dict[str, bytes]:
 def _stored_array(
     name: str, entries: Mapping[str, Any], documents: Mapping[str, Any] | None, limits: limits_.Limits
 ) -> StoredArray:
-    """An array by its document, which is one of ``documents`` or, where that is None, an entry of its own."""
+    """An array from its document, which is in ``documents`` or, if that is None, a separate entry."""
     with located(ROOT):
         if documents is None:
             content = entries.get(f"{name}/{ROOT}")
@@ -176,7 +178,7 @@ def _stored_array(
         dtype, shape, codec = _declared(name, document)
         check_size(dtype, shape, limits)
     chunk_shape = chunk_shape_of(dtype, shape)
-    chunks = -(-shape[0] // chunk_shape[0])  # along the first axis alone
+    chunks = -(-shape[0] // chunk_shape[0])  # along the first axis only
     limits_.check(chunks, limits.entries, "the number of chunks", name="entries")
     keys = ["/".join(("c", str(number), *("0" for _ in shape[1:]))) for number in range(chunks)]
     present = {key.removeprefix(f"{name}/") for key in entries if key.split("/", 1)[0] == name}
@@ -215,7 +217,7 @@ def _stored_array(
 
 
 def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...], str]:
-    """The dtype, shape and codec of a document that is exactly what `array_document` makes of them."""
+    """The dtype, shape and codec of a document, which must be exactly what `array_document` makes for them."""
     if not isinstance(document, dict) or not isinstance(document.get("shape"), list) or "data_type" not in document:
         raise FormatError("not a Zarr v3 array document", rule="FRED-502")
     dtype_name, shape = document["data_type"], tuple(document["shape"])
@@ -245,7 +247,7 @@ def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: tuple[int, ...], co
     if len(checksum) < 4 or google_crc32c.value(body) != int.from_bytes(checksum, "little"):
         raise IntegrityError(
             "the chunk's crc32c does not match: it is damaged or cut short",
-            hint="Get the file again from where you had it",
+            hint="Get the file again from its source",
             rule="FRED-504",
         )
     return CODECS[codec].decode(body, dtype, shape)

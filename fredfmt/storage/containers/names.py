@@ -1,4 +1,4 @@
-"""Names of entries: relative, lower case, ASCII, no dots that lead elsewhere."""
+"""Names of entries: relative paths of lower-case ASCII without ``.`` and ``..`` parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 255
 
 
 def check_name(name: bytes | str) -> str:
-    """The name as text. Raises `FormatError` for one that a format-abiding writer cannot have made."""
+    """The name as text. Raises `FormatError` for a name that the format does not allow."""
     text = name.decode("latin-1") if isinstance(name, bytes) else name
     if len(text) > LONGEST or not _NAME.fullmatch(text):
         raise FormatError(

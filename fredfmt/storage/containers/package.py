@@ -1,9 +1,8 @@
-"""What every container stores: one metadata document and a few plain arrays, made from a `FreDData` and back.
+"""The content of every container, one metadata document and a few plain arrays, from a `FreDData` and back.
 
-Two profiles of one content. The *core* profile stores every array as numbers that any reader takes as they are. The
-*compact* profile leaves out what follows from less: labels and masks of sorted instances are counts in the document
-(`fredfmt.storage.containers.counts`), soft labels that are multiples of 1/128 or coarser are integers (`shares`), and
-masks are bits (`bits`).
+Two profiles of one content. The *core* profile stores every array as plain numbers. The *compact* profile stores less:
+labels and masks of sorted instances are counts in the document (`fredfmt.storage.containers.counts`), soft labels that
+are multiples of 1/128 or coarser are integers (`shares`), and masks are bits (`bits`).
 """
 
 from __future__ import annotations
@@ -57,12 +56,12 @@ def _held(array: NDArray[Any]) -> StoredArray:
 
 
 def _lengths(data: FreDData) -> dict[str, int]:
-    """How many different values each array of `counts.COUNTED` may have."""
+    """The number of different values that each array of `counts.COUNTED` may have."""
     return {"labels": len(data.metadata.classes), "mask_of": len(data.frequencies)}
 
 
 def _stored(name: str, array: NDArray[Any], metadata: Metadata, compact: bool) -> NDArray[Any]:
-    """An array of a data set as it is stored; the reverse of `_meant`."""
+    """The stored form of an array of a data set; the reverse of `_meant`."""
     if name in ZIGZAG and array.dtype.kind == "i":
         return zigzag(array)
     if compact and name == "labels" and (parts := shares.of(array)) is not None:
@@ -73,7 +72,7 @@ def _stored(name: str, array: NDArray[Any], metadata: Metadata, compact: bool) -
 
 
 def _meant(name: str, array: NDArray[Any], metadata: Metadata | None) -> NDArray[Any]:
-    """A stored array as a data set has it."""
+    """The array of a data set from its stored form."""
     if name in ZIGZAG and array.dtype.kind == "u":
         return unzigzag(array)
     if name == "labels" and array.ndim == 2 and array.dtype == np.uint8:
@@ -88,8 +87,8 @@ def _meant(name: str, array: NDArray[Any], metadata: Metadata | None) -> NDArray
 def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = limits_.DEFAULT) -> FreDData:
     """The data set of a package; the reverse of `pack`.
 
-    Everything declared is checked against the format and the limits before anything is read. Raises `FormatError`,
-    `LimitError` and, where the digests do not match and ``verify`` is set, `IntegrityError`.
+    All declarations are checked against the format and the limits before any array is read. Raises `FormatError`,
+    `LimitError` and, if ``verify`` is set and the digests do not match, `IntegrityError`.
     """
     with together():
         metadata = None
@@ -98,7 +97,7 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
                 read = Metadata.from_json(package.document)
                 size = math.prod(read.spatial_shape)
                 limits_.check(size, limits.spatial_size, "the size of an image", name="spatial_size")
-                metadata = read  # only now: masks of bits are laid out by the shape
+                metadata = read  # only after its size is checked, which the masks are decoded by
         with check():
             check_integrity(package.document)
         package = _with_counted(package, metadata)
@@ -120,8 +119,8 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
     """The instances of some classes, as `fredfmt.model.selection.of_classes` gives them, from the chunks that hold
     them.
 
-    None where these are all chunks of the coefficients, or arrays contradict each other: `unpack` says how. What is
-    declared is checked as there. The content digest is of the whole and cannot be verified.
+    None if these are all chunks of the coefficients, or if arrays contradict each other, which `unpack` then reports.
+    Declarations are checked as in `unpack`. The content digest covers the whole and cannot be verified.
     """
     metadata = check_declared(package, limits=limits)
     package = _with_counted(package, metadata)
@@ -142,7 +141,7 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
 
 
 def check_declared(package: Package, *, limits: limits_.Limits = limits_.DEFAULT) -> Metadata:
-    """The metadata of a package in which `unpack` finds nothing wrong before it reads an array."""
+    """The metadata of a package, after all checks that `unpack` makes before it reads an array."""
     metadata = read_metadata(package.document)
     limits_.check(math.prod(metadata.spatial_shape), limits.spatial_size, "the size of an image", name="spatial_size")
     package = _with_counted(package, metadata)
@@ -152,7 +151,7 @@ def check_declared(package: Package, *, limits: limits_.Limits = limits_.DEFAULT
 
 
 def _with_counted(package: Package, metadata: Metadata | None) -> Package:
-    """The package with the arrays that its document counts; nothing is allocated for them before they are read."""
+    """The package with the arrays whose counts are in its document; they are allocated when they are read."""
     document = package.document
     if not isinstance(document, dict) or counts.FIELD not in document:
         return package
@@ -166,7 +165,7 @@ def _with_counted(package: Package, metadata: Metadata | None) -> Package:
         broken.add(name)
         with check(), located(f"metadata: {counts.FIELD}.{name}"):
             if name in package.arrays:
-                raise FormatError("counted in the metadata and stored, too", rule="FRED-212")
+                raise FormatError("stored both as counts and as an array", rule="FRED-212")
             counts.check(counted, lengths[name], instances)
             dtype = np.min_scalar_type(len(counted) - 1)
             arrays[name] = StoredArray(dtype, (instances,), lambda counted=counted: counts.back(counted))  # type: ignore[misc]
@@ -181,11 +180,12 @@ def _check_digest(data: FreDData, expected: str) -> None:
             where="integrity.content",
             expected=expected,
             found=found,
-            hint="Get the file again from where you had it",
+            hint="Get the file again from its source",
             rule="FRED-702",
         )
 
 
 def with_metadata(data: FreDData, **changes: Any) -> FreDData:
-    """The same arrays under changed metadata, for example results; the content digest stays if its fields do."""
+    """The same arrays with changed metadata, for example results; the content digest changes only with its own
+    fields."""
     return replace(data, metadata=replace(data.metadata, **changes))

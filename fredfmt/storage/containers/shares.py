@@ -1,4 +1,4 @@
-"""Soft labels that are multiples of one fraction, as integers: a probability is the integer over the row's sum."""
+"""Soft labels that are multiples of one fraction as integers: a probability is an integer divided by the row's sum."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fredfmt.errors import FormatError
 from fredfmt.model.blocks import blocks
 
 WHOLES = (1, 2, 4, 8, 16, 32, 64, 128)
-"""What a row may sum to; a probability is then exact in float16."""
+"""The sums that a row may have; each probability is then exact in float16."""
 
 
 def of(labels: NDArray[Any]) -> NDArray[np.uint8] | None:
-    """float16 (instance, class) probabilities as integers; None where they are no such multiples, or of another dtype.
+    """float16 (instance, class) probabilities as integers; None if they are not such multiples, or of another dtype.
 
     >>> of(np.array([[0.5, 0.5, 0], [0.25, 0, 0.75]], np.float16)).tolist()
     [[2, 2, 0], [1, 0, 3]]
@@ -35,15 +35,15 @@ def _sum_to(parts: NDArray[np.float16], whole: int) -> bool:
 
 
 def back(parts: NDArray[np.uint8]) -> NDArray[np.float16]:
-    """The probabilities of integers, (instance, class) float16. Raises `FormatError` for rows of another sum."""
+    """The probabilities (instance, class) float16 of integers. Raises `FormatError` if rows have another sum."""
     labels = np.empty(parts.shape, np.float16)
     whole = int(parts[:1].sum(dtype=np.int64))
     for some in blocks(len(parts), 16 * parts.shape[1]):
         sums = parts[some].sum(axis=1, dtype=np.int64)
         if whole not in WHOLES or (sums != whole).any():
             raise FormatError(
-                "integers that are no probabilities",
-                expected="every row the same sum, a power of two up to 128",
+                "the integers do not represent probabilities",
+                expected="the same sum in every row, a power of two up to 128",
                 found=f"sums of {sums.min()} to {sums.max()}",
                 rule="FRED-213",
             )

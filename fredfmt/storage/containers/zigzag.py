@@ -1,4 +1,4 @@
-"""Signed integers as unsigned ones, small magnitudes first, and back."""
+"""Zigzag mapping: signed integers to unsigned ones, ordered by magnitude, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fredfmt.model.blocks import blocks
 
 ZIGZAG = ("coefficients", "base")
-"""The arrays that are stored so where they are integers."""
+"""The arrays that are zigzag-mapped if they are integers."""
 
 
 def zigzag(values: NDArray[Any]) -> NDArray[Any]:

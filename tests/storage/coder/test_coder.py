@@ -138,7 +138,7 @@ def test_damage_is_refused_or_gives_other_values():
     values = pictures()
     content = coder.encode(values)
     for more in (b"\0", b"\1", b"\0" * 9):
-        with pytest.raises(FormatError, match="end too early or too late"):
+        with pytest.raises(FormatError, match="ends too early or too late"):
             coder.decode(content + more, values.dtype, values.shape)
     flipped = [bytearray(content) for _ in range(8 * len(content))]
     for bit, damaged in enumerate(flipped):
@@ -190,9 +190,9 @@ def test_strided_and_foreign_byte_order_arrays_are_the_values_they_hold():
 
 @pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "complex64"])
 def test_other_types_are_refused(dtype):
-    with pytest.raises(ArgumentError, match="for integers"):
+    with pytest.raises(ArgumentError, match="cannot store this dtype"):
         coder.encode(np.zeros((2, 3), dtype))
-    with pytest.raises(ArgumentError, match="for integers"):
+    with pytest.raises(ArgumentError, match="cannot store this dtype"):
         coder.decode(b"", dtype, (2, 3))
 
 

@@ -1,7 +1,7 @@
-"""How a chunk of an array becomes bytes: a Zarr codec chain per module, all of one shape.
+"""The codecs of chunks: one Zarr codec chain per module, all with the same functions.
 
-Each module has ``dtypes`` (in which types it stores an array of the format), ``documents`` (its chain in an array's
-document) and ``decode`` (the bytes of a chunk, without their checksum, back to the array). Writing goes through zarr.
+Each module has ``dtypes`` (the dtypes in which it can store an array of the format), ``documents`` (its chain in an
+array's document) and ``decode`` (from the bytes of a chunk, without their checksum, to the array). zarr encodes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fredfmt.storage.containers.codecs import blosc, context
 
 @dataclass(frozen=True)
 class Codec:
-    """One way to store chunks."""
+    """The functions of one codec."""
 
     dtypes: Callable[[str], tuple[str, ...]]
     documents: Callable[[np.dtype[Any], int], list[dict[str, Any]]]

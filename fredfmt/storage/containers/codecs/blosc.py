@@ -1,7 +1,8 @@
-"""Chunks by Blosc: quick for any size, and core codecs of Zarr alone, so that any Zarr reader opens them.
+"""Chunks compressed with Blosc: fast for any size, and readable by any Zarr reader, as only core codecs of Zarr are
+used.
 
-Coefficients are stored frequency by frequency (a transpose) and bit-shuffled when they are integers; measured on
-coefficients of Fashion-MNIST that beats every other order and shuffle (docs/decisions/codec.md).
+Coefficients are stored frequency by frequency (a transpose) and bit-shuffled when they are integers; on coefficients of
+Fashion-MNIST this is smaller than every other order and shuffle (docs/decisions/codec.md).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from fredfmt.storage.containers.declared import DTYPES
 _HEADER = struct.Struct("<BBBBIII")
 _VERSIONS = 2, 1
 _FLAGS = {"shuffle": 0x91, "bitshuffle": 0x94}
-"""Zstandard, streams not split, and the shuffle."""
+"""Flags of the header: Zstandard, streams not split, and the shuffle."""
 _PLAIN = 0x02
-"""The flag of content that is not compressed."""
+"""The flag for content that is stored uncompressed."""
 
 
 def dtypes(name: str) -> tuple[str, ...]:

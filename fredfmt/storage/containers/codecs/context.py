@@ -1,6 +1,6 @@
-"""Chunks by the context coder: the fewest bytes for integers of up to a few million values.
+"""Chunks compressed with the context coder: the fewest bytes, for arrays of up to a few million integers.
 
-Zarr opens such arrays where fredfmt is installed. Coefficients are signed integers as they are.
+Zarr opens such arrays if fredfmt is installed. Coefficients are stored as signed integers, without zigzag mapping.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fredfmt.storage.containers.declared import DTYPES
 from fredfmt.storage.containers.zigzag import ZIGZAG, unzigzag
 
 QUICK = 1 << 20
-"""Values of an array up to which this codec is chosen unasked: they decode in about a third of a second."""
+"""The largest number of values for which this codec is the default: they decode in about a third of a second."""
 
 
 def dtypes(name: str) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def decode(body: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray
 
 
 def suited(name: str, array: NDArray[Any]) -> NDArray[Any] | None:
-    """A stored array as this codec has it; None where it is not for such an array."""
+    """A stored array in the dtype of this codec; None if the codec cannot store it."""
     if array.dtype.kind != "u" or math.prod(array.shape[1:]) > LARGEST_ROW:
         return None
     return unzigzag(array) if name in ZIGZAG else array
