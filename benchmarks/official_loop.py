@@ -31,7 +31,7 @@ from torch import Tensor
 from fredfmt.codec.masks import ClassStatistics, choose_frequencies
 from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, NetworkConfig
-from fredfmt.distill.run import _Run
+from fredfmt.distill.run import Run
 from fredfmt.transforms import analyse
 
 CLASSES, INSTANCES, K, SIDE = 10, 16, 49, 28
@@ -40,7 +40,7 @@ CLASSES, INSTANCES, K, SIDE = 10, 16, 49, 28
 class GivenReal:
     """An iteration whose real side has been computed: what is left is the synthetic side."""
 
-    def __init__(self, run: _Run, objective: str, network: Any) -> None:
+    def __init__(self, run: Run, objective: str, network: Any) -> None:
         self.run, self.objective, self.network = run, objective, network
 
     def step(self, given: list[Any]) -> None:
@@ -50,7 +50,7 @@ class GivenReal:
         from fredfmt.distill.objectives.parts import groups, rows_of, summed
 
         run, network = self.run, self.network
-        iteration = run._iteration(0, run.synset)
+        iteration = run.iteration(0, run.state.synset)
         images, targets = iteration.synthetic_batch(range(CLASSES))
         counts = [INSTANCES] * CLASSES
         if self.objective == "dm":
@@ -72,9 +72,9 @@ class GivenReal:
                 return gradient_distance(torch.autograd.grad(error, weights, create_graph=True), given[number])
 
         loss = summed(images, [rows_of(counts, group) for group in together], distance)
-        run.optimizer.zero_grad()
-        loss.backward(inputs=list(run.synset.parameters()))
-        run.optimizer.step()
+        run.state.optimizer.zero_grad()
+        loss.backward(inputs=list(run.state.synset.parameters()))
+        run.state.optimizer.step()
 
 
 def covariance_mask(images: np.ndarray[Any, Any], k: int) -> Tensor:
@@ -141,9 +141,9 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
         augmentation="none", network=NetworkConfig(width=width),
     )  # fmt: skip
     rows = []
-    ours = _Run(real, config, "cpu")
+    ours = Run(real, config, "cpu")
     plain = Plain(ours, real, batch_real)
-    iteration = ours._iteration(0, ours.synset)
+    iteration = ours.iteration(0, ours.state.synset)
     images, labels = iteration.real_batch(batch_real)
     plain.images = images
     plain.chosen = {label: torch.nonzero(labels == label).flatten() for label in range(CLASSES)}
@@ -169,12 +169,12 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
     assert error < 1e-3, f"the two loops learn different things: {error}"
     rows.append(row(f"{objective}: synthetic side of a step", in_turn(jobs, repeats), 2))
 
-    whole = _Run(real, replace(config, seed=1), "cpu")
+    whole = Run(real, replace(config, seed=1), "cpu")
     whole_plain = Plain(whole, real, batch_real)
     step_plain = getattr(whole_plain, objective)
 
     def plain_step() -> None:
-        step_plain(whole._iteration(whole.done, whole.synset).network())
+        step_plain(whole.iteration(whole.state.done, whole.state.synset).network())
 
     rows.append(row(f"{objective}: whole step", in_turn({"plain": plain_step, "fredfmt": whole.step}, repeats), 1))
     return rows
@@ -183,13 +183,13 @@ def time_steps(objective: str, width: int, batch_real: int, repeats: int) -> lis
 def memory() -> dict[str, Any]:
     """Bytes of the parameter, its gradient, its momentum and its mask."""
     real = open_source("fashion-mnist").sample(50, seed=1)
-    run = _Run(
+    run = Run(
         real,
         DistillConfig(objective="dm", ipc=1, k=K, optimizer="sgd", network=NetworkConfig(width=4), batch_real=2),
         "cpu",
     )
     plain = Plain(run, real, 2)
-    network = run._iteration(0, run.synset).network()
+    network = run.iteration(0, run.state.synset).network()
     plain.dm(network)
     run.step()
 
@@ -199,15 +199,15 @@ def memory() -> dict[str, Any]:
     sides = {}
     for name, parameter, optimizer in (
         ("plain", plain.synset.coefficients, plain.optimizer),
-        ("fredfmt", run.synset.coefficients, run.optimizer),
+        ("fredfmt", run.state.synset.coefficients, run.state.optimizer),
     ):
         (state,) = optimizer.state.values()
         assert parameter.grad is not None
         sides[name] = bytes_of([parameter, parameter.grad, state["momentum_buffer"]])
-    masks = run.start.frequencies.nbytes + run.synset._masks.numel() * 8
+    masks = run.start.frequencies.nbytes + run.state.synset._masks.numel() * 8
     sides["plain"] += bytes_of([plain.synset.mask])
     sides["fredfmt"] += masks
-    averaged = sides["fredfmt"] + bytes_of(list(run.averages.values()))
+    averaged = sides["fredfmt"] + bytes_of(list(run.state.averages.values()))
     ratio = sides["plain"] / sides["fredfmt"]
     return {"what": "bytes of parameter, gradient, momentum, mask", **sides, "ratio": ratio, "least": ratio,
             "target": 3, "fredfmt with the running mean": averaged}  # fmt: skip

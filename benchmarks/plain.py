@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fredfmt.data.sources import Source
-from fredfmt.distill.run import _Run
+from fredfmt.distill.run import Run
 from fredfmt.transforms import spatial_size
 
 MOMENTUM = 0.5
@@ -36,11 +36,11 @@ def unnormalized(length: int) -> Tensor:
 class PlainSynset:
     """Dense coefficients and a dense mask, which start from the images of a run."""
 
-    def __init__(self, run: _Run) -> None:
+    def __init__(self, run: Run) -> None:
         data, shape = run.start, run.source.spatial_shape
         self.down, self.across = (unnormalized(length).to(run.device) for length in shape)
         self.inverse_down, self.inverse_across = torch.linalg.inv(self.down), torch.linalg.inv(self.across)
-        images = self.theirs = run.synset.images().detach()
+        images = self.theirs = run.state.synset.images().detach()
         self.coefficients = (self.down @ images @ self.across.T).requires_grad_()
         mask = torch.zeros(images.shape)
         for instance, which in enumerate(data.mask_of):
@@ -64,7 +64,7 @@ def plain_network(network: Any) -> tuple[nn.Sequential, nn.Linear]:
 class Plain:
     """One step of the plain loop, on the device of a run."""
 
-    def __init__(self, run: _Run, real: Source, batch_real: int) -> None:
+    def __init__(self, run: Run, real: Source, batch_real: int) -> None:
         self.run, self.device = run, run.device
         self.synset = PlainSynset(run)
         scale = 4 * spatial_size(real.spatial_shape)  # the rates of a normalised transform, for one that is not
@@ -176,12 +176,12 @@ class Plain:
         self.optimizer.step()
 
 
-def apart(plain: Plain, run: _Run) -> float:
+def apart(plain: Plain, run: Run) -> float:
     """How far the two have learned different things after a step each, relative to what was learned. Zero frequencies,
     which learn slower where the transform is not normalised, do not count."""
     synset = plain.synset
     with torch.no_grad():
         mine = synset.images(range(len(run.start))) - synset.first
-        spectra = synset.down @ (mine - (run.synset.images() - synset.theirs)) @ synset.across.T
-    moved = run.synset.coefficients.detach() - torch.tensor(run.start.coefficients, device=run.device)
+        spectra = synset.down @ (mine - (run.state.synset.images() - synset.theirs)) @ synset.across.T
+    moved = run.state.synset.coefficients.detach() - torch.tensor(run.start.coefficients, device=run.device)
     return float(spectra[:, :, 1:, 1:].norm() / (2 * spatial_size(run.source.spatial_shape) ** 0.5) / moved.norm())

@@ -90,7 +90,7 @@ def memory(kind: str, count: int) -> dict[str, Any]:
 def seconds_a_step(objective: str, classes: int, instances: int, repeats: int) -> float:
     from fredfmt.data.sources import Source
     from fredfmt.distill import DistillConfig, NetworkConfig
-    from fredfmt.distill.run import _Run
+    from fredfmt.distill.run import Run
     from fredfmt.model.parts import Normalization
 
     labels = np.arange(classes * 40) % classes
@@ -110,7 +110,7 @@ def seconds_a_step(objective: str, classes: int, instances: int, repeats: int) -
         augmentation="none",
         network=NetworkConfig(width=16),
     )
-    run = _Run(source, config, "cpu")
+    run = Run(source, config, "cpu")
     spent = []
     for _ in range(repeats + 1):
         began = time.process_time()
@@ -140,7 +140,7 @@ def measure_cell(objective: str, classes: int, side: int, iterations: int) -> No
 
     from fredfmt.data.sources import Source
     from fredfmt.distill import DistillConfig
-    from fredfmt.distill.run import _Run
+    from fredfmt.distill.run import Run
     from fredfmt.model.metadata import Normalization
 
     with contextlib.suppress(ImportError):  # a version from before it had it
@@ -158,7 +158,7 @@ def measure_cell(objective: str, classes: int, side: int, iterations: int) -> No
         normalization=Normalization((0.5,) * 3, (0.25,) * 3),
     )
     config = DistillConfig(objective=objective, ipc=1, k=side * side // 16)
-    run = _Run(source, config, "cpu")
+    run = Run(source, config, "cpu")
     start = peak()
     run.step()  # the first one makes what is kept, such as FRePo's pool
     before = resource.getrusage(resource.RUSAGE_SELF)

@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -29,20 +28,17 @@ from fredfmt.distill.networks import NetworkFactory, embedding, make_network, na
 from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.rate import EVERY, Rate
-from fredfmt.distill.record import recorded
-from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
+from fredfmt.distill.runtime.checkpoint import read_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.start import chosen_images, initial_data
+from fredfmt.distill.state import State, numpy
 from fredfmt.distill.synset import FrequencySynset, sixteenths
-from fredfmt.errors import ArgumentError, FredError
+from fredfmt.errors import FredError
 from fredfmt.model.data import FreDData
-from fredfmt.model.distillation import NAMED, complete
-from fredfmt.storage.files import packed_size
 from fredfmt.storage.writing import check_target
 from fredfmt.transforms import live_frequencies, spatial_size
 
@@ -138,42 +134,37 @@ def distill(
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None:
         check_target(path)
-    run = _Run(source.in_space(config.run.zca_epsilon if config.run.zca else None), config, device, network)
+    run = Run(source.in_space(config.run.zca_epsilon if config.run.zca else None), config, device, network)
     if path is not None and resume:
         run.restore(path)
     run.announce(device)
-    if config.budget.max_bytes is not None and run.done == 0:
-        run.data()  # refuses a number of bytes that nothing fits
+    if config.budget.max_bytes is not None and run.state.done == 0:
+        run.state.data()  # refuses a number of bytes that nothing fits
     keep_freed_memory()
     with noting_interrupts() as interruption:
-        while run.done < iterations:
+        while run.state.done < iterations:
             run.step()
             stop = run.ranks.any(interruption.wanted)
-            reported = stop or run.done == iterations or run.done % _REPORT_EVERY == 0
-            kept = path is not None and run.done % checkpoint_every == 0
+            reported = stop or run.state.done == iterations or run.state.done % _REPORT_EVERY == 0
+            kept = path is not None and run.state.done % checkpoint_every == 0
             loss = run.mean_loss() if reported or kept else math.nan
             if reported:
                 if progress is not None and run.ranks.first:
-                    progress(Progress("distilling", run.done, iterations, loss, run.exact))
+                    progress(Progress("distilling", run.state.done, iterations, loss, run.state.exact))
                 stop = run.ranks.any(interruption.wanted)
-            if path is not None and (kept or stop or run.done == iterations):
+            if path is not None and (kept or stop or run.state.done == iterations):
                 run.save(path)
-                _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.done, iterations, loss, path)
-            if stop and run.done < iterations:
-                raise DistillationStopped(run.data(), run.done, config, path)
+                _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.state.done, iterations, loss, path)
+            if stop and run.state.done < iterations:
+                raise DistillationStopped(run.state.data(), run.state.done, config, path)
     return run.best(progress)
-
-
-def settings_of(checkpoint: str | os.PathLike[str]) -> DistillConfig:
-    """The settings of the run that a checkpoint is of. Raises `FormatError` for what is no checkpoint."""
-    return DistillConfig.from_json(read_checkpoint(checkpoint)[1]["config"])
 
 
 def duration(
     source: Source, config: DistillConfig, device: torch.device | str = "cpu", network: NetworkFactory | None = None
 ) -> str:
     """How long a run will take on this machine, in words, by four iterations of one that is thrown away."""
-    run = _Run(source, config.replace(teacher_steps=0), device, network)
+    run = Run(source, config.replace(teacher_steps=0), device, network)
 
     def several() -> float:
         before = time.perf_counter()
@@ -187,8 +178,8 @@ def duration(
     return f"{config.optimization.iterations:,} iterations, about {minutes:.0f} minutes on this machine"
 
 
-class _Run:
-    """The state of a run between two iterations."""
+class Run:
+    """A source, the networks and the objective, which change the state from one iteration to the next."""
 
     def __init__(
         self,
@@ -211,20 +202,7 @@ class _Run:
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
         frequencies = self._by_gradient(device) if config.frequencies.mask == "gradient" else None
         self.start = self.ranks.from_first(lambda: self._first(train, frequencies))
-        self.rate = Rate(config.budget)
-        self.synset = FrequencySynset.from_data(
-            self.start,
-            loop_step=config.budget.loop_step,
-            loop_rounding="rate" if self.rate.steered else "nearest",
-            learn_labels=_learns_labels(config),
-            device=device,
-        )
-        self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
-        self.memory = self.objective if isinstance(self.objective, StatefulObjective) else StatefulObjective()
-        self.settings = config.replace(**self.memory.recorded())
-        """What files and checkpoints hold."""
-        self.optimizer = _optimizer(self.synset, self.memory.learned(self.device), config)
-        self.done = 0
+        self.state = State(self.start, config, self.objective, self.scaler, self.device)
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []
@@ -244,7 +222,7 @@ class _Run:
             "%s: %s on %d images of %d classes, %d instances of %d frequencies, iterations %d to %d, %s on %s, "
             "process %d of %d",
             *(self.source.name, self.config.objective, len(self.source), len(self.source.classes), count, k),
-            *(self.done + 1, self.config.optimization.iterations, self.config.network.name, device),
+            *(self.state.done + 1, self.config.optimization.iterations, self.config.network.name, device),
             *(self.ranks.rank + 1, self.ranks.count),
         )
 
@@ -263,34 +241,30 @@ class _Run:
 
     def step(self) -> None:
         """One iteration. Nothing here waits for the device, but for the loss scale of float16."""
-        with explaining_derivatives(), self._seeded(self.done):
-            losses = self._updates(self._iteration(self.done, self.synset))
+        with explaining_derivatives(), self._seeded(self.state.done):
+            losses = self._updates(self.iteration(self.state.done, self.state.synset))
         self._losses.append(torch.stack(losses).mean())
-        self.done += 1
-        decay = min(self.config.optimization.average, self.done / (self.done + 9))
-        for name, value in self.synset.named_parameters():
-            self.averages[name].lerp_(value.detach(), 1 - decay)
-        if self.rate.steered and self.done % EVERY == 0:
-            self.rate.steer(self.size())
+        self.state.count()
 
     def _updates(self, iteration: Iteration) -> list[Tensor]:
         """The losses of an iteration, an update of the coefficients after each."""
         losses = []
-        learned = [value for group in self.optimizer.param_groups for value in group["params"]]
+        state, learned = self.state, self.state.learned
         for loss in self.objective.losses(iteration):
-            self.optimizer.zero_grad()
+            state.optimizer.zero_grad()
             self.scaler.scale(loss).backward(inputs=learned)  # type: ignore[no-untyped-call]
             loss = loss.detach()
             gradients = [part.grad for part in learned if part.grad is not None]
             self.ranks.combine([loss, *gradients], shared=iteration.shared)
             scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
-            self.rate.add_gradient(self.synset.coefficients, scale)
-            self.scaler.step(self.optimizer)
+            state.rate.add_gradient(state.synset.coefficients, scale)
+            self.scaler.step(state.optimizer)
             self.scaler.update()
             losses.append(loss)
         return losses
 
-    def _iteration(self, number: int, synset: FrequencySynset) -> Iteration:
+    def iteration(self, number: int, synset: FrequencySynset) -> Iteration:
+        """What the objective is given to compute its losses of ``synset``."""
         return Iteration(
             number=number,
             seed=self.config.run.seed,
@@ -329,14 +303,14 @@ class _Run:
             objective.learned(self.device)
         magnitude = torch.zeros(len(coefficients), every, device=coefficients.device)
         for draw in range(_GRADIENTS):
-            iteration = self._iteration(config.optimization.iterations + draw, synset)
+            iteration = self.iteration(config.optimization.iterations + draw, synset)
             with explaining_derivatives(), self._seeded(config.optimization.iterations + draw):
                 loss = next(objective.losses(iteration))
                 (gradient,) = torch.autograd.grad(self.scaler.scale(loss), coefficients)
             self.ranks.combine([gradient], shared=iteration.shared)
             magnitude += gradient.abs().sum(1)
         score = np.zeros((len(self.source.classes), every))
-        np.add.at(score, start.mask_of.astype(np.intp), _numpy(magnitude))
+        np.add.at(score, start.mask_of.astype(np.intp), numpy(magnitude))
         by_frequency = np.full((len(score), spatial_size(shape)), -np.inf)
         np.put_along_axis(by_frequency, start.frequencies.astype(np.intp), score, axis=1)
         return best_frequencies(by_frequency, shape, config.frequencies.k)
@@ -349,16 +323,19 @@ class _Run:
         losses = torch.stack(self._losses).cpu()
         self._losses = []
         finite = losses.isfinite()
-        learned = (value for group in self.optimizer.param_groups for value in group["params"])
-        if not (finite.all() and all(bool(value.isfinite().all()) for value in learned)):
-            first = self.done - len(losses) + int(finite.to(torch.int8).argmin()) + 1 if not finite.all() else self.done
+        if not (finite.all() and all(bool(value.isfinite().all()) for value in self.state.learned)):
+            first = (
+                self.state.done - len(losses) + int(finite.to(torch.int8).argmin()) + 1
+                if not finite.all()
+                else self.state.done
+            )
             raise self._diverged("the loss is not finite any more", first)
         limit = _LARGEST * math.sqrt(spatial_size(self.source.spatial_shape))
-        largest = float(self.synset.coefficients.detach().abs().max())
+        largest = float(self.state.synset.coefficients.detach().abs().max())
         if largest > limit:
             raise self._diverged(
                 "the coefficients are not those of images any more",
-                self.done,
+                self.state.done,
                 expected=f"at most {limit:.3g} in size",
                 found=f"{largest:.3g}",
             )
@@ -369,153 +346,33 @@ class _Run:
         hint = f"A learning rate of {self.config.optimization.lr:g} is likely too large{kept}"
         return DivergenceError(what, where=f"iteration {iteration}", hint=hint, **more)
 
-    def data(self) -> FreDData:
-        """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
-        return self._stored(self._averaged(), self.done)
-
     def best(self, progress: Callback | None) -> FreDData:
         """What was learned or the images that it was learned from, whichever networks learn more of what the held-out
         images show from; what was learned where none are held out."""
-        learned, held = self.data(), self.held
-        if held is None or not self.done:
+        learned, held = self.state.data(), self.held
+        if held is None or not self.state.done:
             return learned
-        unlearned = self._stored(FrequencySynset.from_data(self.start), 0)
+        unlearned = self.state.unlearned()
 
         def accuracy(data: FreDData) -> float:
             protocol = EvaluationConfig.for_data(data, network=self.config.network, **_TRIAL)
             return evaluate(data, held, protocol, network=self.network, device=self.device).mean
 
         if progress is not None and self.ranks.first:
-            progress(Progress("comparing with the start", self.done, self.done))
+            progress(Progress("comparing with the start", self.state.done, self.state.done))
         gain = self.ranks.from_first(lambda: accuracy(learned) - accuracy(unlearned))
         _log.info("%+.1f points of accuracy on held-out images against the start", 100 * gain)
         return learned if gain >= 0 else unlearned
 
-    def exact(self) -> FreDData:
-        """The averaged coefficients in float32."""
-        return self._stored(self._averaged(), self.done, step=None, max_bytes=None)
-
-    def size(self) -> int:
-        """Bytes of the file at the loop's step."""
-        at_step = self._stored(self._averaged(), self.done, max_bytes=None, rounding="rate")
-        return packed_size(at_step)
-
-    def _averaged(self) -> FrequencySynset:
-        averaged = FrequencySynset.from_data(self.start, learn_labels=_learns_labels(self.config))
-        averaged.load_state_dict(self.averages)
-        return averaged
-
-    def _stored(self, synset: FrequencySynset, iterations: int, **how: Any) -> FreDData:
-        budget = self.config.budget
-        near = budget.number if self.rate.steered else None
-        return synset.to_data(
-            **{"step": budget.step, "max_bytes": budget.max_bytes, "near": near, **how},
-            base=self.config.frequencies.base,
-            **recorded(self.settings.replace(iterations=iterations), self.memory.recipe()),
-        )
-
     def save(self, path: Path) -> None:
         """Write the checkpoint, on the first of several processes; after `mean_loss`, which lets no NaN through."""
-        self.saved = path, self.done
-        if not self.ranks.first:
-            return
-        arrays = {"start": self.start.coefficients}
-        for part, values in (
-            ("learnt", dict(self.synset.named_parameters())),
-            ("average", self.averages),
-            ("memory", self.memory.state()),
-        ):
-            arrays |= {f"{part}.{name}": _numpy(value) for name, value in values.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            for name, value in state.items():
-                if value is not None:
-                    arrays[f"optimizer.{index}.{name}"] = _numpy(value)
-        document = {"iteration": self.done, "scaler": self.scaler.state_dict()}
-        document |= {"rate": [self.rate.weight, self.rate.size]}
-        document |= {"config": self.settings.to_json(), "source": self.source.provenance()}
-        write_checkpoint(path, arrays, document)
+        self.saved = path, self.state.done
+        if self.ranks.first:
+            self.state.save(path, self.source.provenance())
 
     def restore(self, path: Path) -> None:
-        """Continue from a checkpoint, if there is one. Raises `ArgumentError` if it belongs to another run."""
+        """Go on from a checkpoint, if there is one. Raises `ArgumentError` if it is of another run."""
         found = self.ranks.from_first(lambda: read_checkpoint(path) if path.exists() else None)
-        if found is None:
-            return
-        arrays, document = found
-        mine = {"config": _compared(self.settings.to_json()), "source": self.source.provenance()}
-        theirs = {"config": _compared(document.get("config", {})), "source": document.get("source", {})}
-        for part, values in mine.items():
-            others = theirs[part]
-            if differing := [name for name in sorted(values | others) if values.get(name) != others.get(name)]:
-                name = "objective" if "objective" in differing else differing[0]
-                raise ArgumentError(
-                    f"the checkpoint is of another run: its {name} differs",
-                    where=str(path),
-                    expected=values.get(name),
-                    found=others.get(name),
-                    hint="Use the same settings, or begin anew without resuming (--restart)",
-                )
-        if not np.array_equal(arrays.get("start", ()), self.start.coefficients):
-            raise ArgumentError(
-                "the checkpoint began with other images", where=str(path), hint="Begin anew (--restart)"
-            )
-        if document["iteration"] > self.config.optimization.iterations:
-            raise ArgumentError(
-                "the checkpoint is further than these settings go",
-                where=str(path),
-                expected=f"at most {self.config.optimization.iterations} iterations",
-                found=document["iteration"],
-            )
-        tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
-        self.synset.load_state_dict(_below("learnt", tensors))
-        self.averages = {name: value.to(self.device) for name, value in _below("average", tensors).items()}
-        self.memory.restore(_below("memory", tensors))
-        state: dict[int, dict[str, Any]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        self.scaler.load_state_dict(document.get("scaler", {}))
-        self.rate.weight, self.rate.size = document.get("rate", (self.rate.weight, 0))
-        self.done = int(document["iteration"])
-        self.saved = path, self.done
-
-
-def _compared(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a checkpoint that have to be the same, by name; a run may go on for more iterations than it was
-    meant to at first."""
-    settings: dict[str, Any] = {}
-    for group, values in complete(document).items():
-        if group in NAMED:
-            settings[group] = values["name"]
-        for name, value in values.get("configuration", {}).items() if group in NAMED else values.items():
-            settings[f"{group}.{name}"] = value
-    del settings["optimization.iterations"]
-    return settings
-
-
-def _optimizer(
-    synset: FrequencySynset, learned: Sequence[dict[str, Any]], config: DistillConfig
-) -> torch.optim.Optimizer:
-    groups: list[dict[str, Any]] = [{"params": [synset.coefficients]}]
-    if synset.logits is not None:
-        groups.append({"params": [synset.logits], "lr": config.lr_labels})
-    groups += learned
-    how = config.optimization
-    if how.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=how.lr, betas=(float(how.momentum), 0.99))
-    return torch.optim.SGD(groups, lr=how.lr, momentum=how.momentum)
-
-
-def _learns_labels(config: DistillConfig) -> bool:
-    """Whether labels are learned, which is up to the objective."""
-    return bool(getattr(config.objective_settings, "learn_labels", False))
-
-
-def _below(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with ``part`` and a dot, without it."""
-    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
-
-
-def _numpy(value: Tensor) -> NDArray[Any]:
-    return value.detach().cpu().numpy()
+        if found is not None:
+            self.state.restore(*found, path, self.source.provenance())
+            self.saved = path, self.state.done

@@ -18,7 +18,7 @@ from plain import MOMENTUM, Plain, apart
 
 from fredfmt.data.sources import Source
 from fredfmt.distill import DistillConfig, ExpertConfig, Experts, NetworkConfig, train_experts
-from fredfmt.distill.run import _Run
+from fredfmt.distill.run import Run
 from fredfmt.errors import FredError
 from fredfmt.model.metadata import Normalization
 from on_device.running import Job, Row, Running
@@ -61,9 +61,9 @@ class Compared:
     def difference(self) -> float:
         """What the two learned apart, relative to what they learned, from the same images and network."""
         config = self.config.replace(pool=1) if self.objective == "frepo" else self.config
-        ours = _Run(self.source, config, self.run.device)
+        ours = Run(self.source, config, self.run.device)
         plain = Plain(ours, self.source, self.batch_real)
-        iteration = ours._iteration(0, ours.synset)
+        iteration = ours.iteration(0, ours.state.synset)
         plain.images, labels = iteration.real_batch(self.batch_real)
         plain.chosen = {label: torch.nonzero(labels == label).flatten() for label in range(CLASSES)}
         self.plainly(plain, iteration.network())
@@ -80,13 +80,13 @@ class Compared:
 
     def jobs(self) -> dict[str, Job]:
         """What is timed, by column."""
-        ours = _Run(self.source, self.config, self.run.device)
+        ours = Run(self.source, self.config, self.run.device)
         plain = Plain(ours, self.source, self.batch_real)
         fresh = self.objective in ("dm", "dc")
-        pool = cycle([ours._iteration(number, ours.synset).network() for number in range(8)])
+        pool = cycle([ours.iteration(number, ours.state.synset).network() for number in range(8)])
 
         def plain_step() -> None:
-            self.plainly(plain, ours._iteration(ours.done, ours.synset).network() if fresh else next(pool))
+            self.plainly(plain, ours.iteration(ours.state.done, ours.state.synset).network() if fresh else next(pool))
 
         named: dict[str, Job] = {"fredfmt": ours.step, "plain": plain_step}
         if not self.run.tiny:
@@ -94,7 +94,7 @@ class Compared:
             if self.objective in COMPILED:
                 changes["compiled"] = {"compile": True}
             for name, change in changes.items():
-                changed = _Run(self.source, self.config.replace(**change), self.run.device)
+                changed = Run(self.source, self.config.replace(**change), self.run.device)
                 try:
                     changed.step()
                 except (FredError, RuntimeError) as error:

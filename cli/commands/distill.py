@@ -19,11 +19,12 @@ from fredfmt.distill.config import DistillConfig, run_of
 from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.objectives import OBJECTIVES, load_objective
-from fredfmt.distill.run import DistillationStopped, DivergenceError, duration, settings_of
+from fredfmt.distill.run import DistillationStopped, DivergenceError, duration
 from fredfmt.distill.run import distill as run
 from fredfmt.distill.runtime.distributed import process_group
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.runtime.tensorboard import TensorBoard
+from fredfmt.distill.state import settings_of
 from fredfmt.errors import ArgumentError
 from fredfmt.storage.files import load, save
 from fredfmt.storage.ledger import stored_size

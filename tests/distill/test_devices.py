@@ -17,7 +17,7 @@ from fredfmt.distill.augment import OPERATIONS, Augmentation
 from fredfmt.distill.networks.convnet import ConvNet
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.dm import class_means
-from fredfmt.distill.run import _Run
+from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.start import initial_data
 
@@ -35,11 +35,11 @@ CONFIG = DistillConfig(objective="dm", ipc=0.4, k=29, batch_real=5, step=0.5, ne
     ],
 )
 def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, change):
-    run = _Run(patches, replace(CONFIG, **change), "meta")
+    run = Run(patches, replace(CONFIG, **change), "meta")
     for _ in range(4):
         run.step()
-    assert run.synset.coefficients.grad.device.type == "meta"
-    assert run.averages["coefficients"].device.type == "meta"
+    assert run.state.synset.coefficients.grad.device.type == "meta"
+    assert run.state.averages["coefficients"].device.type == "meta"
     with pytest.raises((NotImplementedError, RuntimeError)):
         run.mean_loss()
 

@@ -17,7 +17,7 @@ from fredfmt.distill import DistillConfig, DivergenceError, NetworkConfig, disti
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.parts import summed
-from fredfmt.distill.run import _Run
+from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.checkpoint import read_checkpoint
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.runtime.tensorboard import TensorBoard
@@ -38,12 +38,12 @@ CONFIG = DistillConfig(
 @pytest.mark.parametrize(("objective", "precision"), [("dm", "bfloat16"), ("dsa", "bfloat16"), ("dm", "float16")])
 def test_half_precision_is_near_and_everything_kept_is_float32(patches, objective, precision, tmp_path):
     config = replace(CONFIG, objective=objective)
-    half, whole = (_Run(patches, each, "cpu") for each in (replace(config, precision=precision), config))
+    half, whole = (Run(patches, each, "cpu") for each in (replace(config, precision=precision), config))
     for run in (half, whole):
         run.step()
-    assert half.synset.coefficients.dtype == half.synset.coefficients.grad.dtype == torch.float32
+    assert half.state.synset.coefficients.dtype == half.state.synset.coefficients.grad.dtype == torch.float32
     assert half.mean_loss() == pytest.approx(whole.mean_loss(), rel=0.05)
-    gradients = [run.synset.coefficients.grad for run in (half, whole)]
+    gradients = [run.state.synset.coefficients.grad for run in (half, whole)]
     assert not torch.equal(*gradients)
     cosine = torch.nn.functional.cosine_similarity(*(gradient.flatten() for gradient in gradients), dim=0)
     assert cosine > 0.95
@@ -56,13 +56,13 @@ def test_half_precision_is_near_and_everything_kept_is_float32(patches, objectiv
 
 
 def test_a_loss_scale_that_overflows_is_lowered(patches):
-    run = _Run(patches, replace(CONFIG, objective="dsa", precision="float16"), "cpu")
-    start = run.synset.coefficients.detach().clone()
+    run = Run(patches, replace(CONFIG, objective="dsa", precision="float16"), "cpu")
+    start = run.state.synset.coefficients.detach().clone()
     for _ in range(12):
         run.step()
     assert run.scaler.get_scale() < 65536
-    assert run.synset.coefficients.isfinite().all()
-    assert (run.synset.coefficients - start).norm() > 0
+    assert run.state.synset.coefficients.isfinite().all()
+    assert (run.state.synset.coefficients - start).norm() > 0
 
 
 def test_a_loss_scale_is_kept_in_checkpoints(patches, tmp_path):

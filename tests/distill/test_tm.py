@@ -32,7 +32,7 @@ from fredfmt.distill.networks import NETWORKS, make_network
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.objectives.tm import Step, trajectory_distance
-from fredfmt.distill.run import _Run
+from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.start import initial_data
@@ -359,11 +359,11 @@ def test_networks_of_ones_own_and_several_segments(patches, config, tmp_path):
 
 
 def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, config):
-    run = _Run(patches, replace(config, batch_experts=2, learn_labels=True), "meta")
+    run = Run(patches, replace(config, batch_experts=2, learn_labels=True), "meta")
     for _ in range(2):
         run.step()
-    assert run.synset.coefficients.grad.device.type == "meta"
-    assert run.memory.state()["log_lr"].device.type == "meta"
+    assert run.state.synset.coefficients.grad.device.type == "meta"
+    assert run.state.memory.state()["log_lr"].device.type == "meta"
 
 
 def test_the_command_repeats_a_run_with_the_same_experts(tmp_path):

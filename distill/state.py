@@ -1,0 +1,211 @@
+"""The state of a run between two iterations: what is learned so far, as a data set and as a checkpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.objectives import Objective, StatefulObjective
+from fredfmt.distill.rate import EVERY, Rate
+from fredfmt.distill.record import recorded
+from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
+from fredfmt.distill.synset import FrequencySynset
+from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
+from fredfmt.model.distillation import NAMED, complete
+from fredfmt.storage.files import packed_size
+
+
+def settings_of(checkpoint: str | os.PathLike[str]) -> DistillConfig:
+    """The settings of the run that a checkpoint is of. Raises `FormatError` for what is no checkpoint."""
+    return DistillConfig.from_json(read_checkpoint(checkpoint)[1]["config"])
+
+
+class State:
+    """What a run has learned, from the images ``start``: coefficients, labels and what the objective learns, their
+    running averages, the optimizer, the loss scale of float16 and the weight of the rate."""
+
+    def __init__(
+        self,
+        start: FreDData,
+        config: DistillConfig,
+        objective: Objective,
+        scaler: torch.amp.GradScaler,
+        device: torch.device,
+    ) -> None:
+        self.start = start
+        self.config = config
+        self.scaler = scaler
+        self.device = device
+        self.rate = Rate(config.budget)
+        self.synset = FrequencySynset.from_data(
+            start,
+            loop_step=config.budget.loop_step,
+            loop_rounding="rate" if self.rate.steered else "nearest",
+            learn_labels=_learns_labels(config),
+            device=device,
+        )
+        self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
+        self.memory = objective if isinstance(objective, StatefulObjective) else StatefulObjective()
+        self.settings = config.replace(**self.memory.recorded())
+        """What files and checkpoints hold."""
+        self.optimizer = _optimizer(self.synset, self.memory.learned(device), config)
+        self.done = 0
+        """Iterations so far."""
+
+    @property
+    def learned(self) -> list[Tensor]:
+        """All that the optimizer updates."""
+        return [value for group in self.optimizer.param_groups for value in group["params"]]
+
+    def count(self) -> None:
+        """End an iteration: take its values into the averages, and steer the weight of the rate."""
+        self.done += 1
+        decay = min(self.config.optimization.average, self.done / (self.done + 9))
+        for name, value in self.synset.named_parameters():
+            self.averages[name].lerp_(value.detach(), 1 - decay)
+        if self.rate.steered and self.done % EVERY == 0:
+            self.rate.steer(self.size())
+
+    def data(self) -> FreDData:
+        """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
+        return self._stored(self._averaged(), self.done)
+
+    def unlearned(self) -> FreDData:
+        """The images that the run started from, stored in the same way."""
+        return self._stored(FrequencySynset.from_data(self.start), 0)
+
+    def exact(self) -> FreDData:
+        """The averaged coefficients in float32."""
+        return self._stored(self._averaged(), self.done, step=None, max_bytes=None)
+
+    def size(self) -> int:
+        """Bytes of the file at the loop's step."""
+        return packed_size(self._stored(self._averaged(), self.done, max_bytes=None, rounding="rate"))
+
+    def _averaged(self) -> FrequencySynset:
+        averaged = FrequencySynset.from_data(self.start, learn_labels=_learns_labels(self.config))
+        averaged.load_state_dict(self.averages)
+        return averaged
+
+    def _stored(self, synset: FrequencySynset, iterations: int, **how: Any) -> FreDData:
+        budget = self.config.budget
+        near = budget.number if self.rate.steered else None
+        return synset.to_data(
+            **{"step": budget.step, "max_bytes": budget.max_bytes, "near": near, **how},
+            base=self.config.frequencies.base,
+            **recorded(self.settings.replace(iterations=iterations), self.memory.recipe()),
+        )
+
+    def save(self, path: Path, source: Mapping[str, Any]) -> None:
+        """Write a checkpoint of a run on real images of the provenance ``source``."""
+        arrays = {"start": self.start.coefficients}
+        for part, values in (
+            ("learnt", dict(self.synset.named_parameters())),
+            ("average", self.averages),
+            ("memory", self.memory.state()),
+        ):
+            arrays |= {f"{part}.{name}": numpy(value) for name, value in values.items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                if value is not None:
+                    arrays[f"optimizer.{index}.{name}"] = numpy(value)
+        document = {"iteration": self.done, "scaler": self.scaler.state_dict()}
+        document |= {"rate": [self.rate.weight, self.rate.size]}
+        document |= {"config": self.settings.to_json(), "source": source}
+        write_checkpoint(path, arrays, document)
+
+    def restore(
+        self, arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any], path: Path, source: Mapping[str, Any]
+    ) -> None:
+        """Go on from what `read_checkpoint` found in ``path``. Raises `ArgumentError` if it is of another run."""
+        self._check_same_run(arrays, document, path, source)
+        tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        self.synset.load_state_dict(_below("learnt", tensors))
+        self.averages = {name: value.to(self.device) for name, value in _below("average", tensors).items()}
+        self.memory.restore(_below("memory", tensors))
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in _below("optimizer", tensors).items():
+            index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.scaler.load_state_dict(document.get("scaler", {}))
+        self.rate.weight, self.rate.size = document.get("rate", (self.rate.weight, 0))
+        self.done = int(document["iteration"])
+
+    def _check_same_run(
+        self, arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any], path: Path, source: Mapping[str, Any]
+    ) -> None:
+        mine = {"config": _compared(self.settings.to_json()), "source": source}
+        theirs = {"config": _compared(document.get("config", {})), "source": document.get("source", {})}
+        for part, values in mine.items():
+            others = theirs[part]
+            if differing := [name for name in sorted({**values, **others}) if values.get(name) != others.get(name)]:
+                name = "objective" if "objective" in differing else differing[0]
+                raise ArgumentError(
+                    f"the checkpoint is of another run: its {name} differs",
+                    where=str(path),
+                    expected=values.get(name),
+                    found=others.get(name),
+                    hint="Use the same settings, or begin anew without resuming (--restart)",
+                )
+        if not np.array_equal(arrays.get("start", ()), self.start.coefficients):
+            raise ArgumentError(
+                "the checkpoint began with other images", where=str(path), hint="Begin anew (--restart)"
+            )
+        if document["iteration"] > self.config.optimization.iterations:
+            raise ArgumentError(
+                "the checkpoint is further than these settings go",
+                where=str(path),
+                expected=f"at most {self.config.optimization.iterations} iterations",
+                found=document["iteration"],
+            )
+
+
+def _compared(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a checkpoint that have to be the same, by name; a run may go on for more iterations than it was
+    meant to at first."""
+    settings: dict[str, Any] = {}
+    for group, values in complete(document).items():
+        if group in NAMED:
+            settings[group] = values["name"]
+        for name, value in values.get("configuration", {}).items() if group in NAMED else values.items():
+            settings[f"{group}.{name}"] = value
+    del settings["optimization.iterations"]
+    return settings
+
+
+def _optimizer(
+    synset: FrequencySynset, learned: Sequence[dict[str, Any]], config: DistillConfig
+) -> torch.optim.Optimizer:
+    groups: list[dict[str, Any]] = [{"params": [synset.coefficients]}]
+    if synset.logits is not None:
+        groups.append({"params": [synset.logits], "lr": config.lr_labels})
+    groups += learned
+    how = config.optimization
+    if how.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=how.lr, betas=(float(how.momentum), 0.99))
+    return torch.optim.SGD(groups, lr=how.lr, momentum=how.momentum)
+
+
+def _learns_labels(config: DistillConfig) -> bool:
+    """Whether labels are learned, which is up to the objective."""
+    return bool(getattr(config.objective_settings, "learn_labels", False))
+
+
+def _below(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``part`` and a dot, without it."""
+    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
+
+
+def numpy(value: Tensor) -> NDArray[Any]:
+    """The values of a tensor, wherever it is."""
+    return value.detach().cpu().numpy()
