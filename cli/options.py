@@ -171,7 +171,7 @@ def options_of(other: Callable[..., None]) -> Callable[[Command], Command]:
     return decorate
 
 
-def said(context: typer.Context) -> dict[str, Any]:
+def given_options(context: typer.Context) -> dict[str, Any]:
     """The options that were given on the command line itself, by the names of their parameters."""
     return {
         name: value

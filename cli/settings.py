@@ -54,12 +54,12 @@ def asking(panels: Panels) -> Callable[[Command], Command]:
     return decorate
 
 
-def said(context: typer.Context, panels: Panels) -> dict[str, Any]:
+def given_settings(context: typer.Context, panels: Panels) -> dict[str, Any]:
     """The settings that were given on the command line itself, by name."""
     known = {name: option for settings in panels.values() for name, option in settings.items()}
     return {
         name: known[name].read(value) if isinstance(value, str) else value
-        for name, value in options.said(context).items()
+        for name, value in options.given_options(context).items()
         if name in known
     }
 
@@ -69,7 +69,7 @@ def _parameter(name: str, option: Option, panel: str) -> inspect.Parameter:
     flags = (option.flag, f"--no-{option.flag.removeprefix('--')}") if option.kind is bool else (option.flag,)
     limits = [f"above {option.above:g}"] if option.above is not None else []
     limits += [f"below {option.below:g}"] if option.below is not None else []
-    asked = typer.Option(
+    declared = typer.Option(
         "/".join(flags),
         help=option.help + (f" ({', '.join(limits)})" if limits else ""),
         min=option.least if option.kind in (int, float) else None,
@@ -78,7 +78,7 @@ def _parameter(name: str, option: Option, panel: str) -> inspect.Parameter:
         autocompletion=options.starting_with(option.examples) if option.examples else None,
     )
     shown = str(option.default) if _type(option) is str and option.default is not None else option.default
-    annotation: Any = Annotated[_type(option) | None if option.default is None else _type(option), asked]
+    annotation: Any = Annotated[_type(option) | None if option.default is None else _type(option), declared]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=shown, annotation=annotation)
 
 

@@ -91,18 +91,18 @@ def plan(
                 progress(Progress(f"k={k}", number * len(steps) + place, len(tried) * len(steps)))
             layout: dict[str, Any] = {"k": k, "transform": transform, "mask": frequencies, "step": step}
             config = DistillConfig(ipc=ipc or 1, k=k, transform=transform, mask=mask, step=step, seed=seed)
-            said = {
+            metadata = {
                 "mask": {"strategy": mask, "scope": config.frequencies.mask_scope, **statistics.describe(frequencies)},
                 **recorded(config),
             }
             if max_bytes is None:
                 count = min(config.instances_per_class(source.spatial_shape), most)
             else:
-                count = _most_that_fit(source, layout, said, max_bytes, most, seed)
+                count = _most_that_fit(source, layout, metadata, max_bytes, most, seed)
             if count:
                 data = encode_source(source.sample(count, seed=seed), **layout)
                 rmse = float(data.metadata.reconstruction["rmse"])
-                choices.append(Choice(k, step, count, round(count * k / size, 4), _file_size(data, said), rmse))
+                choices.append(Choice(k, step, count, round(count * k / size, 4), _file_size(data, metadata), rmse))
     if not choices:
         raise ArgumentError(
             "not one instance per class fits the budget in any layout",
@@ -113,14 +113,14 @@ def plan(
 
 
 def _most_that_fit(
-    source: Source, layout: dict[str, Any], said: dict[str, Any], max_bytes: int, most: int, seed: int
+    source: Source, layout: dict[str, Any], metadata: dict[str, Any], max_bytes: int, most: int, seed: int
 ) -> int:
     def fits(count: int) -> bool:
-        return _file_size(encode_source(source.sample(count, seed=seed), **layout), said) <= max_bytes
+        return _file_size(encode_source(source.sample(count, seed=seed), **layout), metadata) <= max_bytes
 
     return largest_count(fits, most)
 
 
-def _file_size(data: FreDData, said: dict[str, Any]) -> int:
-    """Bytes of the ``.fred`` file with the metadata ``said``, as a distillation writes it."""
-    return packed_size(replace(data, metadata=replace(data.metadata, **said)))
+def _file_size(data: FreDData, metadata: dict[str, Any]) -> int:
+    """Bytes of the ``.fred`` file with this metadata, as a distillation writes it."""
+    return packed_size(replace(data, metadata=replace(data.metadata, **metadata)))

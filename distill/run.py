@@ -373,6 +373,90 @@ class Run:
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint, if there is one. Raises `ArgumentError` if it is of another run."""
         found = self.ranks.from_first(lambda: read_checkpoint(path) if path.exists() else None)
+<<<<<<< HEAD
         if found is not None:
             self.state.restore(*found, path, self.source.provenance())
             self.saved = path, self.state.done
+=======
+        if found is None:
+            return
+        arrays, document = found
+        mine = {"config": _compared(self.settings.to_json()), "source": self.source.provenance()}
+        theirs = {"config": _compared(document.get("config", {})), "source": document.get("source", {})}
+        for part, values in mine.items():
+            others = theirs[part]
+            if differing := [name for name in sorted(values | others) if values.get(name) != others.get(name)]:
+                name = "objective" if "objective" in differing else differing[0]
+                raise ArgumentError(
+                    f"the checkpoint is of another run: its {name} differs",
+                    where=str(path),
+                    expected=values.get(name),
+                    found=others.get(name),
+                    hint="Use the same settings, or begin anew without resuming (--restart)",
+                )
+        if not np.array_equal(arrays.get("start", ()), self.start.coefficients):
+            raise ArgumentError(
+                "the checkpoint began with other images", where=str(path), hint="Begin anew (--restart)"
+            )
+        if document["iteration"] > self.config.optimization.iterations:
+            raise ArgumentError(
+                "the checkpoint is further than these settings go",
+                where=str(path),
+                expected=f"at most {self.config.optimization.iterations} iterations",
+                found=document["iteration"],
+            )
+        tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        self.synset.load_state_dict(_below("learnt", tensors))
+        self.averages = {name: value.to(self.device) for name, value in _below("average", tensors).items()}
+        self.memory.restore(_below("memory", tensors))
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".")
+                state.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.scaler.load_state_dict(document.get("scaler", {}))
+        self.rate.weight, self.rate.size = document.get("rate", (self.rate.weight, 0))
+        self.done = int(document["iteration"])
+        self.saved = path, self.done
+
+
+def _compared(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a checkpoint that have to be the same, by name; a run may go on for more iterations than it was
+    meant to at first."""
+    settings: dict[str, Any] = {}
+    for group, values in complete(document).items():
+        if group in NAMED:
+            settings[group] = values["name"]
+        for name, value in values.get("configuration", {}).items() if group in NAMED else values.items():
+            settings[f"{group}.{name}"] = value
+    del settings["optimization.iterations"]
+    return settings
+
+
+def _optimizer(
+    synset: FrequencySynset, learned: Sequence[dict[str, Any]], config: DistillConfig
+) -> torch.optim.Optimizer:
+    groups: list[dict[str, Any]] = [{"params": [synset.coefficients]}]
+    if synset.logits is not None:
+        groups.append({"params": [synset.logits], "lr": config.lr_labels})
+    groups += learned
+    settings = config.optimization
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=settings.lr, betas=(float(settings.momentum), 0.99))
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
+
+
+def _learns_labels(config: DistillConfig) -> bool:
+    """Whether labels are learned, which is up to the objective."""
+    return bool(getattr(config.objective_settings, "learn_labels", False))
+
+
+def _below(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``part`` and a dot, without it."""
+    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
+
+
+def _numpy(value: Tensor) -> NDArray[Any]:
+    return value.detach().cpu().numpy()
+>>>>>>> 8b95c07 (Prose of sources and of coding to a number of bytes; variables are named for what they hold; an empty module goes)

@@ -30,10 +30,10 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     `fredfmt.encode` raises.
     """
     chosen = chosen_images(source, config)
-    how = config.frequencies
-    check_k(how.k, source.spatial_shape, how.transform)
-    frequencies, described = _class_masks(source if how.mask_scope == "class" else chosen, config, frequencies)
-    data = encode_source(chosen, k=how.k, transform=how.transform, mask=frequencies, step=None)
+    settings = config.frequencies
+    check_k(settings.k, source.spatial_shape, settings.transform)
+    frequencies, described = _class_masks(source if settings.mask_scope == "class" else chosen, config, frequencies)
+    data = encode_source(chosen, k=settings.k, transform=settings.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))
 
 
@@ -66,13 +66,18 @@ def _class_masks(
     source: Source, config: DistillConfig, frequencies: NDArray[Any] | None
 ) -> tuple[NDArray[Any], dict[str, Any]]:
     """(class, frequency) flat indices, chosen if not given, and a description of them for the metadata."""
-    how, size = config.frequencies, spatial_size(source.spatial_shape)
-    if how.k < size:
-        statistics = gather_statistics(source, how.transform)
+    settings, size = config.frequencies, spatial_size(source.spatial_shape)
+    if settings.k < size:
+        statistics = gather_statistics(source, settings.transform)
     else:
         statistics = ClassStatistics(len(source.classes), source.channels, size)
     if frequencies is None:
         frequencies = choose_frequencies(
-            statistics, source.spatial_shape, how.k, mask=how.mask, transform=how.transform, seed=config.run.seed
+            statistics,
+            source.spatial_shape,
+            settings.k,
+            mask=settings.mask,
+            transform=settings.transform,
+            seed=config.run.seed,
         )
-    return frequencies, {"strategy": how.mask, "scope": how.mask_scope, **statistics.describe(frequencies)}
+    return frequencies, {"strategy": settings.mask, "scope": settings.mask_scope, **statistics.describe(frequencies)}

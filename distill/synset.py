@@ -145,7 +145,7 @@ class FrequencySynset(nn.Module):
             labels = sixteenths(self.labels.detach().cpu().numpy())
         means = mean_spectra(values, layout.mask_of, len(layout.frequencies)) if base else None
 
-        how: Rounding = rounding or ("nearest" if max_bytes is None else "rate")
+        rule: Rounding = rounding or ("nearest" if max_bytes is None else "rate")
 
         def at(chosen: Step) -> FreDData:
             return store(
@@ -154,7 +154,7 @@ class FrequencySynset(nn.Module):
                 labels,
                 described,
                 step=chosen,
-                rounding=how,
+                rounding=rule,
                 mask_of=layout.mask_of,
                 base=means,
             )

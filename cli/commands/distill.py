@@ -11,7 +11,7 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
-from fredfmt.cli.settings import asking, network_options, said
+from fredfmt.cli.settings import asking, given_settings, network_options
 from fredfmt.codec.masks import check_k
 from fredfmt.data.sources import open_source
 from fredfmt.distill.choosing import LAYOUT, choose
@@ -102,12 +102,12 @@ def distill(
     if out is None:
         raise typer.BadParameter("OUT is missing", context)
     check_output(out, force)
-    if chosen := options.said(context).get("objective"):
+    if chosen := options.given_options(context).get("objective"):
         before = before.replace(objective=load_objective(chosen) if ":" in chosen else chosen)
-    changes = said(context, {**_PANELS, "Objective": before.objective_settings.options()})
+    changes = given_settings(context, {**_PANELS, "Objective": before.objective_settings.options()})
     own = options.parse_network(changes.get("network", ""))
     settings = before.replace(**changes)
-    given = set(options.said(context))
+    given = set(options.given_options(context))
     chooses = from_ is None and config is None and bool({"max_bytes", "bits_per_class"} & given or not LAYOUT & given)
     if not chooses and {"effort", "labels"} & given:
         raise ArgumentError(
@@ -115,14 +115,14 @@ def distill(
             hint="Give --bytes or --bits-per-class, and neither --from nor --config",
         )
     wanted = options.parse_classes(classes) or names or None
-    how = settings.frequencies
+    frequencies = settings.frequencies
     real = open_source(
         source,
         split="train",
         size=size,
         data_root=data_root,
         classes=wanted,
-        check=lambda spatial_shape: None if chooses else check_k(how.k, spatial_shape, how.transform),
+        check=lambda spatial_shape: None if chooses else check_k(frequencies.k, spatial_shape, frequencies.transform),
     )
     if bits_per_class is not None:
         changes["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))

@@ -9,7 +9,7 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, say, showing_progress
-from fredfmt.cli.settings import asking, said
+from fredfmt.cli.settings import asking, given_settings
 from fredfmt.codec.masks import MASKS, check_choice
 from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
 from fredfmt.data.sources import ZCA, Source, open_source
@@ -83,11 +83,11 @@ def encode(
     **_: Any,
 ) -> None:
     """Encode real images, without distillation: as many as are asked for, or as well as they fit into --bytes."""
-    how = said(context, _PANELS)
-    k, mask, transform = how.pop("k", None), how.pop("mask", None), how.pop("transform", "dct")
+    settings = given_settings(context, _PANELS)
+    k, mask, transform = settings.pop("k", None), settings.pop("mask", None), settings.pop("transform", "dct")
     if k is None and max_bytes is None:
         raise typer.BadParameter("nothing says how small: give --k, --bytes or both, such as --bytes 100000")
-    if max_bytes is not None and ("step" in how or target_rmse is not None):
+    if max_bytes is not None and ("step" in settings or target_rmse is not None):
         raise ArgumentError("--bytes finds the step itself", hint="Leave out --step and --target-rmse, or --bytes")
     check_output(out, force)
     wanted = options.parse_classes(classes)
@@ -106,20 +106,20 @@ def encode(
     if zca:
         real = real.whitened(ZCA.fit(real if split == "train" else opened("train"), zca_epsilon))
     real = replace(real, name=name or real.name, license=license or real.license)
-    how |= {"transform": transform, "seed": seed}
+    settings |= {"transform": transform, "seed": seed}
     if rounding is not None:
-        how["rounding"] = rounding
+        settings["rounding"] = rounding
     with showing_progress() as show:
 
         def report(task: str, done: int, total: int) -> None:
             show(Progress(task, done, total))
 
         if max_bytes is not None:
-            data = encode_in_bytes(real, max_bytes, k=k, mask=mask, per_class=per_class, report=report, **how)
+            data = encode_in_bytes(real, max_bytes, k=k, mask=mask, per_class=per_class, report=report, **settings)
         else:
             chosen = real if per_class is None else real.sample(per_class, seed=seed)
             best = mask or best_mask(chosen, k, transform=transform, seed=seed)
-            data = encode_source(chosen, k=k, mask=best, target_rmse=target_rmse, report=report, **how)
+            data = encode_source(chosen, k=k, mask=best, target_rmse=target_rmse, report=report, **settings)
     save(data, out, codec=codec)
     if mask is not None:
         for warning in mask_warnings(real, data.k, mask, transform=transform, seed=seed):

@@ -11,7 +11,7 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.commands.evaluate_scores import show_scores
 from fredfmt.cli.console import kilobytes, print_json, refuse_existing, show, showing_progress
-from fredfmt.cli.settings import asking, panels_of, said
+from fredfmt.cli.settings import asking, given_settings, panels_of
 from fredfmt.cli.tables import Column, percent, table
 from fredfmt.data.sources import open_source
 from fredfmt.distill.evaluation.comparison import BASELINES, DEFAULT_BASELINES, Row, compare
@@ -99,7 +99,7 @@ def evaluate(
         raise ArgumentError("--record keeps accuracies, not scores", hint="Leave out --metric or --record")
     tried = _corruption_config(corruptions, severities)
     data = load(file, expected_digest=expected_digest)
-    changes = said(context, _PANELS)
+    changes = given_settings(context, _PANELS)
     configs = [EvaluationConfig.for_data(data, **changes | {"network": name}) for name in network or (None,)]
     factories = [options.parse_network(config.network.name) for config in configs]
     train, test = (

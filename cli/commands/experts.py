@@ -9,7 +9,7 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import kilobytes, say, showing_progress
-from fredfmt.cli.settings import asking, panels_of, said
+from fredfmt.cli.settings import asking, given_settings, panels_of
 from fredfmt.data.sources import open_source
 from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.distill.experts.training import train_experts
@@ -32,7 +32,7 @@ def experts(
     **_: Any,
 ) -> None:
     """Train experts for trajectory matching. Ctrl-C stops cleanly; the same command trains those that are missing."""
-    changes = said(context, _PANELS)
+    changes = given_settings(context, _PANELS)
     own = options.parse_network(changes.get("network", ""))
     config = ExpertConfig().replace(**changes)
     real = open_source(source, split="train", size=size, data_root=data_root, classes=options.parse_classes(classes))

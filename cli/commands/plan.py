@@ -10,7 +10,7 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import columns, kilobytes, print_json, show, showing_progress
-from fredfmt.cli.settings import asking, said
+from fredfmt.cli.settings import asking, given_settings
 from fredfmt.cli.tables import Column, table
 from fredfmt.codec.masks import MASKS, check_choice
 from fredfmt.distill.layout import BudgetSettings, Effort, FrequencySettings
@@ -72,27 +72,27 @@ def plan(
     from fredfmt.distill.planning import STEPS
     from fredfmt.distill.planning import plan as choices_of
 
-    how = said(context, _PANELS)
+    settings = given_settings(context, _PANELS)
 
     def check(spatial_shape: tuple[int, ...]) -> None:
         for one in k or (1,):
-            check_choice(how.get("mask", "evr"), one, spatial_shape, how.get("transform", "dct"))
+            check_choice(settings.get("mask", "evr"), one, spatial_shape, settings.get("transform", "dct"))
 
     wanted = options.parse_classes(classes)
     real = open_source(source, split="train", size=size, data_root=data_root, classes=wanted, check=check)
     if bits_per_class is not None:
-        how["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))
+        settings["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(_BUDGET["step"].read, step)) if step else STEPS
     with showing_progress() as report:
-        choices = choices_of(real, **how, ks=k, steps=steps, seed=seed, progress=report)
+        choices = choices_of(real, **settings, ks=k, steps=steps, seed=seed, progress=report)
     chosen = None
     if effort is not None:
         from fredfmt.distill.choosing import choose
 
-        given = {"transform": how["transform"]} if "transform" in how else {}
+        given = {"transform": settings["transform"]} if "transform" in settings else {}
         with showing_progress() as report:
             chosen = choose(
-                real, how.get("max_bytes"), effort=effort, device=device, seed=seed, progress=report, **given
+                real, settings.get("max_bytes"), effort=effort, device=device, seed=seed, progress=report, **given
             )
     if json:
         found = [choice.to_json() for choice in choices]

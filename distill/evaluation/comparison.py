@@ -77,31 +77,33 @@ def _own_start(data: FreDData, train: Source, device: torch.device | str) -> Nam
 
 def _coded(data: FreDData, train: Source, device: torch.device | str) -> Named:
     size, transform = packed_size(without_results(data)), data.metadata.transform
-    said = f"random real images coded into at most {size:,} bytes, other ones for each seed"
-    return "coded images", said, lambda seed: coded_images(train, size, seed=seed, transform=transform)
+    description = f"random real images coded into at most {size:,} bytes, other ones for each seed"
+    return "coded images", description, lambda seed: coded_images(train, size, seed=seed, transform=transform)
 
 
 def _coded_soft(data: FreDData, train: Source, device: torch.device | str) -> Named:
     size, transform = packed_size(without_results(data)), data.metadata.transform
     made_with = DistillConfig.from_json(thawed(data.metadata.distillation))
     config = made_with if made_with.teacher.teacher_steps else made_with.replace(teacher_steps=_TEACHER_STEPS)
-    said = f"the same with a teacher's soft labels, in at most {size:,} bytes"
+    description = f"the same with a teacher's soft labels, in at most {size:,} bytes"
 
     def make(seed: int) -> FreDData:
         teacher = train_teacher(train, config, device=device)
         return coded_images(train, size, seed=seed, transform=transform, teacher=teacher)
 
-    return "coded, soft labels", said, make
+    return "coded, soft labels", description, make
 
 
 def _equal_instances(data: FreDData, train: Source, device: torch.device | str) -> Named:
-    said = "as many random real images, whole and uncoded, other ones for each seed"
-    return "equal instances", said, lambda seed: equal_instances(data, train, seed=seed)
+    description = "as many random real images, whole and uncoded, other ones for each seed"
+    return "equal instances", description, lambda seed: equal_instances(data, train, seed=seed)
 
 
 def _equal_budget(data: FreDData, train: Source, device: torch.device | str) -> Named:
-    said = "random real images, whole and uncoded, of as many numbers as the file stores, other ones for each seed"
-    return "equal budget", said, lambda seed: equal_budget(data, train, seed=seed)
+    description = (
+        "random real images, whole and uncoded, of as many numbers as the file stores, other ones for each seed"
+    )
+    return "equal budget", description, lambda seed: equal_budget(data, train, seed=seed)
 
 
 def _whole(data: FreDData, train: Source, device: torch.device | str) -> Named:

@@ -166,10 +166,12 @@ def encode(
             )
         spectrum = mean_spectra(kept, hard, len(names)) if base else None
         searched = target_rmse is not None or max_bytes is not None
-        how = rounding or ("rate" if searched else "nearest")
+        rule = rounding or ("rate" if searched else "nearest")
 
         def at(chosen: Step) -> FreDData:
-            data = store(kept, frequencies, labels, description, step=chosen, rounding=how, mask_of=hard, base=spectrum)
+            data = store(
+                kept, frequencies, labels, description, step=chosen, rounding=rule, mask_of=hard, base=spectrum
+            )
             error = data.metadata.quantization.error_rms or 0.0
             rmse = float(np.sqrt((left_out + error**2 * data.coefficients.size) / np.prod(shape)))
             return replace(data, metadata=replace(data.metadata, reconstruction={"rmse": rmse}))

@@ -1,4 +1,5 @@
-"""A source in, its images as `FreDData` out: as they are, or as well as they can be coded into a number of bytes."""
+"""Encodes the images of a source: with given settings, or with those that leave the least error in a number of
+bytes."""
 
 from __future__ import annotations
 
@@ -22,31 +23,31 @@ Report: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of the task, the number of steps done, and their total."""
 
 RMSE = 0.4
-"""The root mean square error of coded images, in standard deviations of a pixel, at which random images were worth most
-for their bytes (docs/decisions/baselines.md)."""
+"""The root mean square error of coded images, in normalised units, at which random images gave the highest accuracy for
+their bytes (docs/decisions/baselines.md)."""
 MASKS = ("low", "amplitude")
-"""Strategies that are tried where none is given: the two that leave least error (docs/decisions/masks.md)."""
+"""Mask strategies that are tried if none is given: the two with the least error (docs/decisions/masks.md)."""
 _POOR = 1.1
-"""A mask is poor whose error is more than so many times that of the best one."""
+"""A warning is given for a mask whose error is more than this many times that of the best one."""
 _SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 _TRIED = 32
-"""Images per class on which k and masks are tried,"""
+"""Images per class on which k and masks are tried;"""
 _TRIED_VALUES = 4_000_000
-"""or fewer where they have more values than this together."""
+"""fewer if together they would have more values than this."""
 
 
-def encode_source(source: Source, *, report: Report | None = None, **how: Any) -> FreDData:
-    """All images of a source by `fredfmt.encode` with the options ``how``, and what the source records about itself.
+def encode_source(source: Source, *, report: Report | None = None, **options: Any) -> FreDData:
+    """Encode all images of a source with `fredfmt.encode` and its ``options``, and record the source.
 
-    ``report`` is called with the number of images read: each is read once to choose the masks, if they are chosen from
-    images, and once to keep its coefficients.
+    ``report`` is called with the number of images read. Each is read once to keep its coefficients, and once before
+    that if masks are chosen from the images.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.data.coding import encode_source
     >>> encode_source(open_source("digits").sample(2), k=16).metadata.license
     'CC-BY-4.0'
     """
-    said: dict[str, Any] = {
+    description: dict[str, Any] = {
         "channels": source.channels,
         "normalization": source.normalization,
         "classes": source.classes,
@@ -55,14 +56,14 @@ def encode_source(source: Source, *, report: Report | None = None, **how: Any) -
         "citation": source.citation,
         "whitening": source.whitening.record if source.whitening else None,
     }
-    mask = how.get("mask", "evr")
+    mask = options.get("mask", "evr")
     passes = 2 if isinstance(mask, str) and mask not in WITHOUT_STATISTICS else 1
     rows = source.normalized if report is None else _Watched(source.normalized, passes, report)
-    return encode(rows, source.labels, **said | how)
+    return encode(rows, source.labels, **description | options)
 
 
 class _Watched:
-    """Rows that report how many of them were read, in ``passes`` passes."""
+    """Images that report how many of their rows were read, over ``passes`` passes."""
 
     def __init__(self, rows: Rows, passes: int, report: Report) -> None:
         self.shape = rows.shape
@@ -77,9 +78,8 @@ class _Watched:
 
 
 def best_mask(source: Source, k: int, *, transform: str = "dct", seed: int = 0) -> str:
-    """The strategy of `MASKS` with which ``k`` frequencies leave the least error, on some random images of each class.
-
-    Where an error is equal, the coarsest frequencies win, whose masks take fewer bytes.
+    """The strategy of `MASKS` with the least error for ``k`` frequencies, measured on a few random images of each
+    class. For equal errors it is ``low``, whose masks take fewer bytes.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.data.coding import best_mask
@@ -91,9 +91,8 @@ def best_mask(source: Source, k: int, *, transform: str = "dct", seed: int = 0) 
 
 
 def mask_warnings(source: Source, k: int, mask: str, *, transform: str = "dct", seed: int = 0) -> tuple[str, ...]:
-    """A warning if a mask leaves a much larger error than the best one of `MASKS`, on some random images of each class.
-
-    Errors are root mean squares in normalised units, without quantisation.
+    """A warning if a mask leaves a much larger error than the best one of `MASKS`, measured on a few random images of
+    each class. Errors are root mean squares in normalised units, without quantisation.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.data.coding import mask_warnings
@@ -120,29 +119,29 @@ def encode_in_bytes(
     transform: str = "dct",
     seed: int = 0,
     report: Report | None = None,
-    **how: Any,
+    **options: Any,
 ) -> FreDData:
-    """Images of a source in a ``.fred`` file of at most ``max_bytes``, with the least error that was found.
+    """Encode images of a source for a ``.fred`` file of at most ``max_bytes``, with the least error that a search
+    finds.
 
     Parameters
     ----------
     source
-        Where the images come from.
+        The source of the images.
     max_bytes
-        Of the whole file.
+        The largest size of the whole file in bytes.
     per_class
-        Take this many random images of every class. Without it and without ``k``, as many are taken as are worth most:
-        with the k and the step that reach an error of `RMSE` in the fewest bytes, as many as fit. With ``k`` alone, all
-        images are taken.
+        The number of random images of every class. None with ``k``: all images. None without ``k``: as many as fit with
+        the k and the step that reach an error of `RMSE` in the fewest bytes.
     k, mask
-        Are chosen where they are not given: of some numbers of the coarsest frequencies the one with the least error in
-        these bytes, then of the strategies in `MASKS` the better one. The step is always the smallest that fits.
+        Chosen if None: first the k with the least error in these bytes, among several and with the ``low`` mask, then
+        the better mask strategy of `MASKS`. The step is always the smallest that fits.
     transform, seed
         As in `fredfmt.encode`; the seed also selects the images.
     report
-        Called with the progress of the search.
-    how
-        Further options and metadata of `fredfmt.encode`.
+        Called with the progress: the task, the steps done and their total.
+    options
+        Further options and metadata for `fredfmt.encode`.
 
     Raises
     ------
@@ -158,28 +157,28 @@ def encode_in_bytes(
     (50, True)
     """
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
-    how = {"rounding": "rate"} | how | {"transform": transform, "seed": seed}
+    options = {"rounding": "rate"} | options | {"transform": transform, "seed": seed}
     progress = report or (lambda task, done, total: None)
     tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)
     chosen = source if per_class is None else source.sample(per_class, seed=seed)
     if per_class is None and k is None:
-        found, step = _cheapest(_few(source, seed), tried, how, progress)
-        chosen = _as_many_as_fit(source, max_bytes, how | {"k": found, "mask": "low", "step": step})
+        found, step = _cheapest(_few(source, seed), tried, options, progress)
+        chosen = _as_many_as_fit(source, max_bytes, options | {"k": found, "mask": "low", "step": step})
         if len(chosen) < len(source):
             tried = [found]
     few = _few(chosen, seed)
     share = len(few) / len(chosen)
 
     def error(number: int, strategy: str) -> float:
-        """Of a few images in their share of the bytes; infinite where nothing fits."""
-        options = how | {"k": number, "mask": strategy}
+        """The error of a few images in their share of the bytes; infinite if nothing fits."""
+        settings = options | {"k": number, "mask": strategy}
         if share < 1:
-            empty = packed_size(encode_source(few, **options | {"step": 1e30}))
+            empty = packed_size(encode_source(few, **settings | {"step": 1e30}))
             allowed = int(empty + share * max(0, max_bytes - empty))
         else:
             allowed = max_bytes
         try:
-            data = encode_source(few, **options | {"max_bytes": allowed})
+            data = encode_source(few, **settings | {"max_bytes": allowed})
         except ArgumentError:
             return math.inf
         return float(data.metadata.reconstruction["rmse"])
@@ -194,20 +193,21 @@ def encode_in_bytes(
     progress("masks", 0, 1)
     strategy = mask or min(_possible(few), key=lambda name: error(best, name))
     progress("the step that fits", 0, 1)
-    data = encode_source(chosen, k=best, mask=strategy, max_bytes=max_bytes, **how)
+    data = encode_source(chosen, k=best, mask=strategy, max_bytes=max_bytes, **options)
     progress("the step that fits", 1, 1)
     return data
 
 
 def numbers_kept(source: Source, transform: str) -> list[int]:
-    """The numbers of frequencies that are tried for the images of a source, ascending."""
+    """The numbers of frequencies that a search tries for the images of a source, ascending."""
     size = spatial_size(source.spatial_shape)
     live = int(live_frequencies(transform, source.spatial_shape).sum())
     return sorted({min(live, max(1, round(share * size))) for share in _SHARES_KEPT})
 
 
 def largest_count(fits: Callable[[int], bool], most: int) -> int:
-    """The largest number up to ``most`` that fits, 0 if 1 does not; what fits less fits too.
+    """The largest integer up to ``most`` for which ``fits`` is true, 0 if it is false for 1. If it is true for a number
+    it must be true for all smaller ones.
 
     >>> largest_count(lambda count: count <= 37, 100)
     37
@@ -234,7 +234,8 @@ def _at_most(source: Source, per_class: int, seed: int) -> Source:
 
 
 def _possible(source: Source) -> tuple[str, ...]:
-    """The strategies of `MASKS` that a source allows: one that looks at images needs one of every class."""
+    """The strategies of `MASKS` that a source allows: those that are computed from images need one image of every
+    class."""
     return MASKS if len(np.unique(source.labels)) == len(source.classes) else MASKS[:1]
 
 
@@ -243,27 +244,27 @@ def _left_out(few: Source, k: int, mask: str, transform: str) -> float:
     return float(exact.metadata.reconstruction["rmse"])
 
 
-def _cheapest(few: Source, tried: Sequence[int], how: dict[str, Any], progress: Report) -> tuple[int, float]:
-    """The number of coarsest frequencies and the step that code ``few`` with an error of `RMSE` in fewest bytes."""
+def _cheapest(few: Source, tried: Sequence[int], options: dict[str, Any], progress: Report) -> tuple[int, float]:
+    """The k of a ``low`` mask and the step that code ``few`` with an error of `RMSE` in the fewest bytes."""
     size = spatial_size(few.spatial_shape)
     allowed = RMSE * (1.0 if few.whitening is None else float(np.std(few.normalized[:])))
     candidates = []
     for done, k in enumerate(tried):
         progress("frequencies and steps", done, len(tried))
-        left_out = _left_out(few, k, "low", how["transform"])
+        left_out = _left_out(few, k, "low", options["transform"])
         if left_out < allowed:
             error = math.sqrt((allowed**2 - left_out**2) * size / k)
-            data = encode_source(few, **how | {"k": k, "mask": "low", "target_rmse": error})
+            data = encode_source(few, **options | {"k": k, "mask": "low", "target_rmse": error})
             candidates.append((packed_size(data), k, data.step))
     _, k, step = min(candidates)
     return k, step
 
 
-def _as_many_as_fit(source: Source, max_bytes: int, how: dict[str, Any]) -> Source:
-    """As many random images of each class as fit with these options, all of a class that has fewer; at least one."""
-    seed = how["seed"]
+def _as_many_as_fit(source: Source, max_bytes: int, options: dict[str, Any]) -> Source:
+    """As many random images of each class as fit with these options (all, if a class has fewer), but at least one."""
+    seed = options["seed"]
 
     def fits(count: int) -> bool:
-        return packed_size(encode_source(_at_most(source, count, seed), **how)) <= max_bytes
+        return packed_size(encode_source(_at_most(source, count, seed), **options)) <= max_bytes
 
     return _at_most(source, max(1, largest_count(fits, int(source.counts.max()))), seed)

@@ -1,7 +1,7 @@
-"""Real images: a name or a path in, a `Source` out.
+"""Real images: opens a `Source` by its name or path.
 
-A kind of source is a function ``(request) -> Source`` that finds its files, downloads them where that is possible and
-allowed, and otherwise says in one line what to do. Adding one is adding a file beside these and a line in `SOURCES`.
+A source is a function ``(request) -> Source``. It finds its files, downloads them if that is possible and allowed, and
+otherwise raises one error that says what to do. To add one, add a module beside these and a line in `SOURCES`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
     }
 )
 _ARGUMENTS = {"folder": "PATH", "npz": "PATH", "parquet": "PATH", "webdataset": "PATH", "hf": "NAME"}
-"""What follows the colon, where anything does."""
+"""The text that each source expects after the colon; sources without one have no entry."""
 
 __all__ = ["SOURCES", "ZCA", "Source", "open_source"]
 
@@ -67,31 +67,31 @@ def open_source(
     ----------
     spec
         A name in `SOURCES`. ``folder``, ``npz``, ``parquet`` and ``webdataset`` are followed by ``:PATH``, ``hf`` by
-        ``:NAME``; to the last three options may be added, such as ``#label=fine_label``. ``digits`` is part of the
+        ``:NAME``. The last three accept options after that, such as ``#label=fine_label``. ``digits`` is part of the
         package.
     split
-        ``train`` or ``test``; where a data set calls its second labelled split val, that is its test split.
+        ``train`` or ``test``. If the only other labelled split of a data set is called val, it is the test split.
     data_root
-        Folder that holds downloaded data sets, or to download them to; by default one in the user's cache.
+        Folder of downloaded data sets, also the target of new downloads; by default one in the user's cache.
     download
         Whether a data set that is not found may be downloaded (through torchvision).
     size
-        For image files: a height and width to resize to, cropped centrally; an integer is a square.
+        Height and width to which image files are resized, with a central crop; an integer means a square. Other sources
+        have a fixed size.
     classes
-        Names or numbers of classes, of which alone the images are taken; see `Source.of_classes`. None: all. Classes
-        that are not asked for may be without images.
+        Names or numbers of the classes to open; None: all. See `Source.of_classes`. Other classes may have no images.
     check
-        Called with the spatial shape as soon as it is known, before the images are read to measure their normalisation;
-        what it raises ends the call.
+        Called with the spatial shape as soon as it is known, before all images are read to measure their normalisation.
+        It may raise to stop the call.
 
     Raises
     ------
     SourceError
-        If the source is unavailable, with what to do; or if it is damaged, naming the file.
+        If the source is unavailable (the message says what to do) or damaged (the message names the file).
     AccessError
         If the operating system refuses to read it.
     ArgumentError
-        For a name, split or size that makes no sense.
+        For an unknown name or split, or an unusable size.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Coded images, JPEG, PNG and their like, by row: image files, or parts of larger files."""
+"""Coded images (JPEG, PNG or similar) by row: image files, or parts of larger files."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Content: TypeAlias = Path | BytesIO
-"""A coded image, as Pillow opens it."""
+"""A coded image, in a form that Pillow can open."""
 
 
 class Coded(Protocol):
-    """N coded images. Memory holds where they are, and no more of them than are being read."""
+    """N coded images. Only their positions, and the images that are being read, are in memory."""
 
     def __len__(self) -> int: ...
 
     def place(self, row: int) -> str:
-        """Where an image is, for messages."""
+        """The place of an image, for messages."""
         ...
 
     def read(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, Content]]:
-        """The images of some rows, each with its position in ``rows``, in whichever order they are read fastest."""
+        """Pairs of a position in ``rows`` and the image of that row, in the order in which they are fastest to read."""
         ...
 
 
 class Files:
-    """An image in each file."""
+    """Image files, one image per file."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
@@ -42,7 +42,7 @@ class Files:
         return str(self.paths[row])
 
     def read(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, Path]]:
-        """The paths in the order asked for; the files are opened by whoever decodes them."""
+        """The paths in the order of ``rows``; the caller opens the files."""
         for position, row in enumerate(rows):
             yield position, self.paths[row]
 
@@ -57,9 +57,9 @@ class Chosen:
         return len(self._rows)
 
     def place(self, row: int) -> str:
-        """Where it is among the others."""
+        """The place of the image in the other images."""
         return self._coded.place(int(self._rows[row]))
 
     def read(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, Content]]:
-        """As the others are read."""
+        """Read from the other images."""
         return self._coded.read(self._rows[rows])

@@ -1,4 +1,4 @@
-"""The handwritten digits that ship inside the package, 8x8, as .fred files stored without loss."""
+"""The handwritten digits that are part of the package: 8x8 pixels, in .fred files without loss."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from fredfmt.storage.files import load
 def open_digits(request: Request) -> Source:
     """UCI's optical recognition of handwritten digits: 1297 images to train on and 500 to test on.
 
-    These are the 1797 images of the original *test* set, written by 13 people who are not in the original training set.
-    Here the last 50 of each class are the test split (``tools/make_digits.py`` made the files).
+    These are the 1797 images of the original *test* set, written by 13 people, none of whom is in the original training
+    set. Here the last 50 of each class are the test split (``tools/make_digits.py`` made the files).
     """
     folder = files("fredfmt.data.sources") / "data"
     images = {}

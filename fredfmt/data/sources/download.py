@@ -1,4 +1,4 @@
-"""Downloading through torchvision: whole or not at all, quietly, one line of error."""
+"""Downloads through torchvision, without its output, and with one error if a download fails."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 def download(request: Request, fetch: Callable[[Path], Any], *, hint: str) -> None:
-    """Run ``fetch`` on an empty folder and move what it left there to ``request.root``, file by file.
-
-    A failed or interrupted download leaves nothing behind. Raises `SourceError` if the request forbids downloads or the
-    download fails; ``hint`` says what to do instead.
+    """Run ``fetch`` on an empty folder and move the files that it makes to ``request.root``. A failed or interrupted
+    download leaves no files. Raises `SourceError` if the request forbids downloads or the download fails; ``hint`` says
+    what to do instead.
     """
     if not request.download:
-        raise SourceError("not found, and downloading is off", where=request.name, found=request.root, hint=hint)
+        raise SourceError("not found, and downloads are not allowed", where=request.name, found=request.root, hint=hint)
     made = [folder for folder in (request.root, *request.root.parents) if not folder.exists()]
     try:
         request.root.mkdir(parents=True, exist_ok=True)
@@ -38,9 +37,7 @@ def download(request: Request, fetch: Callable[[Path], Any], *, hint: str) -> No
             with contextlib.suppress(OSError):
                 empty.rmdir()
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip("<>")
-        raise SourceError(
-            "not found, and it cannot be downloaded", where=request.name, found=reason, hint=hint
-        ) from None
+        raise SourceError("not found, and the download failed", where=request.name, found=reason, hint=hint) from None
 
 
 def _move(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""``folder:PATH``: image files in a folder for each class."""
+"""``folder:PATH``: image files in one folder per class."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from fredfmt.errors import SourceError, located
 def open_folder(request: Request) -> Source:
     """``PATH/train/<class>/*`` with ``PATH/test`` beside it, or ``PATH/<class>/*``, or Tiny ImageNet as published.
 
-    Other usual names of splits are understood, such as ``Training``, ``tst`` or ``valid``; of a test and a validation
-    split the first is taken. Without either a fifth of every class, drawn at random, is the test split, and this is
-    said. See `fredfmt.data.sources.image_files.ImageFiles` for sizes, colour and transparency.
+    Other common names of splits are recognised, such as ``Training``, ``tst`` or ``valid``; a test split is preferred
+    to a validation split. Without either, a random fifth of every class is the test split, and a warning says so. See
+    `fredfmt.data.sources.image_files.ImageFiles` for sizes, colour and transparency.
     """
     path = request.path
     if not path.is_dir():
@@ -56,7 +56,7 @@ def _test(path: Path, layout: Layout, train: Listing) -> Listing:
         raise SourceError(
             "no test images",
             where=str(path),
-            expected=f"a folder test or val, with class folders, beside {layout.train.name}",
+            expected=f"a folder test or val with class folders beside {layout.train.name}",
         )
     test = named(list_classes(layout.test), path)
     if test.classes != train.classes:
@@ -70,7 +70,7 @@ def _test(path: Path, layout: Layout, train: Listing) -> Listing:
 
 
 def _sibling(path: Path) -> str:
-    """A word about the test split beside a folder that is named as the train split."""
+    """A hint about the test split beside a folder that is named as a train split."""
     place = path.resolve()
     tests = [
         one.name for one in class_folders(place.parent) if split_of(one.name, whole=True) in ("test", "validation")

@@ -1,4 +1,4 @@
-"""MNIST and the sets that come as it does: four IDX files, often gzipped."""
+"""MNIST and the data sets in its layout: four IDX files, often gzipped."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _GZIP_BEST_RATIO = 1032
 
 @dataclass(frozen=True)
 class _Family:
-    """What distinguishes one set of this layout from another."""
+    """The properties of one data set of this layout."""
 
     torchvision: str
-    """Name of the class in ``torchvision.datasets``, and of the folder that it downloads to."""
+    """Name of the class in ``torchvision.datasets``, and of the folder to which it downloads."""
     classes: tuple[str, ...]
     license: str
     url: str
@@ -78,8 +78,7 @@ FAMILIES: Mapping[str, _Family] = MappingProxyType(
 def open_idx(request: Request) -> Source:
     """MNIST, Fashion-MNIST or KMNIST, from the data root, from Debian's package, or downloaded.
 
-    Under the data root the four files may lie directly, in a folder named as the source is, or where torchvision puts
-    them.
+    The four files may be in the data root, in a folder with the name of the source, or where torchvision puts them.
     """
     family = FAMILIES[request.name]
     root = request.root
@@ -92,7 +91,7 @@ def open_idx(request: Request) -> Source:
         download(request, lambda folder: _fetch(family, folder), hint=hint)
         found = _files(places[0])
         if found is None:
-            raise SourceError("the download is not whole", where=str(places[0]), hint=hint)
+            raise SourceError("the download is incomplete", where=str(places[0]), hint=hint)
     train = _images(found["train"][0])
     images = train if request.split == "train" else _images(found["test"][0])
     request.check_shape(images.shape[2:])
@@ -120,7 +119,7 @@ def open_idx(request: Request) -> Source:
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """The unsigned bytes of one IDX file, gzipped or not, in the shape that it declares.
 
-    Raises `SourceError` naming the file if it is damaged, holds another type, or is shorter or longer than declared.
+    Raises `SourceError`, naming the file, if it is damaged, holds another type, or is shorter or longer than declared.
     """
     try:
         with open(path, "rb") as raw:
@@ -142,7 +141,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         raise SourceError("cannot be read", where=str(path), found=error, hint="Get the file again") from None
     if len(content) != size:
         raise SourceError(
-            "the file is truncated" if len(content) < size else "the file is longer than it says",
+            "the file is truncated" if len(content) < size else "the file is longer than its header declares",
             where=str(path),
             expected=f"{size} bytes",
             found=len(content) if len(content) < size else "more",

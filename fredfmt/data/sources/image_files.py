@@ -1,4 +1,4 @@
-"""`ImageFiles`: coded images in, pixels out, decoded when rows are asked for."""
+"""`ImageFiles`: coded images as an array of pixels, whose rows are decoded when they are accessed."""
 
 from __future__ import annotations
 
@@ -40,29 +40,30 @@ SUFFIXES = frozenset(
     }
 )
 OF_SEVERAL = frozenset({".apng", ".gif", ".png", ".tif", ".tiff", ".webp"})
-"""Suffixes of formats that may have several pages or frames."""
+"""Suffixes of formats that can hold several pages or frames."""
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-"""Formats that are decoded, whatever an image is called; Pillow hands some others to programs outside of it."""
+"""Pillow's names of the formats that are decoded, whatever the file's suffix. For some others Pillow would start
+external programs."""
 _MEASURED = 4096
 _GREY = ("1", "L", "LA", "La")
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _DEEP = ("I", "F")
 _SIXTEEN = re.compile("(?<!BGR);16")
-"""What Pillow calls 16 bits per channel; BGR;16 is 5, 6 and 5 bits."""
+"""Pillow's modes of 16 bits per channel contain this; BGR;16 has 5, 6 and 5 bits."""
 _WHITE = 255
 _ORIENTATION, _LYING = 0x0112, 5
-"""EXIF's tag of the orientation, and its first value that exchanges height and width."""
+"""EXIF's orientation tag, and its smallest value that exchanges height and width."""
 
 
 class ImageFiles:
-    """Coded images as (N, C, height, width) uint8, grey (C = 1) or RGB (C = 3), as a viewer shows them.
+    """Coded images as (N, C, height, width) uint8, grey (C = 1) or RGB (C = 3), as an image viewer shows them.
 
-    They are turned upright as their EXIF data say, transparency is laid on white, and of several pages or frames the
-    first is taken. Without ``size`` all images must have the size of the first; with it, they are resized to cover it
-    (bicubic) and cropped centrally. The rows ``samples`` decide whether they are grey: RGB if any of these has
-    colour. Raises `SourceError` naming the file (and the row in it) for an image that cannot be decoded, has more than
-    8 bits per channel, another size, ink that white hides, or colour where all were expected to be grey; images other
-    than these are looked at only when they are asked for.
+    The EXIF orientation is applied, transparency is shown on white, and only the first of several pages or frames is
+    used. Without ``size`` all images must have the size of the first; with it, they are resized to cover it (bicubic)
+    and cropped centrally. All images are RGB if one of the rows ``samples`` has colour, and grey otherwise. Raises
+    `SourceError`, naming the file (and the row in it), for an image that cannot be decoded, has more than 8 bits per
+    channel or another size, is white on transparency, or has colour where grey was expected. Images other than the
+    samples are checked when they are accessed.
     """
 
     dtype = np.dtype(np.uint8)
@@ -76,7 +77,7 @@ class ImageFiles:
         self.shape: tuple[int, ...] = (len(coded), 3 if self._mode == "RGB" else 1, height, width)
 
     def like(self, coded: Coded) -> ImageFiles:
-        """Other coded images, to be read in the same size and mode."""
+        """Other coded images, decoded with the same size and colour mode."""
         other = copy(self)
         other.coded = coded
         other.shape = (len(coded), *self.shape[1:])
@@ -100,7 +101,7 @@ class ImageFiles:
         with located(self.coded.place(row)), _opened(content) as image:
             if self._mode == "L" and image.mode not in _GREY:
                 raise SourceError(
-                    "an image has colour and the first of each class are grey",
+                    "an image has colour, but the first of each class are grey",
                     hint="Convert the images to one kind",
                 )
             converted = _on_white(ImageOps.exif_transpose(image)).convert(self._mode)
@@ -120,10 +121,10 @@ class ImageFiles:
 def open_images(
     request: Request, train: Coded, labels: NDArray[np.int64], wanted: Coded
 ) -> tuple[ImageFiles, Normalization]:
-    """The images ``wanted``, decoded lazily, and the normalisation of the train images, which have these ``labels``.
+    """The images ``wanted``, decoded lazily, and the normalisation of the train images, whose labels are ``labels``.
 
-    It is measured on all train images if they are at most 4096, else on that many evenly spread ones. Raises what
-    `Request.check_shape` raises as soon as the shape is known.
+    It is measured on all train images, or on 4096 evenly spaced ones if there are more. Raises what
+    `Request.check_shape` raises, as soon as the shape is known.
     """
     files = ImageFiles(train, size=request.size, samples=np.unique(labels, return_index=True)[1].tolist())
     request.check_shape(files.shape[2:], resizable=True)
@@ -132,11 +133,11 @@ def open_images(
 
 
 class _Look(NamedTuple):
-    """What the header of an image says."""
+    """The header of an image."""
 
     colour: bool
     size: tuple[int, int]
-    """(height, width) of the upright image."""
+    """(height, width) after the orientation is applied."""
 
 
 def _looks(coded: Coded, rows: set[int]) -> dict[int, _Look]:
@@ -152,13 +153,13 @@ def _looks(coded: Coded, rows: set[int]) -> dict[int, _Look]:
 
 
 def count_frames(path: Path) -> int:
-    """Pages or frames of an image file. Raises `SourceError` if it cannot be opened."""
+    """Number of pages or frames in an image file. Raises `SourceError` if it cannot be opened."""
     with located(path), _opened(path) as image:
         return int(getattr(image, "n_frames", 1))
 
 
 def _on_white(image: Image) -> Image:
-    """The image without transparency. Raises `SourceError` where that leaves nothing to see of it."""
+    """The image on a white background. Raises `SourceError` if nothing of it is visible there."""
     from PIL import Image as images
 
     if image.mode not in _TRANSPARENT and "transparency" not in image.info:
@@ -167,21 +168,21 @@ def _on_white(image: Image) -> Image:
     shown = images.alpha_composite(images.new("RGBA", clear.size, (_WHITE,) * 4), clear).convert("RGB")
     if shown.getextrema() == ((_WHITE, _WHITE),) * 3 and clear.getchannel("A").getextrema() != (0, 0):
         raise SourceError(
-            "white ink on transparency, of which nothing is left on white",
-            hint="Lay the images on another colour before",
+            "the image is white on transparency, so nothing of it is visible on white",
+            hint="Put the images on another background colour first",
         )
     return shown if image.mode not in _GREY else shown.convert("L")
 
 
 @contextmanager
 def _opened(content: Content) -> Iterator[Image]:
-    """An image whose header was read; anything that fails inside the block is a `SourceError`."""
+    """An image whose header was read. Any failure in the block becomes a `SourceError`."""
     from PIL import Image
 
     try:
         with Image.open(content, formats=_FORMATS) as image:
             stored = [image.mode, *(str(tile[3]) for tile in getattr(image, "tile", []))]
-            if image.mode.startswith(_DEEP) or any(map(_SIXTEEN.search, stored)):  # such colour has mode RGB
+            if image.mode.startswith(_DEEP) or any(map(_SIXTEEN.search, stored)):  # 16-bit colour also has mode RGB
                 raise SourceError("an image has more than 8 bits per channel", found=f"PIL mode {' '.join(stored)}")
             yield image
     except SourceError:

@@ -1,4 +1,4 @@
-"""Imagenette: ten easy classes of ImageNet, image files of many sizes."""
+"""Imagenette: ten easy classes of ImageNet, as image files of many sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fredfmt.errors import SourceError
 
 _URL = "https://github.com/fastai/imagenette"
 _ARCHIVES = {160: ("160px", "imagenette2-160"), 320: ("320px", "imagenette2-320"), 1 << 16: ("full", "imagenette2")}
-"""By the side up to which they serve: torchvision's name of the archive, and the folder that it unpacks to."""
+"""By the largest requested side for which each is used: torchvision's name of the archive, and its folder."""
 _CLASSES = {
     "n01440764": "tench",
     "n02102040": "English springer",
@@ -31,10 +31,11 @@ _CLASSES = {
 def open_imagenette(request: Request) -> Source:
     """Imagenette under the data root, or downloaded; its labelled validation images are the test split.
 
-    A size is needed, and decides which of the published archives serves: with shorter sides of 160, 320, or as taken.
+    A size is required. It selects one of the published archives, whose images have shorter sides of 160 or 320 pixels,
+    or their original size.
     """
     if request.size is None:
-        raise SourceError("images differ in size", where=request.name, hint="Ask for a size (--size), 128 say")
+        raise SourceError("images differ in size", where=request.name, hint="Choose a size (--size), for example 128")
     serving = [names for side, names in _ARCHIVES.items() if max(request.size) <= side]
     root = _find(request.root, serving)
     if root is None:
@@ -43,7 +44,7 @@ def open_imagenette(request: Request) -> Source:
         download(request, lambda place: _fetch(wanted, place), hint=hint)
         root = _find(request.root, serving)
         if root is None:
-            raise SourceError("the download is not whole", where=str(request.root), hint=hint)
+            raise SourceError("the download is incomplete", where=str(request.root), hint=hint)
     train = _named(list_classes(root / "train"), root)
     test = train if request.split == "train" else _named(list_classes(root / "val"), root)
     test.require(request.wanted(train.classes, train.aliases), root)
@@ -57,7 +58,9 @@ def _find(root: Path, serving: list[tuple[str, str]]) -> Path | None:
 
 def _named(listing: Listing, root: Path) -> Listing:
     if listing.classes != tuple(_CLASSES):
-        raise SourceError("not Imagenette's classes", where=str(root), expected=list(_CLASSES), found=listing.classes)
+        raise SourceError(
+            "the classes are not those of Imagenette", where=str(root), expected=list(_CLASSES), found=listing.classes
+        )
     return replace(listing, classes=tuple(_CLASSES.values()), aliases=listing.classes)
 
 

@@ -1,4 +1,4 @@
-"""How folders of images are laid out: names in, which of them are splits and which are classes out."""
+"""The layout of folders of images: which folders are splits and which are classes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _TEST = frozenset({"test", "testing", "tst", "testset"})
 _VALIDATION = frozenset({"val", "valid", "validation", "valset", "dev", "eval", "evaluation", "holdout"})
 _FILLING = frozenset({"set", "data", "dataset", "split", "image", "images", "img", "imgs"})
 _NAMED = 12
-"""Names that a message lists."""
+"""The largest number of names in a message."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Folders of one data set."""
+    """The folders of one data set."""
 
     train: Path
-    """Holds a folder for each class."""
+    """The train split: a folder with one folder per class."""
     test: Path | None
-    """Another such folder, where there is one."""
+    """The same for the test split; None if there is none."""
     left_out: tuple[str, ...]
-    """Names of the folders beside these two, which are not read."""
+    """Names of the folders beside these two; they are not read."""
 
 
 def split_of(name: str, *, whole: bool) -> str | None:
-    """``train``, ``test`` or ``validation`` where a folder's name says that it holds this split, else None.
+    """``train``, ``test`` or ``validation`` if a folder's name means this split, else None.
 
-    The ``whole`` name must say it, or one word of it.
+    With ``whole`` the whole name must mean it, otherwise any word in it.
 
     >>> split_of("Training", whole=True), split_of("seg_test", whole=False), split_of("steam train", whole=True)
     ('train', 'test', None)
@@ -47,8 +47,8 @@ def split_of(name: str, *, whole: bool) -> str | None:
 def split_layout(path: Path) -> Layout | None:
     """The splits of ``PATH/<split>/<class>/``, or None for ``PATH/<class>/``.
 
-    A folder whose name says that it is a split is one if folders are in it. Raises `SourceError` where names that
-    mean splits hold images directly, or are one folder further down, or mean the same split twice.
+    A folder whose name means a split is one if it holds folders. Raises `SourceError` if such folders hold images
+    directly, are one level too deep, or mean the same split twice.
     """
     folders = class_folders(path)
     flat = {split_of(folder.name, whole=True) for folder in folders if not class_folders(folder)} - {None}
@@ -80,20 +80,21 @@ def split_layout(path: Path) -> Layout | None:
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """Folders in ``folder`` that are not hidden, links to such included, sorted by name; none if it is no folder."""
+    """The folders in ``folder`` that are not hidden, including links to folders, sorted by name; none if it is not a
+    folder."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def listed(names: list[str]) -> str:
-    """Some names for a message: the first of them and how many more there are."""
+    """Names for a message: the first few, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(os.fsencode(name).decode(errors="backslashreplace") for name in names[:_NAMED]) + more
 
 
 def names_of(folders: list[Path]) -> str:
-    """The names of some folders for a message."""
+    """The names of folders for a message."""
     return listed([folder.name for folder in folders])
 
 

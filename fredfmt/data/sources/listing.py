@@ -24,13 +24,13 @@ from fredfmt.errors import SourceError
 
 @dataclass(frozen=True)
 class Listing:
-    """Image files in order, each with the number of its class."""
+    """Image files in order, each with its class number."""
 
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """What is in the folders beside these files, and how much of it."""
+    """What else the folders hold and is not read, with the number of each kind."""
     aliases: tuple[str, ...] = ()
     """Other names of the classes, such as WordNet numbers; see `Source.aliases`."""
 
@@ -39,7 +39,7 @@ class Listing:
         return replace(self, paths=tuple(self.paths[index] for index in indices), labels=self.labels[indices])
 
     def require(self, numbers: Sequence[int], where: Path) -> None:
-        """Raise `SourceError` if a class of these has no images."""
+        """Raise `SourceError` if one of these classes has no images."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         for number in numbers:
             if counts[number] == 0:
@@ -47,15 +47,15 @@ class Listing:
                     "a class has no images",
                     where=str(where / (self.aliases or self.classes)[number]),
                     expected=f"files {', '.join(sorted(SUFFIXES))}",
-                    hint="Take the folder away, or leave the class out (--classes)",
+                    hint="Remove the folder, or leave the class out (--classes)",
                 )
 
 
 def list_classes(folder: Path) -> Listing:
-    """The images of ``folder/<class>/``, at any depth below it and through links, classes and files sorted by name.
+    """The images of ``folder/<class>/``, at any depth and through links, with classes and files sorted by name.
 
-    Everything else is counted by what it is, and this is said once. Raises `SourceError` if there is no class, or one
-    whose name is not text.
+    Other files are counted by kind and reported in one warning. Raises `SourceError` if there is no class, or if the
+    name of one is not valid text.
     """
     places = class_folders(folder)
     if not places:
@@ -79,7 +79,7 @@ def list_classes(folder: Path) -> Listing:
         labels += [label] * len(files)
     for path in paths:
         if path.suffix.lower() in OF_SEVERAL:
-            with suppress(SourceError):  # which is raised when it is decoded, if it is
+            with suppress(SourceError):  # the error is raised if the image is decoded
                 left_out["further pages or frames of a file"] += count_frames(path) - 1
     left_out = +left_out
     say_left_out(str(folder), len(paths), left_out)
@@ -104,14 +104,14 @@ def open_listing(request: Request, train: Listing, wanted: Listing, **about: Any
 
 
 def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
-    """Image files at any depth, sorted; each folder is entered once, whichever links lead to it."""
+    """Image files at any depth, sorted; each folder is read once, even if several links lead to it."""
     found: list[Path] = []
     entered = {os.path.realpath(above) for above in folder.resolve().parents}
     pending = [folder]
     while pending:
         place = pending.pop()
         if (real := os.path.realpath(place)) in entered:
-            left_out["links to a folder that is read already"] += 1
+            left_out["links to folders that are read already"] += 1
             continue
         entered.add(real)
         for path in place.iterdir():
@@ -125,11 +125,11 @@ def _images_below(folder: Path, left_out: Counter[str]) -> list[Path]:
 
 
 def _kind(path: Path) -> str:
-    """What a path is that is no image file."""
+    """The kind of a path that is not an image file, for a message."""
     if path.name.startswith("."):
         return "hidden"
     if path.is_symlink() and not path.exists():
-        return "links that lead nowhere"
+        return "broken links"
     if not path.is_file():
         return "neither files nor folders"
     return f"files {path.suffix.lower()}" if path.suffix else "files without a suffix"

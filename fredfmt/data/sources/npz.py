@@ -24,22 +24,22 @@ _SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),
 )
 _FAINT = 1.5 / 255
-"""No image is as dark as this all over, but one that was divided by 255 twice."""
+"""Images whose maximum is below this were divided by 255 twice: no real images are so dark."""
 _LARGE = 32 << 20
-"""Bytes from which the images of an uncompressed archive stay in the file."""
+"""Images of at least this many bytes in an uncompressed archive are not loaded but read by row."""
 
 
 def open_npz(request: Request) -> Source:
-    """Arrays ``images`` and ``labels``, and if the archive has them ``test_images``, ``test_labels``, ``class_names``.
+    """Arrays ``images`` and ``labels``, and optionally ``test_images``, ``test_labels`` and ``class_names``.
 
-    The spellings ``x_train``, ``y_train``, ``x_test``, ``y_test`` and ``train_images``, ``train_labels`` are understood
-    too. Without test arrays a fifth of every class, drawn at random, is the test split.
+    The names ``x_train``, ``y_train``, ``x_test``, ``y_test`` and ``train_images``, ``train_labels`` are also
+    recognised. Without test arrays a random fifth of every class is the test split.
 
-    Images are uint8, or floats in 0..1 (a little beyond, as decoded images are, is let through). Labels are
-    integers, or probabilities of which the largest counts. Which axis holds the channels: (N, length) and (N, height,
-    width) have one channel; otherwise it is axis 1 or the last one, whichever has length 1 or 3; where that does not
-    decide, an array ``channel_axis`` in the archive must. Objects are never unpickled. Large arrays that are not
-    compressed (``np.savez``) are read as rows are asked for; memory does not grow with them.
+    Images are uint8, or floats in 0..1 (a small excess, as in decoded images, is accepted). Labels are integers, or
+    probabilities of which the largest gives the class. The channel axis: (N, length) and (N, height, width) have one
+    channel. Otherwise it is axis 1 or the last one, whichever has length 1 or 3. If both or neither do, the archive
+    must hold an array ``channel_axis``. Objects are never unpickled. Large arrays that are not compressed
+    (``np.savez``) are read row by row when they are accessed, so memory does not grow with them.
     """
     path = request.path
     with located(path):
@@ -99,7 +99,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _left_in_the_file(path: Path) -> dict[str, StoredArray]:
-    """Large arrays of images whose rows can be read one by one."""
+    """Large arrays of images whose rows can be read one at a time."""
     names = {f"{name}.npy" for spelling in _SPELLINGS for name in spelling[::2]}
     found = {}
     with zipfile.ZipFile(path) as archive:
@@ -115,7 +115,7 @@ def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None
     """(N, C, *spatial) uint8 or float32."""
     images = arrays[name]
     if 0 in images.shape or not 2 <= images.ndim <= 5:
-        raise SourceError("images have an unusable shape", where=name, found=images.shape)
+        raise SourceError("the shape of the images is unusable", where=name, found=images.shape)
     if images.dtype != np.uint8:
         if images.dtype.kind != "f":
             raise SourceError("wrong dtype", where=name, expected="uint8, or float in 0..1", found=images.dtype)
@@ -138,7 +138,7 @@ def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None
 
 
 def _remedy(low: float, high: float) -> str:
-    """What to do about images whose values run from ``low`` to ``high``."""
+    """What to do with images whose values range from ``low`` to ``high``."""
     if 0 < high < _FAINT:
         return "Multiply by 255: they were divided twice"
     if -1.01 <= low < 0 and 0.9 < high <= 1.01:
@@ -156,7 +156,7 @@ def _class_names(arrays: dict[str, Any], count: int) -> tuple[str, ...]:
     try:
         return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel().tolist())
     except UnicodeDecodeError as error:
-        raise SourceError("a name is not UTF-8", where="class_names", found=error.object) from None
+        raise SourceError("a class name is not UTF-8", where="class_names", found=error.object) from None
 
 
 def _given_axis(shape: tuple[int, ...], name: str, channel_axis: NDArray[Any]) -> int:
@@ -170,7 +170,7 @@ def _given_axis(shape: tuple[int, ...], name: str, channel_axis: NDArray[Any]) -
         )
     ):
         raise SourceError(
-            "channel_axis does not fit",
+            "channel_axis is not an axis of the images",
             where=name,
             expected=f"an integer, 1 to {len(shape) - 1} or -1",
             found=channel_axis.tolist(),
@@ -186,12 +186,12 @@ def _channel_axis(shape: tuple[int, ...], name: str) -> int | None:
     if len(shape) <= 3 and not candidates:
         return None
     raise SourceError(
-        "which axis holds the channels is ambiguous",
+        "the channel axis is ambiguous",
         where=name,
         expected="either axis 1 or the last of length 1 or 3",
         found=shape,
-        hint="Add an array channel_axis to the archive, np.array(1) for (N, C, ...); volumes of one channel are"
-        " (N, 1, depth, height, width)",
+        hint="Add an array channel_axis to the archive, np.array(1) for (N, C, ...). Volumes with one channel have"
+        " the shape (N, 1, depth, height, width)",
     )
 
 

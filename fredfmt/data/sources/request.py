@@ -1,4 +1,4 @@
-"""What a caller of `fredfmt.data.sources.open_source` asks for, as every kind of source gets it."""
+"""The request that `fredfmt.data.sources.open_source` passes to a source."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from fredfmt.model.selection import class_numbers
 
 @dataclass(frozen=True)
 class Request:
-    """One split of one source."""
+    """A request for one split of one source."""
 
     name: str
     """The word before the colon, a key of `fredfmt.data.sources.SOURCES`."""
     argument: str
-    """What follows the colon."""
+    """The text after the colon."""
     split: str
     """``train`` or ``test``."""
     data_root: Path | None
     download: bool
     size: tuple[int, int] | None
-    """(height, width) to resize image files to."""
+    """(height, width) to which image files are resized."""
     classes: Sequence[str | int] | None = None
-    """The classes that are wanted, by name or number; None: all. The others may be empty."""
+    """The requested classes, by name or number; None: all. Other classes may have no images."""
     check: Callable[[tuple[int, ...]], None] | None = None
     """Called with the spatial shape as soon as it is known."""
 
     @property
     def root(self) -> Path:
-        """Where data sets are looked for and downloaded to: the data root, or a folder in the user's cache."""
+        """The folder in which data sets are searched and to which they are downloaded: the data root, or one in the
+        user's cache."""
         if self.data_root is not None:
             return self.data_root
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -46,16 +47,14 @@ class Request:
         return Path(self.argument).expanduser()
 
     def wanted(self, classes: tuple[str, ...], aliases: tuple[str, ...] = ()) -> list[int]:
-        """The numbers of the classes that are asked for, among all ``classes``."""
+        """The numbers of the requested classes among all ``classes``."""
         if self.classes is None:
             return list(range(len(classes)))
         return class_numbers(self.classes, classes, aliases=aliases, where=self.name)
 
     def check_shape(self, spatial_shape: tuple[int, ...], *, resizable: bool = False) -> None:
-        """Look at the shape of the images before any more of them are read.
-
-        Raises `ArgumentError` if another size is asked for than these images have, unless they are ``resizable``, and
-        whatever the caller of `open_source` raises.
+        """Check the spatial shape before more images are read. Raises `ArgumentError` if another size was requested and
+        the images are not ``resizable``, and what the caller's ``check`` raises.
         """
         if self.size is not None and self.size != spatial_shape and not resizable:
             raise ArgumentError(

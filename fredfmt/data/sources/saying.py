@@ -1,4 +1,4 @@
-"""What a source left out or chose by itself, said once in the log of this process."""
+"""Warnings about what a source left out or chose by itself, logged once per process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _log = logging.getLogger(__name__)
 
 @lru_cache(maxsize=1024)
 def say_once(message: str) -> None:
-    """A warning, which is on stderr unless the program sets up logging otherwise."""
+    """Log a warning once; it is shown on stderr unless the program configures logging."""
     _log.warning("%s", message)
 
 
 def say_left_out(where: str, count: int, left_out: Mapping[str, int]) -> None:
-    """How many images a source has and, where it leaves out anything, what and how much of it.
+    """Log how many images a source has, and how many items of each kind it leaves out, if any.
 
     >>> say_left_out("folder:pets", 20, {})
     """

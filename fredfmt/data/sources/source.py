@@ -1,4 +1,4 @@
-"""`Source`: one split of a data set of real images, with all that a file later says about where it came from."""
+"""`Source`: one split of a data set of real images, with the provenance that a file records."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from fredfmt.model.selection import class_numbers
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Source:
-    """N real images with hard labels. Images may be decoded lazily; nothing is changed in place.
+    """N real images with hard labels. Images may be decoded lazily; no array is changed in place.
 
-    Raises `SourceError` for parts that contradict each other, and `ArgumentError` for a normalisation that is not that
-    of images in 0..1.
+    Raises `SourceError` for parts that contradict each other, and `ArgumentError` for a normalisation that images in
+    0..1 cannot have.
 
     >>> import numpy as np
     >>> from fredfmt import Normalization, Source
@@ -48,20 +48,20 @@ class Source:
     normalization: Normalization
     """Mean and standard deviation per channel of the *train* split, whichever split this is."""
     license: str | None = None
-    """SPDX identifier, or words where there is none."""
+    """SPDX identifier, or a description if there is none."""
     url: str | None = None
     citation: str | None = None
     selection: str | None = None
-    """How these images were chosen, where they are not the whole published split."""
+    """How these images were chosen; empty if they are the whole published split."""
     aliases: tuple[str, ...] = ()
-    """Other names of the classes, by which `of_classes` knows them, too; empty where there are none."""
+    """Other names of the classes, which `of_classes` also accepts; may be empty."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """What lay beside the images and was not read, and how much of it."""
+    """What was found beside the images and not read, with the number of each kind."""
     whitening: ZCA | None = None
-    """Whitens the images after that; see `whitened`."""
+    """Whitening, applied to the normalised images; see `whitened`."""
     normalized: Images = field(init=False)
-    """The images as float32 in the space of `normalization`, computed as rows are asked for (slice or integer array),
-    so that ``fredfmt.encode(source.normalized, source.labels, ...)`` streams."""
+    """The normalised (and whitened) images as float32. Rows are computed when they are accessed (slice or integer
+    array), so ``fredfmt.encode(source.normalized, source.labels, ...)`` needs little memory."""
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.labels)
@@ -74,14 +74,14 @@ class Source:
             )
         if not 3 <= len(self.images.shape) <= 5 or min(self.images.shape) < 1:
             raise SourceError(
-                "images have an unusable shape",
+                "the shape of the images is unusable",
                 where=self.name,
                 expected="(N, C, *spatial), 1 to 3 spatial axes",
                 found=self.images.shape,
             )
         if labels.min() < 0 or labels.max() >= len(self.classes):
             raise SourceError(
-                "a label has no class",
+                "a label is not a class number",
                 where=self.name,
                 expected=f"0 to {len(self.classes) - 1}",
                 found=int(labels.min() if labels.min() < 0 else labels.max()),
@@ -96,12 +96,12 @@ class Source:
 
     @property
     def channels(self) -> int:
-        """C."""
+        """C, the number of channels."""
         return int(self.images.shape[1])
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:
-        """Lengths of the spatial axes, for images (height, width)."""
+        """The lengths of the spatial axes: (height, width) for images."""
         return tuple(int(length) for length in self.images.shape[2:])
 
     @property
@@ -114,9 +114,8 @@ class Source:
         return self.normalized[np.asarray(indices, dtype=np.intp)]
 
     def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]], *, selection: str = "chosen images") -> Source:
-        """The images at ``indices`` as a source of its own, with the same normalisation; nothing is copied.
-
-        ``selection`` says in words how they were chosen, for `provenance`.
+        """The images at ``indices`` as another source with the same normalisation; nothing is copied. ``selection``
+        describes how they were chosen, for `provenance`.
         """
         chosen = np.asarray(indices, dtype=np.intp)
         return replace(
@@ -127,10 +126,11 @@ class Source:
         )
 
     def of_classes(self, which: Sequence[str | int]) -> Source:
-        """The images of some classes, by name or number (a name wins); they are numbered anew in the order given.
+        """The images of some classes, given by name or number (names take precedence) and renumbered in the given
+        order.
 
-        A class asked for by another name of its (`aliases`) bears that name.
-        The normalisation stays that of all classes. Raises `ArgumentError` for a class that is not there, or one twice.
+        A class given by an alias (`aliases`) is renamed to that alias. The normalisation stays that of all classes.
+        Raises `ArgumentError` for an unknown class, or one given twice.
         """
         numbers = class_numbers(which, self.classes, aliases=self.aliases, where=self.name)
         asked = [which] if isinstance(which, str) else map(str, which)
@@ -147,21 +147,20 @@ class Source:
         return replace(chosen, labels=renumbered[chosen.labels], classes=classes, aliases=others)
 
     def whitened(self, whitening: ZCA) -> Source:
-        """The same images in the space of a whitening, which takes the place of the normalisation."""
+        """The same images with a whitening, whose normalisation replaces that of the source."""
         plain = Normalization((0.0,) * self.channels, (1.0,) * self.channels)
         return replace(self, normalization=plain, whitening=whitening)
 
     def in_space(self, zca_epsilon: float | None) -> Source:
-        """The source in the space to learn in: whitened by its own images with ``zca_epsilon``; None: not whitened.
-
-        Raises `ArgumentError` for a source that is whitened otherwise already.
+        """The source in the space of a distillation: whitened by its own images with ``zca_epsilon``, or unchanged if
+        that is None. Raises `ArgumentError` if the source already has another whitening.
         """
         if zca_epsilon is not None and self.whitening is None:
             return self.whitened(ZCA.fit(self, zca_epsilon))
         found = self.whitening.record.epsilon if self.whitening else None
         if found != zca_epsilon:
             raise ArgumentError(
-                "the source is whitened otherwise than the settings say",
+                "the source has another whitening than the settings",
                 where="zca_epsilon",
                 expected="no whitening" if zca_epsilon is None else f"{zca_epsilon:g}",
                 found=f"{found:g}",
@@ -169,13 +168,14 @@ class Source:
         return self
 
     def split_off(self, fraction: float, seed: int = 0) -> tuple[Source, Source]:
-        """(rest, held out), for validation: ``fraction`` of every class, drawn by ``seed``, both in their old order."""
+        """(rest, held out) for validation: a random ``fraction`` of every class, drawn by ``seed``; both keep their
+        order."""
         rest, held_out = splits.hold_out(self.labels, fraction, seed)
         left, held = splits.words(fraction, seed)
         return self.subset(rest, selection=left), self.subset(held_out, selection=held)
 
     def sample(self, per_class: int | Sequence[int], *, seed: int = 0) -> Source:
-        """``per_class`` random images of every class, drawn by ``seed``, class by class; a sequence has a number for
+        """``per_class`` random images of every class, drawn by ``seed``, class by class; a sequence gives a number for
         each class.
 
         Raises `ArgumentError` for a class with fewer images.
@@ -186,7 +186,7 @@ class Source:
         return self.subset(chosen, selection=f"{count} random images per class, seed {seed}")
 
     def provenance(self) -> dict[str, Any]:
-        """What a file says about its source: JSON values for ``Metadata.source``."""
+        """What a file records about its source: JSON values for ``Metadata.source``."""
         entries = {
             "name": self.name,
             "split": self.split,

@@ -1,4 +1,4 @@
-"""Stratified choices: labels in, indices out, the same for the same seed on every machine."""
+"""Stratified random choices of indices by label, the same for the same seed on every machine."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ _PER_CLASS = "number of images per class"
 def hold_out(
     labels: Labels, fraction: float, seed: int, *, needed: Collection[int] | None = None
 ) -> tuple[Indices, Indices]:
-    """(rest, held out): ``fraction`` of every class, rounded, but at least one image on each side; both ascending.
+    """The indices (rest, held out), both ascending: ``fraction`` of every class is held out, rounded, but at least one
+    image on each side.
 
-    Raises `ArgumentError` for a fraction that is not between 0 and 1, or a class of a single image; such a one stays
-    with the rest where it is not among the ``needed`` classes.
+    Raises `ArgumentError` for a fraction that is not between 0 and 1, or for a class of a single image. If such a class
+    is not in ``needed``, its image stays with the rest.
     """
     if not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
-        raise ArgumentError("unusable fraction to hold out", expected="between 0 and 1", found=fraction)
+        raise ArgumentError("unusable held-out fraction", expected="between 0 and 1", found=fraction)
     held = np.zeros(len(labels), dtype=bool)
     for label, members in _shuffled_classes(labels, seed, "hold out"):
         if len(members) < 2 and needed is not None and label not in needed:
             continue
         if len(members) < 2:
-            raise ArgumentError("a class of one image cannot be split", where=f"class {label}", expected="at least 2")
+            raise ArgumentError(
+                "a class with a single image cannot be split", where=f"class {label}", expected="at least 2"
+            )
         held[members[: min(max(round(fraction * len(members)), 1), len(members) - 1)]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def own_split(labels: Labels, split: str, needed: Collection[int] | None = None) -> tuple[Indices, Indices, str]:
-    """For images published in one piece: a random fifth of every class is the test split, the same one for ever.
+    """For images published without splits: a fixed random fifth of every class is the test split.
 
-    Gives the indices of the train split, those of ``split``, and words that say how these were chosen. Raises
-    `SourceError` for a class of a single image, if it is among the ``needed`` ones; None: all are.
+    Returns the indices of the train split, those of ``split``, and a description of the choice. Raises `SourceError`
+    for a class in ``needed`` (None: all) with a single image.
     """
     try:
         rest, held_out = hold_out(labels, _OWN_FRACTION, 0, needed=needed)
@@ -59,13 +62,14 @@ def own_split(labels: Labels, split: str, needed: Collection[int] | None = None)
 
 
 def words(fraction: float, seed: int) -> tuple[str, str]:
-    """How `hold_out` chose the rest and the held out images, for people."""
+    """Descriptions of how `hold_out` chose the rest and the held-out images."""
     share = f"a random {fraction * 100:.4g} % of every class, seed {seed}"
     return f"without {share}", share
 
 
 def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
-    """``per_class`` random images of every class without repeats, class by class; a sequence has a number for each.
+    """The indices of ``per_class`` random images of every class without repeats, class by class; a sequence gives a
+    number for each class.
 
     Raises `ArgumentError` for a single number below 1, a class with fewer images, or a negative seed.
     """
@@ -82,7 +86,7 @@ def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
                 where=f"class {label}",
                 expected=count,
                 found=len(members),
-                hint="Ask for fewer per class (a smaller budget or a larger k), or leave the class out",
+                hint="Use fewer images per class (a smaller budget or a larger k), or leave the class out",
             )
         chosen.append(members[:count])
     return np.concatenate(chosen)

@@ -1,4 +1,4 @@
-"""Images of an uncompressed NumPy archive, read from the file row by row as they are asked for."""
+"""Images of an uncompressed NumPy archive, read from the file when their rows are accessed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fredfmt.codec.views import RowIndex
 from fredfmt.errors import SourceError
 
 _LOCAL = struct.Struct("<26xHH")
-"""The end of a ZIP entry's local header: the lengths of its name and of its extra field."""
+"""The last fields of a ZIP entry's local header: the lengths of its name and of its extra field."""
 
 
 class StoredArray:
-    """An array (N, ...) in a file, whose rows are read when they are asked for, so that memory holds none of them."""
+    """An array (N, ...) in a file. Its rows are read when they are accessed; none is kept in memory."""
 
     def __init__(self, path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._path, self._start, self._stored_shape, self.dtype = path, start, shape, dtype
@@ -29,7 +29,8 @@ class StoredArray:
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> StoredArray | None:
-        """The array of a member of an archive, or None where all of it must be read: compressed, or not in rows."""
+        """The array of a member of an archive; None if its rows cannot be read alone (compressed, or in Fortran
+        order)."""
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
             return None
         with archive.open(member) as stream:
@@ -51,7 +52,8 @@ class StoredArray:
         return cls(path, member.header_offset + _LOCAL.size + name + extra + before, shape, dtype)
 
     def with_channels(self, axis: int | None) -> StoredArray:
-        """The same with the channels, which are at ``axis`` or do not exist, at axis 1."""
+        """The same array with the channels at axis 1; they are at ``axis``, or None: there is one channel without an
+        axis."""
         other = copy(self)
         shape = self._stored_shape
         other._channel_axis = axis
@@ -77,7 +79,7 @@ class StoredArray:
                 if len(run):
                     stream.seek(self._start + int(wanted[run[0]]) * size)
                     part = images[run[0] : run[-1] + 1].data.cast("B")
-                    while part:  # one read gives at most two gigabytes
+                    while part:  # one read returns at most two gigabytes
                         count = stream.readinto(part)
                         if not count:
                             raise SourceError("the archive is cut off", where=os.fspath(self._path))

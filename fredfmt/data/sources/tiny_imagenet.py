@@ -1,4 +1,4 @@
-"""Tiny ImageNet: 200 classes of 500 images, 64x64, unpacked by the user."""
+"""Tiny ImageNet: 200 classes of 500 images of 64x64 pixels, unpacked by the user."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _ANNOTATIONS = "val_annotations.txt"
 def open_tiny_imagenet(request: Request) -> Source:
     """Tiny ImageNet under the data root; its labelled validation images are the test split.
 
-    Both the published layout (``val/val_annotations.txt``) and one with a folder for each class in ``val`` are read.
-    Classes are named by the words of ``words.txt``, and may be asked for by their WordNet numbers, too; without that
-    file they are named by number, as the folders are.
+    It reads the published layout (``val/val_annotations.txt``) and one with a folder per class in ``val``. Classes are
+    named by the words in ``words.txt``, with their WordNet numbers as aliases; without that file they have the names of
+    their folders, which are these numbers.
     """
     places = [request.root / _FOLDER, request.root]
     root = next((place for place in places if (place / "train").is_dir() and (place / "val").is_dir()), None)
     if root is None:
         raise SourceError(
-            "not found, and it cannot be downloaded",
+            "not found, and it has no automatic download",
             where=request.name,
             expected=f"folders train and val in {places[0]}",
             hint=f"Get {_URL}, unpack it and pass the folder that holds {_FOLDER} as the data root (--data-root)",
@@ -37,7 +37,7 @@ def open_tiny_imagenet(request: Request) -> Source:
 
 
 def is_tiny_imagenet(root: Path) -> bool:
-    """Whether a folder is laid out as Tiny ImageNet is published."""
+    """Whether a folder has the published layout of Tiny ImageNet."""
     return (root / "train").is_dir() and (root / "val" / _ANNOTATIONS).is_file()
 
 
@@ -62,7 +62,9 @@ def _validation(folder: Path, classes: tuple[str, ...]) -> Listing:
     if not annotations.is_file():
         listing = list_classes(folder)
         if listing.classes != classes:
-            raise SourceError("not the classes of train", where=str(folder), expected=f"{len(classes)} classes")
+            raise SourceError(
+                "the classes are not those of train", where=str(folder), expected=f"{len(classes)} classes"
+            )
         return listing
     number = {name: label for label, name in enumerate(classes)}
     paths, labels = [], []
@@ -71,7 +73,9 @@ def _validation(folder: Path, classes: tuple[str, ...]) -> Listing:
         wnid = rest.partition("\t")[0]
         if wnid not in number or Path(name).name != name:
             raise SourceError(
-                "not a file and a class of train", where=f"{annotations}: line {line}", found=repr(text[:80])
+                "the line does not name a file and a class of train",
+                where=f"{annotations}: line {line}",
+                found=repr(text[:80]),
             )
         paths.append(folder / "images" / name)
         labels.append(number[wnid])

@@ -1,4 +1,4 @@
-"""Sets of small colour images in their authors' own files, which torchvision downloads, checks and reads."""
+"""Data sets of small colour images in their original files, which torchvision downloads, verifies and reads."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from fredfmt.errors import SourceError
 
 @dataclass(frozen=True)
 class _Set:
-    """What distinguishes one of these sets from another."""
+    """The properties of one of these data sets."""
 
     torchvision: str
     """Name of the class in ``torchvision.datasets``."""
     files: str
-    """What torchvision looks for in its root."""
+    """The files that torchvision expects in its root."""
     url: str
     citation: str
     license: str | None = None
@@ -59,7 +59,7 @@ SETS: Mapping[str, _Set] = MappingProxyType(
 def open_torchvision(request: Request) -> Source:
     """SVHN, CIFAR-10 or CIFAR-100, from the data root or downloaded.
 
-    torchvision compares the files with known checksums before it reads them.
+    torchvision verifies the files by known checksums before it reads them.
     """
     chosen = SETS[request.name]
     hint = f"Get it from {chosen.url} and put {chosen.files} in the data root (--data-root)"
@@ -69,7 +69,7 @@ def open_torchvision(request: Request) -> Source:
         train = _read(chosen, request.root, "train")
     wanted = train if request.split == "train" else _read(chosen, request.root, request.split)
     if train is None or wanted is None:
-        raise SourceError("the files are not whole", where=str(request.root), expected=chosen.files, hint=hint)
+        raise SourceError("the files are incomplete", where=str(request.root), expected=chosen.files, hint=hint)
     images, labels, classes = wanted
     request.check_shape(images.shape[2:])
     return Source(
@@ -86,7 +86,7 @@ def open_torchvision(request: Request) -> Source:
 
 
 def _read(chosen: _Set, root: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]] | None:
-    """Images, labels and class names, or None if torchvision finds no files or finds them changed."""
+    """Images, labels and class names; None if torchvision does not find the files, or their checksums differ."""
     try:
         found = _torchvision(chosen, root, split, download=False)
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Classes of ImageNet and its kin, whose folders are named by WordNet numbers: numbers in, words out."""
+"""Names for the classes of ImageNet and its subsets, whose folders are named by WordNet numbers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ _WORDS = "words.txt"
 
 
 def named(listing: Listing, root: Path) -> Listing:
-    """The listing with the classes named by the first word of each in ``root/words.txt``, and by number as aliases.
-
-    As it is where the classes are not all WordNet numbers, or there is no such file. A word that several classes have
-    is followed by the number.
+    """The listing with each class named by its first word in ``root/words.txt``, and its number as an alias. If several
+    classes have the same word, the number is appended. The listing is unchanged if there is no such file, or if not all
+    classes are WordNet numbers.
     """
     place = root / _WORDS
     if not all(map(_NUMBER.fullmatch, listing.classes)) or not place.is_file():

@@ -136,7 +136,7 @@ def test_white_ink_on_transparency_is_refused(tmp_path):
     ink = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
     ink[3:6, 4:9, 3] = 0
     Image.fromarray(ink).save(tmp_path / "train" / "ant" / "000.png")
-    with pytest.raises(SourceError, match=r"000\.png: white ink on transparency"):
+    with pytest.raises(SourceError, match=r"000\.png: the image is white on transparency"):
         open_source(f"folder:{tmp_path}")
 
 
@@ -263,11 +263,13 @@ def test_links_are_followed_and_what_is_left_out_is_counted(tmp_path, caplog):
         "further pages or frames of a file": 6,
         "hidden": 1,
         "images beside the class folders": 1,
-        "links that lead nowhere": 1,
-        "links to a folder that is read already": 2,
+        "broken links": 1,
+        "links to folders that are read already": 2,
     }
     (record,) = caplog.records
-    assert "14 images are read; left out: files .txt (1), files without a suffix (1), further pages" in record.message
+    assert (
+        "14 images are read; left out: broken links (1), files .txt (1), files without a suffix (1)" in record.message
+    )
 
 
 def test_classes_that_are_left_out_may_be_empty_or_have_one_image(tmp_path):
@@ -279,7 +281,7 @@ def test_classes_that_are_left_out_may_be_empty_or_have_one_image(tmp_path):
     assert open_source(f"folder:{tmp_path}", classes=[2]).classes == ("cow",)
     with pytest.raises(SourceError, match=r"none: a class has no images.*leave the class out"):
         open_source(f"folder:{tmp_path}")
-    with pytest.raises(SourceError, match=r"class 4: a class of one image cannot be split.*leave the class out"):
+    with pytest.raises(SourceError, match=r"class 4: a class with a single image cannot be split.*leave the class out"):
         open_source(f"folder:{tmp_path}", classes=["one", "ant"])
     with pytest.raises(SourceError, match="none: a class has no images"):
         open_source(f"folder:{tmp_path}", classes=["none", "ant"])
@@ -393,7 +395,7 @@ def test_folders_that_cannot_be_used_are_refused(tmp_path):
     (tmp_path / "train" / "empty").mkdir()
     with pytest.raises(SourceError, match="empty: a class has no images"):
         open_source(f"folder:{tmp_path}")
-    with pytest.raises(SourceError, match="one image cannot be split"):
+    with pytest.raises(SourceError, match="single image cannot be split"):
         open_source(f"folder:{tmp_path / 'test' / '..' / 'test'}")
 
 
@@ -471,7 +473,7 @@ def test_imagenette(tmp_path):
     assert len(source) == 20
     (root / "train" / "n99").mkdir()
     Image.fromarray(picture(0)).save(root / "train" / "n99" / "0.png")
-    with pytest.raises(SourceError, match="not Imagenette's classes"):
+    with pytest.raises(SourceError, match="classes are not those of Imagenette"):
         open_source("imagenette", data_root=tmp_path, size=8)
 
 
@@ -637,17 +639,20 @@ def test_npz_of_floats_and_soft_labels(tmp_path):
                 "labels": np.array([0, 0, 1, 1]),
                 "class_names": np.array([b"a", b"\xff"]),
             },
-            "class_names: a name is not UTF-8",
+            "class_names: a class name is not UTF-8",
         ),
         ({"images": np.full((4, 5, 5), np.nan), "labels": np.zeros(4, int)}, "not in 0..1"),
         ({"images": pixels(4, 5, 5), "labels": np.zeros(3, int)}, "not one label per image"),
         ({"images": pixels(4, 5, 5), "labels": np.array(list("abcd"))}, "unusable labels"),
         ({"images": pixels(4, 5, 5), "labels": np.zeros((4, 2), int)}, "unusable labels"),
         ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, -1])}, "unusable labels"),
-        ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 0, 1])}, "class 1: a class of one image"),
-        ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, 1]), "class_names": np.array(["a"])}, "no class"),
-        ({"images": pixels(4), "labels": np.zeros(4, int)}, "unusable shape"),
-        ({"images": pixels(0, 5, 5), "labels": np.zeros(0, int)}, "unusable shape"),
+        ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 0, 1])}, "class 1: a class with a single image"),
+        (
+            {"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, 1]), "class_names": np.array(["a"])},
+            "not a class number",
+        ),
+        ({"images": pixels(4), "labels": np.zeros(4, int)}, "shape of the images is unusable"),
+        ({"images": pixels(0, 5, 5), "labels": np.zeros(0, int)}, "shape of the images is unusable"),
         ({"images": np.array([{}, None], object), "labels": np.zeros(2, int)}, "not a readable NumPy archive"),
         (
             {

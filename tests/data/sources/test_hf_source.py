@@ -123,7 +123,7 @@ def test_nulls_and_labels_that_are_not_published(tmp_path):
     dataset, _ = made(6)
     hidden = dataset.map(lambda row: {"label": -1}, features=dataset.features)
     write(tmp_path / "hidden", "saved", {"train": dataset, "test": hidden, "validation": dataset})
-    with pytest.raises(SourceError, match=r"\.arrow: row 0: an image without a label; .*#test="):
+    with pytest.raises(SourceError, match=r"\.arrow: row 0: an image has no label; .*#test="):
         open_source(f"hf:{tmp_path}/hidden", split="test")
     assert len(open_source(f"hf:{tmp_path}/hidden#test=validation", split="test")) == 6
     some = datasets.Dataset.from_list([*dataset, {"image": None, "label": 1}], features=dataset.features)

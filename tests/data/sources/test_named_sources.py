@@ -126,7 +126,7 @@ GOOD = idx_bytes(np.arange(5 * 3 * 2).reshape(5, 3, 2))
         (GOOD[:3] + b"\x07" + GOOD[4:], "not an IDX file"),
         (GOOD[:9], "truncated"),
         (GOOD[:-1], "truncated"),
-        (GOOD + b"\0", "longer than it says"),
+        (GOOD + b"\0", "longer than its header declares"),
         (GOOD[:4] + b"\xff" * 12, "truncated"),
         (gzip.compress(GOOD, mtime=0)[:-12], "cannot be read"),
         (gzip.compress(GOOD[:4] + b"\xff" * 12, mtime=0), "truncated"),
@@ -180,7 +180,7 @@ def check_message(error, capfd):
 @pytest.mark.parametrize("name", DOWNLOADED)
 def test_a_failed_download_is_one_line_and_leaves_nothing(name, tmp_path, offline, capfd):
     root = tmp_path / "deep" / "root"
-    with pytest.raises(SourceError, match=r"cannot be downloaded; found .*no network") as caught:
+    with pytest.raises(SourceError, match=r"the download failed; found .*no network") as caught:
         open_source(name, data_root=root, size=(8, 8) if name == "imagenette" else None)
     check_message(caught.value, capfd)
     assert list(tmp_path.iterdir()) == []

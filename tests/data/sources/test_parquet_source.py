@@ -148,7 +148,9 @@ def test_columns_are_told_or_asked_for(tmp_path):
     columns = {"img": [png(index) for index in range(6)], "fine": [0, 1, 2] * 2, "coarse": [0, 1] * 3, "id": [9] * 6}
     path = tmp_path / "x.parquet"
     pyarrow.parquet.write_table(arrow.table(columns), path)
-    with pytest.raises(SourceError, match=r"several columns may be the label; .*fine, coarse, id. Say which: #label="):
+    with pytest.raises(
+        SourceError, match=r"several columns could be the label; .*fine, coarse, id. Say which: #label="
+    ):
         open_source(f"parquet:{path}")
     assert open_source(f"parquet:{path}#label=coarse").classes == ("0", "1")
     for wrong in ("#label=img", "#image=fine", "#label=none"):
@@ -230,15 +232,15 @@ def write_bad(folder, kind):
     [
         ("null image", r"train\.parquet: row 5: the image is null"),
         ("null label", r"train\.parquet: row 5: the label is null"),
-        ("no label", r"train\.parquet: row 5: an image without a label; .*#test="),
-        ("huge label", r"train\.parquet: row 5: labels are not numbers of classes"),
+        ("no label", r"train\.parquet: row 5: an image has no label; .*#test="),
+        ("huge label", r"train\.parquet: row 5: labels are not class numbers"),
         ("beyond 64 bits", r"train\.parquet: rows 0 to 7: unusable labels"),
         ("undecodable", r"train\.parquet: row 5: cannot be decoded"),
         ("program", r"train\.parquet: row 5: cannot be decoded"),
         ("float labels", "no label column; expected ClassLabel, or integers or text, found image, label"),
         ("lists", "no label column"),
         ("bad names", r"train\.parquet: label: unusable class names"),
-        ("few names", r"train\.parquet: row 1: a label that names no class"),
+        ("few names", r"train\.parquet: row 1: a label is not a class"),
         ("bad metadata", r"train\.parquet: the schema's metadata huggingface cannot be read"),
         ("cut off", r"train\.parquet: not Parquet, or cut off"),
         ("empty", r"train\.parquet: not Parquet, or cut off"),
@@ -248,7 +250,7 @@ def write_bad(folder, kind):
         ("damaged page", r"train\.parquet: not readable Parquet"),
         ("other columns", r"train(-2)?\.parquet: a shard differs in its columns"),
         ("no rows", "no images"),
-        ("paths alone", r"train\.parquet: row 0: the image is null, or a path alone"),
+        ("paths alone", r"train\.parquet: row 0: the image is null, or a path without bytes"),
     ],
 )
 def test_hostile_files(tmp_path, kind, message):

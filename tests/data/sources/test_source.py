@@ -69,7 +69,7 @@ def test_splitting_off_is_stratified_disjoint_complete_and_seeded():
 def test_the_smallest_class_keeps_an_image_on_either_side():
     rest, held_out = make(count=6).split_off(0.01)
     assert np.bincount(held_out.labels).tolist() == np.bincount(rest.labels).tolist() == [1, 1, 1]
-    with pytest.raises(ArgumentError, match="one image"):
+    with pytest.raises(ArgumentError, match="single image"):
         make(count=3).split_off(0.5)
     with pytest.raises(ArgumentError, match="fraction"):
         make().split_off(1.0)
@@ -158,9 +158,9 @@ def test_the_repr_shows_shapes_not_data():
     [
         ("labels", np.zeros(30, int), "labels do not fit"),
         ("labels", np.zeros(31), "labels do not fit"),
-        ("labels", np.full(31, 3), "a label has no class"),
-        ("labels", np.full(31, -1), "a label has no class"),
-        ("images", np.zeros((31, 4), np.uint8), "unusable shape"),
+        ("labels", np.full(31, 3), "a label is not a class number"),
+        ("labels", np.full(31, -1), "a label is not a class number"),
+        ("images", np.zeros((31, 4), np.uint8), "shape of the images is unusable"),
     ],
 )
 def test_parts_that_contradict_each_other_are_refused(part, value, message):

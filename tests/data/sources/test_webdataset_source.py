@@ -103,7 +103,7 @@ def test_several_images_in_a_sample_and_what_is_left_out(tmp_path):
     np.testing.assert_array_equal(source.images[:1], channels_first([pixels(0)]))
     assert source.provenance()["left_out"] == {
         "samples without an image": 1,
-        "members that are no samples": 1,
+        "members that are not samples": 1,
         "shards of the validation split": 1,
         "shards of no split": 1,
     }
@@ -181,14 +181,14 @@ def damaged(path, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("no label", r"train\.tar: 2: no label beside the image; expected \.cls or \.json, found \.png"),
+        ("no label", r"train\.tar: 2: the image has no label; expected \.cls or \.json, found \.png"),
         ("no number", r"train\.tar: 2: labels are of two kinds"),
-        ("minus one", r"train\.tar: sample 2: an image without a label"),
-        ("huge number", r"train\.tar: sample 2: labels are not numbers of classes"),
+        ("minus one", r"train\.tar: sample 2: an image has no label"),
+        ("huge number", r"train\.tar: sample 2: labels are not class numbers"),
         ("not text", r"train\.tar: 2: cls: not UTF-8"),
         ("long label", r"train\.tar: 2: cls: too large"),
         ("undecodable", r"train\.tar: sample 2: cannot be decoded"),
-        ("twice", r"train\.tar: 2\.png: a member is there twice"),
+        ("twice", r"train\.tar: 2\.png: a member occurs twice"),
         ("outside", r"train\.tar: '\.\./\.\./2\.png': a name that leads out"),
         ("absolute", r"train\.tar: '/etc/2\.png': a name that leads out"),
         ("bad json", r"train\.tar: 2: json: not JSON"),
@@ -253,14 +253,14 @@ def test_names_tell_the_splits(tmp_path, files, train, test):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("nowhere", "no shards there"),
-        ("shards/*.zip", "no shards there; expected files that match"),
-        ("shards/x-{1..2}.tar", r"x-1\.tar: no shards there"),
-        ("shards/{3..1}.tar", "no shards; expected .*braces count upwards"),
+        ("nowhere", "no shards found"),
+        ("shards/*.zip", "no shards found; expected files that match"),
+        ("shards/x-{1..2}.tar", r"x-1\.tar: no shards found"),
+        ("shards/{3..1}.tar", "no shards; expected .*ranges in braces ascend"),
         ("{0..999}{0..9999}", "too many paths"),
-        ("empty", r"no shards there; expected files \*\.tar"),
+        ("empty", r"no shards found; expected files \*\.tar"),
         ("bad", "no train shards"),
-        ("https://example.org/x.tar", "shards elsewhere are not read"),
+        ("https://example.org/x.tar", "remote shards cannot be read"),
     ],
 )
 def test_paths_that_lead_nowhere(tmp_path, where, message, monkeypatch):

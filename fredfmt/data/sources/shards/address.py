@@ -1,4 +1,4 @@
-"""``PATH#image=COLUMN#label=COLUMN``: what follows the colon of a source in shards."""
+"""``PATH#image=COLUMN#label=COLUMN``: the address of a source in shards, which follows the colon."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _OPTION = re.compile(r"#(?=[a-z]+=)")
 
 @dataclass(frozen=True)
 class Address:
-    """Where shards are, and what they do not say about themselves."""
+    """The place of shards, and options for what cannot be known from the files."""
 
     where: str
-    """A path, a pattern, or a name."""
+    """A path, a pattern or a name."""
     options: Mapping[str, str]
 
     @classmethod

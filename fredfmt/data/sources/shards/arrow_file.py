@@ -1,4 +1,4 @@
-"""Arrow files as `datasets` keeps its tables: where the images lie in them, and what their labels are."""
+"""Arrow files in which `datasets` stores tables: the positions of the images and their labels."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def read_arrow(paths: tuple[Path, ...], columns: Columns, roots: Sequence[Path], left_out: Mapping[str, int]) -> Stored:
-    """One split in Arrow stream files, of which only offsets and labels are read.
+    """One split in Arrow stream files, from which only offsets and labels are read.
 
-    Rows without bytes have the path of an image file, which must lie in one of the folders ``roots``.
+    A row without bytes holds the path of an image file, which must be in one of the folders ``roots``.
     """
     import pyarrow
 
@@ -46,13 +46,14 @@ def read_arrow(paths: tuple[Path, ...], columns: Columns, roots: Sequence[Path],
             except pyarrow.ArrowException as error:
                 raise SourceError("not a readable Arrow file", found=str(error)) from None
     if files and len(spans):
-        raise SourceError("some images are contained and some are files", where=column, expected="one kind")
+        raise SourceError("some images are stored in the table and some in files", where=column, expected="one kind")
     coded: Coded = Files(files) if files else spans
     return Stored(coded, labels.values, labels.words, dict(enumerate(columns.names)), left_out)
 
 
 def _add(spans: Spans, index: int, images: Array, row: int, base: int, size: int) -> None:
-    """Where the images of a batch, whose first is in ``row``, lie in the file that is mapped from ``base`` on."""
+    """Add the positions of the images of a batch, whose first is in ``row``, in the file whose memory map starts at
+    ``base``."""
     import pyarrow
 
     if images.null_count:
@@ -63,14 +64,14 @@ def _add(spans: Spans, index: int, images: Array, row: int, base: int, size: int
     bounds = np.frombuffer(ends, kind)[images.offset : images.offset + len(images) + 1].astype(np.int64)
     start = 0 if content is None else content.address - base
     if not (start + bounds[0] >= 0 and np.all(np.diff(bounds) >= 0) and start + bounds[-1] <= size):
-        raise SourceError("images are not in the file as they are", hint="Write it uncompressed")
+        raise SourceError("images are compressed by the file format", hint="Write it uncompressed")
     spans.add_all(index, start + bounds[:-1], np.diff(bounds))
 
 
 def _file(path: str | None, roots: Sequence[Path]) -> Path:
-    """The file of an image. Raises `SourceError` if it is not in one of these folders: a stranger's table has no
-    business elsewhere."""
+    """The file of an image. Raises `SourceError` if it is not in one of these folders: a table must not read other
+    files."""
     real = Path(os.path.realpath(path or ""))
     if path is None or not os.path.isabs(path) or not any(root in real.parents for root in roots):
-        raise SourceError("the image is a path outside of the data set", found=repr(path), expected="bytes")
+        raise SourceError("the path of the image is outside the data set", found=repr(path), expected="bytes")
     return Path(path)

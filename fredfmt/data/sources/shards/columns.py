@@ -1,4 +1,4 @@
-"""Which columns of a table hold images and labels: an Arrow schema in, their names and those of the classes out."""
+"""Finds the columns of images and labels in a table, and the names of the classes, from its Arrow schema."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ if TYPE_CHECKING:
     from pyarrow import DataType, Schema
 
 COLUMNS = ("image", "label")
-"""Options that name a column, and the names that are preferred where several columns would do."""
+"""Options that name a column, and the column names that are preferred if several columns are possible."""
 
 
 class Columns(NamedTuple):
-    """The columns of a table of images."""
+    """The columns of a table of images and labels."""
 
     image: str
-    """Where the bytes are, such as ``image.bytes``."""
+    """The column of the bytes, such as ``image.bytes``."""
     label: str
     names: tuple[str, ...]
-    """Of the classes in order; empty where the table does not tell them."""
+    """The names of the classes in order; empty if the schema does not hold them."""
 
 
 def choose_columns(schema: Schema, options: Mapping[str, str]) -> Columns:
-    """The image and label columns that ``options`` name, or else those that the schema tells.
-
-    Where its metadata describe the columns as Hugging Face `datasets` does, these are the ``Image`` and the
-    ``ClassLabel``. Otherwise images are binary, or structs with binary ``bytes``, and labels integers or text. Of
-    several such columns the one that is called ``image`` or ``label`` is taken. Raises `SourceError` where none or
-    several are left, and `ArgumentError` for an option that names another kind of column.
+    """The image and label columns that ``options`` name, or else those that the schema shows. If it has metadata of
+    Hugging Face `datasets`, these are the columns of type ``Image`` and ``ClassLabel``. Otherwise images are binary, or
+    structs with binary ``bytes``, and labels are integers or text. If several columns are possible, the one called
+    ``image`` or ``label`` is taken. Raises `SourceError` if none or several remain, and `ArgumentError` if an option
+    names a column of another kind.
     """
     features = _features(schema)
     image = _choose(schema, "image", options, _is_image, features, "Image")
@@ -57,14 +56,14 @@ def _choose(
                 f"no such {what} column", where=f"#{what}", expected=listed(fitting) or kind, found=options[what]
             )
         return options[what]
-    told = [name for name in fitting if features.get(name, {}).get("_type") == kind]
-    candidates = told or fitting
+    declared = [name for name in fitting if features.get(name, {}).get("_type") == kind]
+    candidates = declared or fitting
     if what in candidates:
         candidates = [name for name in candidates if name == what]
     if len(candidates) != 1:
         expected = f"{kind}, or {'binary' if what == 'image' else 'integers or text'}"
         raise SourceError(
-            f"several columns may be the {what}" if candidates else f"no {what} column",
+            f"several columns could be the {what}" if candidates else f"no {what} column",
             expected=expected if not candidates else "one",
             found=listed(candidates or schema.names),
             hint=f"Say which: #{what}=NAME after the path" if candidates else "",
@@ -73,13 +72,13 @@ def _choose(
 
 
 def _features(schema: Schema) -> dict[str, Mapping[str, Any]]:
-    """What the metadata of `datasets` say about each column, where there are any."""
+    """The features of each column in the metadata of `datasets`; empty if there are none."""
     text = (schema.metadata or {}).get(b"huggingface")
     if text is None:
         return {}
     try:
         features = json.loads(text)["info"]["features"]
-        return {name: told for name, told in features.items() if isinstance(told, dict)}
+        return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise SourceError("the schema's metadata huggingface cannot be read", found=repr(error)) from None
 

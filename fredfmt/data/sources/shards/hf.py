@@ -1,4 +1,4 @@
-"""``hf:NAME``: data sets of the Hugging Face Hub, and local ones that `datasets` reads."""
+"""``hf:NAME``: data sets of the Hugging Face Hub, and local ones that `datasets` can read."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _OPTIONS = (*COLUMNS, "config", "revision", "train", "test", "first")
 
 
 def open_hf(request: Request) -> Source:
-    """``NAME`` is ``OWNER/NAME`` on the Hub, or a folder: one that `datasets` loads or has saved.
+    """``NAME`` is ``OWNER/NAME`` on the Hub, or a folder that `datasets` can load or has saved.
 
-    The library downloads it where that is needed, and keeps it as Arrow files in its cache (or the data root), from
-    which images are read one by one. With ``#first=N`` so many images of a split are streamed instead, and nothing
-    else is fetched. ``#config=`` and ``#revision=`` choose among what the Hub has; ``#train=`` and ``#test=`` name
-    splits where the usual names do not tell them, ``#image=`` and ``#label=`` columns where
-    `fredfmt.data.sources.shards.columns.choose_columns` cannot tell.
+    The library downloads it if needed and keeps it as Arrow files in its cache (or the data root), from which images
+    are read one at a time. With ``#first=N`` only the first N images of a split are streamed, and nothing else is
+    downloaded. ``#config=`` and ``#revision=`` select a configuration and a revision on the Hub. ``#train=`` and
+    ``#test=`` name splits that do not have usual names, ``#image=`` and ``#label=`` columns that
+    `fredfmt.data.sources.shards.columns.choose_columns` cannot find.
     """
     address = Address.of(request, "NAME", _OPTIONS)
     local = os.path.exists(os.path.expanduser(address.where))
@@ -52,8 +52,8 @@ def open_hf(request: Request) -> Source:
 
 
 def _splits(names: Mapping[str, object], options: Mapping[str, str]) -> tuple[str, str | None]:
-    """The train split, and the test split if there is one: as the options name them, or by the usual names, of which a
-    test split is taken before a validation split. A single split is the train split."""
+    """The train split, and the test split if there is one: those that the options name, or those with usual names. A
+    test split is preferred to a validation split. A single split is the train split."""
     for option in ("train", "test"):
         if options.get(option, next(iter(names))) not in names:
             raise ArgumentError("no such split", where=f"#{option}", expected=listed([*names]), found=options[option])
@@ -65,7 +65,7 @@ def _splits(names: Mapping[str, object], options: Mapping[str, str]) -> tuple[st
 
 
 def _named(names: Mapping[str, object], split: str) -> str | None:
-    """The name that is that of the split, or else the first that means it."""
+    """The name that equals that of the split, or else the first name that means it."""
     if split in names:
         return split
     return next((name for name in names if split_of(name, whole=False) == split), None)

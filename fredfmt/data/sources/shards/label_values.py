@@ -1,4 +1,4 @@
-"""`LabelValues`: labels of Arrow tables as they come, batch by batch."""
+"""`LabelValues`: collects labels of Arrow tables batch by batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LabelValues:
-    """Integers, or text of which each different one gets a number as it first appears."""
+    """Labels that are integers, or texts that are numbered in the order of their first appearance."""
 
     def __init__(self) -> None:
         self._parts: list[NDArray[np.int64]] = []
@@ -23,9 +23,8 @@ class LabelValues:
         self.count = 0
 
     def add(self, labels: Array, row: int) -> None:
-        """The next labels, of which the first is in ``row`` of its file.
-
-        Raises `SourceError` for one that is null or beyond 64 bits, and where some are text and some integers.
+        """Add the next labels, of which the first is in ``row`` of its file. Raises `SourceError` for a label that is
+        null or beyond 64 bits, and if some are text and some integers.
         """
         import pyarrow
 
@@ -61,5 +60,5 @@ class LabelValues:
 
     @property
     def words(self) -> tuple[str, ...] | None:
-        """The different texts; None where labels are integers."""
+        """The different texts; None if labels are integers."""
         return tuple(self._words) if self._text else None

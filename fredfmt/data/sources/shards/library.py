@@ -1,4 +1,4 @@
-"""What Hugging Face `datasets` is asked for: a name in, its splits out, in the library's cache or as a stream."""
+"""Opens a data set with Hugging Face `datasets`: its splits by name, in the library's cache or as a stream."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class Split:
     """One split of a data set of the library."""
 
     data: Any
-    """A ``Dataset``, or an ``IterableDataset`` of which the ``first`` rows are read."""
+    """A ``Dataset``, or an ``IterableDataset`` whose first ``first`` rows are read."""
     roots: tuple[Path, ...]
-    """Folders in which image files may lie that the data set names."""
+    """Folders that may hold the image files of the data set."""
     first: int | None
 
     @property
     def schema(self) -> Schema:
-        """Columns and their features. Raises `SourceError` where a stream does not know them."""
+        """The columns and their features. Raises `SourceError` if a stream does not declare them."""
         if self.data.features is None:
-            raise SourceError("columns are unknown before all is read", hint="Leave out #first")
+            raise SourceError("columns are unknown before the whole data set is read", hint="Leave out #first")
         return self.data.features.arrow_schema
 
     def count(self) -> int:
-        """How many images are known to be there."""
+        """The number of images that the library knows of; 0 if unknown."""
         if self.first is None:
             return len(self.data)
-        told = (self.data.info.splits or {}).get(str(self.data.split))
-        return told.num_examples if told else 0
+        info = (self.data.info.splits or {}).get(str(self.data.split))
+        return info.num_examples if info else 0
 
     def stored(self, columns: Columns, left_out: Mapping[str, int]) -> Stored:
-        """Where its images are, and their labels."""
+        """Its images and labels."""
         if self.first is not None:
             with library_errors("streaming"):
                 return spool(self.data, self.first, columns, left_out)
@@ -55,9 +55,8 @@ class Split:
 
 
 def load_splits(request: Request, address: Address) -> dict[str, Split]:
-    """The splits of a data set by name, which is downloaded where that is needed and allowed.
-
-    Raises `SourceError` with what `datasets` says, or that it is not installed.
+    """The splits of a data set by name. It is downloaded if needed and allowed. Raises `SourceError` with the message
+    of `datasets`, or if that is not installed.
     """
     first = _first(address)
     with library_errors(address.where):
@@ -67,7 +66,7 @@ def load_splits(request: Request, address: Address) -> dict[str, Split]:
         place = os.path.expanduser(address.where)
         if any(os.path.isfile(os.path.join(place, name)) for name in ("dataset_dict.json", "state.json")):
             if first is not None:
-                raise ArgumentError("only what is downloaded is streamed", where=place, hint="Leave out #first")
+                raise ArgumentError("streaming needs a download", where=place, hint="Leave out #first")
             loaded = datasets.load_from_disk(place)
         else:
             loaded = datasets.load_dataset(
@@ -93,7 +92,7 @@ def _first(address: Address) -> int | None:
 
 @contextmanager
 def library_errors(name: str) -> Iterator[None]:
-    """Quiet, and with one error that says what to do in place of whatever the library raises."""
+    """Silence the library's output, and turn its exceptions into one error that says what to do."""
     try:
         import datasets
     except ImportError as error:
@@ -105,10 +104,10 @@ def library_errors(name: str) -> Iterator[None]:
         yield
     except FredError:
         raise
-    except Exception as error:  # the library documents none
-        said = " ".join(str(error).split()) or type(error).__name__
-        hint = "Say which: #config=NAME after the name" if "onfig name is missing" in said else "Check the name"
-        raise SourceError("unavailable", where=name, found=said, hint=hint) from None
+    except Exception as error:  # the library does not document what it raises
+        message = " ".join(str(error).split()) or type(error).__name__
+        hint = "Say which: #config=NAME after the name" if "onfig name is missing" in message else "Check the name"
+        raise SourceError("unavailable", where=name, found=message, hint=hint) from None
     finally:
         if bars:
             datasets.enable_progress_bars()

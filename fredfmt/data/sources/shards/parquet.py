@@ -1,4 +1,4 @@
-"""``parquet:PATH``: a table of images and labels in one file or many, as `datasets` and others write it."""
+"""``parquet:PATH``: a table of images and labels in one or more files, as `datasets` and others write it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from fredfmt.errors import SourceError, located
 def open_parquet_shards(request: Request) -> Source:
     """``PATH`` is a file, a folder or a pattern; see `fredfmt.data.sources.shards.paths.find_shards` for the splits.
 
-    ``#image=``, ``#label=`` name columns where `fredfmt.data.sources.shards.columns.choose_columns` cannot tell, and
-    ``#test=`` the shards of the test split. Images are coded (JPEG, PNG ...), as bytes or structs of bytes and a path;
-    labels are integers or text, and classes are named by the metadata of `datasets`, by the text, or by number.
+    ``#image=`` and ``#label=`` name columns that `fredfmt.data.sources.shards.columns.choose_columns` cannot find,
+    ``#test=`` the shards of the test split. Images are coded (JPEG, PNG ...), as bytes or structs of bytes and a path.
+    Labels are integers or text. The names of classes come from the metadata of `datasets` or the text; otherwise they
+    are the numbers.
     """
     address = Address.of(request, "PATH", (*COLUMNS, "test"))
     try:

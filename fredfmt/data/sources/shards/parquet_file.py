@@ -1,4 +1,4 @@
-"""One Parquet file: opened with its footer looked at first, and read for its labels."""
+"""One Parquet file: its footer is checked before it is opened, and its labels are read."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 
 _MAGIC = b"PAR1"
 _TAIL = 8
-"""Bytes at the end of a file: the length of its footer, and the magic number."""
+"""Size in bytes of the end of a file: the length of its footer, and the magic number."""
 _FOOTER = 64 << 20
 _READ = 1 << 20
 _LABELS = 1 << 16
-"""Labels that are read at once."""
+"""The number of labels per read."""
 _RATIO = 200
-"""Nobody's images are packed so many times smaller than they are."""
+"""The highest compression ratio that is accepted: coded images are never compressed so much."""
 _HARMLESS = 64 << 20
 
 
 def open_parquet(path: Path, *, text: str | None = None) -> ParquetFile:
-    """A file to read from piece by piece; equal values of a column of ``text`` are held once.
-
-    Raises `SourceError` if it is not whole or not Parquet, and whatever pyarrow raises.
+    """Open a file that is read in pieces; equal values of the columns ``text`` are kept in memory once. Raises
+    `SourceError` if the file is incomplete or not Parquet, and the exceptions of pyarrow.
     """
     from pyarrow.parquet import ParquetFile
 
@@ -53,7 +52,7 @@ def open_parquet(path: Path, *, text: str | None = None) -> ParquetFile:
 
 @contextmanager
 def parquet_errors(path: Path) -> Iterator[None]:
-    """Turn what pyarrow raises about a file into one error that names it."""
+    """Turn the exceptions of pyarrow about a file into one error that names it."""
     import pyarrow
 
     with access_explained("cannot be read", path):
@@ -68,14 +67,13 @@ def parquet_errors(path: Path) -> Iterator[None]:
 
 
 def check_claims(file: ParquetFile, path: Path, column: str) -> list[tuple[int, int]]:
-    """For each row group its number of rows, and the bytes that the values of ``column`` have, as the file says.
-
-    Raises `SourceError` where this cannot be: more rows than bytes, or values that were packed to next to nothing.
+    """The declared number of rows of each row group, and the size of the values of ``column`` in bytes. Raises
+    `SourceError` if they are implausible: more rows than bytes, or an extreme compression ratio.
     """
-    size, told = os.path.getsize(path), file.metadata
+    size, metadata = os.path.getsize(path), file.metadata
     groups = []
-    for number in range(told.num_row_groups):
-        group = told.row_group(number)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
         chunks = [group.column(index) for index in range(group.num_columns)]
         chunk = next((one for one in chunks if one.path_in_schema == column), None)
         if chunk is None:
@@ -96,9 +94,8 @@ def check_claims(file: ParquetFile, path: Path, column: str) -> list[tuple[int, 
 
 
 def read_labels(path: Path, schema: Schema, column: str, rows: int, labels: LabelValues) -> None:
-    """Add the labels of a file to others.
-
-    Raises `SourceError`, naming the row, for a null, and where there are not as many as ``rows``.
+    """Add the labels of a file to ``labels``. Raises `SourceError`, naming the row, for a null, and if their number is
+    not ``rows``.
     """
     import pyarrow
 

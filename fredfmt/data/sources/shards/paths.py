@@ -1,4 +1,4 @@
-"""Which files are meant: a path or a pattern in, the shards of each split out."""
+"""Finds the shards of each split from a path or a pattern."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from fredfmt.errors import SourceError
 
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 _MOST = 1_000_000
-"""Paths that braces may stand for."""
+"""The largest number of paths that braces may expand to."""
 
 
 @dataclass(frozen=True)
 class Shards:
-    """Files of one data set."""
+    """The files of one data set."""
 
     train: tuple[Path, ...]
     test: tuple[Path, ...] = ()
-    """Empty where the files are one set, of which a part is held out."""
+    """The files of the test split; empty if a part of the train split is held out."""
     left_out: dict[str, int] = field(default_factory=dict)
-    """What else was there, and how much of it."""
+    """What else was found and not read, with the number of each kind."""
 
 
 def find_shards(where: str, suffix: str, test: str | None = None) -> Shards:
-    """The files that ``where`` names: a file, a folder with files ``*<suffix>`` at any depth, or a pattern of such.
+    """The files that ``where`` names: a file, a folder with files ``*<suffix>`` at any depth, or a pattern for such
+    paths.
 
-    In a pattern ``*``, ``?``, ``[...]`` and ``**`` have their usual meaning, and braces stand for lists (``{a,b}``) and
-    ranges (``{000..146}``). With ``test``, which is such a name itself, these are the test split and all others train.
-    Otherwise names tell the splits (``train-00000-of-00005.parquet``, ``val/0001.tar``), a test split being taken
-    before a validation split; where there is but one split, or none is named, the files are one set. Raises
-    `SourceError` for a name that leads to no file, or splits without a train split.
+    In a pattern ``*``, ``?``, ``[...]`` and ``**`` have their usual meaning, and braces expand to lists (``{a,b}``) and
+    ranges (``{000..146}``). With ``test``, which is also such a name, its files are the test split and all others the
+    train split. Otherwise the splits follow from the names (``train-00000-of-00005.parquet``, ``val/0001.tar``); a test
+    split is preferred to a validation split. If the names mean a single split or none, all files are the train split.
+    Raises `SourceError` for a name without files, or splits without a train split.
     """
     files = _files(where, suffix)
     if test is not None:
@@ -60,7 +61,7 @@ def find_shards(where: str, suffix: str, test: str | None = None) -> Shards:
 
 
 def braces(pattern: str) -> Iterator[str]:
-    """The names that a pattern with braces stands for.
+    """The names to which a pattern with braces expands.
 
     >>> list(braces("{train,val}-{08..10}.tar"))[:4]
     ['train-08.tar', 'train-09.tar', 'train-10.tar', 'val-08.tar']
@@ -94,10 +95,10 @@ def _depth(text: str) -> int:
 
 
 def _files(where: str, suffix: str) -> list[Path]:
-    """Sorted where a folder or a wildcard names them, else in the order of the braces; each once."""
+    """The files, each once: sorted if a folder or a wildcard names them, else in the order of the braces."""
     if "://" in where or where.startswith("pipe:"):
         raise SourceError(
-            "shards elsewhere are not read",
+            "remote shards cannot be read",
             where=where,
             expected="a local path",
             hint="Copy them here, or give hf:NAME",
@@ -105,12 +106,12 @@ def _files(where: str, suffix: str) -> list[Path]:
     place = os.path.expanduser(where)
     names = [place] if os.path.exists(place) else list(islice(braces(place), _MOST + 1))
     if len(names) > _MOST:
-        raise SourceError("braces stand for too many paths", where=where, expected=f"at most {_MOST:,}")
+        raise SourceError("braces expand to too many paths", where=where, expected=f"at most {_MOST:,}")
     files: dict[Path, None] = {}
     for name in names:
         files |= dict.fromkeys(_matching(name, suffix))
     if not files:
-        raise SourceError("no shards", where=where, expected="files, or a folder of shards; braces count upwards")
+        raise SourceError("no shards", where=where, expected="files, or a folder of shards; ranges in braces ascend")
     return list(files)
 
 
@@ -127,7 +128,7 @@ def _matching(name: str, suffix: str) -> list[Path]:
         found = [Path(one) for one in glob.iglob(name, recursive=True) if os.path.isfile(one)]
         expected = "files that match the pattern"
     if not found:
-        raise SourceError("no shards there", where=name, expected=expected, hint="Check the path")
+        raise SourceError("no shards found", where=name, expected=expected, hint="Check the path")
     return sorted(found)
 
 
@@ -136,9 +137,9 @@ def _hidden(path: Path) -> bool:
 
 
 def _split(path: Path) -> str | None:
-    """The split that a file's name says, or else the nearest folder's that says one."""
-    said = (split_of(name, whole=False) for name in (path.stem, *reversed(path.parts[:-1])))
-    return next((split for split in said if split), None)
+    """The split that a file's name means, or else the name of the nearest folder."""
+    splits = (split_of(name, whole=False) for name in (path.stem, *reversed(path.parts[:-1])))
+    return next((split for split in splits if split), None)
 
 
 def _no_train(where: str, files: list[Path]) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""`RowGroups`: coded images in a column of Parquet files, which is read from the beginning of a row group on."""
+"""`RowGroups`: coded images in a column of Parquet files, which can only be read from the start of a row group."""
 
 from __future__ import annotations
 
@@ -20,31 +20,29 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _CACHE = 64 << 20
-"""Bytes of coded images that are kept."""
+"""The largest size of the cache of coded images, in bytes."""
 _BATCH = 4 << 20
-"""Bytes of coded images that are read at once, as far as a file tells how large its images are."""
+"""The size in bytes of a batch of coded images, estimated from the sizes that a file declares."""
 _BATCH_ROWS = 256
 
 
 class Group(NamedTuple):
-    """A row group."""
+    """A row group of a file."""
 
     file: int
-    """Its file's position among the paths."""
+    """The index of its file among the paths."""
     number: int
-    """Its position in the file."""
+    """Its index in the file."""
     rows: int
     size: int
-    """Bytes of its images, as the file says."""
+    """Bytes of its images, as the file declares."""
 
 
 class RowGroups:
-    """Coded images of row groups, the rows of all files in order.
-
-    Rows that are asked for in order are read in one go; a row before the last one that was read is looked for from the
-    beginning of its row group on. Memory holds a batch, and at most 64 MiB of images that were read before: all of a
-    source that is no larger. Raises `SourceError`, naming file and row, for an image that is null, has more than 256
-    MiB or is not there.
+    """Coded images of row groups, the rows of all files in order. Rows in ascending order are read in one pass; for a
+    row before the last one that was read, reading starts again at its row group. One batch is in memory, and a cache of
+    at most 64 MiB of images, so a smaller source is read once. Raises `SourceError`, naming file and row, for an image
+    that is null, missing or larger than 256 MiB.
     """
 
     def __init__(self, paths: tuple[Path, ...], groups: list[Group], column: str) -> None:
@@ -74,14 +72,14 @@ class RowGroups:
 
     def read(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, BytesIO]]:
         """The images in the order of their rows."""
-        if self._process != os.getpid():  # a child has files of its own
+        if self._process != os.getpid():  # a child process opens the files itself
             self._forget()
         for position in np.argsort(rows, kind="stable"):
             row = int(rows[position])
             yield int(position), BytesIO(self._cache.get(row) or self._read(row))
 
     def _read(self, row: int) -> bytes:
-        # Whoever reads at the same time begins a pass of his own.
+        # Another thread that reads at the same time starts a pass of its own.
         current, self._pending = self._pending, None
         if current is None or not current.start <= row < current.end:
             current = self._begin(row, current)
@@ -89,7 +87,7 @@ class RowGroups:
             with parquet_errors(self._paths[current.file]):
                 current.advance()
             if not len(current.images):
-                raise SourceError("the image is not there", where=self.place(row))
+                raise SourceError("the image is missing", where=self.place(row))
             if self._all_fit:
                 for index, value in enumerate(current.images):
                     if value.is_valid:
@@ -113,7 +111,7 @@ class RowGroups:
     def _value(self, current: _Pass, row: int) -> bytes:
         value = current.images[row - current.start]
         if not value.is_valid:
-            raise SourceError("the image is null, or a path alone", where=self.place(row), expected="bytes")
+            raise SourceError("the image is null, or a path without bytes", where=self.place(row), expected="bytes")
         size = value.as_buffer().size
         if size > LARGEST:
             raise SourceError(
@@ -136,12 +134,12 @@ class _Pass:
         self.source, self.file = source, group.file
         self.start, self.end = first, first + group.rows
         self.images: Array = pyarrow.array([], pyarrow.binary())
-        """Those of the rows from ``start`` on."""
+        """The images of the batch, whose first row is ``start``."""
         rows = min(_BATCH_ROWS, max(1, _BATCH * group.rows // max(1, group.size)))
         self._batches = source.iter_batches(rows, row_groups=[group.number], columns=[column], use_threads=False)
 
     def advance(self) -> None:
-        """The next images; none at the end."""
+        """Read the next batch; it is empty at the end."""
         import pyarrow
 
         self.start += len(self.images)

@@ -1,4 +1,4 @@
-"""`Spans`: coded images that lie uncompressed in larger files, each from some byte on."""
+"""`Spans`: coded images that lie uncompressed in larger files, each at an offset."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from fredfmt.errors import SourceError, access_explained, located
 
 LARGEST = 256 << 20
-"""Bytes of a coded image that are read."""
+"""The largest accepted size of a coded image, in bytes."""
 
 
 class Spans:
-    """Coded images by file, offset and size. Files are opened while rows are read, and none is kept open.
-
-    Raises `SourceError` for an image of more than 256 MiB, or one that its file does not hold any more.
+    """Coded images by file, offset and size. Files are opened while rows are read, and closed again. Raises
+    `SourceError` for an image of more than 256 MiB, or one that is no longer in its file.
     """
 
     def __init__(self, paths: tuple[Path, ...], unit: str) -> None:
@@ -27,13 +26,13 @@ class Spans:
         self._file, self._offset, self._size = array("q"), array("q"), array("q")
 
     def add(self, file: int, offset: int, size: int) -> None:
-        """The next image: in the file ``paths[file]``, which is not before that of the image before."""
+        """Add the next image, in the file ``paths[file]``; files must be in ascending order."""
         self._file.append(file)
         self._offset.append(offset)
         self._size.append(size)
 
     def add_all(self, file: int, offsets: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
-        """The next images, all in one file."""
+        """Add the next images, all in one file."""
         self._file.extend([file] * len(offsets))
         self._offset.frombytes(offsets.astype(np.int64).tobytes())
         self._size.frombytes(sizes.astype(np.int64).tobytes())
@@ -42,13 +41,13 @@ class Spans:
         return len(self._file)
 
     def place(self, row: int) -> str:
-        """The file, and the number of the image in it from 0 on."""
+        """The file, and the index of the image in it."""
         files = np.frombuffer(self._file, np.int64)
         file = int(files[row])
         return f"{self._paths[file]}: {self._unit} {row - int(np.searchsorted(files, file))}"
 
     def read(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, BytesIO]]:
-        """The images file by file, in the order of their offsets."""
+        """Read the images file by file, in the order of their offsets."""
         files, offsets = np.frombuffer(self._file, np.int64)[rows], np.frombuffer(self._offset, np.int64)[rows]
         order = np.lexsort((offsets, files))
         breaks = np.flatnonzero(np.diff(files[order])) + 1
@@ -63,7 +62,8 @@ class Spans:
 
 
 def read_whole(stream: RawIOBase, offset: int, size: int, most: int = LARGEST) -> bytes:
-    """``size`` bytes from ``offset`` on. Raises `SourceError` if they are more than ``most``, or not there."""
+    """Read ``size`` bytes from ``offset`` on. Raises `SourceError` if they are more than ``most``, or beyond the
+    end."""
     if size > most:
         raise SourceError("too large", expected=f"at most {most:,} bytes", found=f"{size:,}")
     stream.seek(offset)

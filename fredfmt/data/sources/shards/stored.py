@@ -1,4 +1,4 @@
-"""One split as shards hold it: `Stored`, with labels as they are written; and the `Source` that is made of it."""
+"""`Stored`, one split in shards with its labels as written, and the `Source` made from it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from fredfmt.errors import SourceError, located
 
 @dataclass(frozen=True)
 class Stored:
-    """Coded images of one split, and their labels."""
+    """The coded images of one split, and their labels."""
 
     coded: Coded
     values: NDArray[np.int64]
-    """(N,) numbers of classes, or positions in ``words``."""
+    """(N,) class numbers, or positions in ``words``."""
     words: tuple[str, ...] | None = None
-    """The different labels where they are text."""
+    """The different labels if they are text, else None."""
     names: Mapping[int, str] = field(default_factory=dict)
-    """The names of classes by number, as far as the shards tell them."""
+    """Names of classes by number, if the shards hold them."""
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -42,8 +42,8 @@ def open_shards(
     suffix: str,
     read: Callable[[tuple[Path, ...], Mapping[str, str], Mapping[str, int]], Stored],
 ) -> Source:
-    """The files of that suffix at an address as a `Source`; ``read`` reads those of one split, from their paths, the
-    options of the address and what lies beside them."""
+    """Open the files with this suffix at an address. ``read`` reads one split from its paths, the options of the
+    address and the counts of what else was found."""
     shards = find_shards(address.where, suffix, address.options.get("test"))
 
     def split(paths: tuple[Path, ...]) -> Stored:
@@ -62,11 +62,9 @@ def open_stored(
     selection: str | None = None,
     **about: Any,
 ) -> Source:
-    """The split that is asked for as a `Source`; the test split is read only where it is the one.
-
-    Without a test split (None) a fifth of every class, drawn at random, is held out as one, and this is said.
-    ``selection`` says how the images were chosen before. Raises `SourceError` for labels that name no class, and for a
-    wanted class without images.
+    """The requested split as a `Source`; the test split is read only if requested. Without a test split (None) a random
+    fifth of every class is held out, and a warning says so. ``selection`` describes an earlier choice of images. Raises
+    `SourceError` for labels that are not classes, and for a requested class without images.
     """
     with located(name):
         classes = _classes(train)
@@ -76,7 +74,7 @@ def open_stored(
         for number in chosen.names.keys() & train.names.keys():
             if chosen.names[number] != train.names[number]:
                 raise SourceError(
-                    "train and test name a class differently",
+                    "a class has different names in train and test",
                     where=f"class {number}",
                     expected=train.names[number],
                     found=chosen.names[number],
@@ -105,17 +103,17 @@ def open_stored(
 
 
 def _classes(train: Stored) -> tuple[str, ...]:
-    """The names that the shards tell, or the different texts in order, or the numbers from 0 on."""
+    """The names that the shards hold, or the different texts in order, or the numbers from 0."""
     if not len(train.values):
         raise SourceError("no images", expected="at least one in the train split")
     names, count = train.names, len(train.names)
     if train.words is not None and not names:
         return tuple(sorted(train.words))
-    if not names or max(names) >= count:  # not all have one
+    if not names or max(names) >= count:  # unlabelled images are -1
         count = int(train.values.max()) + 1
     if count > max(len(train.values), len(names)):
         raise SourceError(
-            "labels are not numbers of classes",
+            "labels are not class numbers",
             where=train.coded.place(int(train.values.argmax())),
             expected=f"at most {len(train.values) - 1} for so many images",
             found=count - 1,
@@ -123,7 +121,7 @@ def _classes(train: Stored) -> tuple[str, ...]:
     classes = tuple(names.get(number, str(number)) for number in range(count))
     if len(set(classes)) < count:
         twice = next(name for index, name in enumerate(classes) if name in classes[:index])
-        raise SourceError("two classes have one name", found=repr(twice))
+        raise SourceError("two classes have the same name", found=repr(twice))
     return classes
 
 
@@ -138,11 +136,11 @@ def _numbers(stored: Stored, classes: tuple[str, ...]) -> NDArray[np.int64]:
         row = int(wrong[0])
         found = stored.words[stored.values[row]] if stored.words is not None else int(stored.values[row])
         raise SourceError(
-            "a label that names no class" if found != -1 else "an image without a label",
+            "a label is not a class" if found != -1 else "an image has no label",
             where=stored.coded.place(row),
             expected=f"one of {len(classes)} classes" if stored.words else f"0 to {len(classes) - 1}",
             found=repr(found),
-            hint="" if found != -1 else "-1 stands in splits whose labels are not published: give another (#test=...)",
+            hint="" if found != -1 else "-1 marks splits whose labels are not published: choose another (#test=...)",
         )
     return numbers
 

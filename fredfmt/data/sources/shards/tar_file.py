@@ -1,4 +1,4 @@
-"""One tar file as WebDataset writes it: samples out, consecutive members that share a name up to its first dot."""
+"""Reads the samples of a tar file of WebDataset: consecutive members whose names agree up to the first dot."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ from fredfmt.errors import SourceError
 
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
 _HEADER = 1 << 20
-"""Bytes of a member's name and further headers; more are nobody's."""
+"""The largest accepted size of a member's name and further headers, in bytes."""
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 @dataclass
 class Sample:
-    """Members that belong together."""
+    """Members with the same name up to the first dot."""
 
     key: str
     parts: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By suffix, in small letters and without the first dot: the offset of the content, and its size."""
+    """Offset and size of each member's content, by suffix in lower case without the first dot."""
 
 
 def read_samples(stream: FileIO, left_out: Counter[str]) -> Iterator[Sample]:
-    """The samples of a tar file in order; members that are none are counted in ``left_out``.
-
-    Raises `SourceError` for a file that is compressed, cut off or damaged, and for a name that leads out of a folder.
+    """The samples of a tar file in order; other members are counted in ``left_out``. Raises `SourceError` for a file
+    that is compressed, cut off or damaged, and for a name that leads out of its folder.
     """
     start = stream.read(8)
     packed = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
@@ -48,7 +47,7 @@ def read_samples(stream: FileIO, left_out: Counter[str]) -> Iterator[Sample]:
             raise SourceError("a name that leads out of the shard", where=repr(member.name), hint="Do not trust it")
         named = _NAME.fullmatch(member.name)
         if not member.isreg() or named is None:
-            left_out["members that are no samples"] += 1
+            left_out["members that are not samples"] += 1
             continue
         key, suffix = named[1], named[2].lower()
         if sample is None or key != sample.key:
@@ -56,21 +55,21 @@ def read_samples(stream: FileIO, left_out: Counter[str]) -> Iterator[Sample]:
                 yield sample
             sample = Sample(key)
         if suffix in sample.parts:
-            raise SourceError("a member is there twice", where=member.name)
+            raise SourceError("a member occurs twice", where=member.name)
         sample.parts[suffix] = (member.offset_data, member.size)
     if sample is not None:
         yield sample
 
 
 def _members(stream: FileIO) -> Iterator[tarfile.TarInfo]:
-    """Every member; none is kept. Unlike tarfile alone this tells a damaged or missing end from a sound one."""
+    """Every member, without keeping them in memory. Unlike tarfile, this detects a damaged or missing end."""
     size = os.fstat(stream.fileno()).st_size
     name, end = "the beginning", -1
     try:
         stream.seek(0)
-        archive = tarfile.TarFile(fileobj=_Bounded(stream))  # type: ignore[arg-type]  # it reads, seeks and tells
+        archive = tarfile.TarFile(fileobj=_Bounded(stream))  # type: ignore[arg-type]  # it has read, seek and tell
         while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]  # tarfile keeps all that it has seen
+            archive.members = []  # type: ignore[attr-defined]  # tarfile keeps all members
             name = member.name
             if not end < member.offset_data <= archive.offset or member.size < 0:
                 raise SourceError("a damaged header", where=name)
@@ -91,12 +90,12 @@ def _members(stream: FileIO) -> Iterator[tarfile.TarInfo]:
             "cut off" if len(mark) < tarfile.BLOCKSIZE else "damaged header",
             where=f"after {name}",
             expected="another member, or the zeros that end a tar file",
-            hint="Get the shard anew; if it is whole, append 1,024 zero bytes",
+            hint="Get the shard again; if it is complete, append 1,024 zero bytes",
         )
 
 
 class _Bounded:
-    """A file of which nobody reads much at once, whatever its headers claim."""
+    """A file that refuses large reads, whatever sizes its headers claim."""
 
     def __init__(self, stream: FileIO) -> None:
         self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read

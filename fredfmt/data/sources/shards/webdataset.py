@@ -26,24 +26,24 @@ _NUMBER = re.compile(r"-?\d{1,18}")
 _KEYS = ("label", "class", "cls")
 _NAMES = ("class_name", "class", "label_name")
 _TEXT = 1 << 20
-"""Bytes of a member that holds a label."""
+"""The largest accepted size of a member that holds a label, in bytes."""
 
 
 def open_webdataset(request: Request) -> Source:
     """``PATH`` is a tar file, a folder or a pattern; `fredfmt.data.sources.shards.paths.find_shards` tells the splits.
 
-    A sample has one image (``.jpg``, ``.png``, ``.webp`` ...; ``#image=SUFFIX`` if it has several), and its label in
-    ``.cls``, a number or text, or in ``.json`` under ``label``, ``class`` or ``cls`` (``#label=SUFFIX`` or
-    ``#label=json.KEY`` for another). Numbers are named by what ``.json`` says under ``class_name``, ``class`` or
-    ``label_name``. ``#test=PATH`` names the shards of the test split. The shards are looked through once; then images
-    are read from their places.
+    A sample has one image (``.jpg``, ``.png``, ``.webp`` ...; ``#image=SUFFIX`` selects one of several). Its label, an
+    integer or text, is in ``.cls``, or in ``.json`` under ``label``, ``class`` or ``cls`` (``#label=SUFFIX`` or
+    ``#label=json.KEY`` select another). The name of a numbered class is in ``.json`` under ``class_name``, ``class`` or
+    ``label_name``. ``#test=PATH`` names the shards of the test split. The shards are scanned once; then images are read
+    from their positions.
     """
     address = Address.of(request, "PATH", ("image", "label", "test"))
     return open_shards(request, address, "webdataset", ".tar", read_tars)
 
 
 def read_tars(paths: tuple[Path, ...], options: Mapping[str, str], others: Mapping[str, int]) -> Stored:
-    """One split: where its images are, and their labels."""
+    """One split: the positions of its images, and their labels."""
     spans, labels, left_out = Spans(paths, "sample"), _Labels(options.get("label")), Counter(others)
     for index, path in enumerate(paths):
         with access_explained("cannot be read", path), open(path, "rb", buffering=0) as stream, located(path):
@@ -72,7 +72,7 @@ def _image(sample: Sample, wanted: str | None) -> str | None:
 
 
 class _Labels:
-    """Labels of samples, as they come."""
+    """Collects the labels of samples."""
 
     def __init__(self, wanted: str | None) -> None:
         in_json = (wanted or "").startswith("json.")
@@ -81,15 +81,15 @@ class _Labels:
         self.values = array("q")
         self._words: dict[str, int] = {}
         self.names: dict[int, str] = {}
-        """Of numbers, as far as the samples tell."""
+        """The names of numbered classes, if the samples hold them."""
 
     @property
     def words(self) -> tuple[str, ...] | None:
-        """The different labels where they are text."""
+        """The different labels if they are text, else None."""
         return tuple(self._words) if self._words else None
 
     def add(self, sample: Sample, stream: FileIO) -> None:
-        """The label of the next sample. Raises `SourceError` if it has none, or one of another kind than before."""
+        """Add the label of the next sample. Raises `SourceError` if it has none, or one of another kind than before."""
         label = self._label(sample, stream)
         if self.values and isinstance(label, str) != bool(self._words):
             kinds = ("an integer", "text") if isinstance(label, str) else ("text", "an integer")
@@ -99,8 +99,8 @@ class _Labels:
             return
         self.values.append(label)
         if label not in self.names and "json" in sample.parts:
-            told = _json(sample, stream)
-            name = next((told[key] for key in _NAMES if isinstance(told.get(key), str)), None)
+            document = _json(sample, stream)
+            name = next((document[key] for key in _NAMES if isinstance(document.get(key), str)), None)
             if name is not None:
                 self.names[label] = name
 
@@ -108,29 +108,29 @@ class _Labels:
         suffix = self._suffix or next((one for one in ("cls", "json") if one in sample.parts), "")
         if suffix not in sample.parts:
             raise SourceError(
-                "no label beside the image",
+                "the image has no label",
                 expected=f".{suffix}" if suffix else ".cls or .json",
                 found=", ".join(f".{one}" for one in sample.parts),
-                hint="" if self._suffix else "If another member holds it, say which: #label=SUFFIX after the path",
+                hint="" if self._suffix else "If another member holds it, add #label=SUFFIX after the path",
             )
         if suffix != "json":
             text = _text(sample, suffix, stream).strip()
             return int(text) if _NUMBER.fullmatch(text) else text
-        told = _json(sample, stream)
-        key = self._key or next((one for one in _KEYS if one in told), _KEYS[0])
-        label = told.get(key)
+        document = _json(sample, stream)
+        key = self._key or next((one for one in _KEYS if one in document), _KEYS[0])
+        label = document.get(key)
         if isinstance(label, bool) or not isinstance(label, int | str) or (isinstance(label, int) and abs(label) >> 62):
             raise SourceError(
                 "no label in the JSON",
                 where=key,
                 expected="an integer or text",
-                found=f"{label!r:.80}" if key in told else f"the keys {list(told)}",
+                found=f"{label!r:.80}" if key in document else f"the keys {list(document)}",
             )
         return label
 
 
 def _text(sample: Sample, suffix: str, stream: FileIO) -> str:
-    """What a member says; the stream goes on where it was."""
+    """The content of a member; the position of the stream is restored."""
     before = stream.tell()
     with located(suffix):
         content = read_whole(stream, *sample.parts[suffix], most=_TEXT)
@@ -143,11 +143,11 @@ def _text(sample: Sample, suffix: str, stream: FileIO) -> str:
 
 def _json(sample: Sample, stream: FileIO) -> dict[str, Any]:
     try:
-        told = json.loads(_text(sample, "json", stream))
+        document = json.loads(_text(sample, "json", stream))
     except (ValueError, RecursionError) as error:
         if isinstance(error, SourceError):
             raise
         raise SourceError("not JSON", where="json", found=str(error)) from None
-    if not isinstance(told, dict):
-        raise SourceError("not a JSON object", where="json", found=f"{told!r:.80}")
-    return told
+    if not isinstance(document, dict):
+        raise SourceError("not a JSON object", where="json", found=f"{document!r:.80}")
+    return document
