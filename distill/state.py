@@ -96,11 +96,11 @@ class State:
         averaged.load_state_dict(self.averages)
         return averaged
 
-    def _stored(self, synset: FrequencySynset, iterations: int, **how: Any) -> FreDData:
+    def _stored(self, synset: FrequencySynset, iterations: int, **options: Any) -> FreDData:
         budget = self.config.budget
         near = budget.number if self.rate.steered else None
         return synset.to_data(
-            **{"step": budget.step, "max_bytes": budget.max_bytes, "near": near, **how},
+            **{"step": budget.step, "max_bytes": budget.max_bytes, "near": near, **options},
             base=self.config.frequencies.base,
             **recorded(self.settings.replace(iterations=iterations), self.memory.recipe()),
         )
@@ -190,10 +190,10 @@ def _optimizer(
     if synset.logits is not None:
         groups.append({"params": [synset.logits], "lr": config.lr_labels})
     groups += learned
-    how = config.optimization
-    if how.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=how.lr, betas=(float(how.momentum), 0.99))
-    return torch.optim.SGD(groups, lr=how.lr, momentum=how.momentum)
+    settings = config.optimization
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=settings.lr, betas=(float(settings.momentum), 0.99))
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
 
 
 def _learns_labels(config: DistillConfig) -> bool:
