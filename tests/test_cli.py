@@ -237,9 +237,9 @@ def test_distill_then_evaluate(tmp_path):
         (["encode", "nothing", "x.fred", "--k", "3"], "nothing"),
         (["encode", "digits", "x.fred", "--k", "99"], "1 to 64"),
         (["encode", "digits", "x.fred", "--k", "9", "--step", "big"], "unusable --step"),
-        (["encode", "digits", "x.zip", "--k", "9"], "which container"),
+        (["encode", "digits", "x.zip", "--k", "9"], "unknown suffix"),
         (["distill", "digits", "x.fred", "--k", "32", "--lr", "-1"], "lr"),
-        (["distill", "digits", "x.zip", "--iterations", "1"], "which container"),
+        (["distill", "digits", "x.zip", "--iterations", "1"], "unknown suffix"),
         (["distill", "digits", "none/x.fred", "--iterations", "1"], "none: no such folder"),
     ],
 )
