@@ -1,1 +1,1 @@
-"""To and from other projects and people: importers, exporters, data cards, the Hub."""
+"""Exchange with other projects and people: importers, exporters, data cards and the Hub."""

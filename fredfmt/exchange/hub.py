@@ -1,4 +1,4 @@
-"""The Hugging Face Hub and other places: a file goes there in one commit, and comes from any address once verified."""
+"""Publishes a file on the Hugging Face Hub in one commit, and copies a verified file from any address."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[\w-][\w.+ -]*(?
 
 @dataclass(frozen=True)
 class Place:
-    """A file in a data set repository of the Hub."""
+    """The place of a file in a data set repository of the Hub."""
 
     repository: str
     """``owner/name``."""
     revision: str | None
-    """A branch, where one is pushed to; None: the main one."""
+    """A branch to push to; None: the default branch."""
     path: str
 
     @classmethod
@@ -55,30 +55,30 @@ def push(
     private: bool = False,
     pull_request: bool = False,
 ) -> str:
-    """Put a file into a data set repository, with its card if there is one, as one commit; returns the commit's page.
+    """Upload a file to a data set repository, with its card if given, in one commit; returns the address of the commit.
 
     Parameters
     ----------
     file
-        A sound ``.fred`` or ``.fred.h5``.
+        A valid ``.fred`` or ``.fred.h5``.
     address
         ``hf://datasets/OWNER/NAME[@BRANCH]/[FILE]``.
     card
-        The folder that `fredfmt.exchange.card.card` filled; its files go beside README.md, to the top of the
-        repository.
+        The folder that `fredfmt.exchange.card.card` wrote; its files go to the top folder of the repository.
     message
-        Of the commit; names the file and its digest if left out.
+        The commit message; by default it names the file and its digest.
     create, private
-        Whether the repository is made if it is not there, and for its owner alone.
+        Whether to create a missing repository, and to create it as a private one.
     pull_request
-        Whether the commit waits for the owner's yes.
+        Whether to open a pull request instead of committing directly.
 
     Raises
     ------
     ArgumentError, FredFileNotFoundError, FormatError
-        Before anything is sent.
+        Before anything is uploaded.
     SourceError
-        If huggingface_hub is not installed, or the Hub refuses; then nothing was changed but a repository made.
+        If huggingface_hub is not installed, or if the Hub refuses. Nothing was changed, except that a repository may
+        have been created.
     """
     place = Place.of(address, file.name)
     if not file.is_file():
@@ -91,7 +91,7 @@ def push(
         if card is not None:
             files |= {name: card / name for name in CARD if (card / name).is_file()}
         if card is not None and "README.md" not in files:
-            raise FredFileNotFoundError("no card there", where=str(card), hint="fredfmt card FILE DIR makes one")
+            raise FredFileNotFoundError("no card found", where=str(card), hint="fredfmt card FILE DIR makes one")
         hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="fredfmt")
         if create:
             hub.create_repo(place.repository, repo_type="dataset", private=private, exist_ok=True)
@@ -116,8 +116,8 @@ def pull(
 ) -> str:
     """Copy the file at any address that `fredfmt.load` reads to ``path``, byte for byte; returns its digest.
 
-    It is verified first, and appears whole or not at all. Raises what `fredfmt.load` raises, and `ArgumentError` if
-    there is a file already that must not be replaced.
+    It is verified first, and written atomically. Raises what `fredfmt.load` raises, and `ArgumentError` if ``path``
+    exists and must not be replaced.
     """
     check_spelling(expected_digest)
     if not is_address(address):
@@ -134,7 +134,7 @@ def pull(
 
 
 def _name(address: str) -> str:
-    """What the file at an address is called, if any system can have a file of that name."""
+    """The name of the file at an address. Raises `ArgumentError` unless every operating system accepts that name."""
     name = shown(address).rpartition("/")[2]
     if not _NAME.fullmatch(name):
         raise ArgumentError("the address does not end in a plain file name", where=shown(address), hint="Name OUT")
@@ -143,7 +143,7 @@ def _name(address: str) -> str:
 
 @contextmanager
 def _answers(address: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into one error that says what to do."""
+    """Turn the exceptions of huggingface_hub into one error that says what to do."""
     try:
         yield
     except FredError:
@@ -160,7 +160,7 @@ def _refusal(address: str, error: Any) -> SourceError:
     found = f"{type(error).__name__}: {' '.join(str(error).split())}"
     hints = {
         401: "Log in with hf auth login, or set HF_TOKEN",
-        403: "The token must be allowed to write there",
-        404: "Use --create if the repository is not there yet; a private one needs a token",
+        403: "Use a token with write access to it",
+        404: "Use --create if the repository does not exist yet; a private one needs a token",
     }
     return SourceError("not pushed", where=address, found=found, hint=hints.get(status or 0, "Try again"))

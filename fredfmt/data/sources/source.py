@@ -133,9 +133,9 @@ class Source:
         Raises `ArgumentError` for an unknown class, or one given twice.
         """
         numbers = class_numbers(which, self.classes, aliases=self.aliases, where=self.name)
-        asked = [which] if isinstance(which, str) else map(str, which)
+        names = [which] if isinstance(which, str) else map(str, which)
         classes = tuple(
-            name if name in self.aliases else self.classes[number] for name, number in zip(asked, numbers, strict=True)
+            name if name in self.aliases else self.classes[number] for name, number in zip(names, numbers, strict=True)
         )
         if numbers == list(range(len(self.classes))):
             return self if classes == self.classes else replace(self, classes=classes)

@@ -1,7 +1,7 @@
-"""What a published file needs beside it: a file in, README.md, croissant.json, CITATION.cff and preview.png out.
+"""The card of a published file: README.md, croissant.json, CITATION.cff and preview.png.
 
-All of it is made from the file and from what the publisher says. Nothing is invented: missing facts are left out, and
-listed, so that they can be given.
+Everything in it comes from the file or from the publisher. Missing facts are not invented: they are left out and
+listed, so that the publisher can add them.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from fredfmt.storage.writing import replacing
 
 __all__ = ["CARD", "Made", "card"]
 
-_NO_PICTURE = "preview.png: whitened images cannot be drawn without what whitened them"
+_NO_PICTURE = "preview.png: whitened images cannot be drawn without their whitening"
 CARD = ("README.md", "croissant.json", "CITATION.cff", "preview.png")
-"""The files that a card can have."""
+"""The files of a card."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What `card` wrote, and what it would need to write more."""
+    """The files that `card` wrote, and the facts that are missing."""
 
     files: tuple[Path, ...]
     left_out: tuple[str, ...]
-    """What is missing from them, each with what to do about it."""
+    """The missing facts, each with what to do about it."""
 
 
 def card(
@@ -49,30 +49,30 @@ def card(
     date: str | None = None,
     replace: bool = False,
 ) -> Made:
-    """Write the card of a file into a folder, and a copy of the file itself if it is not there yet.
+    """Write the card of a file to a folder, and a copy of the file if it is not in the folder yet.
 
     Parameters
     ----------
     title
-        A name for people; made of the source and the objective if left out.
+        The title; by default made from the names of the source and the objective.
     address
-        Where the file will be: ``hf://datasets/owner/name/x.fred`` or ``https://...``.
+        The address at which the file will be published: ``hf://datasets/owner/name/x.fred`` or ``https://...``.
     creators
-        Who made the distilled data: ``Family, Given`` for a person, any other text for a group.
+        The authors of the distilled data: ``Family, Given`` for a person, any other text for a group.
     license
-        SPDX identifier, where the file does not say its own.
+        SPDX identifier, if the file does not record a licence.
     version, date
-        Of the publication: ``1.0.0``, ``2026-11-23``.
+        Version and date of the publication: ``1.0.0``, ``2026-11-23``.
     replace
-        Whether files that are there may be replaced.
+        Whether existing files may be replaced.
 
     Raises
     ------
     ArgumentError
-        For a folder that holds one of the files already, a malformed date, version or address, or a licence that
+        If the folder already holds one of the files, if a date, version or address is malformed, or if the licence
         contradicts the file's.
     FredFileNotFoundError, FormatError
-        If the file is not there or not sound.
+        If the file does not exist or is not valid.
     """
     if not file.is_file():
         raise FredFileNotFoundError("no such file, or a folder", where=str(file), hint="Cards are for one .fred file")
@@ -103,7 +103,7 @@ def card(
         if (folder / name).exists() and not replace:
             raise ArgumentError("exists already", where=str(folder / name), hint="Use --force to replace it")
     if not copied and hashlib.sha256((folder / file.name).read_bytes()).hexdigest() != facts.sha256:
-        raise ArgumentError("another file of that name is there", where=str(folder / file.name), hint="Take it away")
+        raise ArgumentError("another file of that name exists", where=str(folder / file.name), hint="Remove it")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in written.items():
         with replacing(folder / name) as target:

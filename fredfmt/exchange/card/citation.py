@@ -1,4 +1,4 @@
-"""CITATION.cff (Citation File Format 1.2.0): facts in, YAML out."""
+"""CITATION.cff in YAML (Citation File Format 1.2.0)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fredfmt.exchange.card.text import yaml
 
 
 def citation(facts: Facts) -> str:
-    """The file; it needs creators, as nobody can be cited otherwise."""
+    """The text of the file; it needs creators, because a citation needs authors."""
     found: dict[str, Any] = {
         "cff-version": "1.2.0",
         "message": "If you use this data set, please cite it, and the data set it comes from.",

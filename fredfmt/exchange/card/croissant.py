@@ -1,4 +1,4 @@
-"""croissant.json (MLCommons Croissant): facts in, JSON-LD out. No record set: none can describe a .fred file."""
+"""croissant.json in JSON-LD (MLCommons Croissant), without a record set, as none can describe a .fred file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _CONTEXT: dict[str, Any] = {
 
 
 def croissant(facts: Facts) -> str:
-    """The document. Missing facts are left out; Croissant's checker warns of them and reports no errors."""
+    """The document. Missing facts are left out; Croissant's checker gives warnings for them, but no errors."""
     found: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -85,7 +85,7 @@ def croissant(facts: Facts) -> str:
 
 
 def _cited(facts: Facts) -> str:
-    """The data set as one line of a list of references."""
+    """The data set as a reference in one line."""
     year = f" ({facts.date[:4]})" if facts.date else ""
     parts = ["; ".join(map(_spoken, facts.creators)) + year, facts.title]
     parts += [f"Version {facts.version}"] if facts.version else []

@@ -1,4 +1,4 @@
-"""The facts of a card: a data set and what its publisher gives in, checked and named facts out."""
+"""The facts of a card, checked: from a data set and from its publisher."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OBJECTIVES = {"dm": "DM", "dc": "DC", "dsa": "DSA", "tm": "trajectory matching"
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts that the parts of a card need; None or empty where they are missing."""
+    """All facts that the parts of a card need; None or empty if they are missing."""
 
     name: str
-    """Of the file."""
+    """The SHA-256 of the file."""
     size: int
     sha256: str
     digest: str
@@ -42,7 +42,7 @@ class Facts:
     k: int
     bits_per_class: float
     metadata: Mapping[str, Any]
-    """The file's own, as JSON."""
+    """The metadata of the file as JSON."""
 
     @classmethod
     def of(
@@ -59,19 +59,17 @@ class Facts:
         version: str | None,
         date: str | None,
     ) -> Facts:
-        """Check what the publisher says and join it with what the file says."""
+        """Check the publisher's facts and combine them with those of the file."""
         meta = data.metadata
         if license is not None and meta.license not in (None, license):
-            raise ArgumentError(
-                "the file says another licence", where="--license", expected=meta.license, found=license
-            )
+            raise ArgumentError("the file has another licence", where="--license", expected=meta.license, found=license)
         if version is not None and not _VERSION.fullmatch(version):
-            raise ArgumentError("not a version", where="--version", expected="1.0.0 or alike", found=version)
+            raise ArgumentError("not a version", where="--version", expected="a version such as 1.0.0", found=version)
         if date is not None:
             _check_date(date)
         if address is not None and not (_HUB.fullmatch(address) or address.startswith(("https://", "http://"))):
             expected = "hf://datasets/OWNER/NAME/FILE or https://..."
-            raise ArgumentError("no address to publish", where="--address", expected=expected, found=address)
+            raise ArgumentError("not an address to publish at", where="--address", expected=expected, found=address)
         if any(not creator.strip(" ,") for creator in creators):
             raise ArgumentError("a name is empty", where="--creator", expected="Family, Given", found=list(creators))
         return cls(
@@ -95,25 +93,25 @@ class Facts:
 
     @property
     def objective(self) -> str | None:
-        """What distilled the data, as papers write it; None where real images were encoded."""
+        """The objective of the distillation as papers write it; None if the data are encoded real images."""
         objective = objective_of(self.metadata.get("distillation", {}))
         return None if objective is None else _OBJECTIVES.get(objective, objective)
 
     @property
     def source(self) -> Mapping[str, Any]:
-        """The real data set that they come from, as the file names it."""
+        """The name of the real data set in the file."""
         found: Mapping[str, Any] = self.metadata.get("source", {})
         return found
 
     @property
     def page(self) -> str | None:
-        """Where people find the data set."""
+        """The address of the data set's page."""
         hub = _HUB.fullmatch(self.address or "")
         return f"https://huggingface.co/datasets/{hub[1]}" if hub else self.address
 
     @property
     def download(self) -> str:
-        """What a browser gets the file from; without an address its name, which is relative to the card."""
+        """The address from which a browser can download the file; without an address its name, relative to the card."""
         hub = _HUB.fullmatch(self.address or "")
         if hub:
             return f"https://huggingface.co/datasets/{hub[1]}/resolve/{hub[2] or 'main'}/{hub[3]}"
@@ -121,7 +119,7 @@ class Facts:
 
     @property
     def description(self) -> str:
-        """One sentence of what the data are."""
+        """One sentence that describes the data."""
         what = "x".join(map(str, self.shape))
         made = f"distilled with {self.objective}" if self.objective else "kept in few frequencies"
         source = f" of {self.source['name']}" if isinstance(self.source.get("name"), str) else ""
@@ -132,17 +130,17 @@ class Facts:
         )
 
     def missing(self) -> Iterator[str]:
-        """The missing facts, and how to give each."""
+        """The missing facts, each with how to give it."""
         for known, text in (
             (self.license, "license: data without one may not be shared; give --license SPDX-ID"),
             (self.creators, "creators, and so CITATION.cff: give --creator 'Family, Given', once for each"),
-            (self.address, "address: give --address, where the file will be"),
+            (self.address, "address: give --address, where the file will be published"),
             (self.date, "date of publication: give --date 2026-01-31"),
             (self.version, "version: give --version 1.0.0"),
             (self.source.get("name"), "source: the file does not name the real data set"),
             (
                 self.metadata.get("results"),
-                "results: fredfmt evaluate FILE --on SOURCE --record measures and keeps them",
+                "results: fredfmt evaluate FILE --on SOURCE --record measures and records them",
             ),
         ):
             if not known:

@@ -1,4 +1,4 @@
-"""Licences: SPDX identifiers in, what the Hub, CITATION.cff and Croissant call them out."""
+"""Licences: SPDX identifiers, and the names of the same licences on the Hub, in CITATION.cff and in Croissant."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ _OTHER_NAMES = {
 
 
 def spdx(name: str) -> str | None:
-    """The identifier in SPDX's own spelling, if it is one of those that data and code are shared under."""
+    """The identifier in SPDX's spelling, if it is one of the common licences of data and code."""
     return {known.lower(): known for known in _KNOWN}.get(name.lower())
 
 
 def on_the_hub(name: str) -> str | None:
-    """The Hub's word for it; None where it has none, and says ``other`` with a name."""
+    """The Hub's identifier of a licence; None if it has none and uses ``other`` with a name."""
     known = spdx(name)
     return None if known is None else _OTHER_NAMES.get(known.lower(), known.lower())
 

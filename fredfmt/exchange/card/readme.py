@@ -1,4 +1,4 @@
-"""README.md with the front matter of the Hugging Face Hub: facts in, Markdown out."""
+"""README.md in Markdown, with the front matter of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_CLASSES = 100
 
 
 def readme(facts: Facts, *, picture: bool) -> str:
-    """The page: what the data are, how to load them, results, where they come from."""
+    """The page: a description of the data, how to load them, results and provenance."""
     parts = [
         f"---\n{yaml(front_matter(facts))}---\n",
         f"# {markdown(facts.title)}\n",
@@ -35,12 +35,12 @@ def readme(facts: Facts, *, picture: bool) -> str:
         parts += ["## How to train on it\n", table(("", ""), _rows(recipe))]
     if distillation := facts.metadata.get("distillation"):
         parts += ["## How it was made\n", table(("", ""), _rows(by_name(distillation)))]
-        parts.append("`fredfmt distill --from FILE OUT` runs it again, every setting and seed from the file.\n")
+        parts.append("`fredfmt distill --from FILE OUT` repeats the run with every setting and seed from the file.\n")
     return "\n".join(parts)
 
 
 def front_matter(facts: Facts) -> dict[str, Any]:
-    """The Hub's metadata. The viewer is off: it does not know the format, and would guess at the ZIP."""
+    """The Hub's metadata. The viewer is disabled, because it would misread the file as a plain ZIP archive."""
     found: dict[str, Any] = {"pretty_name": facts.title}
     if facts.license is not None:
         name = licenses.on_the_hub(facts.license)
@@ -64,7 +64,7 @@ def _load(facts: Facts) -> str:
 
 
 def _literal(text: str) -> str:
-    """A Python string that stays on its line and in its code block."""
+    """A Python string literal that stays on one line and inside its code block."""
     return ascii(text)
 
 
@@ -91,7 +91,7 @@ def _data(facts: Facts) -> list[tuple[str, object]]:
 
 
 def _result(result: Mapping[str, Any]) -> tuple[object, ...]:
-    """A row of results; what a result does not say stays blank."""
+    """A row of the table of results; unknown cells are empty."""
     network = result.get("network", "")
     if isinstance(network, Mapping):
         name, *others = sorted(network, key=lambda key: (key != "name", key))

@@ -1,4 +1,4 @@
-"""Words of strangers (class names, sources, citations) made harmless in YAML and in Markdown."""
+"""Escapes untrusted text (class names, sources, citations) for YAML and Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MARKS = {"\\": "\\\\", '"': '\\"'}
 
 
 def yaml(document: Mapping[str, Any]) -> str:
-    """A YAML document of mappings, lists, strings, numbers and truth values; every string is in quotes."""
+    """A YAML document of mappings, lists, strings, numbers and booleans; every string is quoted."""
     return "".join(_yaml(document, ""))
 
 
@@ -48,12 +48,12 @@ def _quoted(character: str) -> str:
 
 
 def markdown(text: object) -> str:
-    """A text as one line of Markdown that shows it and does nothing else: no markup, no link, no HTML, no mention."""
+    """One line of Markdown that shows the text literally: no markup, no link, no HTML, no mention."""
     line = "".join(character if character.isprintable() else " " for character in " ".join(str(text).split()))
     return _MARKUP.sub(r"\\\g<0>", line)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; the cells are made harmless."""
+    """A Markdown table with escaped cells."""
     lines = [header, ["---"] * len(header), *([markdown(cell) for cell in row] for row in rows)]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)

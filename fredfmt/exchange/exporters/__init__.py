@@ -1,8 +1,8 @@
-"""Taking a data set out of the format: a `FreDData` in, files that other programs read out.
+"""Exports a data set to files that other programs read.
 
-An exporter is a function ``(data, path) -> None`` that writes decoded images and labels to a path that does not exist:
-in 0..1, or, in the forms of other projects, in the space that the images are trained in. Adding one is adding a file
-beside these and a line in `EXPORTERS`.
+An exporter is a function ``(data, path) -> None`` that writes decoded images and labels to a path that does not exist
+yet. Images are in 0..1, or, in the forms of other projects, in the space of training. To add one, add a module beside
+these and a line in `EXPORTERS`.
 """
 
 from __future__ import annotations
@@ -49,41 +49,41 @@ BY_SUFFIX: Mapping[str, str] = MappingProxyType(
         ".pt": "dc",
     }
 )
-"""The form for each suffix of the target."""
+"""The default form for each suffix of the target."""
 IN_TRAINING = ("dc", "mtt", "ddranking")
-"""Forms whose images are in the space that the data are trained in; those of the others are in 0..1."""
+"""Forms that store images in the space of training (normalised or whitened); the others store images in 0..1."""
 WHITENED = ("mtt", "ddranking")
-"""Forms of projects that whiten, so that whitened images are at home in them."""
+"""Forms that may hold whitened images, because the projects that read them also whiten."""
 
 __all__ = ["BY_SUFFIX", "EXPORTERS", "IN_TRAINING", "WHITENED", "export"]
 
 
 def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = None, force: bool = False) -> str:
-    """Write the decoded images and labels of ``data`` to ``path``; returns in words in which space the images are.
+    """Write the decoded images and labels of ``data`` to ``path``; returns a description of the space of the images.
 
     ``to`` names the form in `EXPORTERS`; by default it follows from the suffix of ``path`` (`BY_SUFFIX`); without one,
-    ``path`` is a folder of ``png`` images. The target appears whole or not at all. Raises `ArgumentError` if it exists
-    and is not a file that ``force`` lets replace, or if the form cannot hold the data.
+    ``path`` is a folder of ``png`` images. The write is atomic. Raises `ArgumentError` if the target exists, unless it
+    is a file and ``force`` is set, or if the form cannot hold the data.
     """
     path = Path(path)
     chosen = to or BY_SUFFIX.get(path.suffix, path.suffix)
     if chosen not in EXPORTERS:
         raise ArgumentError(
-            "no such form of export",
+            "unknown form of export",
             where=str(path),
             expected=f"one of {sorted(EXPORTERS)}",
             found=repr(to or path.suffix),
         )
     if path.is_dir():
-        raise ArgumentError("exists already, as a folder", where=str(path), hint="Choose another name or remove it")
+        raise ArgumentError("the folder exists already", where=str(path), hint="Choose another name or remove it")
     if path.exists() and not force:
         raise ArgumentError("exists already", where=str(path), hint="Use --force to replace it (force=True)")
     if data.metadata.whitening is not None and chosen not in WHITENED:
         raise ArgumentError(
-            "the images are ZCA-whitened, and this form cannot record that",
+            "the images are ZCA-whitened, which this form cannot record",
             expected=" or ".join(f"--to {name}" for name in WHITENED),
             found=chosen,
-            hint="These hold them as they are; their reader must whiten test images by the same matrix (--zca)",
+            hint="These keep the whitened images; their reader must whiten test images with the same matrix (--zca)",
         )
     with replacing_path(path) as new:
         EXPORTERS[chosen](data, new)
@@ -93,10 +93,10 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
 def _space(data: FreDData, to: str) -> str:
     meta = data.metadata
     if meta.whitening is not None:
-        return f"ZCA-whitened (epsilon {meta.whitening.epsilon:g}): test images must be whitened by the same matrix"
+        return f"ZCA-whitened (epsilon {meta.whitening.epsilon:g}): test images must be whitened with the same matrix"
     if to not in IN_TRAINING or meta.normalization is None:
         return "in 0..1"
     mean, std = (
         ", ".join(f"{value:g}" for value in part) for part in (meta.normalization.mean, meta.normalization.std)
     )
-    return f"normalised by mean {mean} and std {std}"
+    return f"normalised with mean {mean} and std {std}"

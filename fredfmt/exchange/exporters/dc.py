@@ -1,4 +1,4 @@
-"""``res_*.pt`` as DC, DSA and DM write it."""
+"""``res_*.pt``, the form of DC, DSA and DM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DD-Ranking's ``compute_metrics`` takes: ``image_tensor``, labels and ``syn_lr``, in three files."""
+"""The arguments of DD-Ranking's ``compute_metrics`` (``image_tensor``, labels and ``syn_lr``) in three files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from fredfmt.model.data import FreDData
 
 
 def ddranking(data: FreDData, path: Path) -> None:
-    """``images.pt`` class by class in the space of training, ``labels.pt``, and ``lr.pt`` where there is one.
+    """``images.pt`` class by class in the space of training, ``labels.pt``, and ``lr.pt`` if the file has a learning
+    rate.
 
-    DD-Ranking takes hard labels from the order, so every class must have equally many instances; soft labels are
-    logits, the ones that its losses turn back at temperature 1. It has to normalise the real data as this file was.
-    Raises `ArgumentError` for classes of unequal size.
+    DD-Ranking derives hard labels from the order, so every class must have the same number of instances. Soft labels
+    are stored as logits, whose softmax at temperature 1 gives them back. DD-Ranking must normalise the real data as
+    those of this file were. Raises `ArgumentError` for classes of unequal size.
     """
     import torch
 
@@ -24,7 +25,7 @@ def ddranking(data: FreDData, path: Path) -> None:
     counts = np.bincount(hard, minlength=len(data.metadata.classes))
     if counts.min() != counts.max():
         raise ArgumentError(
-            "DD-Ranking wants equally many images of each class",
+            "DD-Ranking needs the same number of images of each class",
             expected=int(counts.max()),
             found=f"{int(counts.min())} of class {int(counts.argmin())}",
         )

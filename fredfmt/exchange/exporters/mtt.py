@@ -1,4 +1,4 @@
-"""A folder as MTT, TESLA, FTD and, for soft labels, DATM write it."""
+"""A folder in the form of MTT, TESLA and FTD, or of DATM for soft labels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from fredfmt.model.data import FreDData
 
 
 def mtt(data: FreDData, path: Path) -> None:
-    """``images_best.pt``, ``labels_best.pt`` and, where the file's recipe has a learning rate, ``lr_best.pt``.
+    """``images_best.pt``, ``labels_best.pt`` and, if the file's recipe has a learning rate, ``lr_best.pt``.
 
-    Images are in the space of training. Soft labels are written as logits, as DATM reads them, which needs the
-    learning rate; raises `ArgumentError` without one.
+    Images are in the space of training. Soft labels are stored as logits, as DATM reads them. DATM also needs the
+    learning rate; raises `ArgumentError` for soft labels without one.
     """
     import torch
 
     rate = learning_rate(data)
     if data.soft and rate is None:
         raise ArgumentError(
-            "soft labels go with a learning rate in this form",
+            "this form needs a learning rate for soft labels",
             where="recipe.lr",
             expected="a number",
             hint="Use --to ddranking, or write the file with recipe={'lr': ...}",

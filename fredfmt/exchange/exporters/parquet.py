@@ -1,4 +1,4 @@
-"""One Parquet file, which the Hugging Face viewer shows and `datasets` loads with its features."""
+"""One Parquet file, which the Hugging Face viewer can show and `datasets` loads with its features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fredfmt.model.data import FreDData
 def parquet(data: FreDData, path: Path) -> None:
     """Columns ``image`` (PNG bytes and a name) and ``label``; soft labels in a third, ``probabilities``.
 
-    The schema says that they are an ``Image`` and a ``ClassLabel`` with the class names. Images are clipped to 0..1
+    The schema declares an ``Image`` and a ``ClassLabel`` with the class names. Images are clipped to 0..1
     and rounded to 8 bits. Needs the package ``pyarrow``; raises `ArgumentError` without it, and for data that are not
     images of 1 or 3 channels.
     """

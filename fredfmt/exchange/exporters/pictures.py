@@ -1,4 +1,4 @@
-"""What the exporters of image files share: 8-bit pictures of a data set."""
+"""8-bit pictures of a data set, for the exporters of image files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pictures(data: FreDData) -> Iterator[NDArray[np.uint8]]:
     meta = data.metadata
     if len(meta.spatial_shape) != 2 or meta.channels not in (1, 3):
         raise ArgumentError(
-            "only images of 1 or 3 channels can become PNG",
+            "only images of 1 or 3 channels can be written as PNG",
             expected="(1 or 3, height, width)",
             found=(meta.channels, *meta.spatial_shape),
             hint="Export to npz",

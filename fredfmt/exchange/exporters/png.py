@@ -10,16 +10,16 @@ from fredfmt.exchange.exporters.pictures import pictures, png_bytes
 from fredfmt.model.data import FreDData
 
 _LONGEST = 200
-"""Bytes of a class's part of a folder's name: file systems end at 255."""
+"""The largest number of bytes of a class name in a folder's name: file systems allow names of 255 bytes."""
 
 
 def png(data: FreDData, path: Path) -> None:
     """``path/<number>-<class>/<instance>.png``, grey or RGB; values are clipped to 0..1 and rounded to 8 bits.
 
-    Letters and digits of any script stay in the names of folders; all else becomes a hyphen, and what is beyond 200
-    bytes of UTF-8 is left out. Soft labels are reduced to their largest. torchvision's ``ImageFolder`` and the source
-    ``folder:PATH`` read it.
-    Raises `ArgumentError` for data that are not images of 1 or 3 channels.
+    Folder names keep the letters and digits of any script; other characters become hyphens, and class names are cut at
+    200 bytes of UTF-8. Of soft labels only the class with the largest probability is kept. torchvision's
+    ``ImageFolder`` and the source ``folder:PATH`` read it. Raises `ArgumentError` for data that are not images of 1 or
+    3 channels.
     """
     meta = data.metadata
     images = pictures(data)
@@ -32,7 +32,7 @@ def png(data: FreDData, path: Path) -> None:
 
 
 def _folder_name(name: str) -> str:
-    """A class name as part of a folder's name: letters, their marks and digits of any script, hyphens between."""
+    """A class name as part of a folder's name: letters, their marks and digits of any script, joined by hyphens."""
     kept = "".join(
         letter if unicodedata.category(letter)[0] in "LMN" else "-" for letter in unicodedata.normalize("NFC", name)
     )

@@ -13,7 +13,7 @@ from fredfmt.model.data import FreDData
 def safetensors(data: FreDData, path: Path) -> None:
     """``images`` (N, C, *spatial) float32, clipped to 0..1, and ``labels``: int64, or float32 rows.
 
-    The header's ``__metadata__`` says the class names (as JSON), the space and, where known, the licence.
+    The header's ``__metadata__`` holds the class names (as JSON), the space and, if known, the licence.
     """
     from fredfmt.codec.decoder import decode
 

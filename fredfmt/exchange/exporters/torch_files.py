@@ -1,4 +1,4 @@
-"""What the exporters to ``.pt`` share: tensors of a data set, and files that are the same bytes each time."""
+"""Tensors of a data set and reproducible files, for the exporters to ``.pt``."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ _LEAST = 1e-8
 
 
 def images_of(data: FreDData) -> Tensor:
-    """(N, C, *spatial) float32 in the space of training, which is what these projects store."""
+    """(N, C, *spatial) float32 images in the space of training, as these projects store them."""
     from fredfmt.codec.decoder import decode
 
     return decode(data).contiguous()
 
 
 def hard_labels(data: FreDData, *, instead: str) -> Tensor:
-    """(N,) int64. Raises `ArgumentError` for soft labels, naming the form that keeps them."""
+    """(N,) int64 labels. Raises `ArgumentError` for soft labels; the message names a form that keeps them."""
     import torch
 
     if data.soft:
-        raise ArgumentError(
-            "this form has no place for soft labels", expected="labels that are numbers", hint=f"Use --to {instead}"
-        )
+        raise ArgumentError("this form cannot hold soft labels", expected="hard labels", hint=f"Use --to {instead}")
     return torch.from_numpy(data.labels.astype(np.int64))
 
 
 def logits(data: FreDData) -> Tensor:
-    """(N, class) float32 whose softmax are the soft labels: logarithms, of at least 1e-8."""
+    """(N, class) float32 logits whose softmax gives the soft labels: logarithms of the probabilities, clipped below at
+    1e-8."""
     import torch
 
     return torch.from_numpy(np.log(np.maximum(data.labels.astype(np.float64), _LEAST)).astype(np.float32))
@@ -49,7 +48,7 @@ def learning_rate(data: FreDData) -> float | None:
 
 
 def save_torch(value: Any, path: Path) -> None:
-    """``torch.save``, without the path in the file, so that the same value is the same bytes under any name."""
+    """``torch.save`` without the path in the file, so that the same value gives the same bytes under any name."""
     import torch
 
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""One tar file as WebDataset reads it."""
+"""One tar file in the form of WebDataset."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def webdataset(data: FreDData, path: Path) -> None:
     """``000000.png``, ``000000.cls`` (the class's number) and ``000000.json`` (its name, and soft labels) for each
     instance.
 
-    The same data always give the same bytes: no times, no owners. Raises `ArgumentError` for data that are not images
-    of 1 or 3 channels.
+    The same data always give the same bytes, because times and owners are not stored. Raises `ArgumentError` for data
+    that are not images of 1 or 3 channels.
     """
     images = pictures(data)
     with tarfile.open(path, "x", format=tarfile.USTAR_FORMAT) as archive:

@@ -1,7 +1,7 @@
-"""Bringing in what other projects store: a path and the facts its file leaves out in, a `FreDData` out.
+"""Imports the files of other projects.
 
-An importer is a function ``(content, facts) -> Found``, or None where the values of a file are not of its kind: kinds
-are recognised by structure alone. Adding one is adding a file beside these and a line in `IMPORTERS`.
+An importer is a function ``(content, facts) -> Found | None``; None means that the file is of another kind. Kinds are
+recognised by structure alone. To add one, add a module beside these and a line in `IMPORTERS`.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
         "folder": folder,
     }
 )
-"""From the most particular structure to the least; the first that recognises a file has it."""
+"""In order from the most specific structure to the least; the first that recognises a file imports it."""
 
 NOTES = "fredfmt.import"
-"""Where in ``Metadata.ext`` an imported file says what it came from."""
+"""The key in ``Metadata.ext`` under which an imported file records its origin."""
 
 __all__ = ["IMPORTERS", "KNOWN", "NOTES", "Facts", "import_file"]
 
@@ -73,36 +73,37 @@ def import_file(
     seed: int = 0,
     limits: Limits = limits_.DEFAULT,
 ) -> FreDData:
-    """The images and labels of another project's file, exactly, or transformed.
+    """Import the images and labels of another project's file, exactly or transformed.
 
     Parameters
     ----------
     path
         A file, or a folder that holds one such file or image files in one folder per class.
     facts
-        What the file does not say. Nothing is guessed: what is needed and not there is asked for in the error.
+        Facts that the file does not hold. Nothing is guessed: the error for a missing fact names the option that gives
+        it.
     kind
-        A name in `IMPORTERS`, to take the file for that and nothing else.
+        A name in `IMPORTERS`; None recognises the kind by the structure of the file.
     transform
-        None stores pixels as they are (``identity``, float32), or, where FreD's mask lies beside the images, the kept
-        coefficients of their DCT. Other transforms take ``k``, ``mask``, ``step`` as `encode` does and record the
-        error in ``metadata.reconstruction``; with FreD's mask beside the images, ``k`` chooses among its frequencies.
+        None stores exact pixels (``identity``, float32), or the kept DCT coefficients if FreD's mask is beside the
+        images. Other transforms use ``k``, ``mask`` and ``step`` as `encode` does, and record the error in
+        ``metadata.reconstruction``. If FreD's mask is beside the images, ``k`` selects some of its frequencies.
     mask
-        None is ``evr`` where every class has two images or more, ``amplitude`` where every class has one, else ``low``.
+        None: ``evr`` if every class has two images or more, ``amplitude`` if every class has one, else ``low``.
     limits
-        What the file may ask of its reader.
+        The largest sizes that are accepted.
 
     Raises
     ------
     SourceError, LimitError
-        For a file that is not recognised, damaged, hostile or over the limits. Nothing in a file is ever executed.
+        For a file that is not recognised, damaged, hostile or beyond the limits. No code in a file is ever executed.
     ArgumentError
-        For a fact that is missing or contradicts the file, naming the option.
+        For a fact that is missing or contradicts the file; the message names the option.
     """
     facts = facts or Facts()
     if facts.dataset is not None and facts.dataset not in KNOWN:
         raise ArgumentError(
-            "no such data set is known",
+            "unknown data set",
             expected=", ".join(KNOWN),
             found=facts.dataset,
             hint="Give --mean, --std and --classes",
@@ -142,7 +143,9 @@ def import_file(
             given = mask_of_classes(found.mask, images, labels, len(classes), hint=found.mask_hint)
             most = given.shape[1]
             if k is not None and k > most:
-                raise ArgumentError("FreD kept fewer frequencies", where="--k", expected=f"at most {most}", found=k)
+                raise ArgumentError(
+                    "FreD's mask has fewer frequencies", where="--k", expected=f"at most {most}", found=k
+                )
             if k in (None, most):
                 return encode(images, labels, k=most, mask=given, step=step, **shared)
         if transform in (None, "identity") and k is None:
@@ -152,20 +155,20 @@ def import_file(
 
 
 def _mask_for(labels: NDArray[Any], classes: int, size: int, k: int) -> str:
-    """The mask strategy for so many images of each class: variance needs two, any statistic one."""
+    """The default mask strategy for these numbers of images per class: a variance needs two images, a mean one."""
     fewest = int(np.bincount(hard_labels(labels), minlength=classes).min())
     return "low" if k == size or fewest == 0 else "amplitude" if fewest == 1 else "evr"
 
 
 def _recognised(content: Content, facts: Facts, kind: str | None) -> tuple[str, Found]:
     if kind is not None and kind not in IMPORTERS:
-        raise ArgumentError("no such kind of file", expected=f"one of {', '.join(IMPORTERS)}", found=kind)
+        raise ArgumentError("unknown kind of file", expected=f"one of {', '.join(IMPORTERS)}", found=kind)
     for name in IMPORTERS if kind is None else (kind,):
         found = IMPORTERS[name](content, facts)
         if found is not None:
             return name, found
     raise SourceError(
-        f"not of the kind {kind}" if kind else "images and labels are not recognised",
+        f"not of the kind {kind}" if kind else "no images and labels are recognised",
         expected="a structure that one of these has: " + ", ".join(IMPORTERS),
         found=_described(content.value),
         hint="Save images and labels as arrays of these names in one .npz",
@@ -173,7 +176,7 @@ def _recognised(content: Content, facts: Facts, kind: str | None) -> tuple[str, 
 
 
 def _described(value: Any) -> str:
-    """The outline of a value, for errors."""
+    """A short description of a value, for errors."""
     if isinstance(value, np.ndarray):
         return f"an array {value.dtype} {value.shape}"
     if isinstance(value, dict):
@@ -192,7 +195,7 @@ def _recipe(found: Found, facts: Facts) -> dict[str, Any]:
     if rate is None:
         if found.lr_learned:
             raise missing(
-                "the learning rate that was learned with its images",
+                "the learning rate that belongs to its images",
                 "--lr RATE, or --lr unknown",
                 "These projects only log it (syn_lr, Synthetic_LR in log.txt or wandb)",
             )

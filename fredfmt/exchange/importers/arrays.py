@@ -20,17 +20,16 @@ _RATES = ("syn_lr", "lr")
 
 
 def arrays(content: Content, facts: Facts) -> Found | None:
-    """One array of images and one of labels, named as anybody names them; ``class_names`` and ``lr`` where they are.
-
-    Labels may be missing (RaT-BPTT stores them only where it learns them), and images may be rows of numbers (as
-    RaT-BPTT's are). What `fredfmt.exchange.exporters` writes says its class names and that its ``space`` is ``0..1``.
+    """One array of images and one of labels under common names, and ``class_names`` and ``lr`` if present. Labels may
+    be missing (RaT-BPTT stores only learned ones), and images may be flat rows of numbers (as in RaT-BPTT). Files of
+    `fredfmt.exchange.exporters` also hold class names and the ``space`` ``0..1``.
     """
     value = content.value
     if not isinstance(value, dict):
         return None
     images = _first(value, _IMAGES)
     named = value | value[METADATA] if isinstance(value.get(METADATA), dict) else value
-    unit = str(np.asarray(named.get("space", ""))) == "0..1"  # as our exporters write it, channels first
+    unit = str(np.asarray(named.get("space", ""))) == "0..1"  # written by our exporters with the channels first
     if is_images(images, (2,)) and images.shape[1] > 1:
         images = _folded(images, facts)
     elif is_images(images, STORED):

@@ -1,4 +1,4 @@
-"""`Content`: a path in, the values of the file there and of those that belong to it out."""
+"""`Content`: the values of a file and of the files that belong to it."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from fredfmt.model.limits import Limits
 from fredfmt.storage.reading import read_pieces
 
 _IMAGES = re.compile(r"(?P<run>(?:.*[^A-Za-z0-9])?)(?P<ema>ema_)?images(?P<copy>_zca)?(?P<which>_best|_[0-9]+|)\.pt")
-"""With the name of a run in front, as FreD's experiment on corruptions has it: ``FreD_ipc1#images_best.pt``."""
+"""A name may begin with that of a run, as in FreD's experiment on corruptions: ``FreD_ipc1#images_best.pt``."""
 _PREFERRED = ("images_best.pt", "ema_images_best.pt", "images.pt", "data.pt", "best.npz")
 
 
 @dataclass(frozen=True)
 class Content:
-    """The value of a file and of its companions, as readers gave them."""
+    """The value of a file and of its companions, as read."""
 
     path: Path
     form: str
     """A key of `fredfmt.exchange.importers.readers.READERS`, or ``folder``."""
     value: Any
     beside: Mapping[str, Any] = field(default_factory=dict)
-    """``labels``, ``lr`` and ``mask``, where such files belong to this one."""
+    """The values of the files ``labels``, ``lr`` and ``mask`` that belong to this one."""
     files: tuple[dict[str, Any], ...] = ()
-    """Name, bytes and sha256 of each."""
+    """Name, size in bytes and SHA-256 of each file."""
 
     @property
     def unwhitened(self) -> bool:
-        """Whether it is ``images_zca_N.pt``: against its name, the copy from which MTT took the whitening away."""
+        """Whether it is ``images_zca_N.pt``. Despite its name, that is MTT's copy with the whitening undone."""
         match = _IMAGES.fullmatch(self.path.name)
         return match is not None and match["copy"] is not None
 
 
 def open_content(path: Path, *, labels_file: Path | None = None, limits: Limits = limits_.DEFAULT) -> Content:
-    """Read the file at ``path``, or the one in the folder there that holds the images, and the files beside it.
+    """Read the file at ``path``, or the file with the images in the folder ``path``, and the files that belong to it.
 
-    Beside ``images_best.pt`` belong ``labels_best.pt`` and ``lr_best.pt``, and FreD's ``mask.pt``; likewise for
-    ``images_500.pt``, ``images.pt`` and FTD's averages ``ema_images_best.pt``. A folder of class folders is taken as it
-    is.
+    ``labels_best.pt``, ``lr_best.pt`` and FreD's ``mask.pt`` belong to ``images_best.pt``, and similar files to
+    ``images_500.pt``, ``images.pt`` and FTD's averages ``ema_images_best.pt``. A folder of class folders is one
+    content.
     """
     if path.is_dir():
         inside = _inside(path)
@@ -66,7 +66,7 @@ def open_content(path: Path, *, labels_file: Path | None = None, limits: Limits 
 
 
 def _inside(folder: Path) -> Path | None:
-    """The file of a folder that holds the images; None where it is a folder of images per class."""
+    """The file of a folder that holds the images; None for a folder with one folder of images per class."""
     names = [folder / name for name in _PREFERRED if (folder / name).is_file()][:1]
     names = names or sorted(folder.glob("res_*.pt")) or sorted(folder.glob("*images_best.pt"))
     there = [place for place in folder.iterdir() if not place.name.startswith(".")]
@@ -77,7 +77,7 @@ def _inside(folder: Path) -> Path | None:
         return None
     inside = [place for place in there if place.is_dir() and any(map(is_stored, os.listdir(place)))]
     raise SourceError(
-        "which file of the folder holds the images is not clear",
+        "not exactly one file of the folder can hold the images",
         where=str(folder),
         expected="images_best.pt, images.pt, data.pt, one res_*.pt, one file of arrays, or images per class",
         found=", ".join(sorted(place.name for place in names or there)[:8]) or "nothing",
@@ -94,7 +94,7 @@ def _companions(path: Path, labels_file: Path | None) -> dict[str, Path]:
     if match := _IMAGES.fullmatch(path.name):
         ema = match["ema"] or ""
         if match["copy"] and not path.with_name(f"{match['run']}labels{match['which']}.pt").is_file():
-            ema = "ema_"  # FTD calls the copies of its averages as MTT does, their labels not
+            ema = "ema_"  # FTD names the copies of its averages as MTT does, but not their labels
         run, which = match["run"], match["which"]
         wanted = {role: path.with_name(f"{run}{ema}{role}{which}.pt") for role in ("labels", "lr")}
         wanted["mask"] = path.with_name(f"{run}mask.pt")

@@ -1,4 +1,5 @@
-"""``res_METHOD_DATASET_MODEL_IPCipc.pt`` of DC, DSA, DM and what grew from them, FreD's DC and DM with ``mask.pt``."""
+"""``res_METHOD_DATASET_MODEL_IPCipc.pt`` of DC, DSA, DM and projects based on them; FreD's DC and DM with
+``mask.pt``."""
 
 from __future__ import annotations
 
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
 from fredfmt.exchange.importers.content import Content
-from fredfmt.exchange.importers.facts import Asked, Facts
+from fredfmt.exchange.importers.facts import Facts, MissingFact
 from fredfmt.exchange.importers.found import STORED, Found, is_images, is_labels, laid_out
 
 _OTHER = (
-    "The file holds {} experiments, and FreD leaves the mask of the last one only: --experiment {} fits it, and"
-    " --transform identity leaves it aside"
+    "The file holds {} experiments, and FreD stores only the mask of the last one: use --experiment {}, or"
+    " --transform identity to ignore the mask"
 )
 
 
@@ -47,12 +48,12 @@ def dc(content: Content, facts: Facts) -> Found | None:
         mask=content.beside.get("mask"),
         mask_hint=Found.mask_hint if number == len(pairs) - 1 else _OTHER.format(len(pairs), len(pairs) - 1),
         notes=notes,
-        asked=(_which(len(pairs)),) if facts.experiment is None and len(pairs) > 1 else (),
+        missing=(_which(len(pairs)),) if facts.experiment is None and len(pairs) > 1 else (),
     )
 
 
 def _pair(entry: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Images and labels of an experiment, whichever way they are nested."""
+    """Images and labels of an experiment, in either nesting."""
     if isinstance(entry, list) and len(entry) == 1 and isinstance(entry[0], tuple):
         entry = entry[0]
     if isinstance(entry, list | tuple) and len(entry) == 2 and is_images(entry[0], STORED) and is_labels(entry[1]):
@@ -60,11 +61,11 @@ def _pair(entry: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
     return None
 
 
-def _which(count: int) -> Asked:
+def _which(count: int) -> MissingFact:
     return (
         f"which of its {count} experiments to take",
         f"--experiment 0 to {count - 1}",
-        "DC-bench takes the last; all have their own images, and FreD's mask.pt is that of the last",
+        "DC-bench uses the last; each has its own images, and FreD's mask.pt belongs to the last",
     )
 
 

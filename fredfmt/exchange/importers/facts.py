@@ -1,4 +1,4 @@
-"""Facts about another project's file that the file does not record, and the errors that ask for them."""
+"""Facts about another project's file that the file does not record, and the error for missing ones."""
 
 from __future__ import annotations
 
@@ -16,61 +16,61 @@ LabelKind = Literal["hard", "probabilities", "logits", "centred", "class-major"]
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts about a file; each is None where the caller does not know or the file itself says it."""
+    """Facts about a file; each is None if it is unknown or recorded in the file itself."""
 
     dataset: str | None = None
-    """The real data set, a name in `KNOWN`: gives class names, and mean and std as the projects' code has them."""
+    """The real data set, a name in `KNOWN`. It gives class names, and the mean and std in the projects' code."""
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     unit: bool = False
     """The images are in 0..1."""
     zca: str | None = None
-    """``no``: not whitened; ``keep``: whitened, leave them so; or the path of a matrix that undoes it."""
+    """``no``: the images are not whitened. ``keep``: they are whitened and stay so. Else the path of a matrix that
+    undoes it."""
     zca_epsilon: float | None = None
-    """What was added to the variances when images that stay whitened were whitened."""
+    """The epsilon that was added to the variances, for images that stay whitened."""
     classes: tuple[str, ...] | Literal["numbers"] | None = None
     labels: LabelKind | None = None
-    """What float labels are, or ``class-major`` where none are stored and images come class by class."""
+    """The meaning of float labels, or ``class-major`` if no labels are stored and images are sorted by class."""
     temperature: float = 1.0
     """Divides logits."""
     lr: float | Literal["unknown"] | None = None
-    """The learning rate to train with."""
+    """The learning rate for training on the data."""
     factor: int | None = None
-    """Pictures along a side of a packed image."""
+    """The number of pictures along a side of a packed image."""
     experiment: int | None = None
-    """Which of several experiments, counted from 0."""
+    """The index of one of several experiments."""
     average: bool | None = None
-    """The running average of the images where a checkpoint holds it beside the last ones."""
+    """Whether to take the running average of the images, if a checkpoint holds it beside the last images."""
     channels: Literal["first", "last", "none"] | None = None
-    """Which axis holds the channels; ``none``: there is no such axis, the images are grey."""
+    """The channel axis; ``none``: grey images without one."""
     w0: float | None = None
     w0_initial: float | None = None
-    """Of the sines of a neural field."""
+    """The frequencies of the sines of a neural field."""
     size: tuple[int, int] | None = None
-    """Height and width, for fields to draw, rows of numbers to fold and image files to resize to."""
+    """Height and width of drawn neural fields, of images stored as flat rows, and to which image files are resized."""
     labels_file: Path | None = None
-    """The file of the labels where its name does not follow from that of the images."""
+    """The file of the labels, if its name does not follow from that of the images."""
 
 
 Statistics: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
-"""Mean and standard deviation of each channel of images in 0..1."""
+"""Mean and standard deviation per channel of images in 0..1."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known about a real data set."""
+    """Facts about a real data set."""
 
     classes: tuple[str, ...] | None
-    """Class names in the labels' order; None where projects leave them to their copy of the data."""
+    """Class names in the order of the labels; None if projects take them from their copy of the data."""
     statistics: Mapping[str, Statistics]
-    """What images are normalised by, for each kind of file whose projects' code says so."""
+    """The normalisation for each kind of file whose projects' code has one."""
     measured: Statistics | None = None
-    """What projects use that measure their statistics (RFAD, KIP), where that is not what others have."""
+    """The normalisation of projects that measure it (RFAD, KIP), if it differs from that of others."""
 
     def of(self, dataset: str, kind: str) -> Statistics:
-        """The statistics of a kind of file. Where nobody knows whose file it is, those that all projects agree on.
-
-        Raises `ArgumentError` where the code of this kind says nothing, or where projects disagree.
+        """The normalisation of a kind of file. For an unknown kind it is the one on which all projects agree. Raises
+        `ArgumentError` if the projects of this kind have none in their code, or if projects disagree.
         """
         if kind in self.statistics:
             return self.statistics[kind]
@@ -80,9 +80,9 @@ class Known:
         raise ArgumentError(
             f"projects normalise {dataset} in different ways"
             if len(known) > 1
-            else f"the projects that write this kind of file do not normalise {dataset} in a known way",
+            else f"the projects that write this kind of file do not normalise images {dataset} in a known way",
             expected="--mean and --std",
-            hint="Look for them in the code that made the file, in get_dataset as a rule. Known are "
+            hint="They are in the code that made the file, usually in get_dataset. Known are "
             + "; ".join(f"{_spelled(one)} ({', '.join(self._users(one))})" for one in sorted(known)),
         )
 
@@ -105,7 +105,7 @@ FAMILIES_OF: Mapping[str, str] = MappingProxyType(
         "flax": "FRePo, RCIG",
     }
 )
-"""The projects that write a kind of file, if they are known."""
+"""The projects that write each kind of file, if known."""
 _CIFAR100_CLASSES = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
 caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
@@ -146,34 +146,34 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
         ),
     }
 )
-"""Class names and statistics as the code of DC, MTT, FreD, FRePo and what was made from them has them. DDiF's code has
-two for CIFAR-100."""
+"""Class names and normalisations from the code of DC, MTT, FreD, FRePo and projects based on them. DDiF's code has two
+for CIFAR-100."""
 
 
-Asked: TypeAlias = tuple[str, str, str]
-"""A fact that is missing: what it is, the option that gives it, and the way to find it."""
+MissingFact: TypeAlias = tuple[str, str, str]
+"""A missing fact: its description, the option that gives it, and how to find it."""
 
 
 class MissingFactError(ArgumentError):
-    """Facts that the file does not hold and the caller did not give; nothing is ever guessed."""
+    """Needed facts are neither in the file nor given by the caller; nothing is guessed."""
 
-    def __init__(self, facts: Sequence[Asked]) -> None:
+    def __init__(self, facts: Sequence[MissingFact]) -> None:
         self.facts = tuple(facts)
-        said, options, ways = zip(*facts, strict=True)
+        needed, options, ways = zip(*facts, strict=True)
         super().__init__(
-            f"the file does not say {', nor '.join(said)}", expected="; ".join(options), hint=". ".join(ways)
+            f"the file does not say {', nor '.join(needed)}", expected="; ".join(options), hint=". ".join(ways)
         )
 
 
-def missing(fact: str, option: str, how: str) -> MissingFactError:
-    """The error for one fact, with the option that gives it and the way to find it."""
-    return MissingFactError([(fact, option, how)])
+def missing(fact: str, option: str, way: str) -> MissingFactError:
+    """The error for one missing fact, with the option that gives it and how to find it."""
+    return MissingFactError([(fact, option, way)])
 
 
 def asking_together(*steps: Callable[[], Any]) -> list[Any]:
-    """The results of all steps; what is missing to any of them is asked for in one error."""
+    """The results of all steps; the facts that are missing for any of them are reported in one error."""
     results: list[Any] = []
-    facts: list[Asked] = []
+    facts: list[MissingFact] = []
     for step in steps:
         try:
             results.append(step())

@@ -1,4 +1,4 @@
-"""``DDiF_..._synset_best.pt``: a small network of sines for each image, which is drawn by evaluating it."""
+"""``DDiF_..._synset_best.pt``: one neural field (a small network with sine activations) per image."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import SourceError, located
 from fredfmt.exchange.importers.content import Content
-from fredfmt.exchange.importers.facts import Asked, Facts
+from fredfmt.exchange.importers.facts import Facts, MissingFact
 from fredfmt.exchange.importers.found import Found, as_number, is_labels
 from fredfmt.model import limits as limits_
 
-_SINES: Asked = (
+_SINES: MissingFact = (
     "the frequencies of its sines",
     "--w0 and --w0-initial",
     "They are W0 and W0_INITIAL in DDiF's hyper_params.py: 10 and 30 for CIFAR, 40 and 30 for ImageNet",
 )
-_SIZE: Asked = ("the size of its images", "--size HEIGHT,WIDTH", "A field has no size of its own")
+_SIZE: MissingFact = ("the size of its images", "--size HEIGHT,WIDTH", "A neural field has no size of its own")
 
 
 def fields(content: Content, facts: Facts) -> Found | None:
-    """``{"nf": [state, ...], "label": labels}``, with ``syn_lr`` where trajectories were matched.
-
-    A state holds ``net.0.linear.weight`` and so on to ``last_layer.linear.bias``. The frequencies of the sines and the
-    size of the image are settings of DDiF that its files leave out.
+    """``{"nf": [state, ...], "label": labels}``, and ``syn_lr`` after trajectory matching. A state holds
+    ``net.0.linear.weight`` to ``last_layer.linear.bias``. The frequencies of the sines and the size of the image are
+    settings of DDiF that its files do not record.
     """
     value = content.value
     if not isinstance(value, dict) or not isinstance(value.get("nf"), list) or not is_labels(value.get("label")):
         return None
     lr = as_number(value.get("syn_lr"))
-    known = Found(  # without its images
+    known = Found(  # the images are not needed yet
         np.zeros((len(value["nf"]), 1, 1, 1), np.float32),
         value["label"],
         whitens_pixels=True,
@@ -40,11 +39,11 @@ def fields(content: Content, facts: Facts) -> Found | None:
         lr_learned=lr is not None,
     )
     if facts.w0 is None or facts.w0_initial is None or facts.size is None:
-        asked = (
+        missing = (
             *([_SINES] if facts.w0 is None or facts.w0_initial is None else []),
             *([_SIZE] if facts.size is None else []),
         )
-        return replace(known, asked=asked)
+        return replace(known, missing=missing)
     height, width = facts.size
     limits = limits_.DEFAULT
     limits_.check(height * width, limits.spatial_size, "the size of an image", name="spatial_size")
@@ -59,7 +58,8 @@ def fields(content: Content, facts: Facts) -> Found | None:
 
 
 def draw(state: Any, size: tuple[int, int], w0: float, w0_initial: float) -> NDArray[np.float32]:
-    """(C, height, width) of one field. Both coordinates run from -1 in steps of ``2 / (height - 1)``, as DDiF's do."""
+    """Evaluate one field at (C, height, width). Both coordinates start at -1 with steps of ``2 / (height - 1)``, as in
+    DDiF."""
     if not isinstance(state, dict):
         raise SourceError("not the state of a field", found=type(state).__name__)
     height, width = size

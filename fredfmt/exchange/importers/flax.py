@@ -8,21 +8,20 @@ import numpy as np
 
 from fredfmt.errors import ArgumentError
 from fredfmt.exchange.importers.content import Content
-from fredfmt.exchange.importers.facts import Asked, Facts
+from fredfmt.exchange.importers.facts import Facts, MissingFact
 from fredfmt.exchange.importers.found import Found, channels_first, is_images, is_labels
 
 _KEYS = ("x_proto", "y_proto")
-_AVERAGE: Asked = (
-    "which of its images to take, the last or their running average",
+_AVERAGE: MissingFact = (
+    "whether to take the last images or their running average",
     "--average or --no-average",
-    "RCIG's own evaluation takes the average (ema_average)",
+    "RCIG's own evaluation uses the average (ema_average)",
 )
 
 
 def flax(content: Content, facts: Facts) -> Found | None:
-    """Images (N, H, W, C) and learned labels, in a tree under ``params``; the optimiser's state is passed over.
-
-    RCIG's checkpoints have their running average beside them, ``ema_average``, and FRePo's have not.
+    """Images (N, H, W, C) and learned labels, in a tree under ``params``; the optimizer state is ignored. RCIG's
+    checkpoints also hold their running average, ``ema_average``; FRePo's do not.
     """
     if content.form != "flax" or not isinstance(content.value, dict):
         return None
@@ -33,16 +32,18 @@ def flax(content: Content, facts: Facts) -> Found | None:
     if not _is_proto(params):
         return None
     notes: dict[str, Any] = {}
-    asked: tuple[Asked, ...] = ()
+    missing: tuple[MissingFact, ...] = ()
     if _is_proto(average):
         if facts.average is None and not all(np.array_equal(params[key], average[key]) for key in _KEYS):
-            asked = (_AVERAGE,)
+            missing = (_AVERAGE,)
         notes["taken"] = "ema_average" if facts.average else "params"
         params = average if facts.average else params
     elif facts.average:
-        raise ArgumentError("no running average of the images is there", expected="ema_average", hint="--no-average")
+        raise ArgumentError(
+            "the file holds no running average of the images", expected="ema_average", hint="--no-average"
+        )
     images = channels_first(params["x_proto"], facts.channels or "last")
-    return Found(images, params["y_proto"], labels_are="centred", notes=notes, asked=asked)
+    return Found(images, params["y_proto"], labels_are="centred", notes=notes, missing=missing)
 
 
 def _is_proto(tree: Any) -> TypeGuard[dict[str, Any]]:

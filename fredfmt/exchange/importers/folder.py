@@ -1,4 +1,4 @@
-"""A folder of image files, one folder per class: SRe2L, RDED, D4M and anybody's."""
+"""A folder of image files with one folder per class, as SRe2L, RDED, D4M and others write it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from fredfmt.model import limits as limits_
 def _refuse_links(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.is_symlink():
-            raise SourceError("a link to elsewhere", where=str(path), hint="Copy the folder with its files (cp -rL)")
+            raise SourceError("a link", where=str(path), hint="Copy the folder with its files (cp -rL)")
 
 
 def folder(content: Content, facts: Facts) -> Found | None:
-    """All images of ``PATH/<class>/``, grey or RGB, with the folders' names as classes. Links are refused: a folder
-    from a stranger has no business with files outside of it."""
+    """All images of ``PATH/<class>/``, grey or RGB, with the folders' names as classes. Links are refused, because an
+    untrusted folder must not read files outside of it."""
     if content.form != "folder":
         return None
     _refuse_links(class_folders(content.path))

@@ -1,4 +1,4 @@
-"""`Found`: what an importer recognised in a file, before the caller's facts complete it."""
+"""`Found`: the content that an importer recognised in a file, before the caller's facts complete it."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import SourceError
-from fredfmt.exchange.importers.facts import Asked, LabelKind, MissingFactError
+from fredfmt.exchange.importers.facts import LabelKind, MissingFact, MissingFactError
 
 
 @dataclass(frozen=True)
 class Found:
-    """Images, labels and whatever else the file itself says."""
+    """Images, labels and other facts from the file itself."""
 
     images: NDArray[Any]
     """(N, C, *spatial)."""
     labels: NDArray[Any] | None
-    """(N,) integers or (N, class) floats; None where the file has none."""
+    """(N,) integers or (N, class) floats; None if the file has none."""
     unit: bool = False
-    """The images are known to be in 0..1."""
+    """Whether the images are known to be in 0..1."""
     whitened: bool | None = None
-    """Whether they are ZCA-whitened; None where the kind of file can be both."""
+    """Whether they are ZCA-whitened; None if this kind of file can be either."""
     whitens_pixels: bool = False
-    """Where projects of this kind whiten, they do it to pixels in 0..1 that were not normalised."""
+    """Whether projects of this kind whiten pixels in 0..1, without normalising them before."""
     labels_are: LabelKind | None = None
-    """What this kind's float labels are known to be."""
+    """The meaning of float labels in this kind of file, if known."""
     lr: float | None = None
     lr_learned: bool = False
-    """The data were made for a learning rate of their own."""
+    """Whether the data were distilled together with a learning rate."""
     mask: NDArray[Any] | None = None
-    """FreD's mask, of the shape of the images."""
-    mask_hint: str = "--transform identity leaves it aside"
-    """What to do where it does not fit them."""
+    """FreD's mask, in the shape of the images."""
+    mask_hint: str = "Use --transform identity to ignore it"
+    """The hint of the error if the mask does not fit the images."""
     classes: tuple[str, ...] | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
-    """For the file's provenance."""
-    asked: tuple[Asked, ...] = ()
-    """Facts without which the images cannot be made; the images are a placeholder then."""
+    """Notes for the file's provenance."""
+    missing: tuple[MissingFact, ...] = ()
+    """Missing facts without which the images cannot be computed; the images are then a placeholder."""
 
     def check_complete(self) -> None:
         """Raise `MissingFactError` for the facts that are missing."""
-        if self.asked:
-            raise MissingFactError(self.asked)
+        if self.missing:
+            raise MissingFactError(self.missing)
 
 
 def is_images(value: Any, axes: tuple[int, ...] = (4,)) -> bool:
-    """Whether a value is an array of floats or bytes with so many axes."""
+    """Whether a value is an array of floats or bytes with one of these numbers of axes."""
     return isinstance(value, np.ndarray) and value.ndim in axes and (value.dtype.kind == "f" or value.dtype == np.uint8)
 
 
@@ -59,11 +59,12 @@ def is_labels(value: Any) -> bool:
 
 
 STORED = (3, 4, 5)
-"""Axes of images in files: with 1, 2 or 3 spatial axes, or grey ones without an axis of channels."""
+"""The numbers of axes of images in files: with 1 to 3 spatial axes, or grey ones without a channel axis."""
 
 
 def channels_first(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
-    """(N, C, *spatial) from images whose channels are axis 1 or the last, whichever has length 1 or 3, or as given."""
+    """(N, C, *spatial) from images whose channel axis is given, or is axis 1 or the last, whichever has length 1 or
+    3."""
     if images.ndim < 3:
         raise SourceError("not images", expected="at least 3 axes", found=images.shape)
     if channels == "none":
@@ -75,21 +76,21 @@ def channels_first(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
         axis = candidates[0]
     else:
         raise SourceError(
-            "which axis holds the channels is ambiguous",
+            "the channel axis is ambiguous",
             expected="either axis 1 or the last of length 1 or 3",
             found=images.shape,
-            hint="Give --channels first, last, or none for grey images without such an axis",
+            hint="Give --channels first, last, or none for grey images without a channel axis",
         )
     return images if axis == 1 else np.ascontiguousarray(np.moveaxis(images, axis, 1))
 
 
 def laid_out(images: NDArray[Any], channels: str | None) -> NDArray[Any]:
-    """(N, C, *spatial) from images of projects that store the channels first; with 3 axes they may have none."""
+    """(N, C, *spatial) from images of projects that store the channels first; grey ones may have 3 axes."""
     return channels_first(images, channels) if images.ndim == 3 or channels is not None else images
 
 
 def as_number(value: Any) -> float | None:
-    """A learning rate as files hold it: a number, or an array of one element."""
+    """A learning rate from a number or an array of one element."""
     if value is None:
         return None
     array = np.asarray(value)

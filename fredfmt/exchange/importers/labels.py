@@ -1,4 +1,4 @@
-"""What labels mean: arrays of any kind in, integers or probabilities out."""
+"""The meaning of labels: turns arrays of any kind into integers or probabilities."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fredfmt.exchange.importers.found import Found
 _SUM = 0.01
 _EXACT = 1e-4
 _LARGEST_CHANGE = 0.5
-"""Largest accepted change of a learned score to a probability."""
+"""The largest accepted change from a learned score to a probability."""
 
 
 def class_labels(found: Found, facts: Facts, count: int) -> tuple[NDArray[Any], tuple[str, ...], str]:
-    """(count,) int64 or (count, classes) float32 labels, the class names, and in words what the labels were."""
+    """(count,) int64 or (count, classes) float32 labels, the class names, and a description of the original labels."""
     names = _names(found, facts)
     if found.labels is None:
         labels, words = _class_major(facts, names, count)
@@ -32,7 +32,7 @@ def class_labels(found: Found, facts: Facts, count: int) -> tuple[NDArray[Any], 
             raise missing(
                 f"what its {number} classes are",
                 "--classes A,B,..., --dataset, or --classes numbers",
-                "Their order is that of the real data set's labels",
+                "In the order of the real data set's labels",
             )
         names = tuple(map(str, range(number)))
     if len(names) < number or (labels.ndim == 2 and len(names) != number):
@@ -53,12 +53,12 @@ def _class_major(facts: Facts, names: tuple[str, ...] | None, count: int) -> tup
         raise missing(
             "its labels",
             "--labels-file, or --labels class-major",
-            "class-major: images come class by class, equally many of each",
+            "class-major: images are sorted by class, with the same number of each",
         )
     if names is None or count % len(names):
         raise ArgumentError(
-            "images do not divide into classes",
-            expected="--classes or --dataset, and equally many images of each",
+            "the number of images is not a multiple of the number of classes",
+            expected="--classes or --dataset, and the same number of images of each",
             found=f"{count} images, {len(names) if names else 'unknown'} classes",
         )
     return np.repeat(np.arange(len(names)), count // len(names)), "by order, class by class"
@@ -79,51 +79,51 @@ def _read(labels: NDArray[Any], found: Found, facts: Facts) -> tuple[NDArray[Any
 
 
 def _soft(labels: NDArray[np.float64], found: Found, facts: Facts) -> tuple[NDArray[Any], str]:
-    """(N, class) floats by their meaning: given by the caller, known for the kind, or evident."""
+    """(N, class) float labels by their meaning: given by the caller, known for the kind of file, or evident from the
+    values."""
     classes = labels.shape[1]
-    said = facts.labels or found.labels_are
+    meaning = facts.labels or found.labels_are
     top = labels.max(axis=1, keepdims=True)
     flat = np.where(labels == top, np.nan, labels)
     for shift, words in ((0.0, "one-hot"), (1 / classes, f"one-hot minus 1/{classes}")):
         hard = np.abs(top - 1 + shift).max() < _EXACT and np.nanmax(np.abs(flat + shift)) < _EXACT
-        if hard and said in (None, "hard", "probabilities", "centred") and classes > 1:
+        if hard and meaning in (None, "hard", "probabilities", "centred") and classes > 1:
             return labels.argmax(axis=1), words
-    if said == "hard":
+    if meaning == "hard":
         return labels.argmax(axis=1), "the largest of each row"
-    if said == "logits":
+    if meaning == "logits":
         shifted = np.exp((labels - top) / facts.temperature)
         return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32), (
             f"softmax of logits at temperature {facts.temperature:g}"
         )
-    if said == "centred":
+    if meaning == "centred":
         nearest, change = nearest_probabilities(labels + 1 / classes)
         if change < _EXACT:
-            return nearest.astype(np.float32), said
+            return nearest.astype(np.float32), meaning
         if change <= _LARGEST_CHANGE:
             return nearest.astype(np.float32), (
-                "centred scores that were learned, of which the nearest probabilities are kept"
-                f" (largest change {change:.2g})"
+                f"learned centred scores, stored as the nearest probabilities (largest change {change:.2g})"
             )
-    elif labels.min() >= (-_EXACT if said else 0) and np.abs(labels.sum(axis=1) - 1).max() < _SUM:
-        return np.maximum(labels, 0).astype(np.float32), said or "probabilities"
+    elif labels.min() >= (-_EXACT if meaning else 0) and np.abs(labels.sum(axis=1) - 1).max() < _SUM:
+        return np.maximum(labels, 0).astype(np.float32), meaning or "probabilities"
     if facts.labels is None:
         raise missing(
-            "what its float labels are",
+            "what its float labels mean",
             "--labels logits, centred, probabilities or hard",
-            "logits: softmax is taken (--temperature); centred: one-hot minus 1/classes, as kernel methods have them; "
+            "logits: their softmax is stored (--temperature); centred: one-hot minus 1/classes, as in kernel methods; "
             "hard: only the largest counts",
         )
     raise ArgumentError(
-        f"--labels {said} does not fit",
-        expected="rows of at least 0 that sum to 1" + (" once 1/classes is added" if said == "centred" else ""),
+        f"--labels {meaning} does not fit",
+        expected="rows of at least 0 that sum to 1" + (" after 1/classes is added" if meaning == "centred" else ""),
         found=f"values {labels.min():g} to {labels.max():g}, sums {labels.sum(1).min():g} to {labels.sum(1).max():g}",
         hint="--labels logits takes their softmax, --labels hard only the largest",
     )
 
 
 def nearest_probabilities(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """The nearest rows of probabilities (N, class) in the Euclidean sense, and the largest change of a number: all of a
-    row move by the same amount, and what is below 0 then becomes 0 (Duchi et al., ICML 2008, figure 1)."""
+    """The nearest probabilities (N, class) by Euclidean distance, and the largest change of a value: each row is
+    shifted by a constant and clipped at 0 (Duchi et al., ICML 2008, figure 1)."""
     falling = -np.sort(-rows, axis=1)
     shifts = (1 - falling.cumsum(axis=1)) / np.arange(1, rows.shape[1] + 1)
     last = (falling + shifts > 0).sum(axis=1) - 1

@@ -1,7 +1,7 @@
-"""FreD's ``mask.pt``: a dense mask and the images decoded from it in, the frequencies of each class out.
+"""FreD's ``mask.pt``: the frequencies of each class from a dense mask and the decoded images.
 
-FreD saves decoded images, never coefficients. But its mask says where they were, and an orthonormal DCT differs from
-FreD's only by one factor per frequency, so the coefficients come back up to float32 rounding.
+FreD saves decoded images, never coefficients. The mask gives the frequencies, and an orthonormal DCT differs from
+FreD's only by one factor per frequency, so the coefficients can be computed up to float32 rounding.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from fredfmt.model.ordering import in_order
 from fredfmt.transforms import analyse
 
 _LEFT = 1e-4
-"""Share of an image's norm that may lie outside of its mask: rounding, and no more."""
+"""The share of an image's norm that may be outside of its mask: only rounding errors are accepted."""
 
 
 def mask_of_classes(
     mask: Any, images: NDArray[np.float32], labels: NDArray[Any], classes: int, *, hint: str
 ) -> NDArray[Any]:
-    """(class, k) flat frequencies. Raises `SourceError` with the ``hint`` unless the images are of just these."""
+    """(class, k) flat frequencies. Raises `SourceError` with the ``hint`` unless the images consist of these alone."""
     with located("mask.pt"):
         if not isinstance(mask, np.ndarray) or mask.shape != images.shape or not np.isin(mask, (0, 1)).all():
             raise SourceError(
-                "not the mask of these images",
+                "the mask does not belong to these images",
                 expected=f"zeros and ones {images.shape}",
                 found=f"{getattr(mask, 'dtype', type(mask).__name__)} {np.shape(mask)}",
                 hint=hint,
@@ -36,12 +36,12 @@ def mask_of_classes(
         hard = hard_labels(labels)
         rows = np.array([np.flatnonzero(hard == label)[:1] for label in range(classes) if (hard == label).any()])[:, 0]
         if len(rows) != classes:
-            raise SourceError("a class has no image, so no mask", expected=f"{classes} classes", found=len(rows))
+            raise SourceError("a class has no image, and so no mask", expected=f"{classes} classes", found=len(rows))
         chosen = flat[rows, 0]
         k = chosen.sum(axis=1)
         if not (flat == chosen[hard][:, None]).all() or k.min() != k.max() or k[0] == 0:
             raise SourceError(
-                "not one mask per class with equally many frequencies",
+                "there must be one mask per class, all with the same number of frequencies",
                 expected="FreD's masks",
                 found=f"{k.min()} to {k.max()} frequencies",
                 hint=hint,

@@ -1,4 +1,4 @@
-"""``images_best.pt`` with ``labels_best.pt`` beside it: MTT, TESLA, FTD and others, FreD's TM with ``mask.pt``."""
+"""``images_best.pt`` with ``labels_best.pt``: MTT, TESLA, FTD and others; FreD's TM with ``mask.pt``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from fredfmt.exchange.importers.found import STORED, Found, as_number, is_images
 
 
 def pair(content: Content, facts: Facts) -> Found | None:
-    """Two tensors in two files. The learning rate was learned with them and only logged.
-
-    Without whitening these projects normalise.
+    """Two tensors in two files. The learning rate was learned with them, but is only in the log. Images that are not
+    whitened are normalised.
     """
     labels = content.beside.get("labels")
     if not is_images(content.value, STORED) or not is_labels(labels):

@@ -1,5 +1,4 @@
-"""In which space images are: what was found and what the caller knows in, float32 images and how they came from 0..1
-out."""
+"""The space of imported images: combines what the file and the caller say."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from fredfmt.model.parts import Normalization, Whitening
 _INVERSES = ("rev_whitening_transform", "transform_inv", "inverse")
 _MEANS = ("zca_mean", "mean", "mean_vector")
 LOWEST, HIGHEST = -1.0, 2.0
-"""Beyond these, images are not distilled pixels in 0..1."""
+"""The range of distilled pixels in 0..1; other values are not pixels."""
 
 
 @dataclass(frozen=True)
@@ -32,28 +31,29 @@ class Placed:
     images: NDArray[np.float32]
     normalization: Normalization | None
     whitening: Whitening | None = None
-    """Of images that stay whitened, so that nobody takes them for pixels."""
+    """The record of the whitening, if images stay whitened."""
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def in_space(found: Found, kind: str, facts: Facts) -> Placed:
-    """The images as float32. Raises `ArgumentError` naming the option for a missing fact."""
+    """The images as float32 with their space. Raises `ArgumentError` for a missing fact; the message names the
+    option."""
     images = found.images
     if images.dtype == np.uint8:
         if facts.mean or facts.std or facts.unit:
-            raise ArgumentError("images of bytes are in 0..1 already", hint="Leave out --unit, --mean and --std")
+            raise ArgumentError("uint8 images are in 0..1 already", hint="Leave out --unit, --mean and --std")
         if facts.zca not in (None, "no"):
-            raise ArgumentError("images of bytes are not ZCA-whitened", hint="Leave out --zca")
+            raise ArgumentError("uint8 images are not ZCA-whitened", hint="Leave out --zca")
         return Placed((images / np.float32(255)).astype(np.float32), None, notes={"space": "0..1, from bytes"})
     if not np.isfinite(images).all():
-        raise SourceError("images hold NaN or infinity", hint="The distillation diverged; ask for another file")
+        raise SourceError("images hold NaN or infinity", hint="The distillation diverged: use another file")
     notes: dict[str, Any] = {}
     exact = np.asarray(images, np.float32)
     if images.dtype == np.float64:
         notes["rounding"] = float(np.abs(images - exact).max())
     whitened, normalization, epsilon = asking_together(
         lambda: _whitened(found, facts),
-        lambda: _normalization(found, kind, facts, None if found.asked else images.shape[1]),
+        lambda: _normalization(found, kind, facts, None if found.missing else images.shape[1]),
         lambda: _epsilon(facts),
     )
     if whitened and facts.zca == "keep":
@@ -69,8 +69,8 @@ def in_space(found: Found, kind: str, facts: Facts) -> Placed:
         raise ArgumentError(
             "--unit does not fit: images are not in 0..1",
             found=f"{low:g} to {high:g}",
-            hint="If they are pixels of a range that the distillation left, say so with --mean 0 --std 1 (a value per"
-            " channel); else give the mean and std that they were normalised by",
+            hint="If they are pixels that the distillation moved out of 0..1, give --mean 0 --std 1 (a value per"
+            " channel); else give the mean and std of their normalisation",
         )
     return Placed(exact, normalization, notes=notes)
 
@@ -84,23 +84,25 @@ def _whitened(found: Found, facts: Facts) -> bool:
         raise missing(
             "whether its images are ZCA-whitened",
             "--no-zca, --zca MATRIX or --zca keep",
-            "Look for --zca in the command that made it; MTT writes images_zca_N.pt, the copy that is not whitened, "
-            "only where it whitened",
+            "Look for --zca in the command that made it; MTT writes images_zca_N.pt, a copy without whitening, only if"
+            " it whitened",
         )
     return facts.zca != "no"
 
 
 def _epsilon(facts: Facts) -> float | None:
-    """Of images that stay whitened."""
+    """The epsilon of images that stay whitened."""
     if facts.zca != "keep":
         if facts.zca_epsilon is not None:
-            raise ArgumentError("--zca-epsilon is about images that stay whitened", expected="--zca keep beside it")
+            raise ArgumentError(
+                "--zca-epsilon applies only to images that stay whitened", expected="--zca keep with it"
+            )
         return None
     if facts.zca_epsilon is None:
         raise missing(
             "what was added to the variances when its images were whitened",
             "--zca-epsilon",
-            "0.1 in MTT's code and all that uses Kornia's ZCAWhitening(eps=0.1); kernel methods have a factor (zca_reg,"
+            "0.1 in MTT and other projects with Kornia's ZCAWhitening(eps=0.1); in kernel methods a factor (zca_reg,"
             " reg_coef, 0.1 in RFAD) times the mean variance of normalised pixels, which is close to 1",
         )
     if not 0 < facts.zca_epsilon < math.inf:
@@ -121,7 +123,7 @@ def _undone(images: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
         size = images[0].size
         if inverse is None or mean is None or np.shape(inverse) != (size, size) or np.size(mean) != size:
             raise SourceError(
-                "not the whitening of these images",
+                "the matrix does not fit these images",
                 expected=f"{_INVERSES[0]} or {_INVERSES[1]} ({size}, {size}), and mean ({size},)",
                 found=", ".join(f"{name} {np.shape(array)}" for name, array in values.items()) or "no arrays",
             )
@@ -141,7 +143,7 @@ def _normalization(found: Found, kind: str, facts: Facts, channels: int | None) 
         return None
     if facts.unit:
         if facts.mean is not None:
-            raise ArgumentError("either the images are in 0..1 or they are normalised", expected="--unit or --mean")
+            raise ArgumentError("images are either in 0..1 or normalised", expected="--unit or --mean")
         return None
     whitened = facts.zca not in (None, "no")
     if facts.mean is not None and facts.std is not None:
@@ -152,7 +154,7 @@ def _normalization(found: Found, kind: str, facts: Facts, channels: int | None) 
         mean, std = KNOWN[facts.dataset].of(facts.dataset, kind)
     else:
         raise missing(
-            "how its images came from 0..1" + (" before they were whitened" if whitened else ""),
+            "how its images were normalised" + (" before they were whitened" if whitened else ""),
             "--mean and --std, --dataset, or --unit",
             "Look for Normalize or mean in get_dataset of the code that made it",
         )

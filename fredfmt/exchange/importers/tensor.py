@@ -1,4 +1,4 @@
-"""A tensor by itself: images, and labels in another file or in none."""
+"""A single tensor: images, with labels in another file or none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fredfmt.exchange.importers.found import Found, channels_first, is_images
 
 
 def tensor(content: Content, facts: Facts) -> Found | None:
-    """The images of a set whose labels are a file of their own, or follow from their order."""
+    """The images of a data set whose labels are in a file of their own or follow from their order."""
     if not is_images(content.value, (3, 4, 5)):
         return None
     labels = content.beside.get("labels")

@@ -1,4 +1,5 @@
-"""``images_best.pt``, ``labels_best.pt`` and ``lr_best.pt``: DATM and PAD, with soft labels and a learning rate."""
+"""``images_best.pt``, ``labels_best.pt`` and ``lr_best.pt``: DATM and PAD, which store soft labels and a learning
+rate."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from fredfmt.exchange.importers.found import STORED, Found, as_number, is_images
 
 
 def triple(content: Content, facts: Facts) -> Found | None:
-    """Three files. The labels are logits: these projects take the softmax when they train."""
+    """Three files. The labels are logits, of which these projects take the softmax in training."""
     labels, lr = content.beside.get("labels"), content.beside.get("lr")
     soft = isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.dtype.kind == "f"
     if not is_images(content.value, STORED) or not soft or lr is None:

@@ -1,7 +1,7 @@
-"""Reading strangers' files: bytes in, plain values out (dicts, lists, numbers, numpy arrays), nothing executed.
+"""Reads untrusted files as plain values (dicts, lists, numbers, numpy arrays) without executing code.
 
-A reader is a function ``(content, limits) -> value``. What a file declares is checked before anything is allocated for
-it. Adding one is adding a file beside these and a line in `READERS`.
+A reader is a function ``(content, limits) -> value``. All declared sizes are checked before memory is allocated. To add
+one, add a module beside these and a line in `READERS`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ __all__ = ["READERS", "form_of", "is_stored"]
 
 
 def is_stored(name: str) -> bool:
-    """Whether a file is called as those are that a reader here reads."""
+    """Whether the suffix of a file is one that a reader here supports."""
     return _STORED.fullmatch(name) is not None
 
 
 def form_of(content: bytes, name: str) -> str:
-    """The key in `READERS` for a file, by its first bytes; raises `SourceError` for bytes that are none of them."""
+    """The key in `READERS` for a file, by its first bytes. Raises `SourceError` for other bytes."""
     if content[:4] == b"PK\x03\x04":
         return "npz" if name.endswith(".npz") else "torch"
     if content[:6] == b"\x93NUMPY":
@@ -54,14 +54,14 @@ def form_of(content: bytes, name: str) -> str:
         return "safetensors"
     if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise SourceError(
-            "a plain pickle, which could do anything when it is read",
+            "a plain pickle, which can execute any code when it is loaded",
             expected="tensors saved by torch.save, or arrays in an .npz",
-            hint="Who trusts it loads it and saves its arrays with numpy.savez",
+            hint="If you trust it, load it and save its arrays with numpy.savez",
         )
     if content[:1] and (0x80 <= content[0] <= 0x8F or content[0] in (0xDE, 0xDF)):  # a msgpack map
         return "flax"
     raise SourceError(
-        "not a kind of file that can be imported",
+        "this kind of file cannot be imported",
         expected="a .pt, .npz, .npy, .h5, .safetensors or flax checkpoint file, or a folder of images",
         found=f"{len(content)} bytes beginning {content[:8]!r}",
     )

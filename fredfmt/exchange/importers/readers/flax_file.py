@@ -25,7 +25,7 @@ def read_flax(content: bytes, limits: Limits) -> Any:
     except SourceError:
         raise
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
-        raise SourceError("not a whole msgpack file", found=f"{type(error).__name__}: {error}") from None
+        raise SourceError("damaged, or not a msgpack file", found=f"{type(error).__name__}: {error}") from None
 
 
 def _msgpack() -> Any:
@@ -46,10 +46,12 @@ def _extension(code: int, payload: bytes) -> Any:
 
 def _array(shape: tuple[int, ...], dtype: str, raw: bytes) -> NDArray[Any]:
     if dtype != "bfloat16" and dtype not in _TYPES:
-        raise SourceError("a type of number that is not read", found=dtype)
+        raise SourceError("an unsupported type of number", found=dtype)
     kind = np.dtype("<u2" if dtype == "bfloat16" else dtype).newbyteorder("<")
     if min(shape, default=0) < 0 or prod(shape) * kind.itemsize != len(raw):
-        raise SourceError("an array's bytes do not fit its shape", expected=f"shape {shape}", found=f"{len(raw)} bytes")
+        raise SourceError(
+            "the size of an array contradicts its shape", expected=f"shape {shape}", found=f"{len(raw)} bytes"
+        )
     array = np.frombuffer(raw, kind).reshape(shape)
     if dtype == "bfloat16":
         array = (array.astype(np.uint32) << 16).view(np.float32)

@@ -19,7 +19,7 @@ _SMALL = 64 << 20
 def read_hdf5(content: bytes, limits: Limits) -> dict[str, NDArray[Any]]:
     """The arrays by name. Groups, links, virtual and external storage are refused.
 
-    The HDF5 library is large and not made for files from strangers; where there is a choice, import another form.
+    The HDF5 library is large and not designed for untrusted files; prefer another form if there is one.
     """
     import h5py
 
@@ -42,7 +42,7 @@ def read_hdf5(content: bytes, limits: Limits) -> dict[str, NDArray[Any]]:
 
 
 def _declared(file: Any, name: str) -> int:
-    """Bytes of a dataset, if it is a plain one."""
+    """The declared size of a dataset in bytes. Raises `SourceError` unless it is a plain one."""
     import h5py
 
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
@@ -51,5 +51,5 @@ def _declared(file: Any, name: str) -> int:
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "biuf" or dataset.shape is None:
         raise SourceError("not a dataset of plain numbers", found=type(dataset).__name__)
     if dataset.is_virtual or dataset.id.get_create_plist().get_external_count():
-        raise SourceError("virtual or external storage", expected="numbers in the file itself")
+        raise SourceError("virtual or external storage", expected="values stored in the file itself")
     return int(prod(dataset.shape) * dataset.dtype.itemsize)

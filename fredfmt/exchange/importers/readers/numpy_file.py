@@ -1,4 +1,5 @@
-"""``.npz`` and ``.npy`` files: plain arrays; the headers are compared with what is there before arrays are made."""
+"""``.npz`` and ``.npy`` files of plain arrays; headers are compared with the stored bytes before arrays are
+allocated."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from fredfmt.model.limits import Limits
 
 _SMALL = 64 << 20
 _UNREADABLE = (ValueError, TypeError, SyntaxError, AttributeError, EOFError, RecursionError, MemoryError)
-"""What numpy, and the parser it asks, raise about headers and shapes that are none."""
+"""The exceptions of numpy, and of the parser that it uses, for malformed headers and shapes."""
 
 
 def read_npz(content: bytes, limits: Limits) -> dict[str, NDArray[Any]]:
@@ -37,7 +38,7 @@ def read_npz(content: bytes, limits: Limits) -> dict[str, NDArray[Any]]:
                     arrays[entry.filename.removesuffix(".npy")] = _array(stream, entry.file_size)
             return arrays
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise SourceError("not a whole zip archive", found=f"{type(error).__name__}: {error}") from None
+        raise SourceError("damaged, or not a zip archive", found=f"{type(error).__name__}: {error}") from None
 
 
 def read_npy(content: bytes, limits: Limits) -> NDArray[Any]:
@@ -55,7 +56,7 @@ def _array(stream: IO[bytes], size: int) -> NDArray[Any]:
             (2, 0): np.lib.format.read_array_header_2_0,
         }.get(version)
         if reading is None:
-            raise SourceError("a version of .npy that is not known", found=version)
+            raise SourceError("an unknown version of .npy", found=version)
         shape, fortran, dtype = reading(stream)
     except SourceError:
         raise
@@ -66,7 +67,7 @@ def _array(stream: IO[bytes], size: int) -> NDArray[Any]:
         raise SourceError("not plain numbers or strings", found=dtype, hint="Objects are never unpickled")
     if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize > size:
         raise SourceError(
-            "an array claims more than is there", expected=f"at most {size} bytes", found=f"shape {shape}"
+            "an array claims more bytes than are stored", expected=f"at most {size} bytes", found=f"shape {shape}"
         )
     raw = stream.read(prod(shape) * dtype.itemsize)
     if len(raw) != prod(shape) * dtype.itemsize:

@@ -1,8 +1,8 @@
-"""The content of a pickle, without executing it: a stream in, a tree of inert values out.
+"""Reads a pickle without executing it, as a tree of inert values.
 
-`torch.load(weights_only=True)` runs nothing but what it allows, yet a file can make it allocate at will. So the
-opcodes are first read here, where a call is only noted down: calls that plain tensors and numbers do not need are
-refused, and the sizes of tensors are known before there are any.
+`torch.load(weights_only=True)` runs only the calls that it allows, but a file can still make it allocate any amount of
+memory. The opcodes are therefore read here first, without executing calls: calls that plain tensors and numbers do not
+need are refused, and the sizes of tensors are known before any is allocated.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Storage:
-    """Numbers kept beside the pickle."""
+    """Numbers stored beside the pickle."""
 
     key: str
     item_bytes: int
@@ -51,13 +51,13 @@ class Storage:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it takes."""
+        """Its size in bytes."""
         return self.item_bytes * self.count
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A dense tensor that shows part of a storage."""
+    """A dense tensor, which is a view of a storage."""
 
     storage: Storage
     shape: tuple[int, ...]
@@ -70,19 +70,19 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A numpy number, or the type of one."""
+    """A numpy scalar, or the type of one."""
 
 
 @dataclass(frozen=True)
 class Pickle:
-    """What one pickle says."""
+    """The content of one pickle."""
 
     tree: Any
     storages: frozenset[Storage]
-    """All that it asks for, used in the tree or not."""
+    """All storages that it declares, used in the tree or not."""
 
     def tensors(self) -> Iterator[Tensor]:
-        """The tensors of the tree, which holds nothing else but containers, numbers and strings."""
+        """The tensors of the tree. Raises `SourceError` if it holds anything except containers, numbers and strings."""
         left: list[tuple[Any, int]] = [(self.tree, 0)]
         for _ in range(_NODES):
             if not left:
@@ -99,7 +99,7 @@ class Pickle:
 
 
 def read(stream: IO[bytes]) -> Pickle:
-    """One pickle from ``stream``, which is left after it. Raises `SourceError` for one that is more than data."""
+    """Read one pickle; ``stream`` is then after it. Raises `SourceError` for a pickle that is more than data."""
     machine = _Machine()
     try:
         for opcode, argument, _ in pickletools.genops(stream):
@@ -111,7 +111,7 @@ def read(stream: IO[bytes]) -> Pickle:
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SourceError("not a readable pickle", found=f"{type(error).__name__}: {error}") from None
-    raise SourceError("a pickle without an end")
+    raise SourceError("the pickle has no end")
 
 
 class _Machine:
@@ -124,7 +124,7 @@ class _Machine:
         self.storages: set[Storage] = set()
 
     def step(self, opcode: str, argument: Any) -> None:
-        """Take one opcode."""
+        """Execute one opcode."""
         if opcode in _VALUES:
             self.stack.append(argument)
         elif opcode in _CONSTANTS:
@@ -149,7 +149,7 @@ class _Machine:
         elif opcode == "BUILD":
             state, built = self.stack.pop(), self.stack[-1]
             if not (isinstance(built, dict) or (isinstance(built, Scalar) and _is_plain_dtype(state))):
-                raise SourceError("an object with a state of its own", expected="plain tensors")
+                raise SourceError("an object with its own state", expected="plain tensors")
         else:
             self._collect(opcode)
 
@@ -198,10 +198,10 @@ _PLAIN = (None, None, None, -1, -1, 0)
 
 
 def _entries(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A dict of plain keys: to hash one that is nested a million deep would end the process."""
+    """A dict whose keys are strings or numbers: hashing a deeply nested key would crash the process."""
     entries = list(pairs)
     if not all(isinstance(key, str | int | float) for key, _ in entries):
-        raise SourceError("a dict with keys of its own", expected="strings or numbers")
+        raise SourceError("a dict with other keys", expected="strings or numbers")
     return dict(entries)
 
 
@@ -215,12 +215,12 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
     whole = len(shape) <= _AXES and all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
     if not isinstance(storage, Storage) or not whole or len(shape) != len(strides):
         raise SourceError("a tensor without a shape of its own", expected=f"at most {_AXES} axes, contiguous or not")
-    if prod(max(length, 1) for length in shape) > _LARGEST:  # also of empty ones, which numpy cannot hold
-        raise SourceError("a tensor claims more numbers than there can be", found=f"shape {shape}")
+    if prod(max(length, 1) for length in shape) > _LARGEST:  # numpy cannot hold such shapes, even of empty tensors
+        raise SourceError("a tensor claims an impossible number of elements", found=f"shape {shape}")
     last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
     if prod(shape) and (prod(shape) > storage.count or last >= storage.count):
         raise SourceError(
-            "a tensor claims more numbers than are stored", expected=f"at most {storage.count}", found=f"shape {shape}"
+            "a tensor claims more elements than are stored", expected=f"at most {storage.count}", found=f"shape {shape}"
         )
     return Tensor(storage, shape)
 
@@ -236,7 +236,7 @@ def _dtype(arguments: tuple[Any, ...]) -> Scalar:
 
 
 def _is_plain_dtype(state: Any) -> bool:
-    """Version, byte order, then nothing of its own: neither fields nor sizes."""
+    """Whether the state of a dtype is plain: version and byte order, but neither fields nor sizes."""
     return isinstance(state, tuple) and state[1:2] in (("<",), (">",), ("|",)) and state[2:] == _PLAIN
 
 
@@ -268,10 +268,10 @@ _CALLS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
 def _named(text: str) -> Name:
     if text not in _CALLS and text not in ITEM_BYTES:
         raise SourceError(
-            "the file asks to run code of its own",
+            "the file wants to execute code",
             expected="plain tensors and numbers",
             found=text.replace(" ", "."),
-            hint="Nothing was run. Ask its author for the images and labels as tensors",
+            hint="Nothing was executed. Ask its author for the images and labels as tensors",
         )
     return Name(text)
 
@@ -284,7 +284,7 @@ def _called(function: Any, arguments: Any) -> Any:
 
 def _storage(identity: Any) -> Storage:
     if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise SourceError("something other than numbers is stored beside the pickle")
+        raise SourceError("the data beside the pickle are not numbers")
     kind, key, _, count = identity[1:5]
     if not isinstance(kind, Name) or kind.text not in ITEM_BYTES or type(count) is not int or count < 0:
         raise SourceError("a storage of an unknown kind", expected=", ".join(ITEM_BYTES), found=kind)

@@ -42,16 +42,18 @@ def read_safetensors(content: bytes, limits: Limits) -> dict[str, Any]:
     except SourceError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise SourceError("not a whole safetensors file", found=f"{type(error).__name__}: {error}") from None
+        raise SourceError("damaged, or not a safetensors file", found=f"{type(error).__name__}: {error}") from None
 
 
 def _tensor(content: bytes, start: int, dtype: str, shape: list[int], data_offsets: list[int]) -> NDArray[Any]:
     first, last = data_offsets
     if dtype not in _TYPES:
-        raise SourceError("a type of number that is not read", expected=", ".join(_TYPES), found=dtype)
+        raise SourceError("an unsupported type of number", expected=", ".join(_TYPES), found=dtype)
     kind = np.dtype(_TYPES[dtype])
     if min(shape, default=0) < 0 or first < 0 or last - first != prod(shape) * kind.itemsize:
-        raise SourceError("a tensor's place does not fit its shape", found=f"shape {shape}, bytes {first} to {last}")
+        raise SourceError(
+            "the offsets of a tensor contradict its shape", found=f"shape {shape}, bytes {first} to {last}"
+        )
     if start + last > len(content):
         raise SourceError("a tensor is cut short", found=f"{len(content)} bytes")
     array = np.frombuffer(content, kind, prod(shape), start + first).reshape(shape)

@@ -1,4 +1,4 @@
-"""``torch.save`` files, zip archives and the older bare pickles, through ``torch.load(weights_only=True)`` alone."""
+"""``torch.save`` files, zip archives or older bare pickles, read only with ``torch.load(weights_only=True)``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 def read_torch(content: bytes, limits: Limits) -> Any:
     """Dicts, lists, numbers and numpy arrays of a file; bfloat16 becomes float32.
 
-    Before torch sees the file, `pickles` reads what it declares: every tensor must lie inside numbers that are really
-    there, and all of them within the limits. Raises `SourceError` or `LimitError`; nothing of the file is ever run.
+    Before torch reads the file, `pickles` reads its declarations: every tensor must be inside a storage whose numbers
+    are in the file, and all within the limits. Raises `SourceError` or `LimitError`; no code in the file is ever
+    executed.
     """
     declared = _zipped(content) if content[:2] == b"PK" else _legacy(content)
     shown = sum(tensor.nbytes for tensor in declared.tensors())
@@ -38,15 +39,15 @@ def _loaded(content: bytes) -> Any:
         raise SourceError("reading .pt files needs torch", hint="pip install torch") from None
     import numpy as np
 
-    scalar = np.float64(0).__reduce__()[0]  # lives in another module in every numpy
+    scalar = np.float64(0).__reduce__()[0]  # its module differs between versions of numpy
     allowed: list[Any] = [np.dtype, *{type(np.dtype(name)) for name in pickles.DTYPES}]
     allowed += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
-            warnings.simplefilter("ignore")  # about old storages, which are read all the same
+            warnings.simplefilter("ignore")  # warnings about old storages, which it reads nevertheless
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever torch's reader raises about a file that is not whole
-        words = str(error).rpartition("WeightsUnpickler error: ")[2]  # what stands before it advises to run the file
+    except Exception as error:  # torch raises many types for damaged files
+        words = str(error).rpartition("WeightsUnpickler error: ")[2]  # the text before it advises to execute the file
         raise SourceError(
             "torch cannot read it", found=f"{type(error).__name__}: {words.partition(chr(10))[0]}"
         ) from None
@@ -70,7 +71,7 @@ def _zipped(content: bytes) -> pickles.Pickle:
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, SourceError | LimitError):
             raise
-        raise SourceError("not a whole zip archive", found=f"{type(error).__name__}: {error}") from None
+        raise SourceError("damaged, or not a zip archive", found=f"{type(error).__name__}: {error}") from None
     for storage in declared.storages:
         there = sizes.get(f"{folder}data/{storage.key}", 0)
         if storage.nbytes > there:
@@ -91,7 +92,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], folder: str) -> None:
             raise SourceError(
                 "the archive holds something else than tensors",
                 where=entry.filename,
-                hint="A TorchScript module holds code and is not read",
+                hint="A TorchScript module contains code and cannot be imported",
             )
 
 
@@ -100,7 +101,7 @@ def _legacy(content: bytes) -> pickles.Pickle:
     with located("a file of torch.save before 1.6"):
         if _first(stream) != _MAGIC:
             raise SourceError("not a file of torch.save", expected="its magic number")
-        pickles.read(stream), pickles.read(stream)  # the protocol's version and the system it was written on
+        pickles.read(stream), pickles.read(stream)  # the version of the protocol and the writer's system
         declared = pickles.read(stream)
         keys = pickles.read(stream).tree
         needed = sum(8 + storage.nbytes for storage in declared.storages)
@@ -108,7 +109,7 @@ def _legacy(content: bytes) -> pickles.Pickle:
         if not isinstance(keys, list) or {storage.key for storage in declared.storages} - {
             key for key in keys if isinstance(key, str)
         }:
-            raise SourceError("a tensor's numbers are not listed")
+            raise SourceError("a tensor's numbers are not in the list of storages")
         if needed > left:
             raise SourceError("a tensor's numbers are not all there", expected=f"{needed} bytes", found=left)
     return declared
@@ -127,7 +128,7 @@ def _first(stream: IO[bytes]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The same tree with numpy arrays for tensors."""
+    """The same tree with numpy arrays in place of tensors."""
     import numpy as np
     import torch
 
