@@ -98,3 +98,62 @@ def test_the_map_names_every_room():
     for package, rooms in ROOMS.items():
         for room in rooms:
             assert f"`{package}/{room}" in page, f"docs/architecture.md does not name {package}/{room}"
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+EXTENSIONS = {"_block", "_context", "_planes"}
+"""Compiled loops, which tests build and load by their names."""
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__") and name not in EXTENSIONS
+
+
+def private_names():
+    """Every private name that a module of the distribution defines."""
+    found = set()
+    for tree in MODULES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found.add(node.attr)
+    return set(filter(is_private, found))
+
+
+def private_uses(tree, names):
+    """Where a test reaches for a private name of the distribution: an import, an attribute, or one that it patches."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("fredfmt"):
+            yield from ((node.lineno, alias.name) for alias in node.names if is_private(alias.name))
+        elif isinstance(node, ast.Attribute) and node.attr in names and ast.unparse(node.value) not in ("self", "cls"):
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "getattr", "delattr")):
+            words = [part.value for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+            yield from ((node.lineno, word) for word in words[:1] if word.rpartition(".")[2] in names)
+
+
+def test_tests_use_no_private_names():
+    names = private_names()
+    used = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in TESTS
+        for line, name in private_uses(ast.parse(path.read_text()), names)
+    ]
+    assert not used
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from fredfmt.codec.decoder import _empty",
+        "decoder._empty(1)",
+        "monkeypatch.setattr(decoder, '_empty', None)",
+        "monkeypatch.setattr('fredfmt.codec.decoder._empty', None)",
+        "getattr(decoder, '_empty')",
+    ],
+)
+def test_private_names_are_found(line):
+    assert [name.rpartition(".")[2] for _, name in private_uses(ast.parse(line), private_names())] == ["_empty"]

@@ -214,7 +214,7 @@ def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: E
     shape = images.shape[2:] if isinstance(images, Tensor) else images.spatial_shape
     names = operations(config.augmentation, len(shape))
     network.train()
-    for step, (rows, factor) in enumerate((_epochs if paper else _steps)(len(images), config, seed)):
+    for step, (rows, factor) in enumerate((published_steps if paper else _steps)(len(images), config, seed)):
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
         there = rows.to(labels.device, non_blocking=True)
         if isinstance(images, Tensor):
@@ -238,7 +238,7 @@ def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Te
         yield next(batches), min((step + 1) / peak, (config.steps - step) / max(1, config.steps - peak))
 
 
-def _epochs(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
+def published_steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
     """Indices of each step and the factor of its learning rate: 1, and a tenth after half of the epochs."""
     for epoch in range(config.epochs):
         for rows in torch.split(_order(count, seed, epoch), config.batch):

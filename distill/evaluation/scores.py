@@ -202,7 +202,7 @@ class _Scorer:
         real, real_labels = self._real(self.train), torch.from_numpy(self.train.labels).to(self.device)
         teacher = self._network(real, real_labels, self.config, seed)
         del real
-        rows = _drawn(self.train.labels, self.data.hard_labels, seed)
+        rows = random_rows(self.train.labels, self.data.hard_labels, seed)
         drawn = self._real(self.train.subset(rows))
         drawn_labels = _probabilities(teacher, drawn) if self.data.soft else real_labels[torch.from_numpy(rows)]
         coded = coded_images(
@@ -266,7 +266,7 @@ class _Scorer:
         return int(correct) / len(self.test)
 
 
-def _drawn(real: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+def random_rows(real: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     """Rows of random real images of the classes ``wanted``, one for each."""
     rows = np.empty(len(wanted), np.int64)
     for label in np.unique(wanted):

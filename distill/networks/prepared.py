@@ -39,7 +39,7 @@ class _Prepared(nn.Module):
 
     def _run(self, method: str, images: Tensor) -> Tensor:
         kind = type(self.network)
-        function = _compiled(kind, method) if self._compile else getattr(kind, method)  # type: ignore[arg-type]
+        function = compiled(kind, method) if self._compile else getattr(kind, method)  # type: ignore[arg-type]
         half = self._dtype != torch.float32
         with torch.autocast(images.device.type, dtype=self._dtype if half else None, enabled=half):
             made: Tensor = function(self.network, images)
@@ -47,13 +47,13 @@ class _Prepared(nn.Module):
 
 
 @cache
-def _compiled(kind: type, method: str) -> Callable[..., Tensor]:
-    """One compiled function for all networks of a kind, whose parameters come and go. Nothing is compiled yet."""
-    compiled: Callable[..., Tensor] = torch.compile(getattr(kind, method))
+def compiled(kind: type, method: str) -> Callable[..., Tensor]:
+    """One compiled function for all networks of a kind; it is compiled when it is first called."""
+    quick: Callable[..., Tensor] = torch.compile(getattr(kind, method))
 
     def call(network: Any, images: Tensor) -> Tensor:
         try:
-            made = compiled(network, images)
+            made = quick(network, images)
         except torch._dynamo.exc.TorchDynamoException as error:
             found = str(error).strip().partition("\n")[0]
             what = "torch.compile does not work here"

@@ -29,8 +29,8 @@ _RIDGE = 1e-3
 """Of the regression, in units of the kernel's mean diagonal."""
 _SHARPNESS = 8.0
 """What predictions are multiplied by to be scores: a step from 0 to 1 is then as sure as a trained network."""
-_SMALL = 2048
-"""Instances up to which their kernel is no burden."""
+SMALL = 2048
+"""The number of instances up to which the kernel of instances is always used."""
 _BATCH = 64
 _LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
 
@@ -135,7 +135,7 @@ def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:
     first would be large.
     """
     count, wide = given.shape
-    by_features = count > max(wide, _SMALL)
+    by_features = count > max(wide, SMALL)
     kernel = given.T @ given if by_features else given @ given.T
     ridge = _RIDGE * (kernel.diagonal().sum() / count if by_features else kernel.diagonal().mean())
     kernel = kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)

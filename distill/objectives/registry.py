@@ -82,11 +82,11 @@ class Registry(Mapping[str, type[Objective]]):
                 known.setdefault(name, {})[objective] = option
         groups: dict[tuple[str, ...], dict[str, Option]] = {}
         for name, owners in known.items():
-            groups.setdefault(tuple(owners), {})[name] = _together(list(owners.values()))
+            groups.setdefault(tuple(owners), {})[name] = common_option(list(owners.values()))
         return groups
 
 
-def _together(options: Sequence[Option]) -> Option:
+def common_option(options: Sequence[Option]) -> Option:
     """One option of the command for what several objectives have by the same name."""
     first = options[0]
     if all(option == first for option in options):

@@ -100,10 +100,10 @@ def _bytes_of_an_image(
     )
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in made.modules()):
         return 0
-    return _kept_for_gradient(made, torch.zeros(1, channels, *spatial_shape, device="cpu", requires_grad=True))
+    return kept_for_gradient(made, torch.zeros(1, channels, *spatial_shape, device="cpu", requires_grad=True))
 
 
-def _kept_for_gradient(network: Any, images: Tensor) -> int:
+def kept_for_gradient(network: Any, images: Tensor) -> int:
     """Bytes that a forward pass keeps of its images, without the parameters."""
     weights = {parameter.data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {images.data_ptr(): images.nbytes}

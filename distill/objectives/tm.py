@@ -122,8 +122,8 @@ class TM(StatefulObjective):
         values, labels = iteration.synthetic.values(), iteration.synthetic.labels
         total = values.new_zeros(())
         for segment in iteration.share(range(settings.batch_experts)):
-            start, target = self._segment(iteration, segment)
-            steps = self._steps(iteration, segment)
+            start, target = self.segment(iteration, segment)
+            steps = self.steps(iteration, segment)
             lr = self._log_lr.exp()
             distance = trajectory_distance(
                 self._network,
@@ -163,7 +163,7 @@ class TM(StatefulObjective):
                     hint="Name the folder of other experts, or train some (fredfmt experts)",
                 )
 
-    def _segment(self, iteration: Iteration, segment: int) -> tuple[Tensor, Tensor]:
+    def segment(self, iteration: Iteration, segment: int) -> tuple[Tensor, Tensor]:
         """The start and the end of a segment of an expert's trajectory."""
         chance = generator(iteration.seed, "expert", iteration.number, segment)
         numbers = self._experts.numbers
@@ -176,7 +176,7 @@ class TM(StatefulObjective):
         )
         return start, target
 
-    def _steps(self, iteration: Iteration, segment: int) -> list[Step]:
+    def steps(self, iteration: Iteration, segment: int) -> list[Step]:
         """What a student sees: every image of a class once before any is repeated."""
         settings = self._settings
         chance = generator(iteration.seed, "student", iteration.number, segment)

@@ -31,7 +31,7 @@ from fredfmt.transforms import synthesis_matrix
 if TYPE_CHECKING:
     from fredfmt.codec.whitening import ZCA
 
-_SCRATCH_BYTES = 4 << 20
+SCRATCH_BYTES = 4 << 20
 """Bytes of intermediate results per block of images, few enough to stay in the processor's cache."""
 
 
@@ -190,7 +190,7 @@ class Decoder:
         floats = 2 * self.k + (0 if self._planes else self._synthesis.scratch)
         if self.dtype != self._work_dtype:
             floats += math.prod(self.size)
-        return max(1, _SCRATCH_BYTES // (channels * floats * self._work_dtype.itemsize))
+        return max(1, SCRATCH_BYTES // (channels * floats * self._work_dtype.itemsize))
 
     def _values(self, coefficients: Tensor, base: Tensor | None) -> Tensor:
         values = coefficients.to(self._work_dtype)

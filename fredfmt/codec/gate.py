@@ -77,13 +77,13 @@ def choose(
     if len(size) == 1 and len(np.unique(frequencies)) < _SHARED * k:
         return Choice(None, "with one axis and masks that share frequencies, one matrix product is faster")
     masks = "dense" if k > _DENSE * math.prod(spatial_shape) else "sparse"
-    ratio = _times_torch(kernel, masks == "dense")
+    ratio = times_torch(kernel, masks == "dense")
     measured = f"on {masks} masks {kernel.name} ran at {ratio:.1f} times torch's speed in this process"
     return Choice(kernel if ratio >= 1 else None, measured)
 
 
 @cache
-def _times_torch(kernel: Kernel, dense: bool) -> float:
+def times_torch(kernel: Kernel, dense: bool) -> float:
     """How many times as fast as torch the kernel makes small batches of images of one kind."""
     generator = np.random.default_rng(0)
     shape, matrices = (_SIDE, _SIDE), [synthesis_matrix("dct", _SIDE)] * 2

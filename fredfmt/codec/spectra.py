@@ -14,7 +14,7 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.blocks import blocks
 from fredfmt.transforms import analyse, live_frequencies, spatial_size
 
-_BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 2 << 20
 
 
 class Rows(Protocol):
@@ -39,7 +39,7 @@ class Spectra:
         self.bijective = bool(live_frequencies(transform, shape[2:]).all())
         self.low, self.high = np.inf, -np.inf
         """The least and the largest value of the images seen so far."""
-        self.rows = max(1, _BLOCK_BYTES // (4 * spatial_size(shape[1:])))
+        self.rows = max(1, BLOCK_BYTES // (4 * spatial_size(shape[1:])))
 
     def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
         for start in range(0, self.shape[0], self.rows):

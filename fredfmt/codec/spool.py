@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import access_explained
 
-_IN_MEMORY = 64 << 20
+IN_MEMORY = 64 << 20
 
 
 class Spool:
@@ -32,7 +32,7 @@ class Spool:
         self._row = 4 * math.prod(shape[1:])
         self._array: NDArray[np.float32] | None = None
         self._file: IO[bytes] | None = None
-        if shape[0] * self._row <= _IN_MEMORY:
+        if shape[0] * self._row <= IN_MEMORY:
             self._array = np.empty(shape, np.float32)
         else:
             with access_explained("no temporary file can be made", tempfile.gettempdir()):

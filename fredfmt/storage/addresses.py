@@ -24,7 +24,7 @@ _MARKS = ("ETag", "Content-MD5", "Digest", "blob_id", "VersionId")
 _TIMEOUT, _DEADLINE = 30.0, 600.0
 _LEAST_RATE = 1000
 """The lowest mean rate that a server may send at, in bytes per second, over ``FREDFMT_TIMEOUT`` seconds."""
-_PIECE = 64 << 10
+PIECE = 64 << 10
 """Bytes of the smallest range that is requested."""
 _SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
 """Matches user and password before the host, and query and fragment after the path."""
@@ -105,7 +105,7 @@ class Address:
     def pieces(self) -> Iterator[Pieces]:
         """Random access to the file. Raises `NoPiecesError` if the server sends it only from its beginning."""
         with _explained(self.address):
-            stream = self._system.open(self._path, "rb", block_size=_PIECE, cache_type="none")
+            stream = self._system.open(self._path, "rb", block_size=PIECE, cache_type="none")
         with stream:
             if not stream.size:
                 raise NoPiecesError
@@ -133,8 +133,8 @@ class Pieces:
         for start, kept in self._kept:
             if start <= first and last <= start + len(kept):
                 return kept[first - start : last - start]
-        start = min(first, max(0, self.size - _PIECE))
-        wanted = min(max(last, start + _PIECE), self.size) - start
+        start = min(first, max(0, self.size - PIECE))
+        wanted = min(max(last, start + PIECE), self.size) - start
         with _explained(self._address):
             try:
                 self._stream.seek(start)
@@ -145,7 +145,7 @@ class Pieces:
             raise SourceError(
                 "the server sent another number of bytes than requested", expected=f"{wanted} bytes", found=len(content)
             )
-        if wanted <= _PIECE:
+        if wanted <= PIECE:
             self._kept.append((start, content))
         return content[first - start : last - start]
 

@@ -14,7 +14,7 @@ from fredfmt.storage.containers import archive, hierarchy
 from fredfmt.storage.containers.package import unpack, unpack_classes
 from fredfmt.storage.reading import decode
 
-_LARGE = 1 << 20
+LARGE = 1 << 20
 """Bytes of the smallest file for which several requests are worth their time."""
 
 
@@ -45,7 +45,7 @@ def fetch_classes(address: str, classes: Classes, limits: Limits) -> FreDData | 
     kept, there = cache.recall(address), Address(address)
     mark = there.mark()
     size = mark.get("size", "")
-    if (kept is not None and unchanged(mark, kept.mark)) or (size.isdecimal() and int(size) < _LARGE):
+    if (kept is not None and unchanged(mark, kept.mark)) or (size.isdecimal() and int(size) < LARGE):
         return None
     try:
         with there.pieces() as pieces:
@@ -58,7 +58,7 @@ def fetch_classes(address: str, classes: Classes, limits: Limits) -> FreDData | 
 
 
 def _read_classes(pieces: Pieces, classes: Classes, limits: Limits) -> FreDData | None:
-    if pieces.size < _LARGE or pieces.read(0, len(archive.MAGIC)) != archive.MAGIC:
+    if pieces.size < LARGE or pieces.read(0, len(archive.MAGIC)) != archive.MAGIC:
         return None
     limits_.check(pieces.size, limits.file_bytes, "the size of the file", name="file_bytes")
     entries = archive.Parts(pieces.read, pieces.size, limits=limits)

@@ -138,7 +138,7 @@ def _put(new: Path, target: Path, old: Path) -> None:
     for _ in range(_ATTEMPTS):
         if target.exists():
             check_target(target, data_set=True)
-            if _exchange(new, target):
+            if exchange(new, target):
                 return
         try:
             os.rename(new, target)
@@ -157,7 +157,7 @@ def _move_away(target: Path, old: Path) -> None:
         os.rename(target, old)
 
 
-def _exchange(one: Path, other: Path) -> bool:
+def exchange(one: Path, other: Path) -> bool:
     """Exchange two folders in one step; False if that is not supported, or if one no longer exists."""
     if sys.platform not in ("linux", "darwin"):
         return False

@@ -1,7 +1,7 @@
-"""`font_for`: a text and a size in, a font with all letters of the text out.
+"""`font_for`: finds a font that has all letters of a text.
 
-Pillow's own font has Latin letters only. Names in other scripts are drawn with a font that is installed on this
-machine: DejaVu, Noto, Droid, and what macOS and Windows bring along.
+Pillow's own font has only Latin letters. Names in other scripts are drawn with a font that is installed on this
+machine, such as DejaVu, Noto, Droid, or a system font of macOS or Windows.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _STYLED = (
     "narrow",
     "math",
 )
-"""Parts of file names of fonts that are taken only if no plain one will do."""
+"""Parts of file names of fonts that are used only if no plain font has the letters."""
 _PROBE = 12
 _NOT_A_LETTER = "\U0010ffff"
-"""A code point that no font has: what is drawn for it is drawn for every missing letter."""
+"""A code point that no font has: every missing letter is drawn like it."""
 
 
 def font_for(text: str, size: float) -> FreeTypeFont | ImageFont:
-    """Pillow's font where it has all letters of ``text``, else an installed one that has all of them, or most.
+    """Pillow's font if it has all letters of ``text``, else an installed font that has all, or most, of them.
 
-    Logs a warning, once for the same letters, where no installed font has them all.
+    Logs a warning, once for the same letters, if no installed font has them all.
 
     >>> from fredfmt.view.fonts import font_for
     >>> font_for("Trouser", 12).getname()
@@ -54,21 +54,21 @@ def font_for(text: str, size: float) -> FreeTypeFont | ImageFont:
     if not isinstance(own, ImageFont.FreeTypeFont):
         return own
     missing = _missing(own, _letters(text))
-    path = _best_font(missing) if missing else None
+    path = _best_font(missing, _folders()) if missing else None
     return own if path is None else ImageFont.truetype(path, size)
 
 
 @cache
-def _best_font(letters: frozenset[str]) -> str | None:
+def _best_font(letters: frozenset[str], folders: tuple[Path, ...]) -> str | None:
     """The file of the first font, plain ones first, that has all ``letters``, or else of the one that has most."""
     from PIL import ImageFont
 
     best, least = None, len(letters)
-    for path in _installed():
+    for path in _installed(folders):
         try:
             absent = len(_missing(ImageFont.truetype(path, _PROBE), letters))
         except (OSError, ValueError):
-            continue  # a font that Pillow does not read
+            continue  # a font that Pillow cannot read
         if absent < least:
             best, least = path, absent
         if least == 0:
@@ -81,7 +81,7 @@ def _best_font(letters: frozenset[str]) -> str | None:
 
 
 def _letters(text: str) -> frozenset[str]:
-    """The letters of a text that leave a mark."""
+    """The letters of a text that are visible."""
     return frozenset(letter for letter in text if unicodedata.category(letter) not in ("Cf", "Zs", "Mn"))
 
 
@@ -95,11 +95,11 @@ def _missing(font: FreeTypeFont, letters: frozenset[str]) -> frozenset[str]:
 
 
 @cache
-def _installed() -> tuple[str, ...]:
-    """The files of all fonts in the folders of this system: plain ones first, then by name."""
+def _installed(folders: tuple[Path, ...]) -> tuple[str, ...]:
+    """The files of all fonts in some folders: plain ones first, then by name."""
     found = {
         str(Path(folder, name))
-        for root in _folders()
+        for root in folders
         for folder, _, names in os.walk(root)
         for name in names
         if name.lower().endswith(_SUFFIXES)
@@ -112,13 +112,14 @@ def _installed() -> tuple[str, ...]:
     return tuple(sorted(found, key=order))
 
 
-def _folders() -> list[Path]:
+def _folders() -> tuple[Path, ...]:
+    """The folders of fonts of this system."""
     home = Path.home()
     if sys.platform == "darwin":
-        return [home / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts")]
+        return home / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts")
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA", str(home / "AppData/Local"))
-        return [Path(local, "Microsoft/Windows/Fonts"), Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts")]
+        return Path(local, "Microsoft/Windows/Fonts"), Path(os.environ.get("WINDIR", "C:/Windows"), "Fonts")
     shared = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     own = os.environ.get("XDG_DATA_HOME") or str(home / ".local/share")
-    return [Path(folder, "fonts") for folder in (own, *shared.split(":"))] + [home / ".fonts"]
+    return (*(Path(folder, "fonts") for folder in (own, *shared.split(":"))), home / ".fonts")

@@ -1,6 +1,7 @@
 """Decoding against SciPy and plain dense synthesis: every transform, dimension, option and way of synthesis."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_every_way_of_synthesis_gives_the_same(monkeypatch, way, shape, base):
     if way:
         monkeypatch.setenv("FREDFMT_KERNEL", "torch")
         monkeypatch.setattr(fredfmt.codec.decoder, "fastest", way)
-    monkeypatch.setattr(fredfmt.codec.decoder, "_SCRATCH_BYTES", 4096)
+    monkeypatch.setattr(fredfmt.codec.decoder, "SCRATCH_BYTES", 4096)
     data = make(shape, base=base)
     decoder = Decoder.of(data)
     masks = torch.from_numpy(data.mask_of.astype(np.int64))
@@ -211,12 +212,22 @@ def test_the_meta_device():
     assert (images.device.type, images.shape) == ("meta", (6, 2, 13, 17))
 
 
-def test_decoders_are_kept_with_their_data_and_no_longer():
+def test_decoders_are_kept_with_their_data_and_no_longer(monkeypatch):
+    made, make_one = [], Decoder.of
+
+    def noted(*given, **options):
+        decoder = make_one(*given, **options)
+        made.append(weakref.ref(decoder))
+        return decoder
+
+    monkeypatch.setattr(Decoder, "of", noted)
     data = make()
-    before = len(fredfmt.codec.decoder._decoders)
     decode(data)
     decode(data, [1])
-    assert len(fredfmt.codec.decoder._decoders) == before + 1
+    assert len(made) == 1
+    decode(data, dtype=torch.float64)
+    assert len(made) == 2
+    assert all(decoder() is not None for decoder in made)
     del data
     gc.collect()
-    assert len(fredfmt.codec.decoder._decoders) == before
+    assert all(decoder() is None for decoder in made)

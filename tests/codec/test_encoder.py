@@ -86,7 +86,7 @@ class Rows:
 
 def test_rows_are_read_in_blocks_and_give_the_same_data(digits, monkeypatch):
     images, labels = digits
-    monkeypatch.setattr("fredfmt.codec.spectra._BLOCK_BYTES", 40 * 2 * 56 * 4)
+    monkeypatch.setattr("fredfmt.codec.spectra.BLOCK_BYTES", 40 * 2 * 56 * 4)
     rows = Rows(images)
     streamed = encode(rows, labels, k=11)
     assert rows.read == 40

@@ -108,7 +108,7 @@ def test_torch_can_be_asked_for(monkeypatch):
 @pytest.mark.parametrize(("ratio", "taken"), [(0.99, False), (1.0, True), (4.2, True)])
 def test_a_kernel_that_is_slower_than_torch_is_not_taken(ratio, taken, monkeypatch):
     monkeypatch.delenv("FREDFMT_KERNEL", raising=False)
-    monkeypatch.setattr(fredfmt.codec.gate, "_times_torch", lambda kernel, dense: ratio)
+    monkeypatch.setattr(fredfmt.codec.gate, "times_torch", lambda kernel, dense: ratio)
     data = make((13, 17))
     choice = Decoder.of(data).choice
     assert (choice.kernel is not None) == taken
@@ -119,12 +119,12 @@ def test_a_kernel_that_is_slower_than_torch_is_not_taken(ratio, taken, monkeypat
 @pytest.mark.skipif(not USABLE, reason="no compiled loops")
 def test_kernels_are_timed_once_per_process_and_kind_of_masks(monkeypatch):
     monkeypatch.delenv("FREDFMT_KERNEL", raising=False)
-    fredfmt.codec.gate._times_torch.cache_clear()
+    fredfmt.codec.gate.times_torch.cache_clear()
     for k in (11, 12, 200, 221):
         assert Decoder.of(make((13, 17), k=k)).choice.reason
     kernel = kernel_for(17)
-    assert fredfmt.codec.gate._times_torch.cache_info().misses == 2
-    assert fredfmt.codec.gate._times_torch(kernel, True) > 0
+    assert fredfmt.codec.gate.times_torch.cache_info().misses == 2
+    assert fredfmt.codec.gate.times_torch(kernel, True) > 0
 
 
 @pytest.mark.parametrize(

@@ -128,15 +128,15 @@ def test_what_is_traced_and_vectorised_inside_autocast(data):
 @ways
 def test_the_default_device_and_type_change_nothing(data, way, monkeypatch):
     monkeypatch.setenv("FREDFMT_KERNEL", way)
-    fredfmt.codec.gate._times_torch.cache_clear()
+    fredfmt.codec.gate.times_torch.cache_clear()
     masks, stored = torch.from_numpy(data.mask_of.astype(np.int64)), torch.from_numpy(data.coefficients.copy())
     exact = Decoder.of(data)(stored, masks)
-    fredfmt.codec.gate._times_torch.cache_clear()
+    fredfmt.codec.gate.times_torch.cache_clear()
     with torch.device("meta"):
         assert torch.equal(Decoder.of(data, device="cpu")(stored, masks), exact)
     torch.set_default_dtype(torch.float64)
     try:
-        fredfmt.codec.gate._times_torch.cache_clear()
+        fredfmt.codec.gate.times_torch.cache_clear()
         assert torch.equal(Decoder.of(data)(stored, masks), exact)
     finally:
         torch.set_default_dtype(torch.float32)

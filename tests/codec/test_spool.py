@@ -25,7 +25,7 @@ class Images:
 
 @pytest.fixture
 def in_a_file(monkeypatch):
-    monkeypatch.setattr(spool, "_IN_MEMORY", 0)
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def in_a_file(monkeypatch):
 def test_what_is_kept_in_a_file_gives_the_same_data(how, monkeypatch):
     images, labels = Images(2000), np.arange(2000) % 3
     expected = encode(images, labels, k=24, **how)
-    monkeypatch.setattr(spool, "_IN_MEMORY", 0)
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
     assert encode(images, labels, k=24, **how) == expected
 
 

@@ -17,7 +17,7 @@ from fredfmt.distill import (
 )
 from fredfmt.distill.evaluation.baselines import equal_budget, equal_instances
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, corrupt
-from fredfmt.distill.evaluation.protocol import _epochs
+from fredfmt.distill.evaluation.protocol import published_steps
 from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import ledger
@@ -47,7 +47,7 @@ def test_networks_learn_from_the_data_and_nothing_else(digits, digits_test):
 
 def test_the_published_protocol_counts_epochs(digits, digits_test):
     config = EvaluationConfig.paper(epochs=5, batch=20, network=NetworkConfig(width=16), augmentation="none", seeds=1)
-    batches = list(_epochs(50, config, seed=3))
+    batches = list(published_steps(50, config, seed=3))
     assert [len(rows) for rows, _ in batches] == [20, 20, 10] * 5
     assert [factor for _, factor in batches[::3]] == [1, 1, 1, 0.1, 0.1]
     assert all(

@@ -114,7 +114,7 @@ def test_the_two_forms_of_the_regression_are_one(monkeypatch):
     asked, given = (torch.randn(count, 5, generator=chance, dtype=torch.float64) for count in (4, 11))
     targets = F.one_hot(torch.arange(11) % 3).double() - 1 / 3
     by_instances = regressed(asked, given, targets)
-    monkeypatch.setattr("fredfmt.distill.objectives.frepo._SMALL", 8)
+    monkeypatch.setattr("fredfmt.distill.objectives.frepo.SMALL", 8)
     solved = []
     solve = torch.linalg.solve_ex
     monkeypatch.setattr(torch.linalg, "solve_ex", lambda kernel, wanted: solved.append(kernel) or solve(kernel, wanted))
@@ -138,7 +138,7 @@ def test_what_is_kept_is_what_torch_keeps():
     """Of a ConvNet: its input, what the convolution made, what norm and pooling keep and the features; no parameter."""
     network = network_of(dtype=torch.float32, width=4, depth=1)
     inside = 4 * 13 * 17
-    kept = room._kept_for_gradient(network, torch.zeros(1, 2, 13, 17, requires_grad=True))
+    kept = room.kept_for_gradient(network, torch.zeros(1, 2, 13, 17, requires_grad=True))
     assert 4 * (2 * 13 * 17 + inside) <= kept <= 4 * (2 * 13 * 17 + 3 * inside)
 
 

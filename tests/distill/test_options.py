@@ -99,19 +99,12 @@ def test_networks_as_they_are_unless_asked_otherwise():
 def test_gradients_of_gradients_and_compilation(patches, monkeypatch):
     """The message, not the compiler, which takes half a minute."""
 
-    def compiled(function):
-        def refuse(*given):
-            raise RuntimeError("torch.compile with aot_autograd does not currently support double backward")
+    def refuse(*given):
+        raise RuntimeError("torch.compile with aot_autograd does not currently support double backward")
 
-        return refuse
-
-    monkeypatch.setattr(torch, "compile", compiled)
-    from fredfmt.distill.networks import prepared as module
-
-    module._compiled.cache_clear()
+    monkeypatch.setattr("fredfmt.distill.networks.prepared.compiled", lambda kind, method: refuse)
     with pytest.raises(ArgumentError, match="Run without compile"):
         distill(patches, replace(CONFIG, objective="dc", compile=True))
-    module._compiled.cache_clear()
 
 
 @pytest.mark.slow

@@ -177,12 +177,12 @@ def test_files_of_0_1_are_read_and_their_runs_repeated(name, digits):
 
 
 def test_objectives_may_share_a_name_for_settings_that_differ(monkeypatch):
-    from fredfmt.distill.objectives.registry import _together
+    from fredfmt.distill.objectives.registry import common_option
     from fredfmt.distill.settings import Option
 
     number = Option("pool", int, default=8, help="Networks.", least=1, flag="--pool")
-    assert _together([number, number]) == number
-    loose = _together([number, Option("pool", int, default=9, help="Images.", flag="--pool")])
+    assert common_option([number, number]) == number
+    loose = common_option([number, Option("pool", int, default=9, help="Images.", flag="--pool")])
     assert (loose.kind, loose.default, loose.least, loose.help) == (int, None, None, "Networks. Images.")
-    text = _together([number, Option("pool", float, default=0.5, help="Share.", flag="--pool")])
+    text = common_option([number, Option("pool", float, default=0.5, help="Share.", flag="--pool")])
     assert (text.kind, text.default) == (str, None)

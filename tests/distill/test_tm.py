@@ -248,7 +248,7 @@ def test_segments_are_parts_of_the_experts_ways(patches, config, experts):
         for epoch in range(5)
     }
     for number in range(60):
-        start, target = objective._segment(iteration_of(patches, config, number), 0)
+        start, target = objective.segment(iteration_of(patches, config, number), 0)
         of, epoch = rows[start.numpy().tobytes()]
         assert rows[target.numpy().tobytes()] == (of, epoch + 2)
         found.add((of, epoch))
@@ -258,7 +258,7 @@ def test_segments_are_parts_of_the_experts_ways(patches, config, experts):
 def test_a_step_has_as_many_of_every_class(patches, config):
     iteration = iteration_of(patches, config)  # three instances a class
     for count, expected in ((0, 3), (100, 3), (7, 2), (2, 1)):
-        steps = objective_of(replace(config, batch_syn=count, syn_steps=6))._steps(iteration, 0)
+        steps = objective_of(replace(config, batch_syn=count, syn_steps=6)).steps(iteration, 0)
         for step in steps:
             labels = iteration.synthetic.labels[step.rows].tolist()
             assert labels == sorted([0, 1, 2] * expected)

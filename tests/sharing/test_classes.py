@@ -35,8 +35,8 @@ def sorted_by_class():
 def small_chunks(monkeypatch):
     """A chunk a class, and requests to match."""
     monkeypatch.setattr("fredfmt.storage.containers.declared.CHUNK_BYTES", PER_CLASS * 40 * 2)
-    monkeypatch.setattr("fredfmt.storage.fetching._LARGE", 0)
-    monkeypatch.setattr("fredfmt.storage.addresses._PIECE", 300)
+    monkeypatch.setattr("fredfmt.storage.fetching.LARGE", 0)
+    monkeypatch.setattr("fredfmt.storage.addresses.PIECE", 300)
 
 
 @pytest.fixture

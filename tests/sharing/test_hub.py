@@ -54,7 +54,7 @@ def test_a_card_goes_with_it(hub, file, tmp_path):
     card(file, tmp_path / "card", address=ADDRESS, creators=["Doe, Jane"])
     push(file, "hf://datasets/team/tiny/", card=tmp_path / "card", create=True, message="first")
     assert hub.commits == [("first", ["CITATION.cff", "README.md", "croissant.json", "preview.png", "x.fred"])]
-    with pytest.raises(FileNotFoundError, match="no card there"):
+    with pytest.raises(FileNotFoundError, match="no card found"):
         push(file, ADDRESS, card=tmp_path)
 
 
@@ -66,7 +66,7 @@ def test_a_repository_that_is_not_there(hub, file, tmp_path):
     assert not (tmp_path / "y.fred").exists()
 
 
-@pytest.mark.parametrize(("status", "hint"), [(401, "hf auth login"), (403, "allowed to write")])
+@pytest.mark.parametrize(("status", "hint"), [(401, "hf auth login"), (403, "write access")])
 def test_the_hub_refuses(hub, file, status, hint):
     hub.repositories["team/tiny"] = {}
     hub.status = status

@@ -309,13 +309,11 @@ def test_the_cache_is_for_the_user_alone(site, data, content, cache, umask):
     assert stat.S_IMODE((cache / "files").stat().st_mode) == 0o700
 
 
-def planted(cache, address, other_address):
-    """Records that make an address stand for another file that is in the cache, its SHA-256 right."""
-    from fredfmt.storage.cache import _record
-
-    path = _record(cache, address)
-    record = json.loads(path.read_bytes())
-    others = json.loads(_record(cache, other_address).read_bytes())
+def planted(cache, content, other_content):
+    """Records that make the address of one file stand for another file that is in the cache, its SHA-256 right."""
+    found = {path: json.loads(path.read_bytes()) for path in (cache / "addresses").iterdir()}
+    of_file = {record["file"]: (path, record) for path, record in found.items()}
+    (path, record), (_, others) = (of_file[hashlib.sha256(each).hexdigest()] for each in (content, other_content))
     yield path, {**record, "file": others["file"]}
     yield path, {**others, "mark": record["mark"]}
     yield path, others
@@ -326,11 +324,12 @@ def planted(cache, address, other_address):
 def test_a_planted_record_never_makes_an_address_stand_for_another_file(site, data, content, cache, tmp_path):
     other = make(seed=6)
     save(other, tmp_path / "other.fred")
-    address, there = site.put("x.fred", content), site.put("y.fred", (tmp_path / "other.fred").read_bytes())
+    other_content = (tmp_path / "other.fred").read_bytes()
+    address, there = site.put("x.fred", content), site.put("y.fred", other_content)
     for expected in (None, digest(data), digest(other)):
         load(address)
         load(there)
-        for path, record in list(planted(cache, address, there)):
+        for path, record in list(planted(cache, content, other_content)):
             path.write_text(json.dumps(record))
             if expected == digest(other):
                 with pytest.raises(IntegrityError, match="not the expected data set"):

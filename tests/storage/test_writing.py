@@ -36,7 +36,7 @@ OLD, NEW = make(1), make(2)
 def exchange(request, monkeypatch):
     """With and without a system that can let two folders change places."""
     if request.param == "in two steps":
-        monkeypatch.setattr(writing, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(writing, "exchange", lambda one, other: False)
 
 
 def killed_while_saving(path, seconds):

@@ -1,11 +1,12 @@
 """Letters that Pillow's own font lacks are drawn with an installed font that has them."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
 import fredfmt
-from fredfmt.view import fonts
 from fredfmt.view.fonts import font_for
 from fredfmt.view.preview import preview
 
@@ -13,11 +14,14 @@ NAMES = ("猫と犬", "自行车", "قطة صغيرة", "Кошка")
 
 
 @pytest.fixture
-def nothing_installed(monkeypatch):
-    fonts._best_font.cache_clear()
-    monkeypatch.setattr(fonts, "_installed", tuple)
-    yield
-    fonts._best_font.cache_clear()
+def installed(tmp_path, monkeypatch):
+    """An empty folder that is the only one with fonts."""
+    if sys.platform in ("darwin", "win32"):
+        pytest.skip("the folders of fonts are fixed on this system")
+    for variable in ("HOME", "XDG_DATA_HOME", "XDG_DATA_DIRS"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    (tmp_path / "fonts").mkdir()
+    return tmp_path / "fonts"
 
 
 def with_names(names):
@@ -25,7 +29,7 @@ def with_names(names):
     return fredfmt.encode(images, np.arange(len(names)), k=4, mask="low", classes=names)
 
 
-def test_latin_letters_need_no_other_font(nothing_installed):
+def test_latin_letters_need_no_other_font(installed):
     assert font_for("Trouser, 12 of 50", 12).getname()[0] == "Aileron"
 
 
@@ -45,19 +49,16 @@ def test_names_are_drawn_with_it():
     assert (sheets[0] != sheets[1]).any()
 
 
-def test_where_none_has_them_a_line_says_what_to_do(nothing_installed, caplog):
+def test_where_none_has_them_a_line_says_what_to_do(installed, caplog):
     assert font_for("猫", 12).getname()[0] == "Aileron"
     font_for("猫", 20)
     assert len(caplog.records) == 1
     assert "fonts-noto-cjk" in caplog.text
 
 
-def test_a_file_that_is_no_font_is_passed_over(monkeypatch, tmp_path):
-    (tmp_path / "broken.ttf").write_bytes(b"not a font")
-    fonts._best_font.cache_clear()
-    monkeypatch.setattr(fonts, "_installed", lambda: (str(tmp_path / "broken.ttf"),))
+def test_a_file_that_is_no_font_is_passed_over(installed):
+    (installed / "broken.ttf").write_bytes(b"not a font")
     assert isinstance(font_for("猫", 12), ImageFont.FreeTypeFont)
-    fonts._best_font.cache_clear()
 
 
 def test_png_folders_keep_the_letters_of_class_names(tmp_path):

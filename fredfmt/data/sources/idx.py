@@ -19,7 +19,7 @@ from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.source import Source
 from fredfmt.errors import SourceError
 
-_DEBIAN = Path("/usr/share/datasets")
+DEBIAN = Path("/usr/share/datasets")
 _PREFIX = {"train": "train", "test": "t10k"}
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_BEST_RATIO = 1032
@@ -82,7 +82,7 @@ def open_idx(request: Request) -> Source:
     """
     family = FAMILIES[request.name]
     root = request.root
-    places = [root / family.torchvision / "raw", root / request.name, root, _DEBIAN / request.name]
+    places = [root / family.torchvision / "raw", root / request.name, root, DEBIAN / request.name]
     found = next(filter(None, map(_files, places)), None)
     if found is None:
         hint = f"Put the four idx files of {family.url} in a folder and pass it as the data root (--data-root)"

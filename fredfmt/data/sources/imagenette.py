@@ -14,7 +14,7 @@ from fredfmt.errors import SourceError
 _URL = "https://github.com/fastai/imagenette"
 _ARCHIVES = {160: ("160px", "imagenette2-160"), 320: ("320px", "imagenette2-320"), 1 << 16: ("full", "imagenette2")}
 """By the largest requested side for which each is used: torchvision's name of the archive, and its folder."""
-_CLASSES = {
+CLASSES = {
     "n01440764": "tench",
     "n02102040": "English springer",
     "n02979186": "cassette player",
@@ -57,11 +57,11 @@ def _find(root: Path, serving: list[tuple[str, str]]) -> Path | None:
 
 
 def _named(listing: Listing, root: Path) -> Listing:
-    if listing.classes != tuple(_CLASSES):
+    if listing.classes != tuple(CLASSES):
         raise SourceError(
-            "the classes are not those of Imagenette", where=str(root), expected=list(_CLASSES), found=listing.classes
+            "the classes are not those of Imagenette", where=str(root), expected=list(CLASSES), found=listing.classes
         )
-    return replace(listing, classes=tuple(_CLASSES.values()), aliases=listing.classes)
+    return replace(listing, classes=tuple(CLASSES.values()), aliases=listing.classes)
 
 
 def _fetch(archive: str, folder: Path) -> None:

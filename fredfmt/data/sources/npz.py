@@ -25,7 +25,7 @@ _SPELLINGS = (
 )
 _FAINT = 1.5 / 255
 """Images whose maximum is below this were divided by 255 twice: no real images are so dark."""
-_LARGE = 32 << 20
+LARGE = 32 << 20
 """Images of at least this many bytes in an uncompressed archive are not loaded but read by row."""
 
 
@@ -104,7 +104,7 @@ def _left_in_the_file(path: Path) -> dict[str, StoredArray]:
     found = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if member.filename in names and member.file_size >= _LARGE:
+            if member.filename in names and member.file_size >= LARGE:
                 stored = StoredArray.of(archive, member, path)
                 if stored is not None and stored.dtype in (np.uint8, np.float32):
                     found[member.filename.removesuffix(".npy")] = stored

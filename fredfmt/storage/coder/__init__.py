@@ -34,7 +34,8 @@ DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32")
 """The dtypes that it can encode."""
 
 _SECONDS_PER_VALUE = 2.5e-5
-_SLOW = 200_000
+SLOW = 200_000
+"""The number of values above which the coder in Python logs a warning."""
 _log = logging.getLogger(__name__)
 
 
@@ -146,7 +147,7 @@ def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[tuple[int, in
 
 
 def _warn_if_slow(size: int) -> None:
-    if size > _SLOW:
+    if size > SLOW:
         _log.warning(
             "the context coder in Python will take about %.0f s for %s values: %s",
             *(size * _SECONDS_PER_VALUE, size, compiled.LIBRARY.absence),

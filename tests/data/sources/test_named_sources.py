@@ -108,7 +108,7 @@ def test_idx_files_are_found_in_every_layout(tmp_path, name, place, packed, sepa
 
 def test_a_family_is_not_taken_for_another(tmp_path, monkeypatch):
     write_family(tmp_path / "MNIST/raw", packed=False)
-    monkeypatch.setattr(idx, "_DEBIAN", tmp_path / "none")
+    monkeypatch.setattr(idx, "DEBIAN", tmp_path / "none")
     for name in ("kmnist", "fashion-mnist"):
         with pytest.raises(SourceError, match=name):
             open_source(name, data_root=tmp_path, download=False)
@@ -166,7 +166,7 @@ def offline(monkeypatch):
         raise urllib.error.URLError("no network")
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    monkeypatch.setattr(idx, "_DEBIAN", Path("/nonexistent"))
+    monkeypatch.setattr(idx, "DEBIAN", Path("/nonexistent"))
 
 
 def check_message(error, capfd):

@@ -24,7 +24,7 @@ _LABELS = 1 << 16
 """The number of labels per read."""
 _RATIO = 200
 """The highest compression ratio that is accepted: coded images are never compressed so much."""
-_HARMLESS = 64 << 20
+HARMLESS = 64 << 20
 
 
 def open_parquet(path: Path, *, text: str | None = None) -> ParquetFile:
@@ -79,7 +79,7 @@ def check_claims(file: ParquetFile, path: Path, column: str) -> list[tuple[int, 
         if chunk is None:
             raise SourceError("no such column in a row group", where=f"{path}: row group {number}", expected=column)
         large, packed = chunk.total_uncompressed_size, chunk.total_compressed_size
-        if large > max(_HARMLESS, _RATIO * packed) or packed > size or min(large, packed, group.num_rows) < 0:
+        if large > max(HARMLESS, _RATIO * packed) or packed > size or min(large, packed, group.num_rows) < 0:
             raise SourceError(
                 "implausible sizes",
                 where=f"{path}: row group {number}",

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from pyarrow import Array
     from pyarrow.parquet import ParquetFile
 
-_CACHE = 64 << 20
+CACHE = 64 << 20
 """The largest size of the cache of coded images, in bytes."""
 _BATCH = 4 << 20
 """The size in bytes of a batch of coded images, estimated from the sizes that a file declares."""
-_BATCH_ROWS = 256
+BATCH_ROWS = 256
 
 
 class Group(NamedTuple):
@@ -49,7 +49,7 @@ class RowGroups:
         self._paths, self._column = paths, column
         self._groups = [group for group in groups if group.rows]
         self._starts = np.cumsum([0, *(group.rows for group in self._groups)])
-        self._all_fit = sum(group.size for group in groups) <= _CACHE
+        self._all_fit = sum(group.size for group in groups) <= CACHE
         self._forget()
 
     def _forget(self) -> None:
@@ -120,7 +120,7 @@ class RowGroups:
         return bytes(value.as_py())
 
     def _keep(self, row: int, content: bytes) -> None:
-        if row not in self._cache and self._cached + len(content) <= _CACHE:
+        if row not in self._cache and self._cached + len(content) <= CACHE:
             self._cache[row] = content
             self._cached += len(content)
 
@@ -135,7 +135,7 @@ class _Pass:
         self.start, self.end = first, first + group.rows
         self.images: Array = pyarrow.array([], pyarrow.binary())
         """The images of the batch, whose first row is ``start``."""
-        rows = min(_BATCH_ROWS, max(1, _BATCH * group.rows // max(1, group.size)))
+        rows = min(BATCH_ROWS, max(1, _BATCH * group.rows // max(1, group.size)))
         self._batches = source.iter_batches(rows, row_groups=[group.number], columns=[column], use_threads=False)
 
     def advance(self) -> None:
