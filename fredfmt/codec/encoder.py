@@ -215,9 +215,9 @@ def store(
     else:
         stored_base, coarse = quantize(base, step)
         restored = stored_base.astype(np.float64) * (coarse.step or 1.0)
-        stored, quantization = quantize(_Differences(coefficients, restored, mask_of), step, rounding=rounding)
-        wide = np.promote_types(stored.dtype, stored_base.dtype)
-        stored, stored_base = stored.astype(wide), stored_base.astype(wide)
+        differences = _Differences(coefficients, restored, mask_of)
+        stored, quantization = quantize(differences, step, rounding=rounding, least=stored_base.dtype)
+        stored_base = stored_base.astype(stored.dtype)
     metadata = replace(metadata, quantization=quantization)
     return FreDData(stored, frequencies, labels, metadata, mask_of=mask_of, base=stored_base)  # type: ignore[arg-type]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fredfmt.codec.spectra import Rows, row_blocks
+from fredfmt.codec.spool import Spool
 from fredfmt.errors import ArgumentError
 from fredfmt.model.parts import Quantization
 from fredfmt.storage.coder import choose
@@ -26,13 +28,16 @@ _BITS_AGAINST_ERROR = 0.06
 _MOST_BELOW = 0.3
 
 
-def quantize(coefficients: Rows, step: Step, *, rounding: Rounding = "nearest") -> tuple[NDArray[Any], Quantization]:
+def quantize(
+    coefficients: Rows, step: Step, *, rounding: Rounding = "nearest", least: DTypeLike = np.int16
+) -> tuple[NDArray[Any], Quantization]:
     """Stored numbers of real coefficients, same shape, and how they were made, with the achieved error.
 
-    A uniform step rounds to the nearest multiple (ties to even) and gives int16, or int32 where that is too narrow. One
-    step for all coefficients of an orthonormal transform is the allocation of least mean square error. Raises
-    `ArgumentError` for an unusable step and for values that the chosen kind of number cannot hold. The coefficients are
-    read in blocks, twice.
+    A uniform step rounds to the nearest multiple (ties to even) and gives int16, or int32 where that is too narrow, or
+    narrower than ``least``. One step for all coefficients of an orthonormal transform is the allocation of least mean
+    square error. Raises `ArgumentError` for an unusable step and for values that the chosen kind of number cannot hold.
+    The coefficients are read in blocks, twice. Of more than 64 MiB, the numbers lie in a temporary file
+    (`fredfmt.codec.spool`), from which they are read whenever they are looked at.
 
     With ``rounding="rate"`` a coefficient becomes the one of its two neighbours that is worth its bits: at the same
     error a finer step then takes fewer bytes (docs/decisions/codec.md). The error of a coefficient stays below one
@@ -50,18 +55,21 @@ def quantize(coefficients: Rows, step: Step, *, rounding: Rounding = "nearest") 
     """
     check_step(step)
     dtype, mode = _kind(coefficients, step)
+    if mode == "uniform":
+        dtype = np.promote_types(dtype, least).type
     size = float(step) if isinstance(step, int | float) else None
     numbers = _numbers(coefficients, size, dtype, rounding)
-    stored = np.empty(tuple(coefficients.shape), dtype)
     largest = squares = 0.0
-    for rows in row_blocks(coefficients):
-        block = coefficients[rows]
-        stored[rows] = numbers(rows, block)
-        error = stored[rows] * np.float64(size or 1) - block
-        largest = max(largest, float(np.abs(error).max(initial=0)))
-        squares += float(np.square(error).sum())
-    rms = math.sqrt(squares / stored.size) if stored.size else 0.0
-    return stored, Quantization(mode, size, error_max=largest, error_rms=rms)
+    with closing(Spool(tuple(coefficients.shape), dtype)) as spool:
+        for rows in row_blocks(coefficients):
+            block = coefficients[rows]
+            spool[rows] = stored = numbers(rows, block).astype(dtype)
+            error = stored * np.float64(size or 1) - block
+            largest = max(largest, float(np.abs(error).max(initial=0)))
+            squares += float(np.square(error).sum())
+        whole = spool.whole()
+    rms = math.sqrt(squares / whole.size) if whole.size else 0.0
+    return whole, Quantization(mode, size, error_max=largest, error_rms=rms)
 
 
 def _kind(coefficients: Rows, step: Step) -> tuple[type[np.generic], Literal["uniform", "float16", "float32"]]:

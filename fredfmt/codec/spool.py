@@ -1,8 +1,9 @@
-"""Rows of numbers that are written once and read a few times, block by block: in memory while few, in a file beyond."""
+"""Rows of numbers that are written once and read a few times: in memory while they are few, in a file beyond."""
 
 from __future__ import annotations
 
 import math
+import mmap
 import tempfile
 from typing import IO, Any
 
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import access_explained
+from fredfmt.model.mapped import Mapped
 
 IN_MEMORY = 64 << 20
 
 
 class Spool:
-    """An (instance, ...) array of float32 that is written and read by slices of the first axis.
+    """An (instance, ...) array that is written and read by slices of the first axis.
 
     Beyond 64 MiB it lies in a file without a name in the folder for temporary files (``TMPDIR``), which goes with
     `close`, or with the process. Raises `AccessError` if there is no room.
@@ -27,13 +29,13 @@ class Spool:
            [5., 6.]], dtype=float32)
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-        self._row = 4 * math.prod(shape[1:])
-        self._array: NDArray[np.float32] | None = None
+    def __init__(self, shape: tuple[int, ...], dtype: type[np.generic] = np.float32) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self._row = self.dtype.itemsize * math.prod(shape[1:])
+        self._array: NDArray[Any] | None = None
         self._file: IO[bytes] | None = None
         if shape[0] * self._row <= IN_MEMORY:
-            self._array = np.empty(shape, np.float32)
+            self._array = np.empty(shape, dtype)
         else:
             with access_explained("no temporary file can be made", tempfile.gettempdir()):
                 self._file = tempfile.TemporaryFile(prefix="fredfmt-", buffering=0)  # noqa: SIM115 (as long as the spool)
@@ -44,19 +46,31 @@ class Spool:
             return
         with access_explained("the temporary file cannot be written", tempfile.gettempdir()):
             self._file.seek(rows.start * self._row)
-            remaining = np.ascontiguousarray(values, np.float32).data.cast("B")
+            remaining = np.ascontiguousarray(values, self.dtype).data.cast("B")
             while remaining:
                 remaining = remaining[self._file.write(remaining) :]
 
-    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
         if self._file is None:
             return self._array[rows]  # type: ignore[index]
         with access_explained("the temporary file cannot be read", tempfile.gettempdir()):
             self._file.seek(rows.start * self._row)
-            values = np.fromfile(self._file, np.float32, (rows.stop - rows.start) * self._row // 4)
+            values = np.fromfile(self._file, self.dtype, (rows.stop - rows.start) * math.prod(self.shape[1:]))
         return values.reshape(-1, *self.shape[1:])
 
+    def whole(self) -> NDArray[Any]:
+        """All rows, of which those in a file are read from there whenever they are looked at, also after `close`.
+
+        >>> Spool((3, 2), np.int16).whole().shape
+        (3, 2)
+        """
+        if self._file is None:
+            return self._array  # type: ignore[return-value]
+        with access_explained("the temporary file cannot be mapped", tempfile.gettempdir()):
+            mapped = Mapped(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.ndarray(self.shape, self.dtype, mapped)
+
     def close(self) -> None:
-        """Delete the file; nothing can be read afterwards."""
+        """Delete the file; nothing can be written or read by slices afterwards."""
         if self._file is not None:
             self._file.close()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError, FormatError, check
 from fredfmt.model.blocks import blocks
+from fredfmt.model.mapped import pieces
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.ordering import is_ordered
 from fredfmt.transforms import TRANSFORMS, spatial_size
@@ -256,8 +257,7 @@ def _expect(array: NDArray[Any], name: str, shape: tuple[int | None, ...], dtype
 
 
 def _finite(array: NDArray[Any], name: str) -> None:
-    flat = array.reshape(-1)
-    if array.dtype.kind == "f" and not all(np.isfinite(flat[some]).all() for some in blocks(flat.size, 1)):
+    if array.dtype.kind == "f" and not all(np.isfinite(part).all() for part in pieces(array)):
         raise FormatError("NaN or infinity", where=name, expected="finite values", rule="FRED-204")
 
 
@@ -269,7 +269,7 @@ def _furthest_sum(array: NDArray[Any]) -> float:
 
 def _bounded(array: NDArray[Any], name: str, step: float) -> None:
     _finite(array, name)
-    largest = max(-float(array.min()), float(array.max())) * step
+    largest = max(max(-float(part.min()), float(part.max())) for part in pieces(array)) * step
     if largest > LARGEST:
         raise FormatError(
             "a value is too large to decode in float32",

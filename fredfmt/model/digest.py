@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError
-from fredfmt.model.blocks import blocks
 from fredfmt.model.data import ARRAYS, FreDData
 from fredfmt.model.documents import canonical
+from fredfmt.model.mapped import pieces
 
 _SPELLING = re.compile("sha256:[0-9a-f]{64}")
 
@@ -62,9 +62,8 @@ def digest_of_document(document: dict[str, Any]) -> str:
 def _add(state: Any, name: str, array: NDArray[Any], dtype: str) -> None:
     """Hash one part, its numbers as ``dtype``, in blocks."""
     state.update(f"{name} {dtype[1:]} {'x'.join(map(str, array.shape))}\n".encode())
-    flat = array.reshape(-1)
-    for some in blocks(flat.size, 4):
-        state.update(flat[some].astype(dtype, copy=False).data)
+    for part in pieces(array):
+        state.update(part.astype(dtype, copy=False).data)
 
 
 def _text(value: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from fredfmt.errors import ArgumentError, located
@@ -14,14 +15,18 @@ from fredfmt.model.metadata import Metadata
 from fredfmt.model.selection import Classes, of_classes
 from fredfmt.storage.addresses import Address, is_address, shown
 from fredfmt.storage.containers import archive, hierarchy
-from fredfmt.storage.containers.encoding import Profile, as_archive, as_folder, as_hdf5, check_profile
+from fredfmt.storage.containers.encoding import Profile, add_files, check_profile, write_archive, write_hdf5
+from fredfmt.storage.containers.entries import EntryStore
 from fredfmt.storage.containers.package import check_declared, unpack
 from fredfmt.storage.fetching import check_expected, fetch_classes, fetch_verified
-from fredfmt.storage.reading import SUFFIXES, File, decode, read_package
+from fredfmt.storage.reading import SUFFIXES, File, declared, read_package
 from fredfmt.storage.writing import check_target, replace_directory, replacing
 
 _FIRST = 64 << 10
 """Bytes of the first request for metadata; most metadata are several times smaller."""
+_IN_MEMORY = 64 << 20
+"""The most bytes that `packed_size` holds in memory; a larger file is written to a temporary file."""
+_WRITE = {".fred": write_archive, ".fred.h5": write_hdf5}
 
 
 def load(
@@ -148,7 +153,7 @@ def save(
     Raises
     ------
     LimitError
-        If `load` would refuse the file under the same ``limits``; nothing is written.
+        If `load` would refuse the file under the same ``limits``; what was at ``path`` stays.
     ArgumentError
         For a name without one of the suffixes, or if ``path`` is something else, such as a folder that is not a data
         set.
@@ -170,18 +175,16 @@ def save(
     container = container_of(path)
     check_target(path, data_set=container == ".fred.zarr")
     if container == ".fred.zarr":
-        with located(path):
-            entries = as_folder(data, codec)
-            size = sum(map(len, entries.values()))
-            limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")
-            check_declared(hierarchy.decode(entries, size, limits=limits), limits=limits)
-        replace_directory(path, entries)
+        with EntryStore() as entries:
+            with located(path):
+                add_files(data, entries, codec)
+                limits_.check(entries.size, limits.file_bytes, "the size of the file", name="file_bytes")
+                check_declared(hierarchy.decode(entries, entries.size, limits=limits), limits=limits)
+            replace_directory(path, entries)
     else:
-        with located(path):
-            content = _encode(data, container, codec)
-            check_declared(decode(content, limits), limits=limits)
-        with replacing(path) as target:
-            target.write(content)
+        with replacing(path) as target, located(path):
+            _WRITE[container](data, target, codec)
+            check_declared(declared(target, limits), limits=limits)
 
 
 def convert(
@@ -226,12 +229,12 @@ def packed_size(data: FreDData, container: str = ".fred", codec: Profile | None 
     """Bytes of the file that `save` would write, without writing it."""
     check_profile(codec)
     if container == ".fred.zarr":
-        return sum(map(len, as_folder(data, codec).values()))
-    return len(_encode(data, container, codec))
-
-
-def _encode(data: FreDData, container: str, codec: Profile | None) -> bytes:
-    return (as_hdf5 if container == ".fred.h5" else as_archive)(data, codec)
+        with EntryStore() as entries:
+            add_files(data, entries, codec)
+            return entries.size
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="fredfmt-") as target:
+        _WRITE[container](data, target, codec)
+        return target.seek(0, os.SEEK_END)
 
 
 def container_of(path: Path) -> str:

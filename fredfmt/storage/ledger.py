@@ -12,6 +12,7 @@ from fredfmt.model.data import ARRAYS, FreDData
 from fredfmt.storage.addresses import is_address
 from fredfmt.storage.containers import archive, hdf5
 from fredfmt.storage.containers.encoding import as_archive
+from fredfmt.storage.containers.names import ROOT
 from fredfmt.storage.fetching import fetch_verified
 
 _METADATA = "metadata"
@@ -91,7 +92,7 @@ def ledger(data: FreDData, *, file: str | os.PathLike[str] | None = None) -> Led
     sizes, total = _sizes_in(io.BytesIO(as_archive(data))) if file is None else _sizes_of(file)
     held = dict.fromkeys((*ARRAYS, _METADATA), 0)
     for name, size in sizes.items():
-        held[_METADATA if name.endswith(archive.ROOT) else name.split("/")[0]] += size
+        held[_METADATA if name.endswith(ROOT) else name.split("/")[0]] += size
     classes = len(data.metadata.classes)
     image = data.metadata.channels
     for length in data.metadata.spatial_shape:

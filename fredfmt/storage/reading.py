@@ -51,6 +51,15 @@ def decode(content: bytes, limits: Limits) -> Package:
     return hdf5.decode(content, limits=limits)
 
 
+def declared(stream: IO[bytes], limits: Limits) -> Package:
+    """The package in a file that was just written and is still open; nothing is decoded yet."""
+    size = stream.seek(0, os.SEEK_END)
+    limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")
+    if _part(stream, 0, len(archive.MAGIC)) == archive.MAGIC:
+        return hierarchy.decode(archive.Parts(partial(_part, stream), size, limits=limits), size, limits=limits)
+    return hdf5.declared(stream, size, limits=limits)
+
+
 def _check_beginning(content: bytes, size: int) -> None:
     """Raise `FormatError` if these first bytes of a file of ``size`` bytes are not those of a container."""
     if not content.startswith((archive.MAGIC, hdf5.MAGIC)):

@@ -32,6 +32,7 @@ from fredfmt.model.documents import canonical
 from fredfmt.model.parts import Whitening
 from fredfmt.storage.containers import archive, hdf5, hierarchy
 from fredfmt.storage.containers.declared import Package, StoredArray, chunk_shape_of
+from fredfmt.storage.containers.entries import EntryStore
 from fredfmt.storage.containers.package import pack
 
 HERE = Path(__file__).resolve().parent
@@ -149,18 +150,26 @@ def stamped(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def package(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Package:
-    stored = {name: StoredArray(a.dtype, a.shape, lambda a=a: a) for name, a in arrays.items()}  # type: ignore[misc]
-    return Package(document, stored)
+    return Package(document, {name: StoredArray.of(array) for name, array in arrays.items()})
+
+
+def entries_of(
+    document: dict[str, Any], arrays: Mapping[str, np.ndarray], *, compact: bool = False
+) -> dict[str, bytes]:
+    """The entries of a hierarchy of any document and arrays, in one of the two layouts."""
+    with EntryStore() as entries:
+        hierarchy.encode(package(stamped(document), arrays), entries, compact=compact)
+        return dict(entries)
 
 
 def file_of(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """A `.fred` file of any document and arrays, right or wrong."""
-    return archive.pack(hierarchy.encode(package(stamped(document), arrays)))
+    return archive.pack(entries_of(document, arrays))
 
 
 def compact_of(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """The same in the compact layout."""
-    return archive.pack(hierarchy.encode(package(stamped(document), arrays), compact=True), compact=True)
+    return archive.pack(entries_of(document, arrays, compact=True), compact=True)
 
 
 def compact(whole: FreDData, **changes: Any) -> bytes:
@@ -205,7 +214,7 @@ def fred(whole: FreDData, **changes: Any) -> bytes:
 def entries(**changes: Any) -> Entries:
     """The entries of the plain data set."""
     document, arrays = parts(data(**changes))
-    return hierarchy.encode(package(stamped(document), arrays))
+    return entries_of(document, arrays)
 
 
 def with_document(change: Callable[[dict[str, Any]], Any]) -> bytes:
@@ -252,7 +261,7 @@ def with_chunk(change: Callable[[bytearray], Any]) -> bytes:
 def with_coded(change: Callable[[bytes], bytes]) -> bytes:
     """A compact file, the context-coded bytes of its coefficients changed and their CRC-32C put right."""
     document, arrays = compact_parts(grouped())
-    held = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    held = entries_of(document, arrays, compact=True)
     body = change(held["coefficients/c/0/0/0"][:-4])
     held["coefficients/c/0/0/0"] = body + google_crc32c.value(body).to_bytes(4, "little")
     return archive.pack(held, compact=True)
@@ -334,7 +343,7 @@ def build_compact(to: Vectors) -> None:
     rules = "122 212 400 401 402 404 405 406 407 501 502 503"
     to.valid("FRED-406-compact", rules, "the compact layout, labels counted", plain)
     document, arrays = compact_parts(grouped())
-    folder = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    folder = entries_of(document, arrays, compact=True)
     note = "the same in a directory, where documents are not deflated"
     to.valid("FRED-410-compact", "410 501", note, plain, folder, suffix=".fred.zarr")
     note = "labels in no order are stored"
@@ -356,7 +365,7 @@ def build_compact(to: Vectors) -> None:
     signed = with_array_document(lambda document: document.update(data_type="int16"))
     to.invalid("FRED-203-signed", signed, "signed integers in Blosc")
     document, arrays = compact_parts(grouped())
-    held = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    held = entries_of(document, arrays, compact=True)
     root = json.loads(held["zarr.json"])
     root["consolidated_metadata"]["metadata"]["coefficients"]["data_type"] = "uint16"
     content = archive.pack({**held, "zarr.json": canonical(root)}, compact=True)
@@ -399,7 +408,7 @@ def build_compact(to: Vectors) -> None:
     to.invalid("FRED-406-bomb", restored(plain, lambda _: bomb(1 << 22)), "inflates to four times the limit")
     note = "a document of 4 GiB"
     to.invalid("FRED-303-deflated", restored(plain, lambda stream: stream, more=2**32 - 8192), note)
-    held = hierarchy.encode(package(stamped(document), arrays), compact=True)
+    held = entries_of(document, arrays, compact=True)
     doubled = {**held, "coefficients/zarr.json": canonical({})}
     content = archive.pack(dict(sorted(doubled.items(), key=_place)), compact=True)
     to.invalid("FRED-503-document", content, "a document beside the consolidated ones")
@@ -461,7 +470,7 @@ def restored(plain: bytes, change: Callable[[bytes], bytes], *, more: int = 0) -
         )
     parts = [part for entry, body in zip(laid, bodies, strict=True) for part in (entry.local_header, body)]
     parts.append(archive._directory(laid))
-    return b"".join((*parts, archive._seal(laid, parts)))
+    return b"".join((*parts, archive._seal(laid, zlib.crc32(b"".join(parts)))))
 
 
 def build_warning(to: Vectors) -> None:

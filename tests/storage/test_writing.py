@@ -1,6 +1,7 @@
 """What writing leaves behind: the old or the new data set whole, whoever is killed, full, in the way or faster."""
 
 import errno
+import io
 import multiprocessing
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +21,8 @@ import pytest
 from fredfmt import ArgumentError, FormatError, FredError, encode, load, save, validate
 from fredfmt.errors import AccessError
 from fredfmt.storage import partials, writing
+from fredfmt.storage.containers import entries
+from fredfmt.storage.containers.encoding import write_hdf5
 from fredfmt.storage.reading import SUFFIXES
 
 FORK = multiprocessing.get_context("fork")
@@ -347,6 +351,33 @@ def test_a_limit_on_the_size_of_files(tmp_path, suffix):
     assert process.exitcode == 0
     assert load(path) == OLD
     assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".fred", ".fred.zarr"])
+def test_no_room_for_temporary_files_is_one_line(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"x{suffix}"
+    save(OLD, path)
+    monkeypatch.setattr(entries, "_IN_MEMORY", 100)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(AccessError, match="temporary file cannot be written"):
+        save(NEW, path)
+    assert load(path) == OLD
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("writes", [0, 1, 3, 6])
+def test_a_disk_that_fills_while_hdf5_writes_is_one_error(writes):
+    class Full(io.BytesIO):
+        left = writes
+
+        def write(self, content):
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(content)
+
+    with pytest.raises(OSError, match="No space"):
+        write_hdf5(NEW, Full())
 
 
 def test_a_failing_writer_leaves_no_trace(tmp_path, monkeypatch):

@@ -9,17 +9,18 @@ checksum of all its bytes.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import IO
 
 from fredfmt.errors import FormatError, IntegrityError, LimitError, check, located
 from fredfmt.model import limits as limits_
-from fredfmt.storage.containers.names import LONGEST, check_name
+from fredfmt.storage.containers.names import LONGEST, ROOT, check_name, place
 
 MAGIC = b"PK\x03\x04"
-ROOT = "zarr.json"
 _END_MAGIC = b"PK\x05\x06"
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -65,24 +66,37 @@ class Entry:
         return (_VERSION, 0, self.method, 0, _DATE, *sizes, 0)
 
 
-def pack(entries: Mapping[str, bytes], *, compact: bool = False) -> bytes:
-    """The archive of ``entries``, in their order. In a compact archive the root document is deflated, and a checksum
-    ends it. Raises `LimitError` beyond 4 GiB or 65,535 entries.
+def write(entries: Mapping[str, bytes], stream: IO[bytes], *, compact: bool = False) -> None:
+    """Write the archive of ``entries``, in their order; one entry at a time is in memory. In a compact archive the root
+    document is deflated, and a checksum ends it. Raises `LimitError` beyond 4 GiB or 65,535 entries.
     """
-    parts: list[bytes] = []
     laid: list[Entry] = []
+    size = checksum = 0
     for name, content in entries.items():
-        if len(content) > _LARGEST:
-            raise LimitError(
-                "an entry is too large for a .fred file", where=name, expected="below 4 GiB", found=len(content)
-            )
         deflated = compact and name == ROOT
         stored = _deflate(content) if deflated else content
         method = _DEFLATED if deflated else _STORED
-        laid.append(Entry(name, len(content), zlib.crc32(content), len(stored), method))
-        parts += [laid[-1].local_header, stored]
-    parts.append(_directory(laid))
-    return b"".join((*parts, _seal(laid, parts)))
+        entry = Entry(name, len(content), zlib.crc32(content), len(stored), method)
+        size += _LOCAL.size + len(name) + len(stored)
+        if size > _LARGEST:
+            raise LimitError("too large for a .fred file", where=name, expected="below 4 GiB", found=size)
+        laid.append(entry)
+        for part in (entry.local_header, stored):
+            stream.write(part)
+            checksum = zlib.crc32(part, checksum)
+    directory = _directory(laid)
+    stream.write(directory + _seal(laid, zlib.crc32(directory, checksum)))
+
+
+def pack(entries: Mapping[str, bytes], *, compact: bool = False) -> bytes:
+    """The archive that `write` writes.
+
+    >>> len(pack({"zarr.json": b"{}"}))
+    118
+    """
+    stream = io.BytesIO()
+    write(entries, stream, compact=compact)
+    return stream.getvalue()
 
 
 def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[str, memoryview]:
@@ -99,7 +113,7 @@ def unpack(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> dict[
         with located(f"entry {len(laid)} at byte {at}"):
             entry, at = _read_local(content, at)
             with check():
-                if laid and not _key(laid[-1].name) < _key(entry.name):
+                if laid and not place(laid[-1].name) < place(entry.name):
                     raise FormatError(
                         "entries repeat or are out of order", found=[laid[-1].name, entry.name], rule="FRED-402"
                     )
@@ -153,7 +167,7 @@ class Parts(Mapping[str, bytes]):
             at += name_length
         _check_end(directory, laid, start)
         names = [entry.name for entry in laid]
-        if names != sorted(set(names), key=_key):
+        if names != sorted(set(names), key=place):
             raise FormatError("entries repeat or are out of order", rule="FRED-402")
         self._places: dict[str, tuple[int, Entry]] = {}
         offset = 0
@@ -240,14 +254,9 @@ def _inflate(body: memoryview, size: int, where: str) -> bytes:
     return content
 
 
-def _seal(laid: list[Entry], parts: list[bytes]) -> bytes:
+def _seal(laid: list[Entry], checksum: int) -> bytes:
     """The comment of a compact archive: the CRC-32 of all bytes before it. Empty for a core archive."""
-    if not _compact(laid):
-        return b""
-    checksum = 0
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return _SEAL.pack(checksum)
+    return _SEAL.pack(checksum) if _compact(laid) else b""
 
 
 def _compact(laid: list[Entry]) -> bool:
@@ -275,14 +284,10 @@ def _check_end(found: bytes, laid: list[Entry], at: int) -> None:
 
 
 def _check_seal(content: bytes, laid: list[Entry]) -> None:
-    if _compact(laid) and content[-_SEAL.size :] != _seal(laid, [content[: -_SEAL.size]]):
+    if _compact(laid) and content[-_SEAL.size :] != _seal(laid, zlib.crc32(memoryview(content)[: -_SEAL.size])):
         raise IntegrityError(
             "the archive's checksum does not match: it is damaged", where="comment", hint=_DAMAGED, rule="FRED-407"
         )
-
-
-def _key(name: str) -> tuple[bool, str]:
-    return name != ROOT, name
 
 
 def _directory(laid: list[Entry]) -> bytes:

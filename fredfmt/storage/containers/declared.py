@@ -15,6 +15,7 @@ from fredfmt.errors import FormatError, IntegrityError, check, located
 from fredfmt.model import limits as limits_
 from fredfmt.model.data import ARRAYS
 from fredfmt.model.digest import digest_of_document
+from fredfmt.model.mapped import release
 from fredfmt.model.metadata import Metadata
 
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
@@ -59,6 +60,32 @@ class StoredArray:
     def read_rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         """Read some rows of the first axis; their indices are in ascending order."""
         return self.read()[rows] if self.some is None else self.some(rows)
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> StoredArray:
+        """An array in memory, or in a file that is mapped (`fredfmt.model.mapped`).
+
+        >>> StoredArray.of(np.array([[3, 4], [5, 6]])).read_rows(np.array([1]))
+        array([[5, 6]])
+        """
+
+        def some(rows: NDArray[np.intp]) -> NDArray[Any]:
+            found: NDArray[Any] = array[rows]
+            release(array)
+            return found
+
+        return cls(array.dtype, array.shape, lambda: array, some)
+
+    def mapped(self, kind: str, function: Callable[[NDArray[Any]], NDArray[Any]]) -> StoredArray:
+        """The array with an elementwise ``function`` applied, which keeps the width of the numbers but not their kind.
+
+        >>> StoredArray.of(np.array([3, 4], np.int16)).mapped("u", lambda array: array.astype("u2")).read()
+        array([3, 4], dtype=uint16)
+        """
+        dtype = np.dtype(f"{kind}{self.dtype.itemsize}")
+        return StoredArray(
+            dtype, self.shape, lambda: function(self.read()), lambda rows: function(self.read_rows(rows))
+        )
 
 
 @dataclass(frozen=True)

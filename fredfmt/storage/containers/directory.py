@@ -10,10 +10,10 @@ from pathlib import Path
 from fredfmt.errors import FormatError, access_explained
 from fredfmt.model import limits as limits_
 from fredfmt.model.data import ARRAYS
-from fredfmt.storage.containers.names import check_name
+from fredfmt.storage.containers.names import ROOT, check_name
 from fredfmt.storage.partials import status_of
 
-_ROOT, _BEGINNING = "zarr.json", b'{"attributes":{"fred":'
+_BEGINNING = b'{"attributes":{"fred":'
 _ATTEMPTS = 1000
 """How often reading starts again because the directory was replaced meanwhile."""
 
@@ -61,12 +61,12 @@ def read(path: Path, *, limits: limits_.Limits = limits_.DEFAULT) -> tuple[dict[
 def holds_only_a_data_set(path: Path) -> bool:
     """Whether a folder holds a data set, valid or damaged, and no other files."""
     try:
-        with open(path / _ROOT, "rb") as file:
+        with open(path / ROOT, "rb") as file:
             beginning = file.read(len(_BEGINNING))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return False
     found = {entry.relative_to(path).parts[0] for entry in path.rglob("*") if not entry.is_dir() or entry.is_symlink()}
-    return beginning == _BEGINNING and found <= {_ROOT, *ARRAYS}
+    return beginning == _BEGINNING and found <= {ROOT, *ARRAYS}
 
 
 def _read(handle: int, path: Path, limits: limits_.Limits) -> tuple[dict[str, bytes], int]:

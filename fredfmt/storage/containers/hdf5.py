@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -30,19 +31,71 @@ _FILTERS = (2, 1, 3)
 """HDF5's identifiers of shuffle, deflate and fletcher32, in the order in which a writer applies them."""
 
 
-def encode(package: Package) -> bytes:
-    """The HDF5 file of a package."""
-    target = io.BytesIO()
-    with new_file(target) as file:
-        _write(file, _DOCUMENT, np.frombuffer(canonical(package.document), np.uint8))
+def write(package: Package, stream: IO[bytes]) -> None:
+    """Write the HDF5 file of a package into an empty file, chunk by chunk."""
+    target = _Target(stream)
+    with target.error_raised(), new_file(target) as file:
+        _write(file, _DOCUMENT, StoredArray.of(np.frombuffer(canonical(package.document), np.uint8)))
         for name, stored in package.arrays.items():
-            _write(file, name, stored.read())
-    content = target.getvalue()[_BLOCK:]
-    return user_block(content) + content
+            _write(file, name, stored)
+    state = hashlib.sha256()
+    stream.seek(_BLOCK)
+    while piece := stream.read(_PIECE):
+        state.update(piece)
+    stream.seek(0)
+    stream.write(_header(state.hexdigest()))
 
 
-def new_file(target: io.BytesIO) -> Any:
-    """An empty `h5py.File` in memory, with space for the user block and without a time stamp.
+class _Target:
+    """A file object for the HDF5 library, from which errors of the system are hidden: it does not handle them well.
+
+    The first error is kept, and nothing is read or written after it.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    @contextmanager
+    def error_raised(self) -> Iterator[None]:
+        """Raise the first error, if there was one, when the block ends."""
+        try:
+            yield
+        except (OSError, RuntimeError):
+            if self._error is None:
+                raise
+        if self._error is not None:
+            raise self._error
+
+    def _tried(self, method: Callable[..., int | None], *arguments: Any) -> int:
+        if self._error is None:
+            try:
+                return method(*arguments) or 0
+            except OSError as error:
+                self._error = error
+        return 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._tried(self._stream.seek, offset, whence)
+
+    def tell(self) -> int:
+        return self._tried(self._stream.tell)
+
+    def readinto(self, buffer: Any) -> int:
+        return self._tried(self._stream.readinto, buffer)  # type: ignore[attr-defined]  # all files of bytes have it
+
+    def write(self, content: Any) -> int:
+        return self._tried(self._stream.write, content)
+
+    def truncate(self, size: int) -> int:
+        return self._tried(self._stream.truncate, size)
+
+    def flush(self) -> None:
+        self._tried(self._stream.flush)
+
+
+def new_file(target: Any) -> Any:
+    """An empty `h5py.File` in a file object, with space for the user block and without a time stamp.
 
     HDF5 before 2.0 stores the time of creation in the root group by default, and `h5py.File` has no option against it.
     """
@@ -65,8 +118,6 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
     the declared size. Links other than hard ones, groups, external and virtual storage, attributes, types that are not
     plain numbers and other filters are refused.
     """
-    import h5py
-
     if content[:_BLOCK] != user_block(memoryview(content)[_BLOCK:]):
         raise IntegrityError(
             "the checksum in the user block does not match: the file is damaged, cut short or was edited",
@@ -74,8 +125,15 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
             hint="Get the file again, or change it with fredfmt",
             rule="FRED-601",
         )
+    return declared(io.BytesIO(content), len(content), limits=limits)
+
+
+def declared(stream: IO[bytes], size: int, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
+    """The package in an HDF5 file of ``size`` bytes that is known to be undamaged; arrays are read while it is open."""
+    import h5py
+
     with _translated("FRED-602"):
-        file = h5py.File(io.BytesIO(content), "r")
+        file = h5py.File(stream, "r")
         names = sorted(file)
     with file:
         limits_.check(len(names), limits.entries, "the number of objects", name="entries")
@@ -85,12 +143,12 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
         arrays = {}
         for name in names:
             with check(), located(name), _translated("FRED-602"):
-                arrays[name] = _stored_array(content, name, _dataset(file, name, limits))
+                arrays[name] = _stored_array(stream, name, _dataset(file, name, limits))
     document = None
     with check():
         document = _document(arrays, limits)
     broken = frozenset(names) - set(arrays) - {_DOCUMENT}
-    return Package(document, {name: array for name, array in arrays.items() if name != _DOCUMENT}, len(content), broken)
+    return Package(document, {name: array for name, array in arrays.items() if name != _DOCUMENT}, size, broken)
 
 
 def stored_sizes(file: IO[bytes]) -> dict[str, int]:
@@ -130,20 +188,29 @@ def _translated(rule: str) -> Iterator[None]:
 
 def user_block(content: bytes | memoryview) -> bytes:
     """The 512 bytes before ``content``: the format's name and the SHA-256 of all following bytes (FRED-601)."""
-    return (MAGIC + hashlib.sha256(content).hexdigest().encode() + b"\n").ljust(_BLOCK, b"\0")
+    return _header(hashlib.sha256(content).hexdigest())
 
 
-def _write(file: Any, name: str, array: NDArray[Any]) -> None:
-    file.create_dataset(
+def _header(digest: str) -> bytes:
+    return (MAGIC + digest.encode() + b"\n").ljust(_BLOCK, b"\0")
+
+
+def _write(file: Any, name: str, stored: StoredArray) -> None:
+    chunk_shape = chunk_shape_of(stored.dtype, stored.shape)
+    dataset = file.create_dataset(
         name,
-        data=array.astype(array.dtype.newbyteorder("<"), copy=False),
-        chunks=chunk_shape_of(array.dtype, array.shape),
+        shape=stored.shape,
+        dtype=stored.dtype.newbyteorder("<"),
+        chunks=chunk_shape,
         compression="gzip",
-        compression_opts=9 if array.nbytes <= _THOROUGH else _EFFORT,
+        compression_opts=9 if stored.nbytes <= _THOROUGH else _EFFORT,
         shuffle=True,
         fletcher32=True,
         track_times=False,
     )
+    for start in range(0, stored.shape[0], chunk_shape[0]):
+        stop = min(start + chunk_shape[0], stored.shape[0])
+        dataset[start:stop] = stored.read_rows(np.arange(start, stop))
 
 
 def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
@@ -186,7 +253,7 @@ def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
     return dataset
 
 
-def _stored_array(content: bytes, name: str, dataset: Any) -> StoredArray:
+def _stored_array(stream: IO[bytes], name: str, dataset: Any) -> StoredArray:
     dtype, shape = dataset.dtype.newbyteorder("="), dataset.shape
 
     def read() -> NDArray[Any]:
@@ -194,7 +261,7 @@ def _stored_array(content: bytes, name: str, dataset: Any) -> StoredArray:
 
         result = np.empty(shape, dtype.newbyteorder("<"))
         chunk_shape = chunk_shape_of(dtype, shape)
-        with _translated("FRED-603"), h5py.File(io.BytesIO(content), "r") as file:
+        with _translated("FRED-603"), h5py.File(stream, "r") as file:
             for start in range(0, shape[0], chunk_shape[0]):
                 offset = (start, *(0,) * (len(shape) - 1))
                 mask, stored = file[name].id.read_direct_chunk(offset)

@@ -10,7 +10,9 @@ every chunk into memory of the declared size, and reports a missing chunk as an 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,9 @@ from fredfmt.storage.containers.declared import (
     chunk_shape_of,
     read_metadata,
 )
+from fredfmt.storage.containers.entries import EntryStore
+from fredfmt.storage.containers.names import ROOT
 
-ROOT = "zarr.json"
 ATTRIBUTE = "fred"
 
 _THOROUGH, _EFFORT = 2 << 20, 8
@@ -40,31 +43,39 @@ _THOROUGH, _EFFORT = 2 << 20, 8
 larger. The document always says 9, as a reader does not need the level."""
 
 
-def encode(package: Package, *, compact: bool = False, slow: bool = False) -> dict[str, bytes]:
-    """The entries of the hierarchy of a package by their keys: the root first, the others sorted.
+def encode(package: Package, entries: EntryStore, *, compact: bool = False, slow: bool = False) -> None:
+    """Add the entries of the hierarchy of a package to ``entries``; one chunk at a time is in memory.
 
     In the compact layout each array of integers is stored with the codec that gives the fewest bytes. Codecs that would
     decode slowly are considered only with ``slow``.
     """
     documents: dict[str, Any] = {}
-    entries: dict[str, bytes] = {}
-    for name in sorted(package.arrays):
-        array = np.ascontiguousarray(package.arrays[name].read())
-        documents[name], chunks = _coded(name, array, "blosc")
-        signed = context.suited(name, array) if compact and (slow or array.size <= context.QUICK) else None
-        if signed is not None:
-            other, fewer = _coded(name, signed, "context")
-            if sum(map(len, fewer.values())) <= sum(map(len, chunks.values())):
-                documents[name], chunks = other, fewer
-        entries |= {f"{name}/{key}": value for key, value in sorted(chunks.items())}
+    for name, stored in package.arrays.items():
+        choice = {"blosc": stored}
+        if compact and (slow or math.prod(stored.shape) <= context.QUICK):
+            suited = context.suited(name, stored)
+            if suited is not None:
+                choice = {"context": suited, **choice}
+        documents[name] = _add_fewest(entries, name, choice)
         if not compact:
-            entries[f"{name}/{ROOT}"] = canonical(documents[name])
-    return {ROOT: canonical(root_document(package.document, documents if compact else None)), **entries}
+            entries.add(f"{name}/{ROOT}", canonical(documents[name]))
+    entries.add(ROOT, canonical(root_document(package.document, documents if compact else None)))
 
 
-def _coded(name: str, array: NDArray[Any], codec: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    document = array_document(name, array.dtype, array.shape, codec)
-    return document, _chunks(array, document)
+def _add_fewest(entries: EntryStore, name: str, choice: Mapping[str, StoredArray]) -> dict[str, Any]:
+    """Add the chunks of an array, encoded with the codec of ``choice`` that gives the fewest bytes (of equal ones the
+    first). Returns the document of the array."""
+    coded = []
+    with ExitStack() as stack:
+        for codec, stored in choice.items():
+            document = array_document(name, stored.dtype, stored.shape, codec)
+            chunks = stack.enter_context(EntryStore())
+            _add_chunks(chunks, name, stored, document)
+            coded.append((document, chunks))
+        fewest, chunks = min(coded, key=lambda pair: pair[1].size)
+        for key, content in chunks.items():
+            entries.add(key, content)
+    return fewest
 
 
 def decode(entries: Mapping[str, Any], size: int, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
@@ -143,7 +154,8 @@ def _with_effort(codec: dict[str, Any]) -> dict[str, Any]:
     return {**codec, "configuration": {**codec["configuration"], "clevel": _EFFORT}}
 
 
-def _chunks(array: NDArray[Any], document: dict[str, Any]) -> dict[str, bytes]:
+def _add_chunks(entries: EntryStore, name: str, stored: StoredArray, document: dict[str, Any]) -> None:
+    """Encode and add the chunks of an array; one chunk at a time is in memory."""
     import zarr
     from zarr.registry import register_codec
     from zarr.storage import MemoryStore, StorePath
@@ -152,15 +164,16 @@ def _chunks(array: NDArray[Any], document: dict[str, Any]) -> dict[str, bytes]:
 
     register_codec(NAME, ContextCodec)  # for a package that is not installed and so has no entry points
     store: dict[str, Any] = {}
-    if array.nbytes > _THOROUGH:
+    if stored.nbytes > _THOROUGH:
         document = {**document, "codecs": [_with_effort(codec) for codec in document["codecs"]]}
     with zarr.config.set({"array.write_empty_chunks": True}):
         target = zarr.Array.from_dict(StorePath(MemoryStore(store)), document)
-        for start in range(
-            0, len(array), target.chunks[0]
-        ):  # one at a time: zarr holds everything that it writes at once
-            target[start : start + target.chunks[0]] = array[start : start + target.chunks[0]]
-    return {key: value.to_bytes() for key, value in store.items()}
+        for start in range(0, stored.shape[0], target.chunks[0]):
+            stop = min(start + target.chunks[0], stored.shape[0])
+            target[start:stop] = stored.read_rows(np.arange(start, stop))
+            for key, content in store.items():
+                entries.add(f"{name}/{key}", content.to_bytes())
+            store.clear()
 
 
 def _stored_array(

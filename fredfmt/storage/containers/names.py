@@ -1,4 +1,4 @@
-"""Names of entries: relative paths of lower-case ASCII without ``.`` and ``..`` parts."""
+"""Names of entries: relative paths of lower-case ASCII without ``.`` and ``..`` parts; and their order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from fredfmt.errors import FormatError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
 LONGEST = 255
+ROOT = "zarr.json"
+"""The root document."""
+
+
+def place(name: str) -> tuple[bool, str]:
+    """What entries are sorted by: the root comes first, the others by name."""
+    return name != ROOT, name
 
 
 def check_name(name: bytes | str) -> str:

@@ -45,14 +45,10 @@ def pack(data: FreDData, *, compact: bool = False) -> Package:
         if compact and name in counts.COUNTED and (counted := counts.of(array, _lengths(data)[name])) is not None:
             document.setdefault(counts.FIELD, {})[name] = counted
             continue
-        arrays[name] = _held(_stored(name, array, data.metadata, compact))
+        arrays[name] = _stored(name, array, data.metadata, compact)
     document["integrity"] = {"content": digest_of_data(data)}
     document["integrity"]["metadata"] = digest_of_document(document)
     return Package(document, arrays)
-
-
-def _held(array: NDArray[Any]) -> StoredArray:
-    return StoredArray(array.dtype, array.shape, lambda: array)
 
 
 def _lengths(data: FreDData) -> dict[str, int]:
@@ -60,15 +56,15 @@ def _lengths(data: FreDData) -> dict[str, int]:
     return {"labels": len(data.metadata.classes), "mask_of": len(data.frequencies)}
 
 
-def _stored(name: str, array: NDArray[Any], metadata: Metadata, compact: bool) -> NDArray[Any]:
+def _stored(name: str, array: NDArray[Any], metadata: Metadata, compact: bool) -> StoredArray:
     """The stored form of an array of a data set; the reverse of `_meant`."""
     if name in ZIGZAG and array.dtype.kind == "i":
-        return zigzag(array)
+        return StoredArray.of(array).mapped("u", zigzag)
     if compact and name == "labels" and (parts := shares.of(array)) is not None:
-        return parts
+        return StoredArray.of(parts)
     if compact and name == "frequencies" and (kept := bits.of(array, metadata.spatial_shape)) is not None:
-        return kept
-    return array
+        return StoredArray.of(kept)
+    return StoredArray.of(array)
 
 
 def _meant(name: str, array: NDArray[Any], metadata: Metadata | None) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -263,7 +264,9 @@ def _hdf5_document(chance: random.Random, content: bytes) -> bytes:
     document = _retyped(chance, package.document)
     try:
         _stamp(document)
-        return hdf5.encode(replace(package, document=document))
+        stream = io.BytesIO()
+        hdf5.write(replace(package, document=document), stream)
+        return stream.getvalue()
     except (KeyError, TypeError, AttributeError, FredError):
         return content
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fredfmt.errors import FormatError
 from fredfmt.storage.coder import LARGEST_ROW, NAME
 from fredfmt.storage.coder import decode as decode_chunk
-from fredfmt.storage.containers.declared import DTYPES
+from fredfmt.storage.containers.declared import DTYPES, StoredArray
 from fredfmt.storage.containers.zigzag import ZIGZAG, unzigzag
 
 QUICK = 1 << 20
@@ -36,8 +36,8 @@ def decode(body: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray
     return decode_chunk(body, dtype, shape)
 
 
-def suited(name: str, array: NDArray[Any]) -> NDArray[Any] | None:
+def suited(name: str, stored: StoredArray) -> StoredArray | None:
     """A stored array in the dtype of this codec; None if the codec cannot store it."""
-    if array.dtype.kind != "u" or math.prod(array.shape[1:]) > LARGEST_ROW:
+    if stored.dtype.kind != "u" or math.prod(stored.shape[1:]) > LARGEST_ROW:
         return None
-    return unzigzag(array) if name in ZIGZAG else array
+    return stored.mapped("i", unzigzag) if name in ZIGZAG else stored
