@@ -16,7 +16,7 @@ from fredfmt.model.selection import Classes, of_classes
 from fredfmt.storage.addresses import Address, is_address, shown
 from fredfmt.storage.containers import archive, hierarchy
 from fredfmt.storage.containers.encoding import Profile, add_files, check_profile, write_archive, write_hdf5
-from fredfmt.storage.containers.entries import EntryStore
+from fredfmt.storage.containers.entries import IN_MEMORY, EntryStore
 from fredfmt.storage.containers.package import check_declared, unpack
 from fredfmt.storage.fetching import check_expected, fetch_classes, fetch_verified
 from fredfmt.storage.reading import SUFFIXES, File, declared, read_package
@@ -24,8 +24,6 @@ from fredfmt.storage.writing import check_target, replace_directory, replacing
 
 _FIRST = 64 << 10
 """Bytes of the first request for metadata; most metadata are several times smaller."""
-_IN_MEMORY = 64 << 20
-"""The most bytes that `packed_size` holds in memory; a larger file is written to a temporary file."""
 _WRITE = {".fred": write_archive, ".fred.h5": write_hdf5}
 
 
@@ -232,7 +230,7 @@ def packed_size(data: FreDData, container: str = ".fred", codec: Profile | None 
         with EntryStore() as entries:
             add_files(data, entries, codec)
             return entries.size
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="fredfmt-") as target:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY, prefix="fredfmt-") as target:
         _WRITE[container](data, target, codec)
         return target.seek(0, os.SEEK_END)
 

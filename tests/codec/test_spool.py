@@ -71,7 +71,7 @@ def test_memory_of_encoding_does_not_grow_with_the_number_of_images(in_a_file):
 def test_memory_of_saving_does_not_grow_with_the_number_of_images(in_a_file, monkeypatch, tmp_path, suffix):
     """One chunk is held at a time, of 1 MiB here."""
     monkeypatch.setattr(declared, "CHUNK_BYTES", 1 << 20)
-    monkeypatch.setattr(entries, "_IN_MEMORY", 1 << 20)
+    monkeypatch.setattr(entries, "IN_MEMORY", 1 << 20)
     peaks = [peak_of(save, encoded(count), tmp_path / f"{count}{suffix}")[0] for count in (10_000, 40_000)]
     assert max(peaks) < 16e6
     assert peaks[1] - peaks[0] < 30_000 * 40
@@ -128,7 +128,7 @@ def test_bytes_are_the_same_from_memory_and_from_a_file(monkeypatch, tmp_path, s
     kept = encoded(500)
     save(kept, tmp_path / f"kept{suffix}")
     monkeypatch.setattr(spool, "IN_MEMORY", 0)
-    monkeypatch.setattr(entries, "_IN_MEMORY", 100)
+    monkeypatch.setattr(entries, "IN_MEMORY", 100)
     save(encoded(500), tmp_path / f"file{suffix}")
     assert load(tmp_path / f"file{suffix}") == kept
     files = [content_of(tmp_path / f"{name}{suffix}") for name in ("kept", "file")]

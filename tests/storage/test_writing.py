@@ -357,7 +357,7 @@ def test_a_limit_on_the_size_of_files(tmp_path, suffix):
 def test_no_room_for_temporary_files_is_one_line(tmp_path, monkeypatch, suffix):
     path = tmp_path / f"x{suffix}"
     save(OLD, path)
-    monkeypatch.setattr(entries, "_IN_MEMORY", 100)
+    monkeypatch.setattr(entries, "IN_MEMORY", 100)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     with pytest.raises(AccessError, match="temporary file cannot be written"):
         save(NEW, path)

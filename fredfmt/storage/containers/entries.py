@@ -10,7 +10,8 @@ from typing import Self
 from fredfmt.errors import access_explained
 from fredfmt.storage.containers.names import place
 
-_IN_MEMORY = 64 << 20
+IN_MEMORY = 64 << 20
+"""The most bytes of what is written that are held in memory; more are in a temporary file."""
 
 
 class EntryStore(Mapping[str, bytes]):
@@ -27,7 +28,7 @@ class EntryStore(Mapping[str, bytes]):
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="fredfmt-")  # noqa: SIM115 (as long as the entries)
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, prefix="fredfmt-")  # noqa: SIM115 (as long as the entries)
         self._spans: dict[str, tuple[int, int]] = {}
 
     def add(self, name: str, content: bytes) -> None:
