@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import tempfile
+import weakref
 from typing import IO, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ IN_MEMORY = 64 << 20
 
 
 class Spool:
-    """An (instance, ...) array that is written and read by slices of the first axis.
+    """An (instance, ...) array that is written and read by slices of the first axis; what was not written is 0.
 
     Beyond 64 MiB it lies in a file without a name in the folder for temporary files (``TMPDIR``), which goes with
     `close`, or with the process. Raises `AccessError` if there is no room.
@@ -35,10 +36,12 @@ class Spool:
         self._array: NDArray[Any] | None = None
         self._file: IO[bytes] | None = None
         if shape[0] * self._row <= IN_MEMORY:
-            self._array = np.empty(shape, dtype)
+            self._array = np.zeros(shape, dtype)
         else:
             with access_explained("no temporary file can be made", tempfile.gettempdir()):
                 self._file = tempfile.TemporaryFile(prefix="fredfmt-", buffering=0)  # noqa: SIM115 (as long as the spool)
+                self._file.truncate(shape[0] * self._row)
+                weakref.finalize(self, self._file.close)
 
     def __setitem__(self, rows: slice, values: NDArray[Any]) -> None:
         if self._file is None:

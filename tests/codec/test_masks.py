@@ -1,11 +1,15 @@
 """Mask strategies against brute force on real images, and their edges."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.fft
 
 from fredfmt import ArgumentError
+from fredfmt.codec import spool
 from fredfmt.codec.masks import MASKS, ClassStatistics, choose_frequencies
+from fredfmt.codec.masks import statistics as statistics_
 from fredfmt.data.sources import open_source
 from fredfmt.model.ordering import coarse_to_fine, ranks
 
@@ -30,12 +34,52 @@ def digits():
 def test_statistics_gathered_in_batches_equal_numpys(digits):
     spectra, labels = digits
     statistics = gathered(spectra, labels, 10, batch=37)
+    (moments,) = statistics.parts()
     for label in range(10):
         mine = spectra[labels == label].astype(np.float64)
         assert statistics.count[label] == len(mine)
-        np.testing.assert_allclose(statistics.mean[label], mine.mean(axis=0), atol=1e-9)
-        np.testing.assert_allclose(statistics.variance[label], mine.var(axis=0), atol=1e-9)
-        np.testing.assert_allclose(statistics.power[label], np.square(mine).mean(axis=0), atol=1e-9)
+        np.testing.assert_allclose(moments.mean[label], mine.mean(axis=0), atol=1e-9)
+        np.testing.assert_allclose(moments.variance[label], mine.var(axis=0), atol=1e-9)
+        np.testing.assert_allclose(moments.power[label], np.square(mine).mean(axis=0), atol=1e-9)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_many_classes_in_files_and_in_parts_give_the_same_masks(digits, monkeypatch, mask):
+    expected = gathered(*digits, 10)
+    chosen = choose_frequencies(expected, (7, 8), 9, mask=mask)
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
+    monkeypatch.setattr(statistics_, "blocks", lambda length, size: [slice(0, 3), slice(3, 4), slice(4, 10)])
+    parts = gathered(*digits, 10)
+    assert len(list(parts.parts())) == 3
+    np.testing.assert_array_equal(choose_frequencies(parts, (7, 8), 9, mask=mask), chosen)
+    assert parts.describe(chosen) == pytest.approx(expected.describe(chosen), abs=2e-4)
+    np.testing.assert_allclose(parts.between, expected.between, atol=1e-12)
+    np.testing.assert_allclose(parts.within, expected.within, atol=1e-12)
+
+
+def test_a_class_without_variance_is_named_by_its_number_in_any_part(monkeypatch):
+    monkeypatch.setattr(statistics_, "blocks", lambda length, size: [slice(0, 2), slice(2, 4)])
+    labels = np.array([0, 0, 1, 1, 2, 2, 3])
+    with pytest.raises(ArgumentError, match=r"class 3 \(1 images\)"):
+        choose_frequencies(gathered(np.random.default_rng(0).standard_normal((7, 2, 12)), labels, 4), (3, 4), 4)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_memory_of_masks_does_not_grow_with_the_number_of_classes(monkeypatch, mask):
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
+
+    def peak(classes):
+        spectra = np.random.default_rng(0).standard_normal((2, 3, 128 * 96), np.float32)
+        tracemalloc.start()
+        statistics = ClassStatistics(classes, 3, 128 * 96)
+        for label in range(classes):
+            statistics.update(spectra, np.array([label, label]))
+        statistics.describe(choose_frequencies(statistics, (128, 96), 40, mask=mask))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(64) - peak(16) < 2e6  # a class has 0.6 MB of moments
 
 
 def test_evr_is_the_diagonal_of_the_covariance_over_its_trace(digits):

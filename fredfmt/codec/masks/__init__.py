@@ -1,8 +1,8 @@
 """Which k frequencies to keep: statistics of a class's spectra in, a score for every frequency out.
 
-A strategy is a function ``(statistics, spatial_shape, generator) -> score``, (mask, frequency) finite float64.
-The k frequencies of the highest score are kept, of equal scores the coarser. Adding a strategy is adding a file beside
-these and a line in `MASKS`.
+A strategy is a function ``(moments, spatial_shape, generator) -> score``, (mask, frequency) finite float64. It is
+called for a few classes at a time, in order. The k frequencies of the highest score are kept, of equal scores the
+coarser. Adding a strategy is adding a file beside these and a line in `MASKS`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from fredfmt.codec.masks.fisher import fisher
 from fredfmt.codec.masks.high import high
 from fredfmt.codec.masks.low import low
 from fredfmt.codec.masks.random import random
-from fredfmt.codec.masks.statistics import ClassStatistics
+from fredfmt.codec.masks.statistics import ClassStatistics, Moments
 from fredfmt.errors import ArgumentError
 from fredfmt.model.arguments import integer_of
+from fredfmt.model.blocks import blocks
 from fredfmt.model.ordering import in_order, ranks
 from fredfmt.transforms import live_frequencies, spatial_size
 
-Strategy: TypeAlias = Callable[[ClassStatistics, tuple[int, ...], np.random.Generator], NDArray[np.float64]]
+Strategy: TypeAlias = Callable[[Moments, tuple[int, ...], np.random.Generator], NDArray[np.float64]]
 
 MASKS: Mapping[str, Strategy] = MappingProxyType(
     {"amplitude": amplitude, "evr": evr, "fisher": fisher, "high": high, "low": low, "random": random}
@@ -62,12 +63,15 @@ def choose_frequencies(
     """
     check_choice(mask, k, spatial_shape, transform)
     live = live_frequencies(transform, spatial_shape)
-    if k == live.sum():
-        score = np.zeros((len(statistics), len(live)))
-    else:
-        generator = np.random.default_rng(integer_of("seed", seed, least=0))
-        score = MASKS[mask](statistics, spatial_shape, generator)
-    return best_frequencies(np.where(live, score, -np.inf), spatial_shape, k)
+    everything = k == live.sum()
+    generator = np.random.default_rng(0 if everything else integer_of("seed", seed, least=0))
+    chosen = []
+    for moments in statistics.parts():
+        score = np.zeros((len(moments), len(live)))
+        if not everything:
+            score = MASKS[mask](moments, spatial_shape, generator)
+        chosen.append(best_frequencies(np.where(live, score, -np.inf), spatial_shape, k))
+    return np.concatenate(chosen)
 
 
 def check_choice(mask: str, k: int, spatial_shape: tuple[int, ...], transform: str) -> None:
@@ -90,6 +94,8 @@ def check_k(k: int, spatial_shape: tuple[int, ...], transform: str) -> None:
 def best_frequencies(score: NDArray[np.floating[Any]], spatial_shape: tuple[int, ...], k: int) -> NDArray[Any]:
     """The k frequencies of the highest score (mask, frequency), of equal ones the coarser, in canonical order."""
     wide = np.uint16 if spatial_size(spatial_shape) <= 2**16 else np.uint32
-    coarseness = np.broadcast_to(ranks(spatial_shape), score.shape)
-    chosen: NDArray[Any] = np.lexsort((coarseness, -score), axis=-1)[:, :k].astype(wide)
-    return in_order(chosen, spatial_shape)
+    chosen = np.empty((len(score), k), wide)
+    for rows in blocks(len(score), score.itemsize * score.shape[1]):
+        coarseness = np.broadcast_to(ranks(spatial_shape), score[rows].shape)
+        chosen[rows] = in_order(np.lexsort((coarseness, -score[rows]), axis=-1)[:, :k], spatial_shape)
+    return chosen

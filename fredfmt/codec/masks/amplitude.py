@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks.statistics import ClassStatistics
+from fredfmt.codec.masks.statistics import Moments
 
 
-def amplitude(
-    statistics: ClassStatistics, spatial_shape: tuple[int, ...], generator: np.random.Generator
-) -> NDArray[np.float64]:
+def amplitude(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
     """The mean square of a frequency over its class and channels: of all masks of k frequencies the one that leaves out
     least energy. Unlike explained variance it keeps what is constant within the class."""
-    score: NDArray[np.float64] = statistics.power.sum(axis=1)
+    score: NDArray[np.float64] = moments.power.sum(axis=1)
     return score

@@ -5,27 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks.statistics import ClassStatistics
+from fredfmt.codec.masks.statistics import Moments
 from fredfmt.errors import ArgumentError
 
 
-def evr(
-    statistics: ClassStatistics, spatial_shape: tuple[int, ...], generator: np.random.Generator
-) -> NDArray[np.float64]:
+def evr(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
     """The share of its class's variance that a frequency explains, channels summed (FreD, NeurIPS 2023, section 3).
 
     The official code averages the channels first, takes an un-normalised DCT and the images drawn for initialisation;
     docs/decisions/masks.md says what that changes. Raises `ArgumentError` for a class without variance: of one image,
     or of equal images.
     """
-    variance = statistics.variance.sum(axis=1)
+    variance = moments.variance.sum(axis=1)
     total = variance.sum(axis=1, keepdims=True)
-    tiny = np.finfo(np.float32).eps ** 2 * np.maximum(statistics.power.sum(axis=(1, 2)), np.finfo(np.float32).tiny)
-    empty = np.flatnonzero((statistics.count < 2) | (total[:, 0] <= tiny))
+    tiny = np.finfo(np.float32).eps ** 2 * np.maximum(moments.power.sum(axis=(1, 2)), np.finfo(np.float32).tiny)
+    empty = np.flatnonzero((moments.count < 2) | (total[:, 0] <= tiny))
     if empty.size:
         raise ArgumentError(
             "explained variance is undefined for a class of one image or of equal images",
-            where=f"class {empty[0]} ({statistics.count[empty[0]]} images)",
+            where=f"class {moments.classes.start + empty[0]} ({moments.count[empty[0]]} images)",
             hint="Use mask='amplitude' or mask='low', or give more images",
         )
     ratio: NDArray[np.float64] = variance / total

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks.statistics import ClassStatistics
+from fredfmt.codec.masks.statistics import Moments
 from fredfmt.model.ordering import ranks
 
 
-def high(
-    statistics: ClassStatistics, spatial_shape: tuple[int, ...], generator: np.random.Generator
-) -> NDArray[np.float64]:
+def high(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
     """Canonical order backwards, the same for every class: it shows what coarse frequencies are worth."""
-    return np.tile(ranks(spatial_shape).astype(np.float64), (len(statistics), 1))
+    return np.tile(ranks(spatial_shape).astype(np.float64), (len(moments), 1))
