@@ -114,10 +114,6 @@ BitsPerClass = Annotated[
 Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
 
 
-Zca = Annotated[bool, typer.Option("--zca", help="Whiten the images by the train split; the file says so.")]
-ZcaEpsilon = Annotated[float, typer.Option(help="Added to the variances when whitening.")]
-
-
 def parse_step(text: str) -> float | Literal["float16"] | None:
     """The value of ``--step`` as the library takes it."""
     if text == "float16":

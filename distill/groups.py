@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings
+from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.distill.settings import Settings, setting
 from fredfmt.errors import ArgumentError
 from fredfmt.transforms import spatial_size
@@ -42,8 +42,8 @@ class OptimizationSettings(Settings):
 
 
 @dataclass(frozen=True)
-class RunSettings(Settings):
-    """What networks see and how they compute."""
+class RunSettings(WhiteningSettings):
+    """The images that networks see, and how they compute."""
 
     where: ClassVar[str] = "distillation.run"
 
@@ -52,8 +52,6 @@ class RunSettings(Settings):
         "Operations joined by _, one of them drawn per update; none for none.",
         check=operations,
     )
-    zca: bool = setting(False, "Whiten the images by the statistics of the train split; the file says so.")
-    zca_epsilon: float = setting(0.1, "Added to the variances when whitening; of pixels in 0..1.", above=0)
     precision: Precision = setting("float32", "What networks compute in; all else is float32.")
     compile: bool = setting(False, "Compile networks (torch.compile); not for gradients of gradients (dc, dsa, tm).")
     seed: int = setting(0, "Seed of every random draw.", least=0)

@@ -1,4 +1,4 @@
-"""What is stored and how exactly: settings that `distill`, `plan` and `encode` share. No torch."""
+"""The settings of `distill` that `plan` and `encode` share. No torch."""
 
 from __future__ import annotations
 
@@ -81,3 +81,13 @@ class FrequencySettings(Settings):
         "Choose masks by all images of the class, or by the images that the instances start from, as FreD's code does.",
     )
     base: bool = setting(False, "Store the mean spectrum of each mask once, and instances relative to it.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhiteningSettings(Settings):
+    """Whether real images are whitened."""
+
+    where: ClassVar[str] = "whitening"
+
+    zca: bool = setting(False, "Whiten the images by the statistics of the train split; the file records it.")
+    zca_epsilon: float = setting(0.1, "Added to the variances when whitening; of pixels in 0..1.", above=0)

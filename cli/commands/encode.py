@@ -13,7 +13,7 @@ from fredfmt.cli.settings import asking, given_settings
 from fredfmt.codec.masks import MASKS, check_choice
 from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
 from fredfmt.data.sources import ZCA, Source, open_source
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings
+from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.distill.runtime.progress import Progress
 from fredfmt.errors import ArgumentError
 from fredfmt.storage.files import save
@@ -35,6 +35,7 @@ _PANELS = {
         ),
         "base": _KEPT["base"],
     },
+    "Images": WhiteningSettings.options(),
 }
 
 
@@ -68,8 +69,6 @@ def encode(
         typer.Option(min=1, help="Random images per class; if left out all, or with --bytes and no --k what is best."),
     ] = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
-    zca: options.Zca = False,
-    zca_epsilon: options.ZcaEpsilon = 0.1,
     name: Annotated[str | None, typer.Option(help="Name of the source in the file.")] = None,
     license: Annotated[
         str | None, typer.Option(metavar="SPDX", help="Licence of the images, such as CC-BY-4.0.")
@@ -85,6 +84,7 @@ def encode(
     """Encode real images, without distillation: as many as are asked for, or as well as they fit into --bytes."""
     settings = given_settings(context, _PANELS)
     k, mask, transform = settings.pop("k", None), settings.pop("mask", None), settings.pop("transform", "dct")
+    whitening = WhiteningSettings(**{name: settings.pop(name) for name in ("zca", "zca_epsilon") if name in settings})
     if k is None and max_bytes is None:
         raise typer.BadParameter("nothing says how small: give --k, --bytes or both, such as --bytes 100000")
     if max_bytes is not None and ("step" in settings or target_rmse is not None):
@@ -103,8 +103,8 @@ def encode(
         )
 
     real = opened(split)
-    if zca:
-        real = real.whitened(ZCA.fit(real if split == "train" else opened("train"), zca_epsilon))
+    if whitening.zca:
+        real = real.whitened(ZCA.fit(real if split == "train" else opened("train"), whitening.zca_epsilon))
     real = replace(real, name=name or real.name, license=license or real.license)
     settings |= {"transform": transform, "seed": seed}
     if rounding is not None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
+from fredfmt.distill.layout import WhiteningSettings
 from fredfmt.distill.networks.settings import NetworkConfig
-from fredfmt.distill.settings import Settings, group, setting
+from fredfmt.distill.settings import group, setting
 
 
 @dataclass(frozen=True)
-class ExpertConfig(Settings):
+class ExpertConfig(WhiteningSettings):
     """How experts are trained on real images: SGD on the cross-entropy, every batch augmented by one drawn operation,
     each image with its own parameters. The rate and the batch are those of Cazenavette et al. (2022).
 
@@ -31,8 +32,6 @@ class ExpertConfig(Settings):
     augmentation: str = setting(
         DEFAULT_AUGMENTATION, "Operations joined by _, one of them drawn per batch; none for none.", check=operations
     )
-    zca: bool = setting(False, "Train on images whitened by the train split, for a distillation that does.")
-    zca_epsilon: float = setting(0.1, "Added to the variances when whitening; of pixels in 0..1.", above=0)
     seed: int = setting(
         0, "Seed of every random draw; with the number of an expert it decides what the expert becomes.", least=0
     )

@@ -199,9 +199,9 @@ def test_distillation_and_comparison_in_the_whitened_space(digits, digits_test, 
     assert data.metadata.whitening == zca.record
     assert data.metadata.distillation["run"]["zca"] is True
     assert distill(digits.whitened(zca), config) == data
-    with pytest.raises(ArgumentError, match="whitened otherwise"):
+    with pytest.raises(ArgumentError, match="another whitening"):
         distill(digits.whitened(zca), replace(config, zca=False))
-    with pytest.raises(ArgumentError, match="whitened otherwise"):
+    with pytest.raises(ArgumentError, match="another whitening"):
         distill(digits.whitened(zca), replace(config, zca_epsilon=0.2))
     names = ("own-start", "coded", "equal-instances", "equal-budget", "whole")
     corruptions = CorruptionConfig(("brightness",), (1,))
