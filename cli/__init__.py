@@ -1,4 +1,4 @@
-"""The `fredfmt` command. Each command is a module in `fredfmt.cli.commands`; what it does, the library does."""
+"""The `fredfmt` command. Each command is a module in `fredfmt.cli.commands` without logic of its own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _PACKAGES = {name: name for name in ("h5py", "numcodecs", "torch", "torchvision"
     "PIL": "pillow",
     "google_crc32c": "google-crc32c",
 }
-"""The packages that pip installs with fredfmt unless asked not to, by the name that is imported."""
+"""The packages that pip installs with fredfmt by default, by their import names."""
 
 
 def main() -> None:
-    """Run the command line. Anything wrong with the input is one line on stderr and exit status 1."""
+    """Run the command line. An error in the input is one line on stderr and exit status 1."""
     from fredfmt.cli.app import app
     from fredfmt.cli.console import close_quietly, prepare_streams, say
     from fredfmt.errors import FredError, printable

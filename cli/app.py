@@ -1,4 +1,4 @@
-"""The application: every command by name, its module imported when it is run or asked for help."""
+"""The application: every command by name. Its module is imported only to run it or to show its help."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fredfmt.cli.examples import epilog
 
 
 class Flags:
-    """Of commands: a flag is listed without a value, as it takes none."""
+    """A command whose help lists flags without a value."""
 
     def get_params(self, ctx: Any) -> Any:
         """The parameters, as the help page lists them."""
@@ -35,18 +35,18 @@ class AllCommands(Flags, TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command to be listed, by its name and a line of help."""
+        """A command for the list of commands, with its name and a line of help."""
         listed = COMMANDS.get(cmd_name)
         return listed and TyperCommand(cmd_name, help=listed.help, rich_help_panel=listed.panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """A command to be run."""
+        """The command to run."""
         name, listed, rest = super().resolve_command(ctx, args)
         return name, listed and load_command(str(name)), rest
 
 
 def load_command(name: str) -> Any:
-    """A command with all its options; its module is imported."""
+    """Import the module of a command and return the command with all its options."""
     made = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
     made.command(name, cls=OneCommand, epilog=epilog(name))(COMMANDS[name].load())
     return typer.main.get_command(made)

@@ -25,15 +25,14 @@ _STDOUT, _STDERR = 1, 2
 
 
 def prepare_streams() -> None:
-    """Let stdout and stderr of another encoding than UTF-8 write what it lacks as escapes, instead of failing.
-
-    One that is closed gets a place of its own, so that no file that is opened later is written to in its name.
+    """If stdout or stderr cannot encode a character, it writes an escape instead of failing. A closed stream is
+    replaced, so that its file descriptor is not reused by a file that is opened later.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(number)
     if sys.stdout is None:
-        sys.stdout = _Closed()  # None is what Python makes of a closed one
+        sys.stdout = _Closed()  # Python sets a closed stream to None
     if sys.stderr is None:
         sys.stderr = io.StringIO()
     for stream in (sys.stdout, sys.stderr):
@@ -42,14 +41,14 @@ def prepare_streams() -> None:
 
 
 def close_quietly() -> None:
-    """Discard what stdout could not write, which Python would try again at the end."""
+    """Discard output that stdout could not write, which Python would try to write again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDOUT)
     os.close(nowhere)
 
 
 class _Closed(io.TextIOBase):
-    """Stands for a stdout that is closed: data for it are an error, as on a full disk."""
+    """Replaces a closed stdout: writing to it is an error, as on a full disk."""
 
     encoding = "utf-8"
 
@@ -58,7 +57,7 @@ class _Closed(io.TextIOBase):
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; letters that would steer a terminal are spelled as JSON escapes."""
+    """One JSON document on stdout; control characters are written as JSON escapes."""
     whole = sys.stdout.encoding.lower().startswith("utf")
     text = json.dumps(value, indent=2, ensure_ascii=not whole)
     sys.stdout.write(
@@ -68,14 +67,14 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: object) -> Text:
-    """A value from a file for a table: its text as it is, never rich's markup."""
+    """A value from a file for a table, as literal text without rich's markup."""
     from rich.text import Text
 
     return Text(printable(str(value)), overflow="fold")
 
 
 def columns() -> int:
-    """The width of what stdout leads to, in characters."""
+    """The width of stdout in characters."""
     from rich.console import Console
 
     return Console().width
@@ -90,7 +89,7 @@ def show(*parts: RenderableType) -> None:
 
 
 def show_in_colour(draw: Callable[[int], RenderableType | None]) -> None:
-    """What ``draw`` makes for a width in characters, if stdout is a terminal of 256 colours or more; else nothing."""
+    """Show the result of ``draw`` for a width in characters, if stdout is a terminal with at least 256 colours."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -107,7 +106,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def showing_progress(shown: bool = True) -> Iterator[Callable[[Progress], None]]:
-    """A callback for long work, shown as a bar on stderr with the rate and the time left, or not ``shown`` at all."""
+    """A progress callback, shown as a bar on stderr with the rate and the time left if ``shown``."""
     from rich import progress
     from rich.console import Console
 
@@ -143,7 +142,7 @@ def to_all(callbacks: Sequence[Callable[[Progress], None]]) -> Callable[[Progres
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[None]:
-    """Append what the library logs to a file, a line each, while the block runs."""
+    """During the block, append the library's log records to a file, one per line."""
     if path is None:
         yield
         return
@@ -151,7 +150,7 @@ def logging_to(path: Path | None) -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level
     logger.addHandler(handler)
-    if logging.lastResort is not None:  # which is used where there is no other, and shows warnings
+    if logging.lastResort is not None:  # it is used if there is no other handler, and shows warnings
         logger.addHandler(logging.lastResort)
     logger.setLevel(logging.INFO)
     try:
@@ -171,7 +170,7 @@ def refuse_existing(path: Path, force: bool) -> None:
 
 
 def check_output(path: Path, force: bool) -> None:
-    """Raise the error that saving data to ``path`` would end in, before any work: suffix, folder, what is there."""
+    """Raise the error that saving data to ``path`` would raise, before any work: suffix, folder, existing files."""
     from fredfmt.storage.files import container_of
     from fredfmt.storage.writing import check_target
 

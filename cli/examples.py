@@ -1,4 +1,4 @@
-"""What each command's help page ends with: command lines that work, and what they do."""
+"""The examples at the end of each command's help page: command lines and what they do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
         "plan": (
-            ("plan digits --bytes 5000", "what fits into 5 kB"),
+            ("plan digits --bytes 5000", "layouts that fit in 5 kB"),
             ("plan cifar10 --ipc 1 --k 64 --k 128", "the paper's budget, two numbers of frequencies"),
         ),
         "distill": (
@@ -16,7 +16,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("distill fashion-mnist small.fred --objective dsa --bytes 6000", "the step that fits the bytes"),
             ("distill --from digits.fred again.fred --seed 1", "the same run with another seed"),
         ),
-        "experts": (("experts cifar10 trajectories --count 20", "what distill --objective tm learns from"),),
+        "experts": (("experts cifar10 trajectories --count 20", "the experts for distill --objective tm"),),
         "encode": (
             ("encode folder:photos photos.fred --size 64 --bytes 100000", "a folder per class, in 100 kB"),
             ("encode digits digits.fred --k 40 --per-class 10", "ten real images per class, no distillation"),
@@ -49,13 +49,13 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("export digits.fred res.pt --to dc", "what DC's code loads"),
         ),
         "decode": (
-            ("decode digits.fred pictures", "PNG images, a folder for each class"),
+            ("decode digits.fred pictures", "PNG images, one folder per class"),
             ("decode digits.fred digits.npz", "arrays of images and labels"),
         ),
         "card": (
             (
                 'card digits.fred publish --creator "Doe, Jane" --version 1.0.0',
-                "what a repository needs beside the file",
+                "the other files of a repository",
             ),
         ),
         "push": (("push digits.fred hf://datasets/OWNER/NAME/ --card publish --create", "to the Hub, with its card"),),
@@ -65,11 +65,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         ),
     }
 )
-"""Arguments behind ``fredfmt``, and a few words, by command."""
+"""Arguments of ``fredfmt`` and a short description, by command."""
 
 
 def epilog(command: str) -> str:
-    """The end of a command's help page, in rich's markup; a paragraph a line."""
+    """The end of a command's help page, in rich's markup; one paragraph per line."""
     from rich.markup import escape
 
     lines = [f"$ fredfmt {escape(line)}   [dim]# {escape(words)}[/dim]" for line, words in EXAMPLES[command]]

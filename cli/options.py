@@ -21,7 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def completing(module: str, mapping: str) -> Callable[[str], list[str]]:
-    """What completes a name of ``mapping``; its module is imported when the shell asks, not before."""
+    """A completion function for the names in ``mapping``, whose module is imported only for a completion."""
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in getattr(import_module(module), mapping) if name.startswith(incomplete)]
@@ -30,7 +30,7 @@ def completing(module: str, mapping: str) -> Callable[[str], list[str]]:
 
 
 def starting_with(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """What completes one of these names."""
+    """A completion function for these names."""
     return lambda incomplete: [name for name in names if name.startswith(incomplete)]
 
 
@@ -57,13 +57,13 @@ Codec = Annotated[
         " arrays of over a million values, and .fred.zarr is core.",
     ),
 ]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder with downloaded data sets, or to download them to.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of downloaded data sets, also for new downloads.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 
 
 def _usable(device: str) -> str:
-    """The device itself. Raises `ArgumentError` for one that is not there."""
-    if device != "cpu":  # which needs no torch
+    """The device. Raises `ArgumentError` if it is unavailable."""
+    if device != "cpu":  # the CPU needs no check, and so no import of torch
         from fredfmt.codec.devices import usable_device
 
         with located("--device"):
@@ -82,7 +82,7 @@ class Sides(NamedTuple):
 
 
 def parse_size(text: str) -> Sides:
-    """A height and width of ``HxW``, or of one number for both."""
+    """Height and width from ``HxW``, or from one number for both."""
     height, _, width = text.lower().replace("×", "x").partition("x")
     if not (height.isdecimal() and (width or height).isdecimal()) or ("x" in text.lower() and not width):
         raise typer.BadParameter(f"{text!r} is not a number, nor HEIGHTxWIDTH such as 48x64")
@@ -115,7 +115,7 @@ Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float3
 
 
 def parse_step(text: str) -> float | Literal["float16"] | None:
-    """The value of ``--step`` as the library takes it."""
+    """The value of ``--step`` in the form of the library."""
     if text == "float16":
         return "float16"
     if text == "float32":
@@ -127,12 +127,12 @@ def parse_step(text: str) -> float | Literal["float16"] | None:
 
 
 def parse_list(text: str | None) -> tuple[str, ...]:
-    """The names in a comma list; ``none`` has none."""
+    """The names in a list with commas; ``none`` is an empty list."""
     return () if text in (None, "", "none") else tuple(name.strip() for name in str(text).split(","))
 
 
 def parse_network(name: str) -> NetworkFactory | None:
-    """The factory that ``--network package.module:factory`` names, None for a network of fredfmt's own."""
+    """The factory that ``--network package.module:factory`` names; None for a network of fredfmt."""
     if ":" not in name:
         return None
     from fredfmt.distill.networks import load_factory
@@ -141,8 +141,8 @@ def parse_network(name: str) -> NetworkFactory | None:
 
 
 def parse_classes(text: str | None) -> list[str] | None:
-    """The classes that ``--classes`` names; None for all. A name that contains a comma is put in double quotes, and
-    double quotes in it are doubled.
+    """The classes in ``--classes``; None for all. A name with a comma is in double quotes, and double quotes in it are
+    doubled.
 
     >>> parse_classes('cat, "bee, wild",7')
     ['cat', 'bee, wild', '7']
@@ -151,12 +151,12 @@ def parse_classes(text: str | None) -> list[str] | None:
 
 
 def bytes_of(bits_per_class: float, classes: int) -> int:
-    """The size of a file with that many bits per class."""
+    """The size of a file in bytes with this number of bits per class."""
     return int(bits_per_class * classes / 8)
 
 
 def options_of(other: Callable[..., None]) -> Callable[[Command], Command]:
-    """A decorator: the command has the arguments and options of another one, which it gets as keyword arguments."""
+    """A decorator: the command has the arguments and options of another command, passed as keyword arguments."""
 
     def decorate(command: Command) -> Command:
         same = signature(other, eval_str=True)

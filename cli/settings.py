@@ -1,4 +1,4 @@
-"""Options from settings: the description of a setting's field in, an option of a command with its help out."""
+"""Makes options of commands from the fields of settings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fredfmt.cli.options import Command
 from fredfmt.distill.settings import Option, Settings
 
 Panels = Mapping[str, Mapping[str, Option]]
-"""Settings by name, by their panel of the help page."""
+"""Settings by name, for each panel of the help page."""
 
 
 def panels_of(**kinds: type[Settings]) -> dict[str, dict[str, Option]]:
-    """The settings of each class in a panel, those of the network in one of their own."""
+    """A panel for the settings of each class, and one for those of the network."""
     panels: dict[str, dict[str, Option]] = {}
     for title, kind in kinds.items():
         known = kind.options()
@@ -28,14 +28,14 @@ def panels_of(**kinds: type[Settings]) -> dict[str, dict[str, Option]]:
 
 
 def network_options() -> dict[str, Option]:
-    """The settings of a network by the names of their options: ``--network`` is its name."""
+    """The settings of a network by the names of their options; ``--network`` is its ``name``."""
     from fredfmt.distill.networks import NetworkConfig  # torch
 
     return {"network" if name == "name" else name: option for name, option in NetworkConfig.options().items()}
 
 
 def asking(panels: Panels) -> Callable[[Command], Command]:
-    """A decorator: the command has an option for each setting, which it gets among its keyword arguments."""
+    """A decorator: the command has an option for each setting, passed as a keyword argument."""
 
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command, eval_str=True)
@@ -83,7 +83,7 @@ def _parameter(name: str, option: Option, panel: str) -> inspect.Parameter:
 
 
 def _type(option: Option) -> Any:
-    """What the command line takes: text where a number has words beside it, which `Option.read` tells apart."""
+    """The type of the option: text if words are allowed besides numbers, which `Option.read` distinguishes."""
     if option.words and option.kind is str:
         return Literal[option.words]
     return str if option.words else option.kind

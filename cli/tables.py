@@ -1,4 +1,4 @@
-"""Tables of the commands: columns and rows in, one table for the terminal out."""
+"""Tables for the terminal."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Column(NamedTuple):
     right: bool = False
     """Whether it is aligned to the right, as numbers are."""
     whole: bool = False
-    """Whether its lines are never broken."""
+    """Whether its lines are not wrapped."""
     style: str = ""
     width: int | None = None
-    """The least number of characters."""
+    """The smallest width in characters."""
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], *, title: str | None = None) -> Table:
-    """A table without lines; its headings are shown where a column has one."""
+    """A table without lines; the header is shown if a column has one."""
     from rich.table import Table
 
     drawn = Table(
@@ -58,7 +58,7 @@ def written(value: Any) -> str:
 
 
 def percent(value: float | None, digits: int = 2) -> str:
-    """A share in per cent; nothing for one that is unknown.
+    """A share in per cent; empty if unknown.
 
     >>> percent(0.12345), percent(None)
     ('12.35', '')

@@ -112,7 +112,7 @@ def test_help_pages_say_what_a_command_does(file):
     for name, page in pages.items():
         assert f"fredfmt {name} " in page
     first = {name: page.split("Usage:")[1].splitlines()[2].strip() for name, page in pages.items()}
-    assert first["decode"].startswith("Turn the stored frequencies of a file back into images")
+    assert first["decode"].startswith("Decode the stored frequencies of a file")
     assert first["export"].startswith("Write a file in the form of another program")
 
 

@@ -1,6 +1,7 @@
-"""The commands: a module each, with a function of the same name. A new command is a file here and a line in `COMMANDS`.
+"""The commands: one module per command, with a function of the same name. A new command is a file here and a line in
+`COMMANDS`.
 
-Modules are imported when their command is run or asked for its help, so the line says what the list of commands shows.
+A module is imported only to run its command or to show its help, so its line holds the text for the list of commands.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ class Command:
     function: str
     """The name of its module and of the function in it."""
     panel: str
-    """Of the help page that lists all commands."""
+    """Its panel on the help page that lists all commands."""
     help: str
-    """What that page says of it."""
+    """Its description on that page."""
 
     def load(self) -> Callable[..., None]:
         """The function."""
@@ -30,24 +31,24 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
-        "plan": Command("plan", "Make", "Show what a budget buys: k, step and number of instances."),
+        "plan": Command("plan", "Make", "Show the choices within a budget: k, step and number of instances."),
         "distill": Command("distill", "Make", "Distill a data set into a small file to train on in its place."),
         "experts": Command("experts", "Make", "Train experts for trajectory matching."),
         "encode": Command("encode", "Make", "Encode real images: the best k frequencies of each, quantized."),
         "evaluate": Command("evaluate", "Train", "Train fresh networks on a file and test them on real images."),
         "inspect": Command("inspect", "Look", "Show what is in a file, where it came from, and that it is intact."),
         "preview": Command("preview", "Look", "Draw a picture: a contact sheet, masks, spectra and more."),
-        "report": Command("report", "Look", "Write one page that carries the file and shows it in a browser."),
+        "report": Command("report", "Look", "Write one HTML page that contains the file and shows it."),
         "validate": Command("validate", "Look", "Check files against every rule of the format."),
         "bench": Command("bench", "Look", "Time loading and decoding on this machine."),
         "diff": Command("diff", "Compare", "Show what differs between two files."),
         "curve": Command("curve", "Compare", "Draw accuracy against bits per class."),
         "convert": Command("convert", "Share", "Copy a file into another container, without loss."),
-        "import": Command("import_", "Share", "Bring in what other projects saved. Nothing in a file is executed."),
+        "import": Command("import_", "Share", "Import files of other projects. No code in a file is executed."),
         "export": Command("export", "Share", "Write a file in the form of another program or project."),
-        "decode": Command("decode", "Share", "Turn a file back into images that anything opens."),
+        "decode": Command("decode", "Share", "Decode a file to ordinary image files."),
         "card": Command("card", "Share", "Write a data card, Croissant metadata, a citation and a preview."),
-        "push": Command("push", "Share", "Put a file into a data set repository of the Hugging Face Hub."),
+        "push": Command("push", "Share", "Upload a file to a data set repository of the Hugging Face Hub."),
         "pull": Command("pull", "Share", "Copy a file from an address and verify it."),
     }
 )

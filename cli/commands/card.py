@@ -1,4 +1,4 @@
-"""`fredfmt card`: what a published file needs beside it."""
+"""`fredfmt card`: the files that accompany a published file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fredfmt.cli.console import say
 
 def card(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .fred or .fred.h5 file.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to fill; the file is copied there, too.")],
-    title: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; the file is also copied there.")],
+    title: Annotated[str | None, typer.Option(help="Title of the data set.")] = None,
     address: Annotated[
-        str | None, typer.Option(help="Where the file will be: hf://datasets/OWNER/NAME/FILE or https://...")
+        str | None, typer.Option(help="Where the file will be published: hf://datasets/OWNER/NAME/FILE or https://...")
     ] = None,
     creator: Annotated[
-        list[str] | None, typer.Option(metavar="'FAMILY, GIVEN'", help="Who made it; once for each person or group.")
+        list[str] | None, typer.Option(metavar="'FAMILY, GIVEN'", help="Author; repeat it for each person or group.")
     ] = None,
-    license: Annotated[str | None, typer.Option(metavar="SPDX", help="The licence, if the file says none.")] = None,
+    license: Annotated[str | None, typer.Option(metavar="SPDX", help="Licence, if the file records none.")] = None,
     version: Annotated[str | None, typer.Option(help="Of the publication, as 1.0.0.")] = None,
     date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Of the publication.")] = None,
     force: options.Force = False,
 ) -> None:
-    """Write README.md (Hugging Face), croissant.json, CITATION.cff and preview.png from what a file says of itself."""
+    """Write README.md (Hugging Face), croissant.json, CITATION.cff and preview.png from the metadata of a file."""
     from fredfmt.exchange.card import card as make
 
     made = make(

@@ -26,7 +26,7 @@ def curve(
         ),
     ],
     anchors: Annotated[
-        bool, typer.Option("--anchors", help="Add published figures for the same real data, marked as such.")
+        bool, typer.Option("--anchors", help="Add published figures for the same real data, with their own marker.")
     ] = False,
     json: options.Json = False,
     force: options.Force = False,
@@ -65,7 +65,7 @@ def curve(
         raise ArgumentError("no file records a result", hint="Use fredfmt evaluate FILE --on SOURCE --record")
     published = anchors_of(sources_of(points)) if anchors else []
     if anchors and not published:
-        say(f"no published figures are known here for {', '.join(sources_of(points))}")
+        say(f"fredfmt has no published figures for {', '.join(sources_of(points))}")
     save_picture(draw(points, published), out)
     with replacing(numbers) as target:
         target.write(to_csv(points, published).encode())

@@ -1,4 +1,4 @@
-"""`fredfmt diff`: what differs between two files?"""
+"""`fredfmt diff`: the differences between two files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fredfmt distill`: a source of real images into a small file to train on in its place."""
+"""`fredfmt distill`: distils real images into a small file to train on in their place."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def distill(
         str,
         typer.Argument(
             metavar="[SOURCE]",
-            help="Real images; left out with --from: those of the file.",
+            help="Real images; by default with --from, those of the file.",
             autocompletion=options.complete_source,
         ),
     ],
@@ -57,10 +57,10 @@ def distill(
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="FILE", help="Repeat the run of this file, with the options given."),
+        typer.Option("--from", metavar="FILE", help="Repeat the run of this file, with the given options changed."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, with the options given.")
+        Path | None, typer.Option(metavar="FILE", help="Settings from a TOML file, with the given options changed.")
     ] = None,
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     bits_per_class: options.BitsPerClass = None,
@@ -73,7 +73,7 @@ def distill(
     ] = None,
     device: options.Device = "cpu",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Where the state is kept while running; beside OUT if left out.")
+        Path | None, typer.Option(help="File for the state of the run; by default beside OUT.")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start again even if there is a checkpoint.")] = False,
     tensorboard: Annotated[

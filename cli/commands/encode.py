@@ -50,7 +50,7 @@ def encode(
             "--bytes",
             "--max-bytes",
             min=_BUDGET["max_bytes"].least,
-            help="Size of the file: what is not given is chosen to fit it.",
+            help="Size of the file; settings that are not given are chosen for it.",
             rich_help_panel="Budget",
         ),
     ] = None,
@@ -61,12 +61,14 @@ def encode(
     rounding: Annotated[
         Literal["nearest", "rate"] | None,
         typer.Option(
-            help="rate: by error and bits together; if left out, where the step is searched.", rich_help_panel="Budget"
+            help="rate: by error and bits together; the default if the step is searched.", rich_help_panel="Budget"
         ),
     ] = None,
     per_class: Annotated[
         int | None,
-        typer.Option(min=1, help="Random images per class; if left out all, or with --bytes and no --k what is best."),
+        typer.Option(
+            min=1, help="Random images per class; by default all, or with --bytes and no --k the best number."
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
     name: Annotated[str | None, typer.Option(help="Name of the source in the file.")] = None,
@@ -81,12 +83,12 @@ def encode(
     force: options.Force = False,
     **_: Any,
 ) -> None:
-    """Encode real images, without distillation: as many as are asked for, or as well as they fit into --bytes."""
+    """Encode real images without distillation: a given number of them, or with the best settings for --bytes."""
     settings = given_settings(context, _PANELS)
     k, mask, transform = settings.pop("k", None), settings.pop("mask", None), settings.pop("transform", "dct")
     whitening = WhiteningSettings(**{name: settings.pop(name) for name in ("zca", "zca_epsilon") if name in settings})
     if k is None and max_bytes is None:
-        raise typer.BadParameter("nothing says how small: give --k, --bytes or both, such as --bytes 100000")
+        raise typer.BadParameter("the size is missing: give --k, --bytes or both, such as --bytes 100000")
     if max_bytes is not None and ("step" in settings or target_rmse is not None):
         raise ArgumentError("--bytes finds the step itself", hint="Leave out --step and --target-rmse, or --bytes")
     check_output(out, force)

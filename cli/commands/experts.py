@@ -21,9 +21,9 @@ _PANELS = panels_of(Training=ExpertConfig)
 def experts(
     context: typer.Context,
     source: options.Source,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to keep the experts in.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the experts.")],
     count: Annotated[int, typer.Option(min=1, help="Number of experts.")] = 10,
-    first: Annotated[int, typer.Option(min=0, help="Number of the first, to share the work over machines.")] = 0,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first, to divide the work between machines.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes to train in; they share the threads.")] = 1,
     device: options.Device = "cpu",
     size: options.Size = None,

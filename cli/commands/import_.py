@@ -13,7 +13,7 @@ from fredfmt.cli.console import check_output, kilobytes, print_json, say
 from fredfmt.errors import ArgumentError
 
 _LARGER = 1.5
-"""The command says so if a file has more than this many times the bytes of its source."""
+"""A message is shown for a file of more than this many times the bytes of its source."""
 _KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
 
 
@@ -34,44 +34,46 @@ def import_(
         typer.Option(metavar="MATRIX", help="A file that undoes the whitening, or keep to leave images whitened."),
     ] = None,
     zca_epsilon: Annotated[
-        float | None, typer.Option(help="With --zca keep: what was added to the variances when whitening.")
+        float | None, typer.Option(help="With --zca keep: the epsilon that was added to the variances.")
     ] = None,
     no_zca: Annotated[bool, typer.Option("--no-zca", help="The images are not ZCA-whitened.")] = False,
     classes: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Class names in the labels' order, or numbers for none.")
+        str | None,
+        typer.Option(metavar="A,B,...", help="Class names in the order of the labels, or the word numbers if unknown."),
     ] = None,
     labels: Annotated[
         Literal["hard", "probabilities", "logits", "centred", "class-major"] | None,
-        typer.Option(help="What float labels are; class-major: none are stored, images come class by class."),
+        typer.Option(help="Meaning of float labels; class-major: no labels are stored and images are sorted by class."),
     ] = None,
     labels_file: Annotated[Path | None, typer.Option(help="The file of the labels.")] = None,
     temperature: Annotated[float, typer.Option(min=1e-6, help="Divides logits.")] = 1.0,
-    lr: Annotated[str | None, typer.Option(help="The learning rate to train with, or unknown.")] = None,
+    lr: Annotated[str | None, typer.Option(help="Learning rate for training, or the word unknown.")] = None,
     factor: Annotated[int | None, typer.Option(min=1, help="Pictures per side of a packed image.")] = None,
     experiment: Annotated[int | None, typer.Option(min=0, help="Which experiment of a res_*.pt file.")] = None,
     average: Annotated[
-        bool | None, typer.Option(help="Take the running average of a checkpoint's images, or the last ones.")
+        bool | None, typer.Option(help="Use the running average of a checkpoint's images, or the last images.")
     ] = None,
     channels: Annotated[
-        Literal["first", "last", "none"] | None, typer.Option(help="Where the channels' axis is.")
+        Literal["first", "last", "none"] | None, typer.Option(help="Position of the channel axis.")
     ] = None,
-    w0: Annotated[float | None, typer.Option(help="Of a neural field's sines.")] = None,
-    w0_initial: Annotated[float | None, typer.Option(help="Of its first layer.")] = None,
+    w0: Annotated[float | None, typer.Option(help="Frequency of the sines of a neural field.")] = None,
+    w0_initial: Annotated[float | None, typer.Option(help="The same of its first layer.")] = None,
     size: Annotated[
         str | None,
-        typer.Option(metavar="H,W", help="Size of fields and rows of numbers, or to resize image files to."),
+        typer.Option(
+            metavar="H,W",
+            help="Size of neural fields and of images stored as rows, or to which image files are resized.",
+        ),
     ] = None,
     kind: Annotated[str | None, typer.Option(help=f"Take it for {_KINDS}; recognised if left out.")] = None,
     transform: Annotated[
-        str | None, typer.Option(help="dct, hartley, haar, db2 or identity; exact pixels if left out.")
+        str | None, typer.Option(help="dct, hartley, haar, db2 or identity; by default exact pixels.")
     ] = None,
-    k: Annotated[
-        int | None, typer.Option("--k", min=1, help="Frequencies kept of each image; all if left out.")
-    ] = None,
+    k: Annotated[int | None, typer.Option("--k", min=1, help="Frequencies kept per image; by default all.")] = None,
     mask: Annotated[
         str | None,
         typer.Option(
-            help="evr, fisher, amplitude, low, high or random; chosen by the number of images if left out.",
+            help="evr, fisher, amplitude, low, high or random; by default it depends on the number of images.",
             autocompletion=options.completing("fredfmt.codec.masks", "MASKS"),
         ),
     ] = None,
@@ -80,9 +82,9 @@ def import_(
     force: options.Force = False,
     json: options.Json = False,
 ) -> None:
-    """Bring in what DC, DM, FreD, MTT, DATM, IDC, DDiF, FRePo, KIP and others saved. Nothing in a file is executed.
+    """Import files of DC, DM, FreD, MTT, DATM, IDC, DDiF, FRePo, KIP and others. No code in a file is executed.
 
-    What a file does not say (how images were normalised, whitening, class names) must be given and is never guessed.
+    Facts that are not in a file (normalisation, whitening, class names) must be given and are never guessed.
     """
     from fredfmt.exchange.importers import NOTES, Facts, import_file
     from fredfmt.storage.files import save
@@ -145,8 +147,8 @@ def import_(
 
 def _why(notes: Mapping[str, Any]) -> str:
     factor = notes.get("factor", 1)
-    packed = f": each image was cut into {factor**2} pictures, enlarged to its size" if factor > 1 else ""
-    return f"{packed}; --transform dct with --k and --step stores less, and says with what error"
+    packed = f": each image was divided into {factor**2} pictures, enlarged to its size" if factor > 1 else ""
+    return f"{packed}; --transform dct with --k and --step stores less, and reports the error"
 
 
 def _number(text: str, option: str) -> float:

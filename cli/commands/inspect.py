@@ -1,4 +1,4 @@
-"""`fredfmt inspect`: what is in a file."""
+"""`fredfmt inspect`: the content of a file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ _MEANING: Mapping[str, str] = MappingProxyType(
 def inspect(
     file: options.File,
     metadata: Annotated[
-        bool, typer.Option("--metadata", help="The metadata alone: of a URL its first 64 kB, the data not verified.")
+        bool,
+        typer.Option(
+            "--metadata",
+            help="Only the metadata: of a URL only the first 64 KiB are fetched, and the data are not verified.",
+        ),
     ] = False,
     expected_digest: options.ExpectedDigest = None,
     json: options.Json = False,
@@ -76,12 +80,12 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
     from fredfmt.storage.files import load_metadata
 
     if expected_digest is not None:
-        raise ArgumentError("the metadata alone have no content digest", hint="Leave out --metadata")
+        raise ArgumentError("the content digest needs the whole file", hint="Leave out --metadata")
     found, file = load_metadata(file).to_json(), shown(file)
     if json:
         print_json({"file": file, "metadata": found, "verified": False})
         return
-    show(f"[bold]{escape(printable(file))}[/bold]  metadata alone, the data were not looked at")
+    show(f"[bold]{escape(printable(file))}[/bold]  only the metadata, the data were not read")
     facts = {
         "shape": _by(found["channels"], *found["spatial_shape"]),
         "classes": _listed(found["classes"]),
@@ -112,7 +116,7 @@ def _show_provenance(metadata: dict[str, Any]) -> None:
 
 
 def _data(facts: dict[str, Any], classes: tuple[str, ...]) -> dict[str, Any]:
-    """The facts as people write them."""
+    """The facts in readable form."""
     least, most = facts["instances_per_class"]
     return facts | {
         "shape": _by(*facts["shape"]),

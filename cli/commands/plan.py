@@ -1,4 +1,4 @@
-"""`fredfmt plan`: what a budget buys, before anything is run."""
+"""`fredfmt plan`: the choices within a budget, before a run."""
 
 from __future__ import annotations
 
@@ -42,14 +42,16 @@ def plan(
         typer.Option(
             "--k",
             min=_KEPT["k"].least,
-            help=f"{_KEPT['k'].help} Several are tried.",
+            help=f"{_KEPT['k'].help} By default several are tried.",
             rich_help_panel="Frequencies",
         ),
     ] = None,
     step: Annotated[
         list[str] | None,
         typer.Option(
-            metavar=_BUDGET["step"].metavar, help=f"{_BUDGET['step'].help} Several are tried.", rich_help_panel="Budget"
+            metavar=_BUDGET["step"].metavar,
+            help=f"{_BUDGET['step'].help} By default several are tried.",
+            rich_help_panel="Budget",
         ),
     ] = None,
     effort: Annotated[

@@ -19,8 +19,8 @@ def preview(
     kind: Annotated[
         Literal["images", "masks", "energy", "spectra", "k"],
         typer.Option(
-            help="images: a contact sheet; masks; energy: how few frequencies hold how much; spectra: strength against"
-            " frequency; k: images from more and more frequencies."
+            help="images: a contact sheet; masks; energy: its share by number of frequencies; spectra: strength by"
+            " frequency; k: images from an increasing number of frequencies."
         ),
     ] = "images",
     instances: Annotated[int, typer.Option(min=1, help="Instances shown of each class.")] = 12,
@@ -29,7 +29,8 @@ def preview(
         int | None, typer.Option("--k", min=1, help="Decode this many frequencies only, coarse first.")
     ] = None,
     on: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="Whitened files: the real data set to make the matrix from.")
+        str | None,
+        typer.Option(metavar="SOURCE", help="For whitened files: the real data set from which the matrix is computed."),
     ] = None,
     data_root: options.DataRoot = None,
     force: options.Force = False,

@@ -1,4 +1,4 @@
-"""`fredfmt report`: a page to look at a file with."""
+"""`fredfmt report`: an HTML page that shows a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def report(
     out: Annotated[Path, typer.Argument(metavar="OUT.html", help="The page to write.")],
     force: options.Force = False,
 ) -> None:
-    """Write one page that carries the file and decodes it in the browser: nothing else is needed, no network either."""
+    """Write one HTML page that contains the file and decodes it in the browser, without network access."""
     from fredfmt.storage.writing import replacing
     from fredfmt.view.report import report as make
     from fredfmt.view.saving import PAGES, check_suffix

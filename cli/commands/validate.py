@@ -1,4 +1,4 @@
-"""`fredfmt validate`: is a file what the specification says?"""
+"""`fredfmt validate`: checks a file against the specification."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def validate(
     expected_digest: options.ExpectedDigest = None,
     json: options.Json = False,
 ) -> None:
-    """Check files against every rule of the format and list what they break.
+    """Check files against every rule of the format and list the broken rules.
 
     Exit status 0: all valid (warnings do not count); 1: one is not; 3: one is unreadable or over a limit.
     """

@@ -144,6 +144,6 @@ def test_the_commands(hub, site, file, data, content, tmp_path):
     assert run("pull", ADDRESS, tmp_path / "z.fred", "--expected-digest", digest(data)).stdout.strip() == digest(data)
     address = site.put("x.fred", content, "ranges")
     assert '"verified": false' in run("inspect", address, "--metadata", "--json").stdout
-    assert "the data were not looked at" in run("inspect", address, "--metadata").stdout
+    assert "the data were not read" in run("inspect", address, "--metadata").stdout
     assert digest(data) in run("inspect", address, "--expected-digest", digest(data)).stdout
     assert "valid" in run("validate", address, "--expected-digest", digest(data)).stdout
