@@ -229,7 +229,7 @@ def test_coefficients_that_no_image_has_are_a_divergence(patches, of, tmp_path):
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [
-        ("x.txt", [], "which container"),
+        ("x.txt", [], "unknown suffix"),
         ("nowhere/x.fred", [], "no such folder"),
         ("x.fred", ["--device", "nonsense"], "no such device"),
         ("x.fred", ["--bytes", "100"], "max_bytes is less than the file takes"),
