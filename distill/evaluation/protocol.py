@@ -25,6 +25,7 @@ from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
+from fredfmt.model.metadata import Metadata
 from fredfmt.model.parts import Normalization
 
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
@@ -180,7 +181,26 @@ def _trained(
     device: torch.device | str,
 ) -> nn.Module:
     """A network trained on ``data``."""
-    meta = data if isinstance(data, Source) else data.metadata
+    network = new_network(data if isinstance(data, Source) else data.metadata, config, seed, device, factory)
+    soft = isinstance(data, FreDData) and data.soft
+    labels = torch.tensor(data.labels, dtype=torch.float32 if soft else torch.int64, device=device)
+    images = data if isinstance(data, Source) else decode(data, device=device)
+    drawing: AbstractContextManager[None] = nullcontext()
+    if factory is not None:  # which may draw random numbers while it computes, for dropout for example
+        drawing = seeded(generator(seed, "evaluation own network"), device)
+    with drawing:
+        train(network, images, labels, config, seed=seed)
+    return network
+
+
+def new_network(
+    meta: Metadata | Source,
+    config: EvaluationConfig,
+    seed: int,
+    device: torch.device | str,
+    factory: NetworkFactory | None = None,
+) -> nn.Module:
+    """The untrained network of ``config`` for the data that ``meta`` describes; parameters are drawn by ``seed``."""
     network: nn.Module = make_network(
         config.network,
         channels=meta.channels,
@@ -190,14 +210,6 @@ def _trained(
         device=device,
         factory=factory,
     )
-    soft = isinstance(data, FreDData) and data.soft
-    labels = torch.tensor(data.labels, dtype=torch.float32 if soft else torch.int64, device=device)
-    images = data if isinstance(data, Source) else decode(data, device=device)
-    drawing: AbstractContextManager[None] = nullcontext()
-    if factory is not None:  # which may draw random numbers while it computes, for dropout for example
-        drawing = seeded(generator(seed, "evaluation own network"), device)
-    with drawing:
-        train(network, images, labels, config, seed=seed)
     return network
 
 

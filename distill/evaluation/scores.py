@@ -20,9 +20,9 @@ from fredfmt.codec.decoder import decode
 from fredfmt.codec.views import Normalized
 from fredfmt.data.sources import Source
 from fredfmt.distill.evaluation.baselines import coded_images, warn_if_other_source
+from fredfmt.distill.evaluation.protocol import new_network
 from fredfmt.distill.evaluation.protocol import train as train_network
 from fredfmt.distill.evaluation.settings import EvaluationConfig
-from fredfmt.distill.networks import make_network
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
@@ -242,15 +242,7 @@ class _Scorer:
         return (decode(coded, normalized=False, clip=False, device=self.device) - mean) / std
 
     def _network(self, images: Tensor, labels: Tensor, config: EvaluationConfig, seed: int) -> nn.Module:
-        meta = self.data.metadata
-        network: nn.Module = make_network(
-            config.network,
-            channels=meta.channels,
-            spatial_shape=meta.spatial_shape,
-            classes=len(meta.classes),
-            generator=generator(seed, "evaluation network"),
-            device=self.device,
-        )
+        network = new_network(self.data.metadata, config, seed, self.device)
         train_network(network, images, labels, config, seed=seed)
         return network
 

@@ -51,5 +51,5 @@ def load_compiled(module: str, functions: Mapping[str, tuple[Any, Sequence[Any]]
     except OSError as error:
         return Compiled(None, f"{module} cannot be loaded: {error}")
     except AttributeError:
-        return Compiled(None, f"{module} is from another version: install fredfmt anew")
+        return Compiled(None, f"{module} is from another version: reinstall fredfmt")
     return Compiled(library, None)
