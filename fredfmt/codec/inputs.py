@@ -1,4 +1,4 @@
-"""Arguments of `encode`: what a caller gives in, checked, in the form that is stored out."""
+"""Checks the arguments of `encode` and converts them to the stored form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLOURS = (1, 3, 4)
 def class_labels(
     labels: Any, count: int, classes: Sequence[str] | None
 ) -> tuple[NDArray[Any], NDArray[np.int64], tuple[str, ...]]:
-    """The labels as they are stored, the class of each image, and the class names."""
+    """The labels in stored form, the class of each image, and the class names."""
     labels = as_numpy(labels)
     if (
         labels.ndim not in (1, 2)
@@ -52,12 +52,12 @@ def class_labels(
 
 
 def channels_of(shape: tuple[int, ...], given: int | None) -> int:
-    """The number of channels of images of a shape; raises `ArgumentError` for another one, and channels that come
-    last unless they are said not to."""
+    """The number of channels of images of a shape. Raises `ArgumentError` if ``channels`` is another number, and if the
+    channels seem to be last."""
     last = shape[-1] in _COLOURS and min(shape[1:-1]) > max(_COLOURS)
     if given is None and last:
         raise ArgumentError(
-            "the channels seem to come last",
+            "the channels seem to be the last axis",
             expected="(N, C, *spatial)",
             found=shape,
             hint=f"Move them: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, say channels={shape[1]}",
@@ -74,7 +74,7 @@ def normalization_of(given: tuple[Sequence[float], Sequence[float]] | Normalizat
         mean, std = (tuple(np.atleast_1d(as_numpy(part)).astype(float).tolist()) for part in given)
     except (TypeError, ValueError):
         raise ArgumentError(
-            "unusable normalization", expected="(mean, std), each a number for every channel", found=given
+            "unusable normalization", expected="(mean, std), each with one number per channel", found=given
         ) from None
     return Normalization(mean, std)
 
@@ -89,7 +89,7 @@ def given_mask(
         raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)
     if given.dtype.kind not in "iu" or given.min() < 0 or given.max() >= size:
         raise ArgumentError(
-            "the given mask holds other values than frequency indices",
+            "the given mask has values that are not frequency indices",
             expected=f"integers from 0 to {size - 1}",
             found=f"{given.dtype}, {given.min()} to {given.max()}",
         )

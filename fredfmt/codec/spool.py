@@ -1,4 +1,4 @@
-"""Rows of numbers that are written once and read a few times: in memory while they are few, in a file beyond."""
+"""Rows of numbers that are written once and read a few times: in memory, or in a temporary file if they are large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lazy views of images: a selection of rows, or the same rows changed, as they are asked for."""
+"""Lazy views of images: selected or converted rows, computed when they are accessed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fredfmt.model.parts import Normalization
 RowIndex: TypeAlias = slice | NDArray[np.integer[Any]]
 
 PLAUSIBLE = (-0.3, 1.3)
-"""The range accepted for images in 0..1: decoded ones go a little beyond."""
+"""The range accepted for images in 0..1: decoded images exceed 0..1 a little."""
 
 _BLOCK_BYTES = 16 << 20
 
 
 class Images(Protocol):
-    """(N, C, *spatial) images, uint8 or float in 0..1, that give rows by slice or integer array."""
+    """(N, C, *spatial) images, uint8 or float in 0..1, with access to rows by slice or integer array."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -31,7 +31,7 @@ class Images(Protocol):
 
 
 class Selected:
-    """Some images of others, in the order of ``indices``; nothing is copied before rows are asked for."""
+    """Some of other images, in the order of ``indices``; nothing is copied before rows are accessed."""
 
     def __init__(self, images: Images, indices: NDArray[np.integer[Any]]) -> None:
         self._images: Images = images._images if isinstance(images, Selected) else images
@@ -44,7 +44,7 @@ class Selected:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """That of the images selected from."""
+        """The dtype of the other images."""
         return self._images.dtype
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Selected:
 
 
 class View:
-    """As many images of the same shape as others, made float32 from them when rows are asked for."""
+    """Float32 images of the same number and shape as other images, computed from them when rows are accessed."""
 
     dtype = np.dtype(np.float32)
 
@@ -92,7 +92,7 @@ def unit(dtype: np.dtype[Any]) -> int:
 
 
 def blocks(images: Images) -> Iterator[NDArray[Any]]:
-    """All rows of ``images`` in order, a few megabytes at a time."""
+    """All rows of ``images`` in order, in blocks of a few megabytes."""
     row_bytes = int(np.prod(images.shape[1:])) * images.dtype.itemsize
     rows = max(1, _BLOCK_BYTES // row_bytes)
     for start in range(0, len(images), rows):
@@ -100,29 +100,31 @@ def blocks(images: Images) -> Iterator[NDArray[Any]]:
 
 
 def check_normalization(normalization: Normalization, channels: int) -> None:
-    """Raise `ArgumentError` for what cannot be the mean and standard deviation of images in 0..1 of so many channels.
+    """Raise `ArgumentError` for values that cannot be the mean and standard deviation of images in 0..1 with this
+    number of channels.
 
     >>> check_normalization(Normalization((0.5,) * 3, (0.25,) * 3), 3)
     """
     mean, std = normalization.mean, normalization.std
     if len(mean) != channels:
         raise ArgumentError(
-            "the normalization has not one value per channel",
+            "the normalization must have one value per channel",
             expected=f"{channels} values",
             found=len(mean),
-            hint="Images are (N, C, *spatial): the channels come before height and width",
+            hint="Images are (N, C, *spatial): channels are before height and width",
         )
     if min(mean) < 0 or max(mean) > 1 or max(std) > 1:
         raise ArgumentError(
             "the normalization is not that of images in 0..1",
             expected="a mean of 0 to 1 and a standard deviation of at most 1",
             found=f"mean {list(mean)}, std {list(std)}",
-            hint="Where they are of 8-bit values, divide both by 255",
+            hint="If they are for 8-bit values, divide both by 255",
         )
 
 
 def channel_normalization(images: Images) -> Normalization:
-    """Mean and standard deviation of each channel in 0..1, to four digits; 1 where a channel is constant."""
+    """Mean and standard deviation of each channel in 0..1, to four digits; the deviation of a constant channel is set
+    to 1."""
     count, total, square = 0, np.zeros(images.shape[1]), np.zeros(images.shape[1])
     for block in blocks(images):
         channels = np.moveaxis(block, 1, 0).reshape(images.shape[1], -1).astype(np.float32)

@@ -1,7 +1,7 @@
-"""ZCA whitening: a train split in, the matrix that takes correlations out of its images, and the way back.
+"""ZCA whitening: the matrix that removes the correlations of the pixels of a train split, and its inverse.
 
-A file of whitened images records how its matrix came about (`fredfmt.model.parts.Whitening`), not the matrix, which
-is many times its size; who has the same images has the same matrix. See docs/decisions/zca.md.
+A file of whitened images records how its matrix was computed (`fredfmt.model.parts.Whitening`), not the matrix, which
+is many times larger than the file. The same images give the same matrix. See docs/decisions/zca.md.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class ZCA:
 
     @classmethod
     def of(cls, metadata: Metadata, source: RealImages) -> Self:
-        """The whitening that a file's metadata record, made anew from the train split it names.
+        """The whitening that a file's metadata record, computed from the train split that they name.
 
         Raises `ArgumentError` if the file's images are not whitened, if they were whitened after a normalisation (which
         fredfmt does not do), or if ``source`` has other images than the file's matrix was made of. Where the file does
@@ -96,7 +96,7 @@ class ZCA:
         """
         record, normalization = metadata.whitening, metadata.normalization
         if record is None:
-            raise ArgumentError("the images are not whitened, so there is nothing to make anew")
+            raise ArgumentError("the images are not whitened, so there is no matrix")
         if normalization is not None and (any(normalization.mean) or any(std != 1 for std in normalization.std)):
             raise ArgumentError(
                 "the images were normalised before they were whitened",

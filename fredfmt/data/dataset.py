@@ -1,4 +1,4 @@
-"""`FreDDataset`: a file in, a map-style torch data set of decoded images out."""
+"""`FreDDataset`: a map-style torch data set of decoded images."""
 
 from __future__ import annotations
 

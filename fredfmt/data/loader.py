@@ -1,4 +1,4 @@
-"""`FreDLoader`: a file in, shuffled training batches out, decoded on the training device."""
+"""`FreDLoader`: training batches of a file, shuffled and decoded on the training device."""
 
 from __future__ import annotations
 

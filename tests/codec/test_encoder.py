@@ -274,7 +274,7 @@ def test_floats_of_any_width_are_cast(dtype):
 @pytest.mark.parametrize("shape", [(4, 13, 17, 3), (4, 8, 8, 1), (4, 32, 32, 4), (4, 5, 6, 7, 3)])
 def test_channels_that_come_last_are_refused(shape):
     images = np.zeros(shape, np.float32)
-    with pytest.raises(ArgumentError, match=rf"the channels seem to come last.*moveaxis.*channels={shape[1]}"):
+    with pytest.raises(ArgumentError, match=rf"the channels seem to be the last axis.*moveaxis.*channels={shape[1]}"):
         encode(images, np.arange(4) % 2, k=5, mask="low")
     data = encode(images, np.arange(4) % 2, k=5, mask="low", channels=shape[1])
     assert data.metadata.channels == shape[1]
