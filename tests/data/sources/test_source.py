@@ -195,7 +195,7 @@ def test_classes_by_name_or_number():
     ("normalization", "message"),
     [
         (Normalization((125.3, 123.0), (63.0, 62.1)), r"made-up: the normalization is not that of images in 0..1"),
-        (Normalization((0.5,) * 3, (0.5,) * 3), r"has not one value per channel; expected 2 values, found 3.*\(N, C"),
+        (Normalization((0.5,) * 3, (0.5,) * 3), r"must have one value per channel; expected 2 values, found 3.*\(N, C"),
     ],
 )
 def test_a_normalisation_that_does_not_fit_is_refused(normalization, message):
