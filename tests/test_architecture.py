@@ -4,6 +4,7 @@ Imports inside functions and those for type checkers count like any other.
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,13 @@ def test_the_map_names_every_room():
     for package, rooms in ROOMS.items():
         for room in rooms:
             assert f"`{package}/{room}" in page, f"docs/architecture.md does not name {package}/{room}"
+
+
+def test_the_paths_of_the_map_exist():
+    pages = [(ROOT / "docs" / name).read_text() for name in ("architecture.md", "decisions/house.md")]
+    named = {path for page in pages for path in re.findall(r"`((?:fredfmt|distill|cli)/[\w/.]*)`", page)}
+    assert len(named) > 30
+    assert not [path for path in sorted(named) if not (ROOT / path).exists()]
 
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
