@@ -44,11 +44,11 @@ test-sanitized: $(VENV)/.developers
 test-portable: $(VENV)/.developers
 	rm -rf $(VENV)/portable build # where another job has left compiled loops
 	CC=none $(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/portable .
-	env -u CI CC=none PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/portable $(PYTEST) -m 'not slow'
+	FREDFMT_WITHOUT='a C compiler' CC=none PYTHONSAFEPATH=1 PYTHONPATH=$(VENV)/portable $(PYTEST) -m 'not slow'
 
 # Quick tests with the lowest versions that pyproject.toml admits, in an environment of their own.
 test-lowest: $(VENV)-lowest/.ready
-	env -u CI $(VENV)-lowest/bin/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not slow'
+	FREDFMT_WITHOUT='mkdocs,fake GPUs' $(VENV)-lowest/bin/python -m pytest --numprocesses $(JOBS) --dist worksteal -m 'not slow'
 
 $(VENV)-lowest/.ready: pyproject.toml lowest.txt
 	test -x $(VENV)-lowest/bin/python || $(PYTHON) -m venv $(VENV)-lowest

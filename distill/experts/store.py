@@ -25,6 +25,7 @@ from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.errors import ArgumentError, FormatError, FredError, FredFileNotFoundError, IntegrityError, located
 from fredfmt.model.documents import canonical, parse
 from fredfmt.model.parts import Normalization
+from fredfmt.storage.containers.hdf5 import new_file
 from fredfmt.storage.writing import replacing
 
 _DOCUMENT, _FORMAT = "experts.json", "fredfmt experts 1"
@@ -192,11 +193,9 @@ def finished(folder: Path) -> list[int]:
 
 def write_expert(folder: Path, settings: ExpertSettings, number: int, rows: Iterable[NDArray[np.float32]]) -> None:
     """Store one expert, row by row as they come: it is there when all of them are."""
-    import h5py
-
     count = settings.config.epochs + 1
     checksums = np.zeros((count, _HASH), np.uint8)
-    with replacing(folder / _name(number)) as stream, h5py.File(stream.name, "w", libver=("v110", "v110")) as file:
+    with replacing(folder / _name(number)) as stream, new_file(stream.name) as file:
         file.attrs.update(_attributes(settings, number))
         parameters = file.create_dataset("parameters", (count, settings.size), "<f4", track_times=False)
         for place, row in enumerate(rows):

@@ -64,7 +64,7 @@ def quantize(
         for rows in row_blocks(coefficients):
             block = coefficients[rows]
             spool[rows] = stored = numbers(rows, block).astype(dtype)
-            error = stored * np.float64(size or 1) - block
+            error = np.multiply(stored, size or 1, dtype=np.float64) - block
             largest = max(largest, float(np.abs(error).max(initial=0)))
             squares += float(np.square(error).sum())
         whole = spool.whole()

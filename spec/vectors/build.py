@@ -272,7 +272,7 @@ def hdf5_of(build: Callable[[Any, dict[str, np.ndarray]], Any]) -> bytes:
     document, arrays = parts(data())
     arrays["metadata"] = np.frombuffer(canonical(stamped(document)), np.uint8)
     target = io.BytesIO()
-    with hdf5.new_file(target) as file:
+    with hdf5.new_file(target, space=512) as file:
         build(file, arrays)
     content = target.getvalue()[512:]
     return hdf5.user_block(content) + content

@@ -196,6 +196,7 @@ def test_unusable_tensors_are_refused():
         decoder(torch.zeros(4, 2, 11), 3)
 
 
+@pytest.mark.needs("fake GPUs")
 def test_a_gpu_is_used_where_asked_and_never_waited_for():
     data = make(base=True)
     with FakeTensorMode():

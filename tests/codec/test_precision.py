@@ -92,6 +92,7 @@ def gpu_autocast():
     torch.clear_autocast_cache()
 
 
+@pytest.mark.needs("fake GPUs")
 @pytest.mark.parametrize("learnt", [False, True])
 def test_a_gpu_multiplies_in_float32(data, learnt, gpu_autocast):
     multiplied = []

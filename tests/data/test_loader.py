@@ -266,6 +266,7 @@ def test_unusable_options_are_refused(options, message):
         FreDLoader(make(), **options)
 
 
+@pytest.mark.needs("fake GPUs")
 @pytest.mark.parametrize("kind", [{}, {"soft": True}, {"base": True}], ids=str)
 def test_everything_is_made_on_the_device_without_asking_it(kind):
     """A fake GPU has no values, so anything that waits for one (.item(), .tolist(), a mask as index) fails."""

@@ -44,6 +44,7 @@ def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, change
         run.mean_loss()
 
 
+@pytest.mark.needs("fake GPUs")
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_cuda_is_where_everything_is_computed(patches, operation):
     start = initial_data(patches, CONFIG)

@@ -86,6 +86,13 @@ def test_going_on_gives_the_same_bytes(patches, folder, tmp_path):
     assert Experts(tmp_path).digest == Experts(folder).digest
 
 
+def test_no_time_is_noted(folder):
+    """In the headers of the root group and of two datasets, see test_no_time_is_noted_in_hdf5."""
+    headers = (folder / "expert-0000.h5").read_bytes().split(b"OHDR\x02")[1:]
+    assert len(headers) == 3
+    assert not any(header[0] & 1 << 5 for header in headers)
+
+
 @pytest.mark.slow
 def test_processes_give_the_same_bytes(patches, folder, tmp_path):
     reports = []

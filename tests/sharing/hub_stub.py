@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 HEAD = "c" * 40
 
@@ -68,10 +68,12 @@ class Handler(BaseHTTPRequestHandler):
         what = parts[0] if parts else "revision"
         if what == "revision":
             return self.say({"id": name, "sha": HEAD, "siblings": [{"rfilename": path} for path in files]})
-        if what == "tree":
+        if what in ("tree", "paths-info"):  # the latter by old clients
+            wanted = parse_qs(body.decode()).get("paths", ()) if what == "paths-info" else files
             rows = [
                 {"type": "file", "path": path, "size": len(content), "oid": oid(content)}
                 for path, content in files.items()
+                if path in wanted
             ]
             return self.say(rows)
         if what == "preupload":

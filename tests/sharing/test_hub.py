@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from fsspec.registry import _registry
 from hub_stub import HEAD, Hub
 from small import make
 from typer.testing import CliRunner
@@ -15,10 +16,18 @@ from fredfmt.exchange.hub import Place, pull, push
 ADDRESS = "hf://datasets/team/tiny/x.fred"
 
 
+def forget_client(monkeypatch):
+    """Let huggingface_hub be imported anew: it reads HF_ENDPOINT when it is imported, and keeps it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(_registry, "hf", raising=False)
+
+
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     hub = Hub()
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    forget_client(monkeypatch)
     monkeypatch.setenv("HF_TOKEN", "hf_stub")
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
     yield hub

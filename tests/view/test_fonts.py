@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from needed import miss
 from PIL import Image, ImageFont
 
 import fredfmt
@@ -37,7 +38,7 @@ def test_latin_letters_need_no_other_font(installed):
 def test_letters_of_a_name_differ_from_those_of_no_font(name):
     font = font_for(name, 16)
     if font.getname()[0] == "Aileron":
-        pytest.skip(f"no installed font has {name}: apt install fonts-noto-cjk fonts-dejavu")
+        miss(f"no installed font has {name}: apt install fonts-noto-cjk fonts-dejavu")
     empty = bytes(font.getmask("\U0010ffff"))
     assert all(bytes(font.getmask(letter)) != empty for letter in name if letter != " ")
 
@@ -45,7 +46,7 @@ def test_letters_of_a_name_differ_from_those_of_no_font(name):
 def test_names_are_drawn_with_it():
     sheets = [np.asarray(preview(with_names((name, "x")))) for name in NAMES[:2]]
     if font_for(NAMES[0], 12).getname()[0] == "Aileron":
-        pytest.skip("no installed font has Chinese or Japanese letters: apt install fonts-noto-cjk")
+        miss("no installed font has Chinese or Japanese letters: apt install fonts-noto-cjk")
     assert (sheets[0] != sheets[1]).any()
 
 

@@ -18,7 +18,8 @@ def evr(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.G
     """
     variance = moments.variance.sum(axis=1)
     total = variance.sum(axis=1, keepdims=True)
-    tiny = np.finfo(np.float32).eps ** 2 * np.maximum(moments.power.sum(axis=(1, 2)), np.finfo(np.float32).tiny)
+    single = np.finfo(np.float32)
+    tiny = float(single.eps) ** 2 * np.maximum(moments.power.sum(axis=(1, 2)), single.tiny)
     empty = np.flatnonzero((moments.count < 2) | (total[:, 0] <= tiny))
     if empty.size:
         raise ArgumentError(

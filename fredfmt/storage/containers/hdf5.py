@@ -34,7 +34,7 @@ _FILTERS = (2, 1, 3)
 def write(package: Package, stream: IO[bytes]) -> None:
     """Write the HDF5 file of a package into an empty file, chunk by chunk."""
     target = _Target(stream)
-    with target.error_raised(), new_file(target) as file:
+    with target.error_raised(), new_file(target, space=_BLOCK) as file:
         _write(file, _DOCUMENT, StoredArray.of(np.frombuffer(canonical(package.document), np.uint8)))
         for name, stored in package.arrays.items():
             _write(file, name, stored)
@@ -94,20 +94,22 @@ class _Target:
         self._tried(self._stream.flush)
 
 
-def new_file(target: Any) -> Any:
-    """An empty `h5py.File` in a file object, with space for the user block and without a time stamp.
+def new_file(target: Any, *, space: int = 0) -> Any:
+    """An empty `h5py.File` in a file object or at a path, without a time stamp, after ``space`` unused bytes.
 
     HDF5 before 2.0 stores the time of creation in the root group by default, and `h5py.File` has no option against it.
     """
     from h5py import File, h5f, h5fd, h5p
 
     creation, access = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
-    creation.set_userblock(_BLOCK)
+    creation.set_userblock(space)
     creation.set_obj_track_times(False)
     access.set_fclose_degree(h5f.CLOSE_STRONG)
     access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
-    access.set_fileobj_driver(h5fd.fileobj_driver, target)
-    return File(h5f.create(b"fredfmt", h5f.ACC_TRUNC, creation, access))
+    if not isinstance(target, str):
+        access.set_fileobj_driver(h5fd.fileobj_driver, target)
+    name = target if isinstance(target, str) else "fredfmt"
+    return File(h5f.create(os.fsencode(name), h5f.ACC_TRUNC, creation, access))
 
 
 def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
