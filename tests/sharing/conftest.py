@@ -18,7 +18,7 @@ def site():
 def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv("FREDFMT_CACHE", str(folder))
-    monkeypatch.setenv("FREDFMT_TIMEOUT", "0.5")
+    monkeypatch.setenv("FREDFMT_TIMEOUT", "30")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return folder

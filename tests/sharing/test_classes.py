@@ -158,7 +158,8 @@ def test_a_changed_byte_anywhere_that_is_read_is_an_error(site, file):
 
 
 @pytest.mark.parametrize("manner", ["cut", "500", "silent"])
-def test_a_server_that_fails(site, file, manner):
+def test_a_server_that_fails(site, file, monkeypatch, manner):
+    monkeypatch.setenv("FREDFMT_TIMEOUT", "1")
     address = site.put("x.fred", file.read_bytes(), "ranges", manner)
     with pytest.raises(FredError) as caught:
         load(address, classes=["bee"])
