@@ -74,7 +74,8 @@ def _check_beginning(content: bytes, size: int) -> None:
 
 def _read_file(path: Path, limits: Limits) -> bytes:
     """The content of a regular file. A file that is too large or not a data set is refused after its first bytes; a
-    large archive whose directory does not account for every byte, after its first bytes and the directory.
+    large archive whose directory does not account for every byte, after its first bytes and the directory; a large HDF5
+    file with a wrong checksum, piece by piece.
     """
     _expect_file(path.stat().st_mode)
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
@@ -85,6 +86,8 @@ def _read_file(path: Path, limits: Limits) -> bytes:
         _check_beginning(beginning, status.st_size)
         if status.st_size > _PIECE and beginning.startswith(archive.MAGIC):
             archive.Parts(partial(_part, stream), status.st_size, limits=limits)
+        elif status.st_size > _PIECE:
+            hdf5.check_seal(stream)
         stream.seek(0)
         return stream.read(status.st_size)
 

@@ -16,6 +16,7 @@ from fredfmt import (
     FormatError,
     FreDData,
     FredError,
+    IntegrityError,
     LimitError,
     Limits,
     Metadata,
@@ -75,9 +76,15 @@ def test_a_sparse_file_is_refused_by_its_size(tmp_path, size):
     started = time.process_time()
     with pytest.raises(LimitError, match="file_bytes"):
         load(path)
-    path.rename(tmp_path / "zarr.json")
+    for name in ("zarr.json", "x.fred.zarr", "c"):  # as a file of a folder, whatever its place
+        path = path.rename(tmp_path / name)
+        with pytest.raises(LimitError, match="file_bytes"):
+            load(tmp_path)
+    with open(tmp_path.with_suffix(".h5"), "wb") as file:
+        file.write(b"fredfmt 1.0 sha256:")
+        file.truncate(size)
     with pytest.raises(LimitError, match="file_bytes"):
-        load(tmp_path)
+        load(tmp_path.with_suffix(".h5"))
     assert time.process_time() - started < 1
 
 
@@ -108,6 +115,38 @@ def test_of_a_large_archive_with_a_hole_only_both_ends_are_read(tmp_path, end):
         load(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
+
+
+def peak_of_refusing(path, error, match):
+    tracemalloc.start()
+    with pytest.raises(error, match=match):
+        load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_of_a_large_hdf5_file_with_a_hole_a_piece_at_a_time_is_in_memory(tmp_path):
+    path = tmp_path / "x.fred.h5"
+    save(make(), path)
+    os.truncate(path, 200 << 20)
+    assert peak_of_refusing(path, IntegrityError, "FRED-601") < 8 << 20
+
+
+@pytest.mark.parametrize("document", ["zarr.json", "labels/zarr.json"])
+def test_a_document_with_a_hole_is_not_read(tmp_path, document):
+    path = tmp_path / "x.fred.zarr"
+    save(make(), path)
+    os.truncate(path / document, 1 << 30)
+    assert peak_of_refusing(path, LimitError, "JSON document") < 8 << 20
+
+
+def test_a_chunk_with_a_hole_is_held_once(tmp_path):
+    path = tmp_path / "x.fred.zarr"
+    save(make(), path)
+    os.truncate(path / "labels/c/0", 200 << 20)
+    assert peak_of_refusing(path, IntegrityError, "FRED-504") < 216 << 20
+    assert not validate(path).valid
 
 
 def test_a_large_archive_that_is_cut_short_is_refused(tmp_path):

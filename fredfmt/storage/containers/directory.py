@@ -78,6 +78,9 @@ def _read(handle: int, path: Path, limits: limits_.Limits) -> tuple[dict[str, by
         raise FileNotFoundError
     total = sum(sizes.values())
     limits_.check(total, limits.file_bytes, "the size of the files", name="file_bytes")
+    for name, size in sizes.items():
+        if name.split("/")[-1] == ROOT:
+            limits_.check_document(size, limits, where=name)
     return {name: _content(handle, name, size) for name, size in sorted(sizes.items())}, total
 
 

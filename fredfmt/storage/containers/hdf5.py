@@ -38,12 +38,10 @@ def write(package: Package, stream: IO[bytes]) -> None:
         _write(file, _DOCUMENT, StoredArray.of(np.frombuffer(canonical(package.document), np.uint8)))
         for name, stored in package.arrays.items():
             _write(file, name, stored)
-    state = hashlib.sha256()
     stream.seek(_BLOCK)
-    while piece := stream.read(_PIECE):
-        state.update(piece)
+    header = _header(_hash_of_rest(stream))
     stream.seek(0)
-    stream.write(_header(state.hexdigest()))
+    stream.write(header)
 
 
 class _Target:
@@ -120,14 +118,29 @@ def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Packa
     the declared size. Links other than hard ones, groups, external and virtual storage, attributes, types that are not
     plain numbers and other filters are refused.
     """
-    if content[:_BLOCK] != user_block(memoryview(content)[_BLOCK:]):
+    stream = io.BytesIO(content)
+    check_seal(stream)
+    return declared(stream, len(content), limits=limits)
+
+
+def check_seal(stream: IO[bytes]) -> None:
+    """Raise `IntegrityError` unless the user block has the checksum of what follows, which is read in pieces."""
+    stream.seek(0)
+    if stream.read(_BLOCK) != _header(_hash_of_rest(stream)):
         raise IntegrityError(
             "the checksum in the user block does not match: the file is damaged, cut short or was edited",
             where="user block",
             hint="Get the file again, or change it with fredfmt",
             rule="FRED-601",
         )
-    return declared(io.BytesIO(content), len(content), limits=limits)
+
+
+def _hash_of_rest(stream: IO[bytes]) -> str:
+    """The SHA-256 of the bytes from the position of a file on."""
+    state = hashlib.sha256()
+    while piece := stream.read(_PIECE):
+        state.update(piece)
+    return state.hexdigest()
 
 
 def declared(stream: IO[bytes], size: int, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError, IntegrityError, check, located
 from fredfmt.model import limits as limits_
+from fredfmt.model.blocks import blocks
 from fredfmt.model.data import ARRAYS
 from fredfmt.model.documents import canonical, check_document, difference, parse_node
 from fredfmt.model.metadata import Metadata
@@ -254,13 +255,21 @@ def _declared(name: str, document: Any) -> tuple[np.dtype[Any], tuple[int, ...],
 
 
 def _decode_chunk(content: Any, dtype: np.dtype[Any], shape: tuple[int, ...], codec: str) -> NDArray[Any]:
-    import google_crc32c
-
-    body, checksum = bytes(content[:-4]), bytes(content[-4:])
-    if len(checksum) < 4 or google_crc32c.value(body) != int.from_bytes(checksum, "little"):
+    body, checksum = memoryview(content)[:-4], bytes(content[-4:])
+    if len(checksum) < 4 or _crc32c(body) != int.from_bytes(checksum, "little"):
         raise IntegrityError(
             "the chunk's crc32c does not match: it is damaged or cut short",
             hint="Get the file again from its source",
             rule="FRED-504",
         )
     return CODECS[codec].decode(body, dtype, shape)
+
+
+def _crc32c(content: memoryview) -> int:
+    """The checksum of a chunk, which is not copied as a whole."""
+    import google_crc32c
+
+    checksum = 0
+    for some in blocks(len(content), 1):
+        checksum = google_crc32c.extend(checksum, bytes(content[some]))
+    return checksum

@@ -23,7 +23,7 @@ class Codec:
 
     dtypes: Callable[[str], tuple[str, ...]]
     documents: Callable[[np.dtype[Any], int], list[dict[str, Any]]]
-    decode: Callable[[bytes, np.dtype[Any], tuple[int, ...]], NDArray[Any]]
+    decode: Callable[[memoryview, np.dtype[Any], tuple[int, ...]], NDArray[Any]]
 
 
 CODECS: Mapping[str, Codec] = MappingProxyType(

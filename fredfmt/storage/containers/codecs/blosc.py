@@ -37,7 +37,7 @@ def documents(dtype: np.dtype[Any], axes: int) -> list[dict[str, Any]]:
     return [*chain, {"name": "blosc", "configuration": frame}, {"name": "crc32c"}]
 
 
-def decode(body: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+def decode(body: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     from numcodecs import blosc
 
     order = (2, 1, 0) if len(shape) == 3 else tuple(range(len(shape)))

@@ -30,10 +30,10 @@ def documents(dtype: np.dtype[Any], axes: int) -> list[dict[str, Any]]:
     return [{"name": NAME}, {"name": "crc32c"}]
 
 
-def decode(body: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+def decode(body: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     if (row := math.prod(shape[1:])) > LARGEST_ROW:
         raise FormatError("too many values per row", expected=f"at most {LARGEST_ROW}", found=row, rule="FRED-506")
-    return decode_chunk(body, dtype, shape)
+    return decode_chunk(bytes(body), dtype, shape)
 
 
 def suited(name: str, stored: StoredArray) -> StoredArray | None:
