@@ -1,9 +1,10 @@
 """The same images fed to a training loop by what people use, in one run: images per second, memory, time to the first
 batch.
 
-    python benchmarks/peers.py [--json] [--per-class 256] [--repeats 3] [--python litdata=VENV/bin/python ...]
+    python benchmarks/peers.py [--json] [--source fashion-mnist] [--k 49] [--per-class 256] [--repeats 3]
+        [--python litdata=VENV/bin/python ...]
 
-Real images of Fashion-MNIST, coded with 49 of 784 frequencies and decoded, are written once in the form of each way.
+Real images of a source, coded with k frequencies and decoded, are written once in the form of each way.
 Then each way runs in a process of its own, on one thread and without workers: it opens its files and runs through all
 images in batches of 256 float32 tensors in order. Memory is what the process had resident at most, over what importing
 took. Ways whose library is not installed say so; ``--python`` names an interpreter that has it, for libraries that
@@ -39,14 +40,19 @@ import fredfmt
 from fredfmt.data.sources import open_source
 from fredfmt.exchange.exporters import export
 
-BATCH, K = 256, 49
+BATCH = 256
 Batches = Iterable[Any]
 
 
-def grey(path: str) -> Image.Image:
-    """A PNG file as it is; ImageFolder's own loader makes three equal channels of it."""
+def as_it_is(path: str) -> Image.Image:
+    """A PNG file; ImageFolder's own loader makes three equal channels of a grey one."""
     with Image.open(path) as image:
-        return image.convert("L")
+        return image.copy()
+
+
+def decoded(content: bytes) -> Tensor:
+    """The content of a PNG file, float32 in 0..1."""
+    return to_tensor(Image.open(io.BytesIO(content)))
 
 
 def pixels_of(folder: Path) -> Iterator[tuple[bytes, int]]:
@@ -58,7 +64,7 @@ def pixels_of(folder: Path) -> Iterator[tuple[bytes, int]]:
 
 def tensors_of(folder: Path) -> tuple[Tensor, Tensor]:
     """All images, float32 in 0..1, and labels."""
-    pairs = [(to_tensor(Image.open(io.BytesIO(data))), label) for data, label in pixels_of(folder)]
+    pairs = [(decoded(data), label) for data, label in pixels_of(folder)]
     return torch.stack([image for image, _ in pairs]), torch.tensor([label for _, label in pairs])
 
 
@@ -83,7 +89,7 @@ def tensor_dataset(folder: Path) -> Batches:
 
 
 def image_folder(folder: Path) -> Batches:
-    return DataLoader(ImageFolder(folder / "png", to_tensor, loader=grey), batch_size=BATCH)
+    return DataLoader(ImageFolder(folder / "png", to_tensor, loader=as_it_is), batch_size=BATCH)
 
 
 def write_safetensors(folder: Path) -> None:
@@ -113,8 +119,7 @@ def webdataset(folder: Path) -> Batches:
     import webdataset
 
     shards = webdataset.WebDataset(str(folder / "shard-000000.tar"), shardshuffle=False, empty_check=False)
-    decoded = shards.decode("l8").to_tuple("png", "cls").map_tuple(lambda pixels: to_tensor(pixels), int)
-    return DataLoader(decoded, batch_size=BATCH)
+    return DataLoader(shards.to_tuple("png", "cls").map_tuple(decoded, int), batch_size=BATCH)
 
 
 def write_datasets(folder: Path) -> None:
@@ -155,7 +160,7 @@ def litdata(folder: Path) -> Batches:
     class Decoded(litdata.StreamingDataset):
         def __getitem__(self, index: Any) -> tuple[Tensor, int]:
             held = super().__getitem__(index)
-            return to_tensor(Image.open(io.BytesIO(held["image"]))), held["label"]
+            return decoded(held["image"]), held["label"]
 
     return litdata.StreamingDataLoader(Decoded(str(folder / "litdata")), batch_size=BATCH)
 
@@ -213,6 +218,8 @@ def run(python: str, job: str, name: str, folder: Path, repeats: int) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--source", default="fashion-mnist")
+    parser.add_argument("--k", type=int, default=49)
     parser.add_argument("--per-class", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--python", action="append", default=[], metavar="LIBRARY=INTERPRETER")
@@ -234,8 +241,8 @@ def main() -> None:
     interpreters = dict(pair.split("=", 1) for pair in options.python)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = open_source("fashion-mnist").sample(options.per_class)
-        how: dict[str, Any] = {"k": K, "normalization": source.normalization, "classes": source.classes}
+        source = open_source(options.source).sample(options.per_class)
+        how: dict[str, Any] = {"k": options.k, "normalization": source.normalization, "classes": source.classes}
         data = fredfmt.encode(source.normalized, source.labels, **how)
         fredfmt.save(data, folder / "images.fred")
         export(data, folder / "png")
