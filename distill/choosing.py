@@ -43,9 +43,9 @@ class Spent:
 
 EFFORTS: Mapping[str, Spent] = MappingProxyType(
     {
-        "quick": Spent(iterations=200, teacher_steps=400, trial_steps=300, trial_seeds=1),
-        "default": Spent(iterations=800, teacher_steps=1200, trial_steps=600, trial_seeds=2),
-        "best": Spent(iterations=3000, teacher_steps=4000, trial_steps=1000, trial_seeds=3),
+        "quick": Spent(iterations=300, teacher_steps=400, trial_steps=300, trial_seeds=1),
+        "default": Spent(iterations=2000, teacher_steps=1200, trial_steps=600, trial_seeds=2),
+        "best": Spent(iterations=6000, teacher_steps=4000, trial_steps=1000, trial_seeds=3),
     }
 )
 HELD_OUT = 0.1
@@ -58,9 +58,10 @@ _CHANCE = 0.5
 _LEAST_TO_SPLIT = 10
 """Images of a class below which none are set aside."""
 _WIDTH, _WIDTH_ON_DEVICE = 32, 128
-_RATE = 0.03
-"""Learning rate of the coefficients: faster ones make noise, which takes bytes."""
-_BATCH_SYN, _UPDATES = 320, 400
+_RATE, _FINE = 0.01, 1.0
+"""Learning rate of the coefficients in quantization steps, of which those below 1 count as 1: rounding to finer ones
+is not noticed by training, and slower rates learn less. Faster ones make noise, which takes bytes."""
+_BATCH_SYN, _UPDATES = 320, 1000
 """Instances per update, and the updates that each of them gets at least: fewer teach it little."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
@@ -200,7 +201,7 @@ def _by_rule(
         "held_out": _share_held_out(source),
     }
     if given.get("objective", "frepo") == "frepo":
-        rule |= {"objective": "frepo", "iterations": spent.iterations, "lr": _RATE}
+        rule |= {"objective": "frepo", "iterations": spent.iterations}
     return DistillConfig(**rule).replace(**given)
 
 
@@ -230,6 +231,7 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
             "learn_labels": config.teacher.teacher_steps > 0,
             "batch_syn": _BATCH_SYN if each * len(train.classes) > _BATCH_SYN else 0,
             "pool_age": _OLD if each >= _MANY else _YOUNG,
+            "lr": float(f"{_RATE * max(coded.step, _FINE):.2g}"),
         }
     return config.replace(**{name: value for name, value in layout.items() if name not in given})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
-_TRIES, _CAUTION = 8, 1.05
-"""Of the search for the bytes that soft labels leave to images."""
+_CAUTIONS = (1.05, 1.1, 1.2, 1.4, 1.8, 2.6, 4.2, 7.4)
+"""Exponents of the tries at the bytes that soft labels leave to images, each further below than the last: sizes do not
+fall evenly, and a file that is one byte too large would stay so."""
 
 
 def warn_if_other_source(data: FreDData, train: Source) -> None:
@@ -119,25 +121,21 @@ def coded_images(
     with these, as many random images of each class as fit; last, the smallest step that still fits (and where all
     images are used, the k with the least error then). With a ``teacher`` the labels are its predictions for the images,
     in sixteenths, and their bytes count, so there are fewer images. Where more than ``at_most`` images per class would
-    fit, so many are coded as well as the bytes allow. Raises `ArgumentError` if not even one image per class fits.
+    fit, so many are coded with the same frequencies and the smallest step that fits. Raises `ArgumentError` if not even
+    one image per class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
     >>> packed_size(coded_images(open_source("digits"), 6000)) <= 6000
     True
     """
+    how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform}
     allowed = max_bytes
-    for _ in range(_TRIES):
-        coded = encode_in_bytes(train, allowed, mask="low", seed=seed, transform=transform)
-        if at_most is not None and np.bincount(coded.hard_labels).max() > at_most:
-            coded = encode_in_bytes(
-                train,
-                allowed,
-                mask="low",
-                seed=seed,
-                transform=transform,
-                per_class=min(at_most, int(train.counts.min())),
-            )
+    for caution in _CAUTIONS:
+        coded = encode_in_bytes(train, allowed, **how)
+        if at_most is not None and int(np.bincount(coded.hard_labels).max()) > at_most:
+            how |= {"per_class": min(at_most, int(train.counts.min())), "k": coded.k}
+            coded = encode_in_bytes(train, allowed, **how)
         if teacher is None:
             return coded
         counts = np.bincount(coded.hard_labels, minlength=len(train.classes)).tolist()
@@ -146,7 +144,7 @@ def coded_images(
         size = packed_size(coded)
         if size <= max_bytes:
             return coded
-        allowed = int(allowed * (max_bytes / size) ** _CAUTION)
+        allowed = int(allowed * (max_bytes / size) ** caution)
     raise ArgumentError(
         "soft labels leave no room for images", expected="more bytes, or hard labels", found=f"{max_bytes} bytes"
     )

@@ -35,6 +35,7 @@ def test_the_layout_is_that_of_coded_images(digits, chosen):
     assert config.frequencies.mask == "low"
     assert (config.budget.rate, config.budget.quantize_in_loop) == ("auto", True)
     assert config.instances_per_class((8, 8)) > 5
+    assert config.optimization.lr == pytest.approx(max(config.budget.number, 1) / 100, rel=0.05)
 
 
 def test_reasons_give_the_accuracies_of_a_trial(chosen):
@@ -42,15 +43,15 @@ def test_reasons_give_the_accuracies_of_a_trial(chosen):
 
 
 def test_no_more_instances_than_a_run_can_teach(digits):
-    many = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 600}).config
-    few = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 300}).config
+    many = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 1500}).config
+    few = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 750}).config
     assert many.instances_per_class((8, 8)) == 48
     assert few.instances_per_class((8, 8)) == 24
     assert few.budget.number < many.budget.number
 
 
 def test_labels_may_be_given(digits):
-    how = {"effort": "quick", "teacher_width": 8, **SMALL, "iterations": 600}
+    how = {"effort": "quick", "teacher_width": 8, **SMALL, "iterations": 1500}
     hard, soft = (choose(digits, 3000, labels=one, **how).config for one in ("hard", "soft"))
     assert (hard.teacher.teacher_steps, hard.learn_labels) == (0, False)
     assert (soft.teacher.teacher_steps, soft.learn_labels) == (EFFORTS["quick"].teacher_steps, True)

@@ -84,3 +84,10 @@ def test_soft_labels_are_compared_with_soft_labels(digits, digits_test):
         "file", "own start", "coded images", "coded, soft labels",
     ]  # fmt: skip
     assert [row.name for row in compare(hard, digits, digits_test, protocol)] == ["file", "own start", "coded images"]
+
+
+@pytest.mark.parametrize(("max_bytes", "at_most"), [(3000, 20), (5100, 40)])
+def test_images_with_a_teachers_labels_fit_their_bytes_whatever_their_number(digits, max_bytes, at_most):
+    teacher = train_teacher(digits, CONFIG.replace(teacher_steps=20))
+    coded = coded_images(digits, max_bytes, teacher=teacher, at_most=at_most)
+    assert 0.97 * max_bytes < packed_size(coded) <= max_bytes
