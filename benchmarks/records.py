@@ -68,7 +68,7 @@ def measure(options: argparse.Namespace) -> None:
                 data, steps=options.steps, seeds=1, network=NetworkConfig(width=options.width, depth=network.depth)
             )
             baselines = [
-                "start",
+                "own-start",
                 "coded",
                 "coded-soft",
                 *(["whole"] if options.whole and seed == options.seeds[0] else []),
