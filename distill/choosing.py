@@ -54,7 +54,6 @@ _MOST_HELD_OUT = 5000
 """so many images at most, of a large one."""
 _FLOAT = 4
 """Bytes of a float32."""
-_CHANCE = 0.5
 _LEAST_TO_SPLIT = 10
 """Images of a class below which none are set aside."""
 _WIDTH, _WIDTH_ON_DEVICE = 32, 128
@@ -155,16 +154,17 @@ def _choose(
     config = _by_rule(source, max_bytes, spent, device, given)
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     train, held = held_out(source, config)
+    at_most = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
 
-    def code(room: int, teacher: Teacher | None = None, at_most: int | None = None) -> FreDData:
+    def code(room: int, teacher: Teacher | None = None) -> FreDData:
+        """In the layout of the run: no more instances than it can teach."""
         seed, transform = config.run.seed, config.frequencies.transform
         return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most)
 
     def settled(coded: FreDData, teacher: Teacher | None = None) -> DistillConfig:
-        """With the layout of coded images that leave room for these settings, no more than a run can teach."""
+        """With the layout of coded images that leave room for these settings."""
         room = max_bytes - _overhead(coded, _settled(config, coded, train, given))
-        at_most = max(1, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
-        return _settled(config, code(room, teacher, max(at_most, _MANY)), train, given)
+        return _settled(config, code(room, teacher), train, given)
 
     coded = code(max_bytes)
     if held is None:
@@ -255,11 +255,11 @@ class _Trial:
 
     def best(self, sets: Mapping[str, tuple[FreDData, DistillConfig]]) -> str:
         """The name of the set that networks learn most from: the first, unless another is better by more than chance
-        would have it, half a standard error of a share of the held-out images."""
+        would have it, a standard error of a share of the held-out images."""
         self._found = {name: self._accuracy(*one, name) for name, one in sets.items()}
         first, best = next(iter(sets)), max(self._found, key=self._found.__getitem__)
         share = self._found[first]
-        chance = _CHANCE * math.sqrt(share * (1 - share) / len(self._held))
+        chance = math.sqrt(share * (1 - share) / len(self._held))
         return best if self._found[best] > share + chance else first
 
     def words(self, chosen: str) -> str:
