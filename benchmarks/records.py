@@ -4,7 +4,7 @@
     python benchmarks/records.py folder:cifar10 --per-class 500 1500 5000 --results records.jsonl
     python benchmarks/records.py --results records.jsonl --table
 
-For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, one
+For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, a
 network trained on it, one on what it started from, one on random real images coded into the same bytes, one on such
 images with the soft labels of a teacher. The start is the hardest to beat: its layout is the file's, and its labels a
 teacher's where these are worth their bytes. All by the protocol ``steps`` on the test split, by which
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="distillations")
     parser.add_argument("--effort", default="default")
     parser.add_argument("--width", type=int, default=32, help="of the networks that are trained on the sets")
+    parser.add_argument("--networks", type=int, default=1, help="trained on each set, of which one mean is taken")
     parser.add_argument("--steps", type=int, default=1000, help="of their training")
     parser.add_argument("--whole", action="store_true", help="train a network on the whole train split, too")
     parser.add_argument("--device", default="cpu")
@@ -65,7 +66,10 @@ def measure(options: argparse.Namespace) -> None:
                 save(data, options.files / f"{name}-{max_bytes}-{seed}.fred")
             network = chosen.config.network
             protocol = EvaluationConfig.for_data(
-                data, steps=options.steps, seeds=1, network=NetworkConfig(width=options.width, depth=network.depth)
+                data,
+                steps=options.steps,
+                seeds=options.networks,
+                network=NetworkConfig(width=options.width, depth=network.depth),
             )
             baselines = [
                 "own-start",
