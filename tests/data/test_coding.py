@@ -126,7 +126,7 @@ def test_what_cannot_be_is_one_line(tmp_path, words, said):
 def test_a_command_that_says_no_size_is_a_usage_error(tmp_path):
     done = run("digits", tmp_path / "x.fred")
     assert done.exit_code == 2
-    assert "how small" in done.stderr
+    assert "the size is missing" in done.stderr
 
 
 def test_plan_is_legible_in_forty_columns(monkeypatch):

@@ -30,7 +30,7 @@ CONFIG = DistillConfig(
     network=NetworkConfig(width=4, depth=2),
 )
 WORKER = """
-import json, sys
+import json, os, sys
 import torch, torch.distributed as dist
 from fredfmt import save
 from fredfmt.distill import DistillConfig, distill
@@ -52,6 +52,8 @@ for name, settings in json.loads(sys.argv[5]).items():
         save(data, f"{sys.argv[4]}/{name}-{sys.argv[2]}.fred")
 dist.barrier()  # a rank that leaves early takes the others' store along
 dist.destroy_process_group()
+sys.stdout.flush()
+os._exit(0)  # gloo's threads now and then abort a process that Python is taking down
 """
 OBJECTIVES = """
 import math
@@ -88,12 +90,10 @@ def run(ranks, folder, configs):
         )
         for rank in range(ranks)
     ]
-    printed = []
-    for process in started:
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        printed.append(out)
-    return printed
+    outputs = [process.communicate(timeout=300) for process in started]
+    for process, (_, errors) in zip(started, outputs, strict=True):
+        assert process.returncode == 0, errors
+    return [printed for printed, _ in outputs]
 
 
 def close(left, right):
