@@ -37,7 +37,7 @@ class PlainSynset:
     """Dense coefficients and a dense mask, which start from the images of a run."""
 
     def __init__(self, run: Run) -> None:
-        data, shape = run.start, run.source.spatial_shape
+        data, shape = run.state.start, run.source.spatial_shape
         self.down, self.across = (unnormalized(length).to(run.device) for length in shape)
         self.inverse_down, self.inverse_across = torch.linalg.inv(self.down), torch.linalg.inv(self.across)
         images = self.theirs = run.state.synset.images().detach()
@@ -71,7 +71,7 @@ class Plain:
         self.optimizer = torch.optim.SGD([self.synset.coefficients], lr=run.config.lr * scale, momentum=MOMENTUM)
         self.images = torch.from_numpy(real.normalized[:]).to(self.device)
         self.classes = len(real.classes)
-        self.instances = len(run.start) // self.classes
+        self.instances = len(run.state.start) // self.classes
         self.labels = torch.arange(self.classes, device=self.device).repeat_interleave(self.instances)
         self.members = [np.flatnonzero(real.labels == label) for label in range(self.classes)]
         self.batch_real = batch_real
@@ -181,7 +181,7 @@ def apart(plain: Plain, run: Run) -> float:
     which learn slower where the transform is not normalised, do not count."""
     synset = plain.synset
     with torch.no_grad():
-        mine = synset.images(range(len(run.start))) - synset.first
+        mine = synset.images(range(len(run.state.start))) - synset.first
         spectra = synset.down @ (mine - (run.state.synset.images() - synset.theirs)) @ synset.across.T
-    moved = run.state.synset.coefficients.detach() - torch.tensor(run.start.coefficients, device=run.device)
+    moved = run.state.synset.coefficients.detach() - torch.tensor(run.state.start.coefficients, device=run.device)
     return float(spectra[:, :, 1:, 1:].norm() / (2 * spatial_size(run.source.spatial_shape) ** 0.5) / moved.norm())

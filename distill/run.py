@@ -7,7 +7,6 @@ import math
 import os
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.start import chosen_images, initial_data
 from fredfmt.distill.state import State, numpy
-from fredfmt.distill.synset import FrequencySynset, sixteenths
+from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import FredError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.writing import check_target
@@ -201,8 +200,8 @@ class Run:
         self._check_network()
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
         frequencies = self._by_gradient(device) if config.frequencies.mask == "gradient" else None
-        self.start = self.ranks.from_first(lambda: self._first(train, frequencies))
-        self.state = State(self.start, config, self.objective, self.scaler, self.device)
+        start = self.ranks.from_first(lambda: self._first(train, frequencies))
+        self.state = State(start, config, self.objective, self.scaler, self.device)
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []
@@ -213,11 +212,11 @@ class Run:
         if not self.config.teacher.teacher_steps:
             return start
         teacher = train_teacher(train, self.config, device=self.device)
-        return replace(start, labels=sixteenths(teacher.labels(chosen_images(train, self.config).normalized)))
+        return teacher.labelled(start, chosen_images(train, self.config).normalized)
 
     def announce(self, device: torch.device | str) -> None:
         """Say in the log what is being run."""
-        count, _, k = self.start.coefficients.shape
+        count, _, k = self.state.start.coefficients.shape
         _log.info(
             "%s: %s on %d images of %d classes, %d instances of %d frequencies, iterations %d to %d, %s on %s, "
             "process %d of %d",

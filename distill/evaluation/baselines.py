@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.start import chosen_images
-from fredfmt.distill.synset import sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.typed import thawed
@@ -61,7 +59,7 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     start = encode_source(real, k=data.k, mask=masks, step=step, transform=data.metadata.transform)
     if not config.teacher.teacher_steps:
         return start
-    return replace(start, labels=sixteenths(train_teacher(train, config, device=device).labels(real.normalized)))
+    return train_teacher(train, config, device=device).labelled(start, real.normalized)
 
 
 def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Source:
@@ -140,7 +138,7 @@ def coded_images(
             return coded
         counts = np.bincount(coded.hard_labels, minlength=len(train.classes)).tolist()
         originals = train if len(coded) == len(train) else train.sample(counts, seed=seed)
-        coded = replace(coded, labels=sixteenths(teacher.labels(originals.normalized)))
+        coded = teacher.labelled(coded, originals.normalized)
         size = packed_size(coded)
         if size <= max_bytes:
             return coded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,7 +19,9 @@ from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.networks import NetworkConfig, make_network
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.synset import sixteenths
 from fredfmt.errors import ArgumentError
+from fredfmt.model.data import FreDData
 
 _HELD_OUT = 0.1
 """The share of the images that the temperature is found on."""
@@ -49,6 +52,11 @@ class Teacher:
     def labels(self, images: Images) -> NDArray[np.float32]:
         """(N, class) float32 probabilities for (N, C, *spatial) normalised images, read in batches."""
         return (self._scores(images) / self.temperature).softmax(1).numpy()
+
+    def labelled(self, data: FreDData, images: Images) -> FreDData:
+        """``data`` with the labels of the ``images`` that it holds coded, in the sixteenths in which files store
+        them."""
+        return replace(data, labels=sixteenths(self.labels(images)))
 
     def _scores(self, images: Images) -> torch.Tensor:
         with torch.no_grad():
