@@ -119,8 +119,8 @@ def coded_images(
     with these, as many random images of each class as fit; last, the smallest step that still fits (and where all
     images are used, the k with the least error then). With a ``teacher`` the labels are its predictions for the images,
     in sixteenths, and their bytes count, so there are fewer images. Where more than ``at_most`` images per class would
-    fit, so many are coded with the same frequencies and the smallest step that fits. Raises `ArgumentError` if not even
-    one image per class fits.
+    fit, so many (all of a smaller class) are coded with the same frequencies and the smallest step that fits. Raises
+    `ArgumentError` if not even one image per class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
@@ -132,7 +132,7 @@ def coded_images(
     for caution in _CAUTIONS:
         coded = encode_in_bytes(train, allowed, **how)
         if at_most is not None and int(np.bincount(coded.hard_labels).max()) > at_most:
-            how |= {"per_class": min(at_most, int(train.counts.min())), "k": coded.k}
+            how |= {"per_class": np.minimum(train.counts, at_most).tolist(), "k": coded.k}
             coded = encode_in_bytes(train, allowed, **how)
         if teacher is None:
             return coded

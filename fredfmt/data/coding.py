@@ -113,7 +113,7 @@ def encode_in_bytes(
     source: Source,
     max_bytes: int,
     *,
-    per_class: int | None = None,
+    per_class: int | Sequence[int] | None = None,
     k: int | None = None,
     mask: str | None = None,
     transform: str = "dct",
@@ -131,8 +131,8 @@ def encode_in_bytes(
     max_bytes
         The largest size of the whole file in bytes.
     per_class
-        The number of random images of every class. None with ``k``: all images. None without ``k``: as many as fit with
-        the k and the step that reach an error of `RMSE` in the fewest bytes.
+        The number of random images of every class, or one number for each. None with ``k``: all images. None without
+        ``k``: as many as fit with the k and the step that reach an error of `RMSE` in the fewest bytes.
     k, mask
         Chosen if None: first the k with the least error in these bytes, among several and with the ``low`` mask, then
         the better mask strategy of `MASKS`. The step is always the smallest that fits.

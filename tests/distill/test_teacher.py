@@ -91,3 +91,10 @@ def test_images_with_a_teachers_labels_fit_their_bytes_whatever_their_number(dig
     teacher = train_teacher(digits, CONFIG.replace(teacher_steps=20))
     coded = coded_images(digits, max_bytes, teacher=teacher, at_most=at_most)
     assert 0.97 * max_bytes < packed_size(coded) <= max_bytes
+
+
+def test_a_rare_class_does_not_make_the_others_rare(digits):
+    there = [12 if label == 3 else 100 for label in range(10)]
+    rows = [np.flatnonzero(digits.labels == label)[:count] for label, count in enumerate(there)]
+    coded = coded_images(digits.subset(np.concatenate(rows)), 4000, at_most=20)
+    assert np.bincount(coded.hard_labels).tolist() == np.minimum(there, 20).tolist()
