@@ -60,15 +60,15 @@ def encode(values: NDArray[np.integer]) -> bytes:
     >>> len(encode(np.zeros((1000, 3, 64), np.int16)))
     16
     """
-    rows, least, most = _layout(values.dtype, values.shape)
-    wide = np.ascontiguousarray(values, np.int64).reshape(rows)
+    rows = _layout(values.dtype, values.shape)
+    values = np.require(values, values.dtype.newbyteorder("="), "CA").reshape(rows)
     if compiled.LIBRARY:
-        return compiled.encode(wide, least, most)
+        return compiled.encode(values)
     _warn_if_slow(values.size)
-    return plain.encode(wide, least, most)
+    return plain.encode(values)
 
 
-def decode(content: bytes, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) -> NDArray[Any]:
+def decode(content: bytes | memoryview, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) -> NDArray[Any]:
     """The array of ``dtype`` and ``shape`` that `encode` stored in ``content``.
 
     Only the bytes that `encode` writes for an array are accepted, so no two contents give the same array. Nothing
@@ -90,12 +90,12 @@ def decode(content: bytes, dtype: np.dtype[Any] | type, shape: tuple[int, ...]) 
     fredfmt.errors.FormatError: ...
     """
     dtype = np.dtype(dtype)
-    rows, least, most = _layout(dtype, shape)
+    rows = _layout(dtype, shape)
     if not compiled.LIBRARY:
         _warn_if_slow(math.prod(shape))
     decoder = compiled.decode if compiled.LIBRARY else plain.decode
     try:
-        return decoder(content, rows, least, most).astype(dtype).reshape(shape)
+        return decoder(content, dtype.newbyteorder("="), rows).astype(dtype, copy=False).reshape(shape)
     except BadBytesError as error:
         raise FormatError(
             f"the bytes do not encode such an array: {error}",
@@ -125,25 +125,26 @@ def choose(scaled: NDArray[np.floating[Any]], dtype: np.dtype[Any] | type) -> ND
     >>> choose(np.array([[3.4, 0.55], [3.4, 0.55], [3.0, -0.55], [3.4, 0.9]]), np.int16).tolist()
     [[3, 0], [3, 0], [3, 0], [3, 1]]
     """
-    rows, least, most = _layout(np.dtype(dtype), scaled.shape)
-    wanted = np.rint(scaled.astype(np.float64) * 256).clip(256 * least, 256 * most)
+    dtype = np.dtype(dtype)
+    rows, limits = _layout(dtype, scaled.shape), np.iinfo(dtype)
+    wanted = np.rint(scaled.astype(np.float64) * 256).clip(256 * int(limits.min), 256 * int(limits.max))
     wanted = np.ascontiguousarray(wanted, np.int64).reshape(rows)
     if not compiled.LIBRARY:
         _warn_if_slow(3 * wanted.size)
     chooser = compiled.choose if compiled.LIBRARY else plain.choose
-    return chooser(wanted, least, most, round(WORTH_OF_A_BIT * 65536)).astype(dtype).reshape(scaled.shape)
+    chosen = chooser(wanted, dtype.newbyteorder("="), round(WORTH_OF_A_BIT * 65536))
+    return chosen.astype(dtype, copy=False).reshape(scaled.shape)
 
 
-def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int, int]:
-    """The shape as (instance, channel, frequency), and the smallest and largest value of the dtype."""
+def _layout(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """The shape as (instance, channel, frequency)."""
     if dtype.name not in DTYPES:
         raise ArgumentError("the context coder cannot store this dtype", expected=", ".join(DTYPES), found=dtype.name)
     first, last = (*shape[:1], 1)[0], shape[-1] if len(shape) > 1 else 1
     rows = first, math.prod(shape[1:-1]), last
     if rows[1] * rows[2] > LARGEST_ROW:
         raise ArgumentError("too many values per instance", expected=f"at most {LARGEST_ROW}", found=rows[1] * rows[2])
-    limits = np.iinfo(dtype)
-    return rows, int(limits.min), int(limits.max)
+    return rows
 
 
 def _warn_if_slow(size: int) -> None:

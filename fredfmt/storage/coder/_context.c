@@ -41,6 +41,8 @@ typedef struct {
     int64_t room;  /* bytes that there are, or place for them */
     int64_t moved; /* bytes that low and high agreed on so far */
     int decoding;
+    void *values;          /* all that are coded */
+    int64_t kind;          /* of them: the bytes of each, negative for signed integers */
     const int64_t *wanted; /* while choosing: the real numbers, in 1/256 */
     const int32_t *prices; /* of a bit by its probability in 1/4096, in 1/256 bit */
     int64_t worth;         /* of that in squares of 1/4096 */
@@ -52,6 +54,32 @@ typedef struct {
 static int64_t within(int64_t value, int64_t least, int64_t most)
 {
     return value < least ? least : value > most ? most : value;
+}
+
+static int64_t most_of(int64_t kind) /* the largest value; the smallest is 0, or -1 less it where they are signed */
+{
+    return kind < 0 ? (1ll << (-8 * kind - 1)) - 1 : (1ll << 8 * kind) - 1;
+}
+
+static int64_t load(const Coder *c, int64_t at)
+{
+    switch (c->kind) {
+    case -1: return ((const int8_t *)c->values)[at];
+    case -2: return ((const int16_t *)c->values)[at];
+    case -4: return ((const int32_t *)c->values)[at];
+    case 1: return ((const uint8_t *)c->values)[at];
+    case 2: return ((const uint16_t *)c->values)[at];
+    default: return ((const uint32_t *)c->values)[at];
+    }
+}
+
+static void store(Coder *c, int64_t at, int64_t value)
+{
+    switch (c->kind < 0 ? -c->kind : c->kind) {
+    case 1: ((uint8_t *)c->values)[at] = (uint8_t)value; break;
+    case 2: ((uint16_t *)c->values)[at] = (uint16_t)value; break;
+    default: ((uint32_t *)c->values)[at] = (uint32_t)value;
+    }
 }
 
 static int64_t divide(int64_t a, int64_t b) /* rounded down; b > 0 */
@@ -236,8 +264,9 @@ static int ending(const Coder *c, uint8_t last[4])
     }
 }
 
-static int64_t code(Coder *c, int64_t *values, int64_t instances, int64_t channels, int64_t frequencies, int64_t least, int64_t most)
+static int64_t code(Coder *c, int64_t instances, int64_t channels, int64_t frequencies)
 {
+    int64_t most = most_of(c->kind), least = c->kind < 0 ? -1 - most : 0;
     int digits = width((uint64_t)(most - least));
     int64_t mean_by_value = 8192, mean_by_mean = 16384;
     Cell *cells = calloc((size_t)(channels * frequencies) + 1, sizeof *cells);
@@ -245,7 +274,7 @@ static int64_t code(Coder *c, int64_t *values, int64_t instances, int64_t channe
     int64_t failed = cells && per_channel ? DONE : OUT_OF_MEMORY;
     start(c);
     for (int64_t instance = 0; instance < instances && !failed; instance++) {
-        int64_t *row = values + instance * channels * frequencies;
+        int64_t row = instance * channels * frequencies;
         int64_t rate = 256 / (instance + 2);
         for (int64_t channel = 0; channel < channels; channel++)
             per_channel[channel].found = per_channel[channel].expected = 0;
@@ -273,16 +302,17 @@ static int64_t code(Coder *c, int64_t *values, int64_t instances, int64_t channe
                     c->models[SCALES + place],
                     c->models[SCALES + PLACES + (channel ? 256 : 0) + relation],
                 };
-                if (c->wanted)
-                    row[at] = choose(c, contexts, guess, centre, digits, c->wanted[row - values + at]);
-                int64_t difference = c->decoding ? 0 : row[at] - centre;
-                difference = code_difference(c, contexts, guess - 256 * centre, digits, difference);
-                int64_t value = centre + difference;
+                int64_t value = c->decoding ? centre
+                    : c->wanted ? choose(c, contexts, guess, centre, digits, c->wanted[row + at])
+                    : load(c, row + at);
+                int64_t difference = code_difference(c, contexts, guess - 256 * centre, digits, value - centre);
+                value = centre + difference;
                 if (value < least || value > most || (c->decoding && c->moved > c->room)) {
                     failed = value < least || value > most ? OUT_OF_RANGE : WRONG_ENDING;
                     break;
                 }
-                row[at] = value;
+                if (c->decoding || c->wanted)
+                    store(c, row + at, value);
 
                 int64_t size = 256 * (difference < 0 ? -difference : difference);
                 own->found += size - (own->found >> 3);
@@ -309,15 +339,15 @@ static int64_t code(Coder *c, int64_t *values, int64_t instances, int64_t channe
     return failed;
 }
 
-/* The bytes of values (instance, channel, frequency), each from `least` to `most`. Returns how many there are, of which no
-   more than `room` are written, or a failure. */
-int64_t fredfmt_context_encode(int64_t *values, int64_t instances, int64_t channels, int64_t frequencies, int64_t least, int64_t most, uint8_t *bytes, int64_t room)
+/* The bytes of values (instance, channel, frequency) of a kind. Returns how many there are, of which no more than `room` are
+   written, or a failure. */
+int64_t fredfmt_context_encode(void *values, int64_t kind, int64_t instances, int64_t channels, int64_t frequencies, uint8_t *bytes, int64_t room)
 {
     Coder *c = malloc(sizeof *c);
     if (!c)
         return OUT_OF_MEMORY;
-    c->bytes = bytes, c->room = room, c->decoding = 0, c->wanted = NULL;
-    int64_t result = code(c, values, instances, channels, frequencies, least, most);
+    c->values = values, c->kind = kind, c->bytes = bytes, c->room = room, c->decoding = 0, c->wanted = NULL;
+    int64_t result = code(c, instances, channels, frequencies);
     if (!result) {
         uint8_t last[4];
         int count = ending(c, last);
@@ -331,13 +361,13 @@ int64_t fredfmt_context_encode(int64_t *values, int64_t instances, int64_t chann
 }
 
 /* The reverse: fills values from exactly `room` bytes. Returns 0 or a failure. */
-int64_t fredfmt_context_decode(int64_t *values, int64_t instances, int64_t channels, int64_t frequencies, int64_t least, int64_t most, uint8_t *bytes, int64_t room)
+int64_t fredfmt_context_decode(void *values, int64_t kind, int64_t instances, int64_t channels, int64_t frequencies, uint8_t *bytes, int64_t room)
 {
     Coder *c = malloc(sizeof *c);
     if (!c)
         return OUT_OF_MEMORY;
-    c->bytes = bytes, c->room = room, c->decoding = 1, c->wanted = NULL;
-    int64_t result = code(c, values, instances, channels, frequencies, least, most);
+    c->values = values, c->kind = kind, c->bytes = bytes, c->room = room, c->decoding = 1, c->wanted = NULL;
+    int64_t result = code(c, instances, channels, frequencies);
     if (!result) {
         uint8_t last[4];
         int count = ending(c, last);
@@ -352,13 +382,14 @@ int64_t fredfmt_context_decode(int64_t *values, int64_t instances, int64_t chann
 
 /* Fills values with integers for the real numbers `wanted`, in 1/256: of the two next to each the one of less squared error
    and `worth` times its price, by `prices` of 4096 probabilities. Returns 0 or a failure. */
-int64_t fredfmt_context_choose(int64_t *values, int64_t instances, int64_t channels, int64_t frequencies, int64_t least, int64_t most, const int64_t *wanted, const int32_t *prices, int64_t worth)
+int64_t fredfmt_context_choose(void *values, int64_t kind, int64_t instances, int64_t channels, int64_t frequencies, const int64_t *wanted, const int32_t *prices, int64_t worth)
 {
     Coder *c = malloc(sizeof *c);
     if (!c)
         return OUT_OF_MEMORY;
-    c->bytes = NULL, c->room = 0, c->decoding = 0, c->wanted = wanted, c->prices = prices, c->worth = worth;
-    int64_t result = code(c, values, instances, channels, frequencies, least, most);
+    c->values = values, c->kind = kind, c->bytes = NULL, c->room = 0, c->decoding = 0;
+    c->wanted = wanted, c->prices = prices, c->worth = worth;
+    int64_t result = code(c, instances, channels, frequencies);
     free(c);
     return result;
 }

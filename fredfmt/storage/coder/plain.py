@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,28 +27,28 @@ _RATE = [65536 // (2 * seen + 3) for seen in range(_LONGEST + 1)]
 _WHOLE = 2**32 - 1
 
 
-def encode(values: NDArray[np.int64], least: int, most: int) -> bytes:
-    """The bytes of values (instance, channel, frequency), each from ``least`` to ``most``."""
+def encode(values: NDArray[np.integer]) -> bytes:
+    """The bytes of values (instance, channel, frequency)."""
     coder = Coder()
-    _code(coder, values, least, most)
+    _code(coder, values)
     return bytes(coder.content) + coder.ending()
 
 
-def decode(content: bytes, shape: tuple[int, int, int], least: int, most: int) -> NDArray[np.int64]:
+def decode(content: bytes | memoryview, dtype: np.dtype[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
     """The reverse of `encode`."""
-    values = np.zeros(shape, np.int64)
-    coder = Coder(content)
-    _code(coder, values, least, most)
-    if content[coder.moved :] != coder.ending():
+    values, stored = np.zeros(shape, dtype), bytes(content)
+    coder = Coder(stored)
+    _code(coder, values)
+    if stored[coder.moved :] != coder.ending():
         raise BadBytesError("the content ends too early or too late")
     return values
 
 
-def choose(wanted: NDArray[np.int64], least: int, most: int, worth: int) -> NDArray[np.int64]:
+def choose(wanted: NDArray[np.int64], dtype: np.dtype[Any], worth: int) -> NDArray[Any]:
     """The integers for real numbers in units of 1/256, (instance, channel, frequency): of the two nearest integers of
     each, the one with the lower sum of squared error and ``worth`` times its cost in bits."""
-    values = np.zeros(wanted.shape, np.int64)
-    _code(Coder(), values, least, most, _Choice(wanted, worth))
+    values = np.zeros(wanted.shape, dtype)
+    _code(Coder(), values, _Choice(wanted, worth))
     return values
 
 
@@ -163,8 +164,9 @@ class Coder:
         return number.to_bytes(5, "big")[1 : 1 + count]
 
 
-def _code(coder: Coder, values: NDArray[np.int64], least: int, most: int, choice: _Choice | None = None) -> None:
+def _code(coder: Coder, values: NDArray[Any], choice: _Choice | None = None) -> None:
     """Write the values, or read them into the array."""
+    least, most = int(np.iinfo(values.dtype).min), int(np.iinfo(values.dtype).max)
     instances, channels, frequencies = values.shape
     digits = (most - least).bit_length()
     decoding = coder.given is not None

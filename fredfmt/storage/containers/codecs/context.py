@@ -33,7 +33,7 @@ def documents(dtype: np.dtype[Any], axes: int) -> list[dict[str, Any]]:
 def decode(body: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     if (row := math.prod(shape[1:])) > LARGEST_ROW:
         raise FormatError("too many values per row", expected=f"at most {LARGEST_ROW}", found=row, rule="FRED-506")
-    return decode_chunk(bytes(body), dtype, shape)
+    return decode_chunk(body, dtype, shape)
 
 
 def suited(name: str, stored: StoredArray) -> StoredArray | None:
