@@ -22,10 +22,34 @@ def coarse_to_fine(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
     A frequency at positions ``p_a`` of axes of lengths ``n_a`` comes before another when its ``sum(p_a / n_a)`` is
     smaller; of equal sums, the smaller flat index comes first. The sums are compared exactly, as integers.
     """
-    flat = np.arange(spatial_size(spatial_shape), dtype=np.int64)
-    order = np.argsort(coarseness(flat, spatial_shape), kind="stable")
+    order = coarsest(spatial_shape, spatial_size(spatial_shape))
     order.setflags(write=False)
     return order
+
+
+def coarsest(spatial_shape: tuple[int, ...], length: int) -> NDArray[np.int64]:
+    """The first ``length`` indices (at least 1) of `coarse_to_fine`, (frequency,) int64, in memory for these and 30 MiB.
+
+    >>> coarsest((4, 6), 5).tolist()
+    [0, 1, 6, 2, 7]
+    """
+    size = spatial_size(spatial_shape)
+    first = np.empty(0, np.int64)
+    for some in blocks(size, _WORK):
+        keys = order_keys(np.arange(some.start, some.stop), spatial_shape)
+        if len(first) == length:
+            keys = keys[keys < first.max()]
+        first = np.concatenate([first, keys])
+        if len(first) > length:
+            first = np.partition(first, length - 1)[:length]
+    first.sort()
+    return first % size
+
+
+def order_keys(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.int64]:
+    """Integers in the same order as flat indices in the canonical order: `coarseness`, then the index. Same shape,
+    int64."""
+    return coarseness(frequencies, spatial_shape) * spatial_size(spatial_shape) + frequencies
 
 
 @lru_cache(maxsize=16)

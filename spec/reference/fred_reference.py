@@ -136,7 +136,8 @@ def read_array(name, entries, documents, budget):
     wanted = {"chunk_grid": grid, "chunk_key_encoding": keys, "codecs": codecs, "data_type": dtype, "fill_value": 0}
     wanted |= {"dimension_names": axes, "node_type": "array", "shape": shape, "zarr_format": 3}
     need(spell(document) == spell(wanted), "FRED-502")
-    budget[0] -= math.prod(shape) * size
+    shares = name == "labels" and len(shape) == 2 and dtype == "uint8"
+    budget[0] -= math.prod(shape) * (2 if shares else size)
     starts = range(0, shape[0], rows)
     need(max(shape) < 2**31 and budget[0] >= 0 and len(starts) <= 4096, "FRED-303")
     keys = ["/".join((name, "c", str(i), *"0" * (len(shape) - 1))) for i in range(len(starts))]
@@ -312,7 +313,10 @@ def read(content):
 
 def frequencies_of(bits, shape):
     kept = bits.sum(1, int)
-    need(bits.shape[1] <= math.prod(shape) and bits.max() == 1 and min(kept) == max(kept), "FRED-214")
+    need(
+        bits.size <= 2**17 and bits.shape[1] <= math.prod(shape) and bits.max() == 1 and min(kept) == max(kept),
+        "FRED-214",
+    )
     places = [np.arange(n) * (math.prod(shape) // n) for n in shape]
     order = np.argsort(sum(np.ix_(*places)).ravel(), kind="stable")
     return np.stack([order[np.flatnonzero(row)] for row in bits]).astype(np.uint32)

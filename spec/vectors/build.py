@@ -434,6 +434,11 @@ def build_compact(to: Vectors) -> None:
     def longer(document: dict[str, Any], arrays: Arrays) -> None:
         arrays["frequencies"] = np.pad(arrays["frequencies"], ((0, 0), (0, 15)))
 
+    def many(document: dict[str, Any], arrays: Arrays) -> None:
+        document["spatial_shape"] = [1 << 9, 1 << 9]
+        bits = ((1 << 17) + 1) // 3
+        arrays["frequencies"] = np.pad(arrays["frequencies"], ((0, 0), (0, bits - arrays["frequencies"].shape[1])))
+
     def empty(document: dict[str, Any], arrays: Arrays) -> None:
         arrays["frequencies"] = np.zeros_like(arrays["frequencies"])
 
@@ -445,6 +450,7 @@ def build_compact(to: Vectors) -> None:
     to.invalid("FRED-214-fewer", with_compact(fewer), "a frequency less in one mask")
     to.invalid("FRED-214-none", with_compact(empty), "masks of nothing")
     to.invalid("FRED-214-long", with_compact(longer), "more bits than there are frequencies")
+    to.invalid("FRED-214-many", with_compact(many), "2^17 + 1 bits")
 
 
 def _place(item: tuple[str, bytes]) -> tuple[bool, str]:

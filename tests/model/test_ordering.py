@@ -6,7 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fredfmt.model.ordering import coarse_to_fine, in_order, ranks
+from fredfmt.model import blocks
+from fredfmt.model.ordering import coarse_to_fine, coarsest, in_order, ranks
 
 
 @pytest.mark.parametrize("shape", [(9,), (5, 7), (4, 6), (3, 4, 5)])
@@ -16,6 +17,15 @@ def test_order_is_by_the_exact_sum_of_relative_positions(shape):
     expected = sorted(range(len(places)), key=lambda flat: (sums[flat], flat))
     assert coarse_to_fine(shape).tolist() == expected
     assert ranks(shape)[expected].tolist() == list(range(len(places)))
+
+
+@pytest.mark.parametrize("shape", [(9,), (5, 7), (4, 6), (3, 4, 5)])
+@pytest.mark.parametrize("piece", [8, 56, 1 << 20])
+def test_the_coarsest_are_the_first_of_all(monkeypatch, shape, piece):
+    monkeypatch.setattr(blocks, "_BYTES", piece)
+    everything = coarse_to_fine.__wrapped__(shape).tolist()
+    for length in range(1, len(everything) + 1):
+        assert coarsest(shape, length).tolist() == everything[:length]
 
 
 def test_each_mask_is_sorted_on_its_own():

@@ -28,7 +28,7 @@ from fredfmt import (
 )
 from fredfmt.model.ordering import in_order
 from fredfmt.storage.containers import archive
-from fredfmt.storage.reading import SUFFIXES
+from fredfmt.storage.reading import SUFFIXES, read_package
 
 
 def make(count=9):
@@ -204,6 +204,18 @@ def test_an_unreadable_file_is_one_line(tmp_path, monkeypatch):
         with pytest.raises(FredError, match=r"cannot be read.*Permission denied") as caught:
             load(tmp_path / f"x{suffix}")
         assert isinstance(caught.value, OSError)
+
+
+def test_bits_of_a_large_image_take_no_memory_for_each_of_its_positions(tmp_path):
+    large = Metadata((1 << 12, 1 << 12), 1, ("a",), "dct", Quantization("uniform", 1.0))
+    zeros = np.zeros((1, 1, 3), np.int16)
+    data = FreDData(zeros, np.array([[0, 1, 1 << 12]], np.uint32), np.zeros(1, np.uint8), large)
+    save(data, tmp_path / "x.fred")
+    assert read_package(tmp_path / "x.fred").arrays["frequencies"].dtype == np.uint8
+    tracemalloc.start()
+    assert load(tmp_path / "x.fred") == data
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
 
 
 def metadata(shape, mode="uniform"):

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError
-from fredfmt.model.ordering import coarse_to_fine, ranks
+from fredfmt.model.ordering import coarsest, order_keys
+from fredfmt.transforms import spatial_size
 
 MOST = 1 << 17
-"""The largest number of bits for which this is written: without compiled loops they decode in about three seconds."""
+"""The largest number of bits (FRED-214): without compiled loops they decode in about three seconds."""
 
 
 def of(frequencies: NDArray[Any], spatial_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
@@ -21,10 +22,15 @@ def of(frequencies: NDArray[Any], spatial_shape: tuple[int, ...]) -> NDArray[np.
     >>> of(np.array([[0, 1, 2], [0, 2, 3]]), (2, 2)).tolist()
     [[1, 1, 1, 0], [1, 0, 1, 1]]
     """
-    places = ranks(spatial_shape)[frequencies]
-    length = int(places.max()) + 1
-    if len(frequencies) * length > MOST:
+    longest = min(MOST // len(frequencies), spatial_size(spatial_shape))
+    if longest < frequencies.shape[1]:
         return None
+    first = order_keys(coarsest(spatial_shape, longest), spatial_shape)
+    keys = order_keys(frequencies, spatial_shape)
+    if keys.max() > first[-1]:
+        return None
+    places = np.searchsorted(first, keys)
+    length = int(places.max()) + 1
     bits = np.zeros((len(frequencies), length), np.uint8)
     np.put_along_axis(bits, places, 1, axis=1)
     return bits
@@ -32,14 +38,16 @@ def of(frequencies: NDArray[Any], spatial_shape: tuple[int, ...]) -> NDArray[np.
 
 def back(bits: NDArray[np.uint8], spatial_shape: tuple[int, ...]) -> NDArray[Any]:
     """The frequencies of these bits, (mask, frequency) uint16 or uint32. Raises `FormatError` if they are not masks."""
-    order = coarse_to_fine(spatial_shape)
+    size = spatial_size(spatial_shape)
+    if bits.size > MOST:
+        raise FormatError("too many bits of masks", expected=f"at most {MOST}", found=bits.size, rule="FRED-214")
     kept = bits.sum(axis=1, dtype=np.int64)
-    if bits.shape[1] > len(order) or bits.max() > 1 or kept[0] < 1 or (kept != kept[0]).any():
+    if bits.shape[1] > size or bits.max() > 1 or kept[0] < 1 or (kept != kept[0]).any():
         raise FormatError(
             "the bits are not those of masks",
-            expected=f"up to {len(order)} of 0 and 1, the same number of 1 in every mask",
+            expected=f"up to {size} of 0 and 1, the same number of 1 in every mask",
             found=f"{bits.shape[1]} of 0 to {bits.max()}, sums of {kept.min()} to {kept.max()}",
             rule="FRED-214",
         )
-    found = order[np.nonzero(bits)[1]].reshape(len(bits), -1)
-    return found.astype(np.uint16 if len(order) <= 2**16 else np.uint32)
+    found = coarsest(spatial_shape, bits.shape[1])[np.nonzero(bits)[1]].reshape(len(bits), -1)
+    return found.astype(np.uint16 if size <= 2**16 else np.uint32)

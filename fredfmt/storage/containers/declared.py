@@ -142,11 +142,17 @@ def check_limits(package: Package, limits: limits_.Limits) -> None:
     total = 0
     for name, stored in package.arrays.items():
         with located(name):
-            total += check_size(stored.dtype, stored.shape, limits)
+            total += check_size(_decoded_dtype(name, stored), stored.shape, limits)
             limits_.check(total, limits.decoded_bytes, "the decoded size", name="decoded_bytes")
             if total > _RATIO_FLOOR:
                 most = package.size * limits.decoded_ratio
                 limits_.check(total, most, "the decoded size against the file's", name="decoded_ratio")
+
+
+def _decoded_dtype(name: str, stored: StoredArray) -> np.dtype[Any]:
+    """The dtype of an array in memory: probabilities that are stored as integers become float16."""
+    shares = name == "labels" and len(stored.shape) == 2 and stored.dtype == np.uint8
+    return np.dtype(np.float16) if shares else stored.dtype
 
 
 def soundly_declared(package: Package) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError, FredError, IntegrityError, check, located
 from fredfmt.model import limits as limits_
+from fredfmt.model.blocks import blocks
 from fredfmt.model.documents import canonical, parse
 from fredfmt.storage.containers.declared import Package, StoredArray, check_size, chunk_shape_of
 
@@ -25,7 +27,7 @@ _THOROUGH, _EFFORT = 2 << 20, 4
 """The largest array in bytes that is compressed at the highest level, and the level for larger ones: 60 times as fast,
 11 % larger."""
 _PIECE = 1 << 20
-"""The smallest number of bytes that are inflated in one call: zlib holds its output twice."""
+"""The most bytes that are read or inflated in one call: zlib holds its input and output twice."""
 _DOCUMENT = "metadata"
 _FILTERS = (2, 1, 3)
 """HDF5's identifiers of shuffle, deflate and fletcher32, in the order in which a writer applies them."""
@@ -281,45 +283,57 @@ def _stored_array(stream: IO[bytes], name: str, dataset: Any) -> StoredArray:
                 offset = (start, *(0,) * (len(shape) - 1))
                 mask, stored = file[name].id.read_direct_chunk(offset)
                 with located(f"chunk at {start}"):
-                    rows = result[start : start + chunk_shape[0]].reshape(-1).view(np.uint8)
-                    elements = _decode_chunk(stored, mask, dtype, chunk_shape)
-                    rows.reshape(-1, dtype.itemsize)[...] = elements[: rows.size // dtype.itemsize]
+                    _decode_chunk(stored, mask, result[start : start + chunk_shape[0]], math.prod(chunk_shape))
         return result.astype(dtype, copy=False)
 
     return StoredArray(dtype, shape, read)
 
 
-def _decode_chunk(stored: bytes, mask: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Undo fletcher32, deflate and shuffle, in memory of the declared size. Returns the bytes of each element as a
-    row."""
-    size = int(np.prod(shape)) * dtype.itemsize
-    body = stored[:-4]
+def _decode_chunk(stored: bytes, mask: int, rows: NDArray[Any], elements: int) -> None:
+    """Undo fletcher32, deflate and shuffle of a chunk of so many elements; ``rows`` receive the first of them."""
+    body = memoryview(stored)[:-4]
     if mask or len(stored) < 4 or fletcher32(body) != int.from_bytes(stored[-4:], "little"):
         raise IntegrityError("the chunk's fletcher32 does not match: it is damaged", rule="FRED-604")
-    inflater, shuffled, at = zlib.decompressobj(), np.empty(size, np.uint8), 0
+    size = rows.dtype.itemsize
+    into, at = rows.reshape(-1).view(np.uint8).reshape(-1, size), 0
+    for piece in _inflated(body, elements * size):
+        while len(piece):
+            byte, element = divmod(at, elements)  # the first bytes of all elements precede the second ones
+            part = piece[: elements - element]
+            kept = part[: max(0, len(into) - element)]
+            into[element : element + len(kept), byte] = kept
+            at, piece = at + len(part), piece[len(part) :]
+
+
+def _inflated(body: memoryview, size: int) -> Iterator[NDArray[np.uint8]]:
+    """What a zlib stream inflates to, in pieces. Raises `FormatError` unless it is exactly ``size`` bytes."""
+    inflater = zlib.decompressobj()
     try:
-        while at < size and (piece := inflater.decompress(body, min(max(_PIECE, size // 16), size - at))):
-            shuffled[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
-            at, body = at + len(piece), inflater.unconsumed_tail
-        more = inflater.decompress(body, 1)
+        for start in range(0, len(body), _PIECE):
+            fed: bytes | memoryview = body[start : start + _PIECE]
+            full = True
+            while size >= 0 and (fed or full) and not inflater.unused_data:
+                most = min(_PIECE, size + 1)
+                piece = inflater.decompress(fed, most)
+                fed, full, size = inflater.unconsumed_tail, len(piece) == most, size - len(piece)
+                yield np.frombuffer(piece if size >= 0 else b"", np.uint8)
     except zlib.error as error:
         raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-604") from None
-    if at != size or more or inflater.unused_data or not inflater.eof:
-        raise FormatError("the chunk is not of the declared size", expected=f"{size} bytes", rule="FRED-604")
-    return shuffled.reshape(dtype.itemsize, -1).T
+    if size or inflater.unused_data or not inflater.eof:
+        raise FormatError("the chunk is not of the declared size", rule="FRED-604")
 
 
-def fletcher32(data: bytes) -> int:
+def fletcher32(data: bytes | memoryview) -> int:
     """HDF5's variant of Fletcher's checksum: two sums over big-endian 16-bit words, modulo 65535."""
-    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2")
+    even = len(data) // 2 * 2
+    words = np.frombuffer(data[:even], ">u2")
+    last = np.frombuffer(bytes(data[even:]).ljust(2, b"\0"), ">u2")[: len(data) - even]
     first = second = 0
-    for start in range(0, len(words), 1 << 20):
-        block = words[start : start + (1 << 20)].astype(np.uint64)
-        second = (
-            second + len(block) * first + int((block * np.arange(len(block), 0, -1, dtype=np.uint64)).sum())
-        ) % 65535
-        first = (first + int(block.sum())) % 65535
+    for block in (*(words[some] for some in blocks(len(words), 8)), last):
+        wide = block.astype(np.uint64)
+        second = (second + len(wide) * first + int((wide * np.arange(len(wide), 0, -1, dtype=np.uint64)).sum())) % 65535
+        first = (first + int(wide.sum())) % 65535
     # HDF5 reduces its sums by adding carries, so a sum above 0 never becomes 0
-    if len(words) and words.any():
+    if words.any() or last.any():
         first, second = first or 65535, second or 65535
     return second << 16 | first

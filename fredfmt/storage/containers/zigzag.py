@@ -23,10 +23,10 @@ def zigzag(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def unzigzag(values: NDArray[Any]) -> NDArray[Any]:
-    """The reverse of `zigzag`."""
-    mapped = np.empty(values.shape, f"i{values.dtype.itemsize}")
-    flat, into = values.reshape(-1), mapped.reshape(-1)
+    """The reverse of `zigzag`, in the same memory: the unsigned integers are lost."""
+    flat = values.reshape(-1)
+    mapped = flat.view(f"i{values.dtype.itemsize}")
     for some in blocks(flat.size, values.dtype.itemsize):
         part = flat[some]
-        into[some] = (part >> 1).view(mapped.dtype) ^ -(part & 1).view(mapped.dtype)
-    return mapped
+        mapped[some] = (part >> 1).view(mapped.dtype) ^ -(part & 1).view(mapped.dtype)
+    return mapped.reshape(values.shape)

@@ -183,7 +183,8 @@ function readArray(name, entries, documents, budget) {
   const width = WIDTHS[type];
   const rows = expected.chunk_grid.configuration.chunk_shape[0];
   const chunks = Math.ceil(shape[0] / rows);
-  budget.left -= product(shape) * width;
+  const shares = name === "labels" && axes === shape.length && type === "uint8";
+  budget.left -= product(shape) * (shares ? WIDTHS.float16 : width);
   const small = Math.max(...shape) < 2 ** 31 && budget.left >= 0 && chunks <= 4096;
   need(small, "FRED-303", `${name} asks for too much memory`);
   const zeros = "/0".repeat(shape.length - 1);
@@ -492,7 +493,7 @@ function indices({ array, shape: [masks, length] }, spatialShape) {
   const rows = Array.from({ length: masks }, (_, i) => array.subarray(i * length, (i + 1) * length));
   const kept = rows.map((row) => row.reduce((sum, bit) => sum + bit, 0));
   const usable = length <= size && kept[0] > 0 && kept.every((count) => count === kept[0]) && array.every((bit) => bit <= 1);
-  need(usable, "FRED-214", "frequencies are bits that are no masks");
+  need(usable && masks * length <= 2 ** 17, "FRED-214", "frequencies are bits that are no masks");
   const order = Uint32Array.from({ length: size }, (_, index) => index);
   const sums = Float64Array.from(order, (index) => coarseness(index, spatialShape, size));
   order.sort((a, b) => sums[a] - sums[b] || a - b);

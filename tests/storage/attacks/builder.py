@@ -139,6 +139,23 @@ def ratio_bomb() -> bytes:
 
 
 @attack(LimitError, "303")
+def probabilities_that_take_twice_their_integers() -> bytes:
+    """Below 64 MiB as they are stored, above as float16."""
+    return declared(labels=(3 << 20, 16))
+
+
+@attack(FormatError, "214")
+def bits_that_become_indices() -> bytes:
+    """A million masks in 16 MiB of bits: as indices they took 32 MiB, and 400 MiB on the way."""
+
+    def edit(document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        document["spatial_shape"] = [4, 4]
+        arrays["frequencies"] = np.ones((1 << 20, 16), np.uint8)
+
+    return spec.with_compact(edit)
+
+
+@attack(LimitError, "303")
 def image_bomb() -> bytes:
     """A file of a few kilobytes whose every image would take a terabyte."""
     return spec.fred(spec.data(), spatial_shape=[1 << 19, 1 << 19])
