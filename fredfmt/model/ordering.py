@@ -28,7 +28,7 @@ def coarse_to_fine(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def coarsest(spatial_shape: tuple[int, ...], length: int) -> NDArray[np.int64]:
-    """The first ``length`` indices (at least 1) of `coarse_to_fine`, (frequency,) int64, in memory for these and 30 MiB.
+    """The first ``length`` (at least 1) of `coarse_to_fine`, (frequency,) int64, in memory for these and 30 MiB.
 
     >>> coarsest((4, 6), 5).tolist()
     [0, 1, 6, 2, 7]

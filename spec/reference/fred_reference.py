@@ -313,10 +313,8 @@ def read(content):
 
 def frequencies_of(bits, shape):
     kept = bits.sum(1, int)
-    need(
-        bits.size <= 2**17 and bits.shape[1] <= math.prod(shape) and bits.max() == 1 and min(kept) == max(kept),
-        "FRED-214",
-    )
+    need(bits.size <= 2**17 and bits.shape[1] <= math.prod(shape), "FRED-214")
+    need(bits.max() == 1 and min(kept) == max(kept), "FRED-214")
     places = [np.arange(n) * (math.prod(shape) // n) for n in shape]
     order = np.argsort(sum(np.ix_(*places)).ravel(), kind="stable")
     return np.stack([order[np.flatnonzero(row)] for row in bits]).astype(np.uint32)

@@ -250,9 +250,39 @@ def one_large_image():
     return FreDData(np.zeros((1, 1, k), np.int16), masks, np.zeros(1, np.uint8), metadata((1 << 12, 1 << 12)))
 
 
+def noise():
+    k = 1 << 23
+    masks = in_order(np.arange(k, dtype=np.uint32)[None], (1 << 12, 1 << 11))
+    exact = np.random.default_rng(0).random((1, 2, k), np.float32)
+    large = Metadata((1 << 12, 1 << 11), 2, ("a",), "dct", Quantization("float32"))
+    return FreDData(exact, masks, np.zeros(1, np.uint8), large)
+
+
+def many():
+    masks = in_order(np.arange(256, dtype=np.uint16)[None], (16, 16))
+    values = np.random.default_rng(0).integers(-20, 20, (1 << 17, 3, 256), np.int16)
+    large = Metadata((16, 16), 3, ("a",), "dct", Quantization("uniform", 1.0))
+    return FreDData(values, masks, np.zeros(1 << 17, np.uint8), large)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("data", [narrow, many_masks, soft, one_large_image])
+def test_of_many_instances_loading_holds_the_file_and_its_arrays(tmp_path, suffix):
+    made = many()
+    save(made, tmp_path / f"x{suffix}")
+    files = [tmp_path / f"x{suffix}", *(tmp_path / f"x{suffix}").rglob("*")]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    tracemalloc.start()
+    found = load(tmp_path / f"x{suffix}")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == made
+    assert peak <= size + made.nbytes + (64 << 20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("data", [noise, narrow, many_masks, soft, one_large_image])
 def test_loading_holds_the_file_its_arrays_and_one_array_more(tmp_path, data, suffix):
     """What SECURITY.md says. It was fourteen times the arrays where a small file has a great many masks."""
     path = tmp_path / f"x{suffix}"

@@ -52,12 +52,12 @@ def encode(package: Package, entries: EntryStore, *, compact: bool = False, slow
     """
     documents: dict[str, Any] = {}
     for name, stored in package.arrays.items():
-        choice = {"blosc": stored}
-        if compact and (slow or math.prod(stored.shape) <= context.QUICK):
-            suited = context.suited(name, stored)
-            if suited is not None:
-                choice = {"context": suited, **choice}
-        documents[name] = _add_fewest(entries, name, choice)
+        quick = slow or math.prod(stored.shape) <= context.QUICK
+        suited = context.suited(name, stored) if compact and quick else None
+        if suited is None:
+            documents[name] = _add_coded(entries, name, "blosc", stored)
+        else:
+            documents[name] = _add_fewest(entries, name, {"context": suited, "blosc": stored})
         if not compact:
             entries.add(f"{name}/{ROOT}", canonical(documents[name]))
     entries.add(ROOT, canonical(root_document(package.document, documents if compact else None)))
@@ -69,10 +69,8 @@ def _add_fewest(entries: EntryStore, name: str, choice: Mapping[str, StoredArray
     coded = []
     with ExitStack() as stack:
         for codec, stored in choice.items():
-            document = array_document(name, stored.dtype, stored.shape, codec)
             chunks = stack.enter_context(EntryStore())
-            _add_chunks(chunks, name, stored, document)
-            coded.append((document, chunks))
+            coded.append((_add_coded(chunks, name, codec, stored), chunks))
         fewest, chunks = min(coded, key=lambda pair: pair[1].size)
         for key, content in chunks.items():
             entries.add(key, content)
@@ -155,8 +153,8 @@ def _with_effort(codec: dict[str, Any]) -> dict[str, Any]:
     return {**codec, "configuration": {**codec["configuration"], "clevel": _EFFORT}}
 
 
-def _add_chunks(entries: EntryStore, name: str, stored: StoredArray, document: dict[str, Any]) -> None:
-    """Encode and add the chunks of an array; one chunk at a time is in memory."""
+def _add_coded(entries: EntryStore, name: str, codec: str, stored: StoredArray) -> dict[str, Any]:
+    """Encode and add the chunks of an array, of which one at a time is in memory. Returns the document of the array."""
     import zarr
     from zarr.registry import register_codec
     from zarr.storage import MemoryStore, StorePath
@@ -165,16 +163,18 @@ def _add_chunks(entries: EntryStore, name: str, stored: StoredArray, document: d
 
     register_codec(NAME, ContextCodec)  # for a package that is not installed and so has no entry points
     store: dict[str, Any] = {}
+    written = document = array_document(name, stored.dtype, stored.shape, codec)
     if stored.nbytes > _THOROUGH:
-        document = {**document, "codecs": [_with_effort(codec) for codec in document["codecs"]]}
+        written = {**document, "codecs": [_with_effort(each) for each in document["codecs"]]}
     with zarr.config.set({"array.write_empty_chunks": True}):
-        target = zarr.Array.from_dict(StorePath(MemoryStore(store)), document)
+        target = zarr.Array.from_dict(StorePath(MemoryStore(store)), written)
         for start in range(0, stored.shape[0], target.chunks[0]):
             stop = min(start + target.chunks[0], stored.shape[0])
             target[start:stop] = stored.read_rows(np.arange(start, stop))
             for key, content in store.items():
                 entries.add(f"{name}/{key}", content.to_bytes())
             store.clear()
+    return document
 
 
 def _stored_array(
