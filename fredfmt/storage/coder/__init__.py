@@ -61,7 +61,7 @@ def encode(values: NDArray[np.integer]) -> bytes:
     16
     """
     rows = _layout(values.dtype, values.shape)
-    values = np.require(values, values.dtype.newbyteorder("="), "CA").reshape(rows)
+    values = np.require(values, values.dtype.newbyteorder("="), ["C", "A"]).reshape(rows)
     if compiled.LIBRARY:
         return compiled.encode(values)
     _warn_if_slow(values.size)
