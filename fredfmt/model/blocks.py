@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-_BYTES = 4 << 20
+BYTES = 4 << 20
+"""Bytes of a block."""
 
 
 def blocks(length: int, item_bytes: int) -> Iterator[slice]:
@@ -13,6 +14,6 @@ def blocks(length: int, item_bytes: int) -> Iterator[slice]:
     >>> list(blocks(5, 2 << 20))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
-    items = max(1, _BYTES // max(1, item_bytes))
+    items = max(1, BYTES // max(1, item_bytes))
     for start in range(0, length, items):
         yield slice(start, min(start + items, length))
