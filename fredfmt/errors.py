@@ -21,6 +21,9 @@ _HINTS = {
 }
 """What to do about what the operating system refused, by its number for it."""
 
+_LONGEST = 1000
+"""Characters of one part of a message."""
+
 _PLACE: ContextVar[tuple[str, ...]] = ContextVar("place", default=())
 _COLLECTED: ContextVar[list[FredError] | None] = ContextVar("collected", default=None)
 
@@ -62,15 +65,28 @@ class FredError(ValueError):
         self.rule = rule
 
     def __str__(self) -> str:
-        """One line, whatever a file or an address put into it."""
-        text = f"{self.where}: {self.what}" if self.where else self.what
+        """One line of moderate length, whatever a file or an address put into it."""
+        text = f"{brief(self.where)}: {brief(self.what)}" if self.where else brief(self.what)
         if self.expected is not None:
-            text += f"; expected {self.expected}"
+            text += f"; expected {brief(self.expected)}"
         if self.found is not None:
-            text += f"{',' if self.expected is not None else ';'} found {self.found}"
+            text += f"{',' if self.expected is not None else ';'} found {brief(self.found)}"
         if self.rule:
             text += f" [{self.rule}]"
         return one_line(f"{text}. {self.hint}" if self.hint else text)
+
+
+def brief(part: object) -> str:
+    """Part of a message as text; of a long one only the beginning.
+
+    >>> brief(3), brief("x" * 1_000_000)[-26:]
+    ('3', 'xxx... 1,000,000 characters')
+    """
+    try:
+        text = str(part)
+    except ValueError:  # an integer that Python refuses to write, or a container that holds one
+        return "an integer of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... {len(text):,} characters"
 
 
 def printable(text: str) -> str:

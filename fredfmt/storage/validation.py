@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from fredfmt.errors import FormatError, FredError, LimitError, collecting
+from fredfmt.errors import FormatError, FredError, LimitError, brief, collecting
 from fredfmt.model import limits as limits_
 from fredfmt.model.blocks import blocks
 from fredfmt.model.data import FreDData
@@ -192,6 +192,7 @@ def _finding(error: FredError) -> Finding:
     level: Level | None
     severity: Severity
     level, severity = RULES[error.rule] if error.rule else (None, "warning" if isinstance(error, _Advice) else "error")
-    expected, found = (None if part is None else str(part) for part in (error.expected, error.found))
+    expected, found = (None if part is None else brief(part) for part in (error.expected, error.found))
+    where, what = brief(error.where), brief(error.what)
     kind = type(error).__name__.removeprefix("_")
-    return Finding(error.rule, severity, level, kind, error.where, error.what, expected, found, error.hint, str(error))
+    return Finding(error.rule, severity, level, kind, where, what, expected, found, error.hint, str(error))

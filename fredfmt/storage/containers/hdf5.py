@@ -239,10 +239,11 @@ def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset) or len(dataset.attrs):
         raise FormatError("not a dataset, or one with attributes", found=type(dataset).__name__, rule="FRED-602")
-    plain = isinstance(dataset.id.get_type(), h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID)
-    if not plain or not dataset.shape or min(dataset.shape) < 1 or dataset.dtype.byteorder == ">":
+    if not _is_plain(dataset) or not dataset.shape or min(dataset.shape) < 1:
         raise FormatError(
-            "not an array of plain little-endian numbers", found=f"{dataset.dtype} {dataset.shape}", rule="FRED-605"
+            "not an array of plain little-endian numbers",
+            found=f"{type(dataset.id.get_type()).__name__} {dataset.dtype} {dataset.shape}",
+            rule="FRED-605",
         )
     if dataset.dtype.kind == "i":
         raise FormatError(
@@ -260,14 +261,27 @@ def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
             "other filters", expected="shuffle, deflate and fletcher32", found=f"numbers {filters}", rule="FRED-604"
         )
     expected = chunk_shape_of(dataset.dtype, dataset.shape)
-    if dataset.chunks != expected or dataset.maxshape != dataset.shape:
+    if dataset.chunks != expected:
         raise FormatError("wrong chunk shape", expected=expected, found=dataset.chunks, rule="FRED-603")
+    if dataset.maxshape != dataset.shape:
+        raise FormatError("a shape that can grow", expected=dataset.shape, found=dataset.maxshape, rule="FRED-603")
     rows = -(-dataset.shape[0] // expected[0])
     if dataset.id.get_num_chunks() != rows:
         raise FormatError(
             "a chunk is missing", expected=f"{rows} chunks", found=dataset.id.get_num_chunks(), rule="FRED-603"
         )
     return dataset
+
+
+def _is_plain(dataset: Any) -> bool:
+    """Whether the type is a number of NumPy in little-endian order, in all of its bits, so that HDF5 converts nothing
+    when it reads."""
+    from h5py import h5t
+
+    kind = dataset.id.get_type()
+    if dataset.dtype.kind not in "uif" or kind.committed():
+        return False
+    return bool(kind == h5t.py_create(dataset.dtype.newbyteorder("<")))
 
 
 def _stored_array(stream: IO[bytes], name: str, dataset: Any) -> StoredArray:

@@ -438,6 +438,52 @@ def variable_length(file: Any, arrays: Any) -> None:
     file.create_dataset("labels", labels.shape, h5py.vlen_dtype(np.uint8))
 
 
+def of_type(file: Any, arrays: Any, stored: Any) -> None:
+    """All as the format has it, but the type of the coefficients, whose bytes stay the same."""
+    values = arrays.pop("coefficients")
+    spec.plain_hdf5(file, arrays)
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_chunk(values.shape)
+    creation.set_shuffle()
+    creation.set_deflate(9)
+    creation.set_fletcher32()
+    space = h5py.h5s.create_simple(values.shape)
+    written = h5py.h5d.create(file.id, b"coefficients", stored, space, creation)
+    body = zlib.compress(np.ascontiguousarray(values.reshape(-1).view(np.uint8).reshape(-1, 2).T).tobytes(), 9)
+    written.write_direct_chunk((0, 0, 0), body + fletcher32(body).to_bytes(4, "little"))
+
+
+@hdf5("605")
+def integers_of_nine_bits(file: Any, arrays: Any) -> None:
+    """HDF5 and those who read the bytes would find other values."""
+    nine = h5py.h5t.STD_U16LE.copy()
+    nine.set_precision(9)
+    of_type(file, arrays, nine)
+
+
+@hdf5("605")
+def shifted_integers(file: Any, arrays: Any) -> None:
+    shifted = h5py.h5t.STD_U16LE.copy()
+    shifted.set_precision(15)
+    shifted.set_offset(1)
+    of_type(file, arrays, shifted)
+
+
+@hdf5("605")
+def a_type_with_a_name(file: Any, arrays: Any) -> None:
+    file["base"] = np.dtype("<u2")
+    of_type(file, arrays, file["base"].id)
+    del file["base"]
+
+
+@hdf5("605")
+def booleans(file: Any, arrays: Any) -> None:
+    labels = arrays.pop("labels")
+    spec.plain_hdf5(file, arrays)
+    filters = {"compression": 9, "shuffle": True, "fletcher32": True}
+    file.create_dataset("labels", data=labels.astype(bool), chunks=labels.shape, **filters)
+
+
 @hdf5("303", LimitError)
 def shape_bomb_without_chunks(file: Any, arrays: Any) -> None:
     del arrays["coefficients"]
