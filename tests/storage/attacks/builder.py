@@ -207,6 +207,12 @@ def quotes_that_never_close() -> bytes:
     return with_root(b'"' + b'\\"' * 500_000)
 
 
+@attack(FormatError, "118")
+def a_name_of_a_million_letters() -> bytes:
+    """Not for the terminal of who reads the error."""
+    return spec.fred(spec.data(), transform="x" * 1_000_000)
+
+
 @attack(FormatError, "101")
 def a_number_of_a_million_digits() -> bytes:
     return with_root(b"9" * 1_000_000)

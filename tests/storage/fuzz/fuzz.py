@@ -3,9 +3,9 @@
     python tests/storage/fuzz/fuzz.py [--files 200000] [--first 0] [--reseal-hdf5] [--workers 2]
 
 A mutant whose checksums were put right may be a valid file of other data; then the reference reader, or h5py, has to
-read the same values from it. Work is done in child processes: one that dies is reported with the number of its mutant, and the
-work goes on after it. ``--reseal-hdf5`` also puts the checksum of HDF5 files right, which brings mutants to the HDF5
-library itself.
+read the same values from it. Work is done in child processes: one that dies is reported with the number of its mutant,
+and the work goes on after it. ``--reseal-hdf5`` also puts the checksum of HDF5 files right, which brings mutants to the
+HDF5 library itself.
 """
 
 from __future__ import annotations
