@@ -32,6 +32,9 @@ def main() -> None:
             raise
         print(f"fredfmt: this needs {package}, which is not installed: pip install {package}", file=sys.stderr)
         sys.exit(1)
+    except MemoryError as error:
+        say(printable(f"fredfmt: not enough memory: {error}"))
+        sys.exit(1)
     except BrokenPipeError:
         close_quietly()
         sys.exit(1)

@@ -124,6 +124,10 @@ class AccessError(FredError, OSError):
     """The operating system refused to read or to write a file; ``errno`` is its number for why."""
 
 
+class FredMemoryError(FredError, MemoryError):
+    """There is not enough memory."""
+
+
 class FormatError(FredError):
     """A file does not follow the format."""
 
@@ -170,6 +174,18 @@ def access_explained(what: str, where: object = "") -> Iterator[None]:
         refused = AccessError(what, where=str(where), found=found, hint=_HINTS.get(error.errno or 0, ""))
         refused.errno = error.errno
         raise refused from error
+
+
+@contextmanager
+def memory_explained() -> Iterator[None]:
+    """Turn a `MemoryError` of the block into a `FredMemoryError`."""
+    try:
+        yield
+    except FredError:
+        raise
+    except MemoryError as error:
+        found, hint = str(error) or None, "Close other programs, or lift the limit of this process (ulimit -v)"
+        raise FredMemoryError("not enough memory", found=found, hint=hint) from None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pywt
 import scipy.fft
 
 import fredfmt
-from fredfmt import ArgumentError
+from fredfmt import ArgumentError, LimitError
 from fredfmt.transforms import RESIZED, TRANSFORMS, analyse, live_frequencies, synthesis_matrix
 
 SHAPES = [(19,), (13, 17), (8, 32), (5, 6, 7)]
@@ -127,3 +127,10 @@ def test_coefficients_of_float32_have_its_error_and_depend_on_nothing_else(shape
 def test_the_identity_is_exact():
     images = np.random.default_rng(0).random((3, 2, 5, 7), np.float32) ** 20
     np.testing.assert_array_equal(analyse(images, "identity", 2), images)
+
+
+def test_an_axis_that_is_too_long_is_refused_before_its_matrix_is_made():
+    with pytest.raises(LimitError, match="at most 16,384 positions, found 65,536"):
+        synthesis_matrix("dct", 1 << 16)
+    with pytest.raises(LimitError, match="found 2,097,152"):
+        synthesis_matrix("dct", 256, 1 << 21)

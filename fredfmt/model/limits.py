@@ -30,7 +30,9 @@ class Limits:
     axis: int = 2**31 - 1
     """Length of one axis of an array."""
     spatial_size: int = 1 << 24
-    """Positions of one image: what decoding it would allocate."""
+    """Positions of one image."""
+    image_values: int = 1 << 28
+    """Positions of all channels of one image: decoding it allocates as many numbers."""
     decoded_bytes: int = 1 << 30
     """Size of all arrays together, decoded."""
     decoded_ratio: int = 1000

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from fredfmt.errors import ArgumentError, located
+from fredfmt.errors import ArgumentError, located, memory_explained
 from fredfmt.model import limits as limits_
 from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.digest import check_spelling, digest_of_data
@@ -62,6 +62,8 @@ def load(
         For a file that is damaged, too large or not the expected one. The message names the file and the element.
     FredFileNotFoundError
         If there is no such file.
+    FredMemoryError
+        If there is not enough memory.
     SourceError
         If an address cannot be read.
     ArgumentError
@@ -86,7 +88,7 @@ def load(
         raise ArgumentError(
             "not a file", expected="a path, an address, or a file open for reading bytes", found=type(file).__name__
         )
-    with located(_name(file)):
+    with located(_name(file)), memory_explained():
         if isinstance(file, str) and is_address(file):
             part = fetch_classes(file, classes, limits) if classes is not None and expected_digest is None else None
             if part is not None:

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, LimitError
 from fredfmt.transforms.dct import dct, dct_resized
 from fredfmt.transforms.downsample import downsample
 from fredfmt.transforms.hartley import hartley
@@ -33,6 +33,9 @@ TRANSFORMS: Mapping[str, Callable[[int], Matrix]] = MappingProxyType(
 RESIZED: Mapping[str, Callable[[int, int], Matrix]] = MappingProxyType({"dct": dct_resized})
 """Transforms whose basis is a continuous function, so that it can be evaluated on a finer or coarser grid."""
 
+LARGEST = 1 << 28
+"""The most numbers of a synthesis matrix: 2 GiB."""
+
 __all__ = ["RESIZED", "TRANSFORMS", "Matrix", "analyse", "live_frequencies", "spatial_size", "synthesis_matrix"]
 
 
@@ -41,8 +44,12 @@ def synthesis_matrix(name: str, n: int, size: int | None = None) -> Matrix:
     """The (size, n) synthesis matrix of a transform along an axis of length ``n``, read-only float64.
 
     ``size`` asks for the basis on a grid of another length: the same picture, finer or coarser, values unchanged.
-    Raises `ArgumentError` for a name that is not in `TRANSFORMS` or a transform that has no other sizes.
+    Raises `ArgumentError` for a name that is not in `TRANSFORMS` or a transform that has no other sizes, and
+    `LimitError` for a matrix of over 2^28 numbers.
     """
+    if n * max(size or n, 1) > LARGEST:
+        longest = f"at most {math.isqrt(LARGEST):,} positions"
+        raise LimitError("an axis is too long to be transformed", expected=longest, found=f"{max(n, size or n):,}")
     if name not in TRANSFORMS:
         raise ArgumentError("no such transform", expected=f"one of {sorted(TRANSFORMS)}", found=repr(name))
     if size is None or size == n:

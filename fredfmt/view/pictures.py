@@ -45,7 +45,9 @@ def pictures(
     images = images.reshape(*images.shape[:2], *shape)
     shrink = 1.0 if within is None else min(1.0, within / max(shape))
     for axis, length in enumerate(shape, start=2):
-        matrix = _averages(length, max(1, round(length * shrink))) @ synthesis_matrix(meta.transform, length)
+        matrix = synthesis_matrix(meta.transform, length)
+        if shrink < 1:
+            matrix = _averages(length, max(1, round(length * shrink))) @ matrix
         images = np.moveaxis(np.moveaxis(images, axis, -1) @ matrix.T, -1, axis)
     if meta.whitening is not None and whitening is not None:
         images = whitening.unwhiten(images).astype(np.float64)

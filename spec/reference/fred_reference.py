@@ -330,7 +330,8 @@ def check_metadata(meta):
         need(field not in FORM or fits(value, FORM[field]), "FRED-113")
     classes, quantization = meta["classes"], meta["quantization"]
     need(1 <= len(meta["spatial_shape"]) <= 3 and min(meta["spatial_shape"]) >= 1, "FRED-115")
-    need(math.prod(meta["spatial_shape"]) <= 2**24, "FRED-303")
+    size = math.prod(meta["spatial_shape"])
+    need(size <= 2**24 and size * meta["channels"] <= 2**28, "FRED-303")
     need(meta["channels"] >= 1, "FRED-116")
     need(0 < len(classes) == len(set(classes) - {""}), "FRED-117")
     need(meta["transform"] in ("dct", "hartley", "haar", "db2", "identity", "downsample"), "FRED-118")

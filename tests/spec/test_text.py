@@ -145,7 +145,7 @@ def test_limits_are_those_of_the_text():
         1 << 20,
         16,
     )
-    assert DEFAULT.spatial_size == 2**24
+    assert (DEFAULT.spatial_size, DEFAULT.image_values) == (2**24, 2**28)
     assert (DEFAULT.axis, DEFAULT.decoded_bytes, DEFAULT.decoded_ratio) == (2**31 - 1, 1 << 30, 1000)
 
 

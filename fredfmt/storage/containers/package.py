@@ -91,8 +91,7 @@ def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = li
         if package.document is not None:
             with check(), located("metadata"):
                 read = Metadata.from_json(package.document)
-                size = math.prod(read.spatial_shape)
-                limits_.check(size, limits.spatial_size, "the size of an image", name="spatial_size")
+                _check_image(read, limits)
                 metadata = read  # only after its size is checked, which the masks are decoded by
         with check():
             check_integrity(package.document)
@@ -139,11 +138,17 @@ def unpack_classes(package: Package, which: Classes, *, limits: limits_.Limits =
 def check_declared(package: Package, *, limits: limits_.Limits = limits_.DEFAULT) -> Metadata:
     """The metadata of a package, after all checks that `unpack` makes before it reads an array."""
     metadata = read_metadata(package.document)
-    limits_.check(math.prod(metadata.spatial_shape), limits.spatial_size, "the size of an image", name="spatial_size")
+    _check_image(metadata, limits)
     package = _with_counted(package, metadata)
     check_limits(package, limits)
     soundly_declared(package)
     return metadata
+
+
+def _check_image(metadata: Metadata, limits: limits_.Limits) -> None:
+    size = math.prod(metadata.spatial_shape)
+    limits_.check(size, limits.spatial_size, "the size of an image", name="spatial_size")
+    limits_.check(size * metadata.channels, limits.image_values, "the size of all channels", name="image_values")
 
 
 def _with_counted(package: Package, metadata: Metadata | None) -> Package:

@@ -316,7 +316,8 @@ function checkMetadata(meta) {
   }
   const { spatial_shape: shape, classes, quantization, normalization } = meta;
   need(shape.length >= 1 && shape.length <= 3 && Math.min(...shape) >= 1, "FRED-115", "an unusable spatial shape");
-  need(product(shape) <= 2 ** 24, "FRED-303", "images that are too large");
+  const small = product(shape) <= 2 ** 24 && product(shape) * meta.channels <= 2 ** 28;
+  need(small, "FRED-303", "images that are too large");
   need(meta.channels >= 1, "FRED-116", "no channel");
   const named = classes.length > 0 && !classes.includes("") && new Set(classes).size === classes.length;
   need(named, "FRED-117", "class names must be there, not be empty and differ");
