@@ -79,7 +79,7 @@ class FredError(ValueError):
 def brief(part: object) -> str:
     """Part of a message as text; of a long one only the beginning.
 
-    >>> brief(3), brief("x" * 1_000_000)[-26:]
+    >>> brief(3), brief("x" * 1_000_000)[-27:]
     ('3', 'xxx... 1,000,000 characters')
     """
     try:

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fredfmt.errors import FredFileNotFoundError
+from fredfmt.errors import ArgumentError, FredFileNotFoundError
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 """The system's file locks; None where it has none."""
@@ -49,7 +49,7 @@ def partial(target: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         if handle is not None:
             os.close(handle)
 
@@ -73,6 +73,7 @@ def status_of(path: Path) -> os.stat_result:
 
     Raises `FredFileNotFoundError` if there is no such path.
     """
+    check_path(path)
     for _ in range(_WAITS):
         with suppress(FileNotFoundError):
             return path.stat()
@@ -80,6 +81,21 @@ def status_of(path: Path) -> os.stat_result:
             break
         time.sleep(_WAIT)
     raise FredFileNotFoundError("no such file", hint="Check the path")
+
+
+def check_path(path: Path) -> None:
+    """Raise `ArgumentError` for what cannot be a path: a null character in it, or half a surrogate pair.
+
+    >>> check_path(Path("x\\0.fred"))
+    Traceback (most recent call last):
+    fredfmt.errors.ArgumentError: not a possible path; found 'x\\x00.fred'
+    """
+    try:
+        possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ArgumentError("not a possible path", found=repr(str(path)))
 
 
 def stale_partials(target: Path) -> list[Path]:
@@ -141,6 +157,12 @@ def _held(path: Path) -> Iterator[bool]:
         os.close(handle)
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder as far as possible."""
+    with suppress(RecursionError):  # other programs can nest folders more deeply than Python calls functions
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _remove_stale(path: Path, target: Path) -> None:
     """Remove a stale partial of this user; the old folder of its target that it holds is moved back first."""
     with suppress(OSError):
@@ -152,6 +174,6 @@ def _remove_stale(path: Path, target: Path) -> None:
             if (path / OLD).exists() and not target.exists():
                 os.rename(path / OLD, target)
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
             else:
                 path.unlink()

@@ -37,8 +37,11 @@ def read_package(file: File, *, limits: Limits = limits_.DEFAULT) -> Package:
                 entries, size = directory.read(path, limits=limits)
                 return hierarchy.decode(entries, size, limits=limits)
             content = _read_file(path, limits)
+    elif getattr(file, "closed", False):
+        raise ArgumentError("a closed file", expected="a file open for reading bytes")
     else:
-        content = read_pieces(file, limits)
+        with access_explained("cannot be read"):
+            content = read_pieces(file, limits)
     return decode(content, limits)
 
 
@@ -112,11 +115,14 @@ def read_pieces(stream: IO[bytes], limits: Limits) -> bytes:
     """The rest of a file object of unknown length, read in pieces."""
     pieces: list[bytes] = []
     size = 0
-    while piece := stream.read(_PIECE):
+    while True:
+        piece = stream.read(_PIECE)
         if not isinstance(piece, bytes):
             raise ArgumentError(
                 "a file object that does not return bytes", expected="open(path, 'rb')", found=type(piece).__name__
             )
+        if not piece:
+            break
         pieces.append(piece)
         size += len(piece)
         limits_.check(size, limits.file_bytes, "the size of the file", name="file_bytes")

@@ -15,7 +15,7 @@ from typing import IO
 
 from fredfmt.errors import ArgumentError, FredFileNotFoundError, access_explained
 from fredfmt.storage.containers import directory
-from fredfmt.storage.partials import OLD, partial
+from fredfmt.storage.partials import OLD, check_path, partial
 
 _ATTEMPTS = 100
 """How often a writer tries to replace a folder that other writers replace at the same time."""
@@ -75,6 +75,7 @@ def check_target(path: Path, *, data_set: bool = False) -> None:
     Its folder must exist and be writable. An existing file can be replaced by a file, and a ``.fred.zarr`` folder by
     another data set (``data_set``).
     """
+    check_path(path)
     with access_explained(_REFUSED, path):
         target = _target(path)
         if not target.parent.is_dir():

@@ -180,9 +180,42 @@ def test_file_objects_are_read_in_pieces_up_to_the_limit():
     assert stream.given == 4 << 20
 
 
-def test_a_file_object_of_text_is_told_for_what_it_is():
+class Giving:
+    """A file object that returns always the same, or raises it."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def read(self, size):
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+
+@pytest.mark.parametrize("given", ["PK", None, 5, bytearray(b"PK"), np.zeros(3, np.uint8)], ids=repr)
+def test_a_file_object_that_is_not_of_bytes_is_told_for_what_it_is(given):
     with pytest.raises(ArgumentError, match="rb"):
-        load(io.StringIO("PK"))
+        load(Giving(given))
+    assert not validate(Giving(given)).valid
+
+
+def test_a_file_object_that_cannot_be_read_is_one_line(tmp_path):
+    with open(tmp_path / "x", "wb") as written:
+        for file in (written, Giving(OSError(5, "Input/output error"))):
+            with pytest.raises(FredError, match="cannot be read"):
+                load(file)
+            assert not validate(file).valid
+    with pytest.raises(ArgumentError, match="a closed file"):
+        load(written)
+
+
+@pytest.mark.parametrize("name", ["a\0b.fred", "a\ud800.fred", "a\0b.fred.zarr", "a\ud800.fred.h5"], ids=ascii)
+def test_what_cannot_be_a_path_is_one_line(tmp_path, name):
+    with pytest.raises(ArgumentError, match="not a possible path"):
+        load(f"{tmp_path}/{name}")
+    with pytest.raises(ArgumentError, match="not a possible path"):
+        save(make(), f"{tmp_path}/{name}")
+    assert not validate(f"{tmp_path}/{name}").valid
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

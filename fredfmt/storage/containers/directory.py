@@ -14,6 +14,8 @@ from fredfmt.storage.containers.names import ROOT, check_name
 from fredfmt.storage.partials import status_of
 
 _BEGINNING = b'{"attributes":{"fred":'
+_DEEPEST = 8
+"""Levels of folders in which a data set is looked for; it has five."""
 _ATTEMPTS = 1000
 """How often reading starts again because the directory was replaced meanwhile."""
 
@@ -60,13 +62,34 @@ def read(path: Path, *, limits: limits_.Limits = limits_.DEFAULT) -> tuple[dict[
 
 def holds_only_a_data_set(path: Path) -> bool:
     """Whether a folder holds a data set, valid or damaged, and no other files."""
+    root = path / ROOT
     try:
-        with open(path / ROOT, "rb") as file:
+        if not stat.S_ISREG(root.lstat().st_mode):
+            return False
+        with open(root, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
             beginning = file.read(len(_BEGINNING))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    found = {entry.relative_to(path).parts[0] for entry in path.rglob("*") if not entry.is_dir() or entry.is_symlink()}
-    return beginning == _BEGINNING and found <= {ROOT, *ARRAYS}
+    return beginning == _BEGINNING and _tops_of_files(path) <= {ROOT, *ARRAYS}
+
+
+def _tops_of_files(path: Path) -> set[str]:
+    """The first parts of the names of all files below a folder, and of all folders that are nested too deeply for a
+    data set."""
+    found = set()
+    folders = [Path()]
+    while folders:
+        below = folders.pop()
+        with os.scandir(path / below) as entries:
+            for entry in entries:
+                name = below / entry.name
+                if not entry.is_dir(follow_symlinks=False):
+                    found.add(name.parts[0])
+                elif len(name.parts) < _DEEPEST:
+                    folders.append(name)
+                else:
+                    found.add(str(name))
+    return found
 
 
 def _read(handle: int, path: Path, limits: limits_.Limits) -> tuple[dict[str, bytes], int]:
