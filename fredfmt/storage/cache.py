@@ -23,11 +23,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fredfmt.errors import FredError, printable
+from fredfmt.model.limits import DEFAULT
+from fredfmt.storage.partials import opened_at_once
 from fredfmt.storage.writing import replacing
 
 _log = logging.getLogger(__name__)
 
 _FILES, _ADDRESSES, _KEY = "files", "addresses", "key"
+_LONGEST_RECORD = 1 << 20
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -63,10 +66,10 @@ def recall(address: str) -> Kept | None:
     if place is None or not _own(place):
         return None
     try:
-        record = json.loads(_record(place, address).read_bytes())
+        record = json.loads(_content(_record(place, address), _LONGEST_RECORD))
         kept = Kept(str(record["file"]), str(record["digest"]), dict(record["mark"]))
         sealed = hmac.compare_digest(str(record["seal"]), _seal(_key(place), address, kept))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return kept if sealed and _SHA256.fullmatch(kept.file) else None
 
@@ -78,7 +81,7 @@ def read(kept: Kept) -> bytes | None:
         return None
     path = _file(place, kept.file)
     try:
-        content = path.read_bytes()
+        content = _content(path, DEFAULT.file_bytes)
     except OSError:
         return None
     if hashlib.sha256(content).hexdigest() == kept.file:
@@ -145,10 +148,19 @@ def _own(place: Path) -> bool:
 
 def _key(place: Path) -> bytes:
     """The secret key with which the records of this cache are authenticated."""
-    key = (place / _KEY).read_bytes()
+    key = _content(place / _KEY, 32)
     if len(key) != 32 or (hasattr(os, "geteuid") and (place / _KEY).lstat().st_uid != os.geteuid()):
         raise PermissionError(errno.EPERM, f"{_KEY} is not the key of this cache: remove it")
     return key
+
+
+def _content(path: Path, most: int) -> bytes:
+    """The content of a file of at most so many bytes. Raises `OSError` for a larger one, a link, a pipe or a device."""
+    with open(path, "rb", opener=opened_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError(errno.EINVAL, "not a file of the cache")
+        return file.read(status.st_size)
 
 
 def _seal(key: bytes, address: str, kept: Kept) -> str:

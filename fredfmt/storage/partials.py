@@ -83,6 +83,11 @@ def status_of(path: Path) -> os.stat_result:
     raise FredFileNotFoundError("no such file", hint="Check the path")
 
 
+def opened_at_once(name: str, flags: int) -> int:
+    """An opener for `open` that does not wait for the other end of a pipe, and follows no link."""
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+
+
 def check_path(path: Path) -> None:
     """Raise `ArgumentError` for what cannot be a path: a null character in it, or half a surrogate pair.
 

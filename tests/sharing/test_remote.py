@@ -352,6 +352,32 @@ def test_a_cache_of_another_key_is_not_believed(site, data, content, cache):
     assert site.requests("GET") != []
 
 
+POISON = {
+    "pipe": os.mkfifo,
+    "folder": os.mkdir,
+    "endless device": lambda path: path.symlink_to("/dev/zero"),
+    "link to itself": lambda path: path.symlink_to(path.name),
+    "hole": lambda path: (path.touch(), os.truncate(path, 1 << 43)),
+    "nested": lambda path: path.write_bytes(b"[" * 100_000),
+    "digits": lambda path: path.write_bytes(b"9" * 100_000),
+    "other": lambda path: path.write_text('{"file": 1, "digest": [], "mark": 3, "seal": "\u00e9"}'),
+    "empty": lambda path: path.touch(),
+}
+
+
+@pytest.mark.parametrize("kind", POISON)
+@pytest.mark.parametrize("where", ["key", "files", "addresses"])
+def test_what_is_planted_in_place_of_a_file_of_the_cache_is_ignored(site, data, content, cache, kind, where):
+    address = site.put("x.fred", content)
+    load(address)
+    place = cache / where
+    path = place if where == "key" else next(place.iterdir())
+    path.unlink()
+    POISON[kind](path)
+    for expected in (None, digest(data)):
+        assert load(address, expected_digest=expected) == data
+
+
 @pytest.mark.parametrize("kind", ["owner", "link"])
 def test_a_cache_of_somebody_else_is_neither_read_nor_written(site, data, content, cache, monkeypatch, caplog, kind):
     address = site.put("x.fred", content)

@@ -11,7 +11,7 @@ from fredfmt.errors import FormatError, access_explained
 from fredfmt.model import limits as limits_
 from fredfmt.model.data import ARRAYS
 from fredfmt.storage.containers.names import ROOT, check_name
-from fredfmt.storage.partials import status_of
+from fredfmt.storage.partials import opened_at_once, status_of
 
 _BEGINNING = b'{"attributes":{"fred":'
 _DEEPEST = 8
@@ -66,7 +66,7 @@ def holds_only_a_data_set(path: Path) -> bool:
     try:
         if not stat.S_ISREG(root.lstat().st_mode):
             return False
-        with open(root, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+        with open(root, "rb", opener=opened_at_once) as file:
             beginning = file.read(len(_BEGINNING))
     except (FileNotFoundError, NotADirectoryError):
         return False
