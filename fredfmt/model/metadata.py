@@ -85,11 +85,11 @@ class Metadata:
                 _check_extensions(self.extensions)
         with together():
             with check():
-                if not 1 <= len(self.spatial_shape) <= 3 or min(self.spatial_shape) < 1:
+                if not 1 <= len(self.spatial_shape) <= 3 or not all(0 < n < 2**31 for n in self.spatial_shape):
                     raise FormatError(
                         "unusable",
                         where="spatial_shape",
-                        expected="1, 2 or 3 axes, lengths of at least 1",
+                        expected="1, 2 or 3 axes, lengths from 1 to 2**31 - 1",
                         found=list(self.spatial_shape),
                         rule="FRED-115",
                     )

@@ -329,7 +329,8 @@ def check_metadata(meta):
             need(isinstance(value, dict) and value.get("must_understand") is False, "FRED-114")
         need(field not in FORM or fits(value, FORM[field]), "FRED-113")
     classes, quantization = meta["classes"], meta["quantization"]
-    need(1 <= len(meta["spatial_shape"]) <= 3 and min(meta["spatial_shape"]) >= 1, "FRED-115")
+    need(1 <= len(meta["spatial_shape"]) <= 3, "FRED-115")
+    need(all(1 <= length < 2**31 for length in meta["spatial_shape"]), "FRED-115")
     size = math.prod(meta["spatial_shape"])
     need(size <= 2**24 and size * meta["channels"] <= 2**28, "FRED-303")
     need(meta["channels"] >= 1, "FRED-116")

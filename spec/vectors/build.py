@@ -525,6 +525,7 @@ def build_invalid_metadata(to: Vectors) -> None:
         "FRED-113-quantization": ("an unknown part", {"quantization": {"mode": "uniform", "step": 0.25, "bits": 4}}),
         "FRED-114-unknown-field": ("a field that must be understood", {"encryption": {"key": "lost"}}),
         "FRED-115-no-axis": ("no axis", {"spatial_shape": []}),
+        "FRED-115-long-axis": ("an axis of 2^31", {"spatial_shape": [1 << 31]}),
         "FRED-115-four-axes": ("four axes", {"spatial_shape": [1, 1, 3, 5]}),
         "FRED-116-no-channel": ("no channel", {"channels": 0}),
         "FRED-117-same-name": ("two classes of one name", {"classes": ["0", "0", "2"]}),

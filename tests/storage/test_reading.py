@@ -278,6 +278,14 @@ def test_bits_of_a_large_image_take_no_memory_for_each_of_its_positions(tmp_path
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_image_of_very_many_positions_is_refused_at_once(tmp_path, suffix):
+    endless = Metadata((1 << 30, 1 << 30), 1, ("a",), "dct", Quantization("uniform", 1.0))
+    data = FreDData(np.zeros((1, 1, 1), np.int16), np.zeros((1, 1), np.uint32), np.zeros(1, np.uint8), endless)
+    with pytest.raises(LimitError, match="spatial_size"):
+        save(data, tmp_path / f"x{suffix}")
+
+
 def metadata(shape, mode="uniform"):
     """Metadata long enough that nothing is refused for how well it is compressed."""
     step = 1.0 if mode == "uniform" else None

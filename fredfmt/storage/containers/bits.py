@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError
+from fredfmt.model.limits import DEFAULT
 from fredfmt.model.ordering import coarsest, order_keys
 from fredfmt.transforms import spatial_size
 
@@ -17,13 +18,15 @@ MOST = 1 << 17
 
 
 def of(frequencies: NDArray[Any], spatial_shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """(mask, position) 0 or 1, up to the last position that any mask keeps; None if there are too many.
+    """(mask, position) 0 or 1, up to the last position that any mask keeps; None if there are too many, or if readers
+    refuse images of that size by default.
 
     >>> of(np.array([[0, 1, 2], [0, 2, 3]]), (2, 2)).tolist()
     [[1, 1, 1, 0], [1, 0, 1, 1]]
     """
-    longest = min(MOST // len(frequencies), spatial_size(spatial_shape))
-    if longest < frequencies.shape[1]:
+    size = spatial_size(spatial_shape)
+    longest = min(MOST // len(frequencies), size)
+    if longest < frequencies.shape[1] or size > DEFAULT.spatial_size:
         return None
     first = order_keys(coarsest(spatial_shape, longest), spatial_shape)
     keys = order_keys(frequencies, spatial_shape)

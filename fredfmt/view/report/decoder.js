@@ -315,7 +315,8 @@ function checkMetadata(meta) {
     need(!known || FIELDS[field](value), "FRED-113", `${field} is of a wrong type`);
   }
   const { spatial_shape: shape, classes, quantization, normalization } = meta;
-  need(shape.length >= 1 && shape.length <= 3 && Math.min(...shape) >= 1, "FRED-115", "an unusable spatial shape");
+  const possible = shape.length >= 1 && shape.length <= 3 && shape.every((length) => length >= 1 && length < 2 ** 31);
+  need(possible, "FRED-115", "an unusable spatial shape");
   const small = product(shape) <= 2 ** 24 && product(shape) * meta.channels <= 2 ** 28;
   need(small, "FRED-303", "images that are too large");
   need(meta.channels >= 1, "FRED-116", "no channel");
