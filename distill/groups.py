@@ -16,6 +16,7 @@ from fredfmt.transforms import spatial_size
 
 Optimizer = Literal["sgd", "adam"]
 Precision = Literal["float32", "bfloat16", "float16"]
+TeacherLabels = Literal["originals", "both"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class TeacherSettings(Settings):
         0, "Optimizer steps of the teacher; 0 for none, and hard labels to start with.", least=0
     )
     teacher_width: int = setting(64, "Width of the teacher's network.", least=1)
+    teacher_labels: TeacherLabels = setting(
+        "both",
+        "What the labels are the teacher's predictions for: the real images that instances start from (originals), or "
+        "the mean of these and of the same images as they are coded (both).",
+    )
 
 
 def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, spatial_shape: tuple[int, ...]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
 from fredfmt.codec.masks import MASKS
-from fredfmt.codec.quantizer import Step
+from fredfmt.codec.quantizer import Rounding, Step
 from fredfmt.distill.settings import Settings, setting
 from fredfmt.transforms import TRANSFORMS
 
@@ -51,6 +51,11 @@ class BudgetSettings(Settings):
                 raise self._unusable("step", f"a number, for {name}")
         if self.rate == "auto" and self.max_bytes is None:
             raise self._unusable("max_bytes", "a number of bytes, for a rate that is steered")
+
+    @property
+    def rounding(self) -> Rounding:
+        """How coefficients are rounded, in the loop and on the way to a file that has a given step."""
+        return "rate" if self.rate == "auto" else "nearest"
 
     @property
     def number(self) -> float:

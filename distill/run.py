@@ -211,8 +211,9 @@ class Run:
         start = initial_data(train, self.config, frequencies)
         if not self.config.teacher.teacher_steps:
             return start
-        teacher = train_teacher(train, self.config, device=self.device)
-        return teacher.labelled(start, chosen_images(train, self.config).normalized)
+        budget, images = self.config.budget, chosen_images(train, self.config).normalized
+        coded = FrequencySynset.from_data(start).to_data(step=budget.step, rounding=budget.rounding)
+        return train_teacher(train, self.config, device=self.device).labelled(start, images, coded=coded)
 
     def announce(self, device: torch.device | str) -> None:
         """Say in the log what is being run."""

@@ -49,7 +49,7 @@ class State:
         self.synset = FrequencySynset.from_data(
             start,
             loop_step=config.budget.loop_step,
-            loop_rounding="rate" if self.rate.steered else "nearest",
+            loop_rounding=config.budget.rounding,
             learn_labels=_learns_labels(config),
             device=device,
         )

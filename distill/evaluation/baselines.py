@@ -16,6 +16,7 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.start import chosen_images
+from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.typed import thawed
@@ -38,8 +39,8 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     """Random real images of ``train`` in the layout of ``data``: its instances per class, masks and quantisation.
 
     For data that were distilled from this source these are the very images and labels that the distillation started
-    from, as its settings are in the metadata; a teacher of labels is trained on ``device``. Raises `ArgumentError` for
-    a class with fewer images than ``data`` has instances.
+    from, as its settings are in the metadata, stored in as many bytes where these were a budget; a teacher of labels is
+    trained on ``device``. Raises `ArgumentError` for a class with fewer images than ``data`` has instances.
 
     >>> from fredfmt import encode, open_source
     >>> train = open_source("digits")
@@ -56,10 +57,22 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     real = _first_images(data, train, config)
     masks = np.repeat(data.frequencies[:1], len(train.classes), axis=0)
     masks[real.labels] = data.frequencies[data.mask_of]
-    start = encode_source(real, k=data.k, mask=masks, step=step, transform=data.metadata.transform)
-    if not config.teacher.teacher_steps:
-        return start
-    return train_teacher(train, config, device=device).labelled(start, real.normalized)
+    start = encode_source(real, k=data.k, mask=masks, step=None, transform=data.metadata.transform)
+    budget = config.budget
+    if config.teacher.teacher_steps:
+        coded = FrequencySynset.from_data(start).to_data(step=step, rounding=budget.rounding)
+        start = train_teacher(train, config, device=device).labelled(start, real.normalized, coded=coded)
+    synset = FrequencySynset.from_data(start)
+    if budget.max_bytes is None or mode != "uniform":
+        return synset.to_data(step=step)
+    return synset.to_data(
+        max_bytes=budget.max_bytes,
+        near=budget.number if budget.rate == "auto" else None,
+        base=data.base is not None,
+        distillation=data.metadata.distillation,
+        recipe=data.metadata.recipe,
+        reconstruction={},
+    )
 
 
 def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Source:

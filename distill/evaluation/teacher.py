@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -9,13 +10,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from fredfmt.codec.decoder import decode
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.groups import TeacherLabels
 from fredfmt.distill.networks import NetworkConfig, make_network
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
@@ -40,9 +43,11 @@ class Teacher:
     Calibration of Modern Neural Networks, ICML 2017).
     """
 
-    def __init__(self, network: nn.Module, held: Source, device: torch.device | str) -> None:
-        self._network, self._device = network.eval(), device
-        scores = self._scores(held.normalized)
+    def __init__(
+        self, network: nn.Module, held: Source, device: torch.device | str, labels: TeacherLabels = "both"
+    ) -> None:
+        self._network, self._device, self._labels = network.eval(), device, labels
+        scores = self._scores(_batches(held.normalized))
         labels = torch.from_numpy(held.labels)
         self.accuracy = float((scores.argmax(1) == labels).double().mean())
         """Share of correct answers on the held-out images, 0..1."""
@@ -51,21 +56,34 @@ class Teacher:
 
     def labels(self, images: Images) -> NDArray[np.float32]:
         """(N, class) float32 probabilities for (N, C, *spatial) normalised images, read in batches."""
-        return (self._scores(images) / self.temperature).softmax(1).numpy()
+        return self._probabilities(_batches(images))
 
-    def labelled(self, data: FreDData, images: Images) -> FreDData:
-        """``data`` with the labels of the ``images`` that it holds coded, in the sixteenths in which files store
-        them."""
-        return replace(data, labels=sixteenths(self.labels(images)))
+    def labelled(self, data: FreDData, images: Images, *, coded: FreDData | None = None) -> FreDData:
+        """``data`` with labels in the sixteenths in which files store them: the teacher's predictions for ``images``,
+        which ``data`` was coded from, or the mean of these and of those for the same images as ``coded``, by default
+        ``data``. An original has what coding takes away, and is recognised by it; together they say what can be seen.
+        """
+        labels = self.labels(images)
+        if self._labels == "both":
+            labels = (labels + self._probabilities(_decoded(coded or data))) / 2
+        return replace(data, labels=sixteenths(labels))
 
-    def _scores(self, images: Images) -> torch.Tensor:
+    def _probabilities(self, batches: Iterable[Tensor]) -> NDArray[np.float32]:
+        return (self._scores(batches) / self.temperature).softmax(1).numpy()
+
+    def _scores(self, batches: Iterable[Tensor]) -> Tensor:
         with torch.no_grad():
-            return torch.cat(
-                [
-                    self._network(torch.from_numpy(images[first : first + _PREDICTED]).to(self._device)).cpu()
-                    for first in range(0, images.shape[0], _PREDICTED)
-                ]
-            )
+            return torch.cat([self._network(batch.to(self._device)).cpu() for batch in batches])
+
+
+def _batches(images: Images) -> Iterator[Tensor]:
+    for first in range(0, images.shape[0], _PREDICTED):
+        yield torch.from_numpy(images[first : first + _PREDICTED])
+
+
+def _decoded(data: FreDData) -> Iterator[Tensor]:
+    for rows in np.array_split(np.arange(len(data)), max(1, len(data) // _PREDICTED)):
+        yield decode(data, rows)
 
 
 def train_teacher(
@@ -110,6 +128,6 @@ def train_teacher(
         steps=settings.teacher_steps, batch=_BATCH, network=layers, augmentation=config.run.augmentation
     )
     train(network, rest, torch.from_numpy(rest.labels).to(device), protocol, seed=config.run.seed)
-    teacher = Teacher(network, held, device)
+    teacher = Teacher(network, held, device, settings.teacher_labels)
     _KEPT[source] = (described, teacher)
     return teacher

@@ -53,7 +53,7 @@ _FIRST: Mapping[str, Json] = {
         "seed": 0,
         "held_out": 0.0,
     },
-    "teacher": {"teacher_steps": 0, "teacher_width": 64},
+    "teacher": {"teacher_steps": 0, "teacher_width": 64, "teacher_labels": "originals"},
 }
 _BOUNDED: Mapping[str, Json] = {
     "dc": {"batch_classes": 20},
@@ -64,15 +64,14 @@ _BOUNDED: Mapping[str, Json] = {
 }
 """What an update costs is bounded for many classes and instances from version 2 on."""
 
-DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType(
-    {
-        1: _FIRST,
-        2: {
-            **_FIRST,
-            "objective": {name: {**before, **_BOUNDED[name]} for name, before in _FIRST["objective"].items()},
-        },
-    }
-)
+_SECOND: Mapping[str, Json] = {
+    **_FIRST,
+    "objective": {name: {**before, **_BOUNDED[name]} for name, before in _FIRST["objective"].items()},
+}
+_THIRD: Mapping[str, Json] = {**_SECOND, "teacher": {**_FIRST["teacher"], "teacher_labels": "both"}}
+"""A teacher's labels are for what can be seen of a coded image, too, from version 3 on."""
+
+DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType({1: _FIRST, 2: _SECOND, 3: _THIRD})
 """By version: the settings of each group, and for groups in `NAMED` those of each name. What a version does not have,
 such as an objective that is not part of fredfmt, documents hold in full."""
 NEWEST = max(DEFAULTS)
@@ -133,8 +132,8 @@ def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
     """The shortest document of the newest version that `complete` makes ``full`` of, but for the objective's name,
     which is always there.
 
-    >>> abridged(complete({"defaults": 2, "objective": {"name": "dm"}, "run": {"seed": 7}}))
-    {'defaults': 2, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
+    >>> abridged(complete({"defaults": 3, "objective": {"name": "dm"}, "run": {"seed": 7}}))
+    {'defaults': 3, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
     """
     document: dict[str, Any] = {"defaults": NEWEST}
     for group, given in full.items():

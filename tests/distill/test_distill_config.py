@@ -310,7 +310,7 @@ GOLDEN = {
         "seed": 0,
         "held_out": 0.0,
     },
-    "teacher": {"teacher_steps": 0, "teacher_width": 64},
+    "teacher": {"teacher_steps": 0, "teacher_width": 64, "teacher_labels": "originals"},
 }
 GRADIENTS = {"batch_real": 32, "batch_classes": 0, "outer_loop": 1, "inner_loop": 1, "lr_net": 0.01}
 LABELS = {"learn_labels": False, "lr_labels": 0.05}
@@ -334,6 +334,8 @@ CHANGED_2 = {
     "tm": {"batch_syn": 8192},
 }
 """What defaults 2 say otherwise."""
+CHANGED_3 = {"teacher_labels": "both"}
+"""What defaults 3 say otherwise, of the teacher."""
 
 
 @pytest.mark.parametrize("objective", sorted(GOLDEN_OBJECTIVES))
@@ -347,8 +349,11 @@ def test_what_a_document_leaves_out_never_changes(objective):
     second = GOLDEN_OBJECTIVES[objective] | CHANGED_2[objective]
     short = {"defaults": 2, "objective": {"name": objective}}
     assert complete(short) == GOLDEN | {"objective": {"name": objective, "configuration": second}}
+    third = GOLDEN | {"teacher": GOLDEN["teacher"] | CHANGED_3}
+    short = {"defaults": 3, "objective": {"name": objective}}
+    assert complete(short) == third | {"objective": {"name": objective, "configuration": second}}
     assert abridged(complete(short)) == short
-    assert set(DEFAULTS) == {1, 2}
+    assert set(DEFAULTS) == {1, 2, 3}
 
 
 def test_documents_of_0_1_are_read():
