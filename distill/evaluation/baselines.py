@@ -60,7 +60,7 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     start = encode_source(real, k=data.k, mask=masks, step=None, transform=data.metadata.transform)
     budget = config.budget
     if config.teacher.teacher_steps:
-        coded = FrequencySynset.from_data(start).to_data(step=step, rounding=budget.rounding)
+        coded = FrequencySynset.from_data(start).to_data(step=budget.step, rounding=budget.rounding)
         start = train_teacher(train, config, device=device).labelled(start, real.normalized, coded=coded)
     synset = FrequencySynset.from_data(start)
     if budget.max_bytes is None or mode != "uniform":
@@ -69,6 +69,7 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
         max_bytes=budget.max_bytes,
         near=budget.number if budget.rate == "auto" else None,
         base=data.base is not None,
+        mask=data.metadata.mask,
         distillation=data.metadata.distillation,
         recipe=data.metadata.recipe,
         reconstruction={},

@@ -102,7 +102,7 @@ def test_toml_may_be_flat_or_in_tables(tmp_path):
 
 def test_settings_that_are_missing_take_their_defaults():
     assert DistillConfig.from_json({"defaults": NEWEST, "frequencies": {"k": 16}}) == DistillConfig(k=16)
-    first = DistillConfig(k=16, batch_classes=0, batch_syn=0)
+    first = DistillConfig(k=16, batch_classes=0, batch_syn=0, teacher_labels="originals")
     assert DistillConfig.from_json({"k": 16}) == first
     assert DistillConfig.from_json({"defaults": 1, "frequencies": {"k": 16}}) == first
 

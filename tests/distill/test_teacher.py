@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fredfmt import ArgumentError
+from fredfmt import ArgumentError, decode, encode
 from fredfmt.distill import DistillConfig, EvaluationConfig, coded_images, compare, distill, own_start
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
@@ -66,6 +66,22 @@ def test_a_run_starts_from_the_teachers_labels_and_the_file_says_how(digits):
     assert np.array_equal(start.labels, data.labels)
     assert np.array_equal(start.coefficients, data.coefficients)
     assert (data.hard_labels == train.sample(2).labels).mean() > 0.6
+
+
+@pytest.mark.parametrize("rate", ["auto", 0.0])
+def test_labels_say_what_can_be_seen_of_the_coded_images_too(digits, rate):
+    config = CONFIG.replace(iterations=0, step=3.0, rate=rate, max_bytes=2100, quantize_in_loop=True)
+    both, originals = (distill(digits, config.replace(teacher_labels=one)) for one in ("both", "originals"))
+    images, teacher = digits.sample(2), train_teacher(digits, config)
+    seen = encode(images.normalized, images.labels, k=16, mask="low", step=3.0, rounding="rate" if rate else "nearest",
+                  classes=images.classes)  # fmt: skip
+    alone, coded = teacher.labels(images.normalized), teacher.labels(decode(seen).numpy())
+    assert np.abs(alone - coded).max() > 0.5
+    assert np.abs(originals.labels - alone).max() < 1 / 16
+    assert np.abs(both.labels - (alone + coded) / 2).max() < 1 / 16
+    assert np.array_equal(own_start(both, digits).labels, both.labels)
+    assert np.array_equal(own_start(both, digits).coefficients, both.coefficients)
+    assert packed_size(own_start(both, digits)) == packed_size(both)
 
 
 def test_labels_of_the_coded_baseline_count(digits):
