@@ -1,0 +1,202 @@
+"""What the frequency domain is good for: arms of one study with equal numbers of stored values, and their accuracies.
+
+    python benchmarks/studies.py pixels folder:cifar10 --objective dm --iterations 500
+    python benchmarks/studies.py transforms folder:cifar10
+    python benchmarks/studies.py corruptions folder:cifar10
+    python benchmarks/studies.py swapped folder:cifar10
+    python benchmarks/studies.py --results studies.jsonl --table
+
+All arms are at the paper's IPC = 1 in float32: 16 instances per class of a sixteenth of the frequencies, or one image
+of pixels. Everything else is equal: real batches, networks, augmentation, number of updates. The learning rate of each
+arm is the one of three that is best on a held-out fifth of the train split (one distillation). Then the arm is
+distilled with several seeds from the whole of it, and tested on the test split by the protocol ``steps``. Every
+distillation is a process of its own, with a peak memory of its own, and a line of the results; a run goes on after the
+last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import resource
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.fft import dctn, idctn
+
+from fredfmt import open_source
+from fredfmt.data.sources import Source
+from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig, distill, evaluate
+
+RATES = (0.03, 0.1, 0.3)
+MASKS = ("evr", "amplitude", "low", "gradient", "high", "random")
+CORRUPTED = 100
+"""Test images per class that are corrupted, in every way and strength."""
+LEFT_TO_OTHERS = 1 / 8
+"""Of a swapped image, the share of the frequencies of each side that another image gives."""
+
+
+def quarter(size: int, **settings: Any) -> dict[str, Any]:
+    """A sixteenth of all frequencies."""
+    return {"mask": "evr", "k": size // 16, **settings}
+
+
+STUDIES: dict[str, Callable[[int], dict[str, dict[str, Any]]]] = {
+    "pixels": lambda size: {
+        "frequencies": quarter(size, transform="dct"),
+        "pixels": {"transform": "identity", "mask": "low", "k": size},
+    },
+    "transforms": lambda size: {
+        name: quarter(size, transform=name) for name in ("dct", "hartley", "haar", "db2", "downsample", "identity")
+    },
+    "corruptions": lambda size: {mask: quarter(size, mask=mask) for mask in MASKS},
+    "swapped": lambda size: {mask: quarter(size, mask=mask) for mask in MASKS},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", nargs="?", choices=sorted(STUDIES))
+    parser.add_argument("source", nargs="?", default="fashion-mnist", help="as for fredfmt distill")
+    parser.add_argument("--objective", default="dm")
+    parser.add_argument("--iterations", type=int, default=500)
+    parser.add_argument("--experts", default="", help="a folder of expert trajectories, for tm")
+    parser.add_argument("--arms", nargs="+", help="some of the study's; by default all")
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES)
+    parser.add_argument("--seeds", type=int, default=3, help="distillations")
+    parser.add_argument("--networks", type=int, default=3, help="trained on each set")
+    parser.add_argument("--per-class", type=int, help="real images per class of the train split; by default all")
+    parser.add_argument("--results", type=Path, default=Path("studies.jsonl"))
+    parser.add_argument("--table", action="store_true", help="print the results and stop")
+    options = parser.parse_args()
+    if not options.table:
+        measure(options)
+    print(table(read(options.results)))
+
+
+def measure(options: argparse.Namespace) -> None:
+    size = math.prod(open_source(options.source).spatial_shape)
+    for arm, settings in STUDIES[options.study](size).items():
+        if options.arms and arm not in options.arms:
+            continue
+        if options.objective == "tm":
+            settings = settings | {"experts": options.experts}
+        rates = options.rates
+        if len(rates) > 1:
+            found = {rate: outcome(options, arm, settings, rate, seed=0, test="held-out") for rate in rates}
+            rates = [max(found, key=lambda rate: found[rate]["accuracy"])]
+        for seed in range(options.seeds):
+            print(outcome(options, arm, settings, rates[0], seed=seed, test="test"), flush=True)
+
+
+def outcome(
+    options: argparse.Namespace, arm: str, settings: dict[str, Any], rate: float, *, seed: int, test: str
+) -> dict[str, Any]:
+    """One line of the results: the one that is there, or of a new distillation."""
+    key = {
+        **{"study": options.study, "source": options.source.rpartition("/")[2], "per_class": options.per_class},
+        **{"objective": options.objective, "iterations": options.iterations, "arm": arm, "rate": rate},
+        **{"seed": seed, "test": test},
+    }
+    for line in read(options.results):
+        if {name: line[name] for name in key} == key:
+            return line
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        line = key | pool.apply(distilled, (options, settings, rate, seed, test))
+    with options.results.open("a") as stream:
+        stream.write(json.dumps(line) + "\n")
+    return line
+
+
+def distilled(
+    options: argparse.Namespace, settings: dict[str, Any], rate: float, seed: int, test: str
+) -> dict[str, Any]:
+    """One distillation and the networks trained on it."""
+    train = open_source(options.source)
+    tested = open_source(options.source, split="test")
+    if options.per_class:
+        train = train.sample(options.per_class)
+    if options.study == "swapped":
+        train, tested = swapped(train, seed=0), swapped(tested, seed=1)
+    if test == "held-out":
+        train, tested = train.split_off(0.2, seed=0)
+    network = NetworkConfig(depth=3 if min(train.spatial_shape) < 64 else 4)
+    config = DistillConfig(
+        **{"objective": options.objective, "iterations": options.iterations, "step": None},
+        **{"lr": rate, "seed": seed, "network": network, **settings},
+    )
+    before = time.perf_counter()
+    data = distill(train, config)
+    seconds = time.perf_counter() - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    corruptions = None
+    if options.study == "corruptions" and test == "test":
+        corruptions, tested = CorruptionConfig(), tested.sample(int(min(CORRUPTED, tested.counts.min())))
+    protocol = EvaluationConfig(seeds=options.networks, network=network)
+    result = evaluate(data, tested, protocol, corruptions=corruptions)
+    line = {
+        **{"accuracy": result.mean, "instances": len(data), "k": data.k},
+        **{"seconds": round(seconds, 1), "megabytes": round(peak)},
+    }
+    if result.robustness is not None:
+        line["corrupted"] = result.robustness.mean
+    return line
+
+
+def swapped(source: Source, seed: int) -> Source:
+    """Images whose lowest frequencies are those of other random images, of any class: what tells the classes is in the
+    high ones."""
+    other = np.random.default_rng(seed).permutation(len(source))
+    low = tuple(slice(0, max(1, round(LEFT_TO_OTHERS * side))) for side in source.spatial_shape)
+    axes = tuple(range(1, len(low) + 1))
+    made = np.empty((len(source), source.channels, *source.spatial_shape), np.float32)
+    scale = 255 if source.images.dtype == np.uint8 else 1
+    for row, image in enumerate(made):
+        image[:], taken = (
+            dctn(source.images[at : at + 1][0] / scale, axes=axes, norm="ortho") for at in (row, other[row])
+        )
+        image[(slice(None), *low)] = taken[(slice(None), *low)]
+        image[:] = idctn(image, axes=axes, norm="ortho").clip(0, 1)
+    return replace(source, images=made, name=f"{source.name}, low frequencies swapped")
+
+
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def table(lines: list[dict]) -> str:
+    """Of each arm, on the test split: mean and standard error over distillations, in percent."""
+    groups = defaultdict(list)
+    for line in lines:
+        if line["test"] == "test":
+            groups[tuple(line[name] for name in ("study", "source", "objective", "iterations", "arm", "rate"))].append(
+                line
+            )
+    rows = [
+        "| study | source | objective | iterations | arm | rate | distillations | accuracy | corrupted | s | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for key, group in groups.items():
+        corrupted = [line["corrupted"] for line in group if "corrupted" in line]
+        seconds, megabytes = (statistics.fmean(line[name] for line in group) for name in ("seconds", "megabytes"))
+        cells = [*key, len(group), spread([line["accuracy"] for line in group]), spread(corrupted) if corrupted else ""]
+        rows.append(f"| {' | '.join(map(str, cells))} | {seconds:.0f} | {megabytes:,.0f} |")
+    return "\n".join(rows)
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard error, in percent."""
+    mean = f"{100 * statistics.fmean(values):.1f}"
+    return f"{mean} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.1f}" if len(values) > 1 else mean
+
+
+if __name__ == "__main__":
+    main()
