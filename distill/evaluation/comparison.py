@@ -72,7 +72,8 @@ class Row:
 
 def _own_start(data: FreDData, train: Source, device: torch.device | str) -> Named:
     start = own_start(data, train, device=device)
-    return "own start", "random real images in the file's layout: same instances, masks and step", lambda seed: start
+    words = "random real images in the layout of the file: same instances and masks, and the same step or bytes"
+    return "own start", words, lambda seed: start
 
 
 def _coded(data: FreDData, train: Source, device: torch.device | str) -> Named:
