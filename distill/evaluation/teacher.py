@@ -48,11 +48,11 @@ class Teacher:
     ) -> None:
         self._network, self._device, self._labels = network.eval(), device, labels
         scores = self._scores(_batches(held.normalized))
-        labels = torch.from_numpy(held.labels)
-        self.accuracy = float((scores.argmax(1) == labels).double().mean())
+        answers = torch.from_numpy(held.labels)
+        self.accuracy = float((scores.argmax(1) == answers).double().mean())
         """Share of correct answers on the held-out images, 0..1."""
         temperatures = np.geomspace(_COLDEST, _HOTTEST, _TEMPERATURES).tolist()
-        self.temperature: float = min(temperatures, key=lambda one: float(F.cross_entropy(scores / one, labels)))
+        self.temperature: float = min(temperatures, key=lambda one: float(F.cross_entropy(scores / one, answers)))
 
     def labels(self, images: Images) -> NDArray[np.float32]:
         """(N, class) float32 probabilities for (N, C, *spatial) normalised images, read in batches."""
@@ -63,10 +63,10 @@ class Teacher:
         which ``data`` was coded from, or the mean of these and of those for the same images as ``coded``, by default
         ``data``. An original has what coding takes away, and is recognised by it; together they say what can be seen.
         """
-        labels = self.labels(images)
+        labels = [self.labels(images)]
         if self._labels == "both":
-            labels = (labels + self._probabilities(_decoded(coded or data))) / 2
-        return replace(data, labels=sixteenths(labels))
+            labels.append(self._probabilities(_decoded(coded or data)))
+        return replace(data, labels=sixteenths(np.mean(labels, axis=0)))
 
     def _probabilities(self, batches: Iterable[Tensor]) -> NDArray[np.float32]:
         return (self._scores(batches) / self.temperature).softmax(1).numpy()
