@@ -13,6 +13,7 @@ import tempfile
 import tomllib
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
@@ -63,10 +64,16 @@ def python(*arguments: str | Path) -> list[str | Path]:
     return [sys.executable, *arguments]
 
 
+def declared() -> list[dict[str, Any]]:
+    """The extensions, as pyproject.toml declares them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found: list[dict[str, Any]] = project["tool"]["setuptools"]["ext-modules"]
+    return found
+
+
 def extensions() -> set[str]:
     """The names of all extensions that are built."""
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    return {extension["name"] for extension in tools["ext-modules"]}
+    return {extension["name"] for extension in declared()}
 
 
 def library(name: str) -> str:
