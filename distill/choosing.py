@@ -60,6 +60,8 @@ _WIDTH, _WIDTH_ON_DEVICE = 32, 128
 _RATE, _FINE = 0.01, 1.0
 """Learning rate of the coefficients in quantization steps, of which those below 1 count as 1: rounding to finer ones
 is not noticed by training, and slower rates learn less. Faster ones make noise, which takes bytes."""
+_RECOGNITION = 10.0
+"""Weight of the teacher's answers in the loss."""
 _BATCH_SYN, _UPDATES = 320, 1000
 """Instances per update, and the updates that each of them gets at least: fewer teach it little."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
@@ -179,7 +181,7 @@ def _choose(
         config = ways[found]
         reasons.append(trial.words(found))
     if labels != "hard" and "teacher_steps" not in given:
-        taught = config.replace(teacher_steps=spent.teacher_steps)
+        taught = config.replace(**{"teacher_steps": spent.teacher_steps, "teacher_weight": _RECOGNITION, **given})
         teacher = train_teacher(train, taught, device=device, progress=progress)
         soft = code(max_bytes, teacher)
         sets = {"hard labels": (coded, config), f"labels of a teacher ({teacher.accuracy:.1%})": (soft, taught)}

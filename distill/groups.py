@@ -78,8 +78,19 @@ class TeacherSettings(Settings):
     teacher_labels: TeacherLabels = setting(
         "both",
         "What the labels are the teacher's predictions for: the real images that instances start from (originals), or "
-        "the mean of these and of the same images as they are coded (both).",
+        "the mean of these and of the same images as they are coded (both), at the end of the run as learned.",
     )
+    teacher_weight: float = setting(
+        0.0,
+        "Weight in the loss of the divergence of the teacher's answers for instances from those for the real images "
+        "that they start from.",
+        least=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.teacher_weight and not self.teacher_steps:
+            raise self._unusable("teacher_steps", "at least 1, for a weight of its answers")
 
 
 def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, spatial_shape: tuple[int, ...]) -> int:

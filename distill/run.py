@@ -27,6 +27,7 @@ from fredfmt.distill.networks import NetworkFactory, embedding, make_network, na
 from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
+from fredfmt.distill.recognition import Recognition
 from fredfmt.distill.runtime.checkpoint import read_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.interruption import noting_interrupts
@@ -200,20 +201,28 @@ class Run:
         self._check_network()
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
         frequencies = self._by_gradient(device) if config.frequencies.mask == "gradient" else None
-        start = self.ranks.from_first(lambda: self._first(train, frequencies))
-        self.state = State(start, config, self.objective, self.scaler, self.device)
+        self.recognition: Recognition | None = None
+        start = self.ranks.from_first(lambda: initial_data(train, config, frequencies))
+        if config.teacher.teacher_steps:
+            start = self._taught(start)
+        self.state = State(start, config, self.objective, self.scaler, self.device, self.recognition)
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []
 
-    def _first(self, train: Source, frequencies: NDArray[Any] | None) -> FreDData:
-        """The images to start from, with the teacher's labels if there is one."""
-        start = initial_data(train, self.config, frequencies)
-        if not self.config.teacher.teacher_steps:
-            return start
-        budget, images = self.config.budget, chosen_images(train, self.config).normalized
-        coded = FrequencySynset.from_data(start).to_data(step=budget.step, rounding=budget.rounding)
-        return train_teacher(train, self.config, device=self.device).labelled(start, images, coded=coded)
+    def _taught(self, start: FreDData) -> FreDData:
+        """``start`` with the labels of a teacher, which is trained on the first of several processes."""
+        config, images = self.config, chosen_images(self.train, self.config).normalized
+        teacher = train_teacher(self.train, config, device=self.device) if self.ranks.first else None
+        if config.teacher.teacher_labels == "both":
+            self.recognition = Recognition(teacher, images, config.teacher.teacher_weight, self.ranks)
+
+        def labelled() -> FreDData:
+            assert teacher is not None
+            coded = FrequencySynset.from_data(start).to_data(step=config.budget.step, rounding=config.budget.rounding)
+            return teacher.labelled(start, images, coded=coded)
+
+        return self.ranks.from_first(labelled)
 
     def announce(self, device: torch.device | str) -> None:
         """Say in the log what is being run."""
@@ -258,6 +267,8 @@ class Run:
             self.ranks.combine([loss, *gradients], shared=iteration.shared)
             scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
             state.rate.add_gradient(state.synset.coefficients, scale)
+            if self.recognition is not None:
+                self.recognition.add_gradient(state.synset.coefficients, iteration, scale)
             self.scaler.step(state.optimizer)
             self.scaler.update()
             losses.append(loss)

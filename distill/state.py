@@ -15,6 +15,7 @@ from torch import Tensor
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.objectives import Objective, StatefulObjective
 from fredfmt.distill.rate import EVERY, Rate
+from fredfmt.distill.recognition import Recognition
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.synset import FrequencySynset
@@ -40,8 +41,10 @@ class State:
         objective: Objective,
         scaler: torch.amp.GradScaler,
         device: torch.device,
+        recognition: Recognition | None = None,
     ) -> None:
         self.start = start
+        self.recognition = recognition
         self.config = config
         self.scaler = scaler
         self.device = device
@@ -77,7 +80,11 @@ class State:
 
     def data(self) -> FreDData:
         """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
-        return self._stored(self._averaged(), self.done)
+        synset, budget = self._averaged(), self.config.budget
+        if self.recognition is not None and self.done:
+            coded = synset.to_data(step=budget.step, rounding=budget.rounding)
+            synset = self.recognition.labelled(synset, coded)
+        return self._stored(synset, self.done)
 
     def unlearned(self) -> FreDData:
         """The images that the run started from, stored in the same way."""

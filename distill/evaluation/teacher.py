@@ -20,6 +20,7 @@ from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.groups import TeacherLabels
 from fredfmt.distill.networks import NetworkConfig, make_network
+from fredfmt.distill.objectives.room import Room, room_for
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.synset import sixteenths
@@ -44,9 +45,15 @@ class Teacher:
     """
 
     def __init__(
-        self, network: nn.Module, held: Source, device: torch.device | str, labels: TeacherLabels = "both"
+        self,
+        network: nn.Module,
+        layers: NetworkConfig,
+        held: Source,
+        device: torch.device | str,
+        labels: TeacherLabels = "both",
     ) -> None:
-        self._network, self._device, self._labels = network.eval(), device, labels
+        self._network, self._device, self._labels = network.eval().requires_grad_(False), device, labels
+        self._layers, self._held = layers, held
         scores = self._scores(_batches(held.normalized))
         answers = torch.from_numpy(held.labels)
         self.accuracy = float((scores.argmax(1) == answers).double().mean())
@@ -63,10 +70,26 @@ class Teacher:
         which ``data`` was coded from, or the mean of these and of those for the same images as ``coded``, by default
         ``data``. An original has what coding takes away, and is recognised by it; together they say what can be seen.
         """
-        labels = [self.labels(images)]
-        if self._labels == "both":
-            labels.append(self._probabilities(_decoded(coded or data)))
-        return replace(data, labels=sixteenths(np.mean(labels, axis=0)))
+        both = self._labels == "both"
+        return replace(data, labels=sixteenths(self.labels_of(images, coded or data) if both else self.labels(images)))
+
+    def labels_of(self, images: Images, coded: FreDData) -> NDArray[np.float32]:
+        """(N, class) float32, the mean of the probabilities for images and for the same images as ``coded``."""
+        mean: NDArray[np.float32] = (self.labels(images) + self._probabilities(_decoded(coded))) / 2
+        return mean
+
+    def divergence(self, images: Tensor, originals: Tensor) -> Tensor:
+        """The sum over images of the Kullback-Leibler divergence of the answers for ``images`` from those for
+        ``originals``, a scalar in nats, differentiable in the former."""
+        with torch.no_grad():
+            wanted = (self._network(originals) / self.temperature).log_softmax(1)
+        found = (self._network(images) / self.temperature).log_softmax(1)
+        return F.kl_div(found, wanted, reduction="sum", log_target=True)
+
+    def room(self, device: torch.device) -> Room:
+        """How many images go through the network at a time."""
+        held = self._held
+        return room_for(self._layers, None, held.channels, held.spatial_shape, len(held.classes), device.type)
 
     def _probabilities(self, batches: Iterable[Tensor]) -> NDArray[np.float32]:
         return (self._scores(batches) / self.temperature).softmax(1).numpy()
@@ -128,6 +151,6 @@ def train_teacher(
         steps=settings.teacher_steps, batch=_BATCH, network=layers, augmentation=config.run.augmentation
     )
     train(network, rest, torch.from_numpy(rest.labels).to(device), protocol, seed=config.run.seed)
-    teacher = Teacher(network, held, device, settings.teacher_labels)
+    teacher = Teacher(network, layers, held, device, settings.teacher_labels)
     _KEPT[source] = (described, teacher)
     return teacher

@@ -53,7 +53,7 @@ _FIRST: Mapping[str, Json] = {
         "seed": 0,
         "held_out": 0.0,
     },
-    "teacher": {"teacher_steps": 0, "teacher_width": 64, "teacher_labels": "originals"},
+    "teacher": {"teacher_steps": 0, "teacher_width": 64, "teacher_labels": "originals", "teacher_weight": 0.0},
 }
 _BOUNDED: Mapping[str, Json] = {
     "dc": {"batch_classes": 20},

@@ -310,7 +310,7 @@ GOLDEN = {
         "seed": 0,
         "held_out": 0.0,
     },
-    "teacher": {"teacher_steps": 0, "teacher_width": 64, "teacher_labels": "originals"},
+    "teacher": {"teacher_steps": 0, "teacher_width": 64, "teacher_labels": "originals", "teacher_weight": 0.0},
 }
 GRADIENTS = {"batch_real": 32, "batch_classes": 0, "outer_loop": 1, "inner_loop": 1, "lr_net": 0.01}
 LABELS = {"learn_labels": False, "lr_labels": 0.05}

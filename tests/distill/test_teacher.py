@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fredfmt import ArgumentError, decode, encode
-from fredfmt.distill import DistillConfig, EvaluationConfig, coded_images, compare, distill, own_start
+from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, coded_images, compare, distill, own_start
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.storage.files import packed_size
@@ -36,7 +36,7 @@ def test_the_temperature_undoes_what_a_network_is_too_sure_or_unsure_of(digits, 
     held = digits.subset(np.arange(200))
     answers = torch.tensor(held.labels)
     answers[::4] = (answers[::4] + 1) % 10
-    teacher = Teacher(Scaled(), held, "cpu")
+    teacher = Teacher(Scaled(), NetworkConfig(), held, "cpu")
     assert teacher.accuracy == 0.75
     assert teacher.labels(held.normalized).max(1).mean() == pytest.approx(0.75, abs=0.03)
 
