@@ -203,9 +203,10 @@ class Run:
         frequencies = self._by_gradient(device) if config.frequencies.mask == "gradient" else None
         self.recognition: Recognition | None = None
         start = self.ranks.from_first(lambda: initial_data(train, config, frequencies))
+        classes = start.labels
         if config.teacher.teacher_steps:
             start = self._taught(start)
-        self.state = State(start, config, self.objective, self.scaler, self.device, self.recognition)
+        self.state = State(start, config, self.objective, self.scaler, self.device, classes, self.recognition)
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []

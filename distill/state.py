@@ -41,6 +41,7 @@ class State:
         objective: Objective,
         scaler: torch.amp.GradScaler,
         device: torch.device,
+        classes: NDArray[np.integer[Any]],
         recognition: Recognition | None = None,
     ) -> None:
         self.start = start
@@ -54,6 +55,7 @@ class State:
             loop_step=config.budget.loop_step,
             loop_rounding=config.budget.rounding,
             learn_labels=_learns_labels(config),
+            classes=classes,
             device=device,
         )
         self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}

@@ -49,6 +49,9 @@ class FrequencySynset(nn.Module):
         Make labels soft and learnable: ``logits`` becomes a second parameter, of which `labels` is the softmax. They
         start with `START_SHARE` of the probability on the layout's label.
 
+    classes
+        (instance,) integers: the class that `indices_of` counts an instance to, by default the likeliest by its label.
+
     >>> from fredfmt import encode, open_source
     >>> source = open_source("digits").sample(2)
     >>> synset = FrequencySynset.from_data(encode(source.normalized, source.labels, k=9))
@@ -72,6 +75,7 @@ class FrequencySynset(nn.Module):
         loop_step: float | None = None,
         loop_rounding: Rounding = "nearest",
         learn_labels: bool = False,
+        classes: NDArray[np.integer] | None = None,
     ) -> None:
         super().__init__()
         if coefficients.shape != layout.coefficients.shape:
@@ -94,7 +98,7 @@ class FrequencySynset(nn.Module):
         if learn_labels:
             self.logits = nn.Parameter(_logits(layout).to(coefficients.device))
         self._masks = torch.from_numpy(layout.mask_of.astype(np.int64))
-        self._classes = layout.hard_labels
+        self._classes = layout.hard_labels if classes is None else classes
         plain = replace(layout.metadata, quantization=Quantization("float32"))
         self._layout = replace(layout, coefficients=layout.spectra().astype(np.float32), base=None, metadata=plain)
         self._decoder = Decoder.of(self._layout, device=coefficients.device)
@@ -107,6 +111,7 @@ class FrequencySynset(nn.Module):
         loop_step: float | None = None,
         loop_rounding: Rounding = "nearest",
         learn_labels: bool = False,
+        classes: NDArray[np.integer] | None = None,
         device: torch.device | str = "cpu",
     ) -> Self:
         """A synthetic set that starts as ``data``, on ``device``. A base spectrum becomes part of each instance."""
@@ -116,6 +121,7 @@ class FrequencySynset(nn.Module):
             loop_step=loop_step,
             loop_rounding=loop_rounding,
             learn_labels=learn_labels,
+            classes=classes,
         )
 
     def to_data(
@@ -209,7 +215,7 @@ class FrequencySynset(nn.Module):
         return torch.copysign(inside, coefficients) * step
 
     def indices_of(self, label: int) -> Tensor:
-        """The instances of a class (where labels are soft, of those whose likeliest class it is), int64 on the CPU."""
+        """The instances of a class, int64 on the CPU."""
         return torch.from_numpy(np.flatnonzero(self._classes == label))
 
     @property

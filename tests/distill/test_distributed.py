@@ -112,6 +112,7 @@ def test_two_processes_learn_what_one_learns(digits, tmp_path):
         "batch": replace(sgd, network=NetworkConfig(width=4, depth=2, norm="batch")),
         "adam": CONFIG,
         "resumed": sgd,
+        "taught": replace(sgd, teacher_steps=5, teacher_width=4, teacher_weight=1.0, iterations=2),
     }
     distill(digits, replace(sgd, iterations=1), checkpoint=tmp_path / "resumed.checkpoint")
     run(2, tmp_path, configs)
