@@ -75,7 +75,8 @@ class Teacher:
 
     def labels_of(self, images: Images, coded: FreDData) -> NDArray[np.float32]:
         """(N, class) float32, the mean of the probabilities for images and for the same images as ``coded``."""
-        mean: NDArray[np.float32] = (self.labels(images) + self._probabilities(_decoded(coded))) / 2
+        both = self.labels(images), self._probabilities(_decoded(coded))
+        mean: NDArray[np.float32] = np.mean(both, axis=0, dtype=np.float32)
         return mean
 
     def divergence(self, images: Tensor, originals: Tensor) -> Tensor:
