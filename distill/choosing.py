@@ -103,7 +103,7 @@ def choose(
     (`fredfmt.distill.coded_images`), which the run starts from; ``frepo`` learns coefficients (and soft labels), rounds
     in the loop, and steers the rate so that the file takes its bytes at that step. By trial, on images held out of the
     train split: whether labels are hard or a teacher's, and whether images may be mirrored, by networks trained on the
-    coded images alone. At the end of the run the same held-out images say whether its result or its start is kept.
+    coded images alone. Where the labels of a trial are level, they are the teacher's if these displace no instance. At the end of the run the same held-out images say whether its result or its start is kept.
 
     Parameters
     ----------
@@ -184,8 +184,11 @@ def _choose(
         taught = config.replace(**{"teacher_steps": spent.teacher_steps, "teacher_weight": _RECOGNITION, **given})
         teacher = train_teacher(train, taught, device=device, progress=progress)
         soft = code(max_bytes, teacher)
-        sets = {"hard labels": (coded, config), f"labels of a teacher ({teacher.accuracy:.1%})": (soft, taught)}
-        found = list(sets)[1] if labels == "soft" else trial.best(sets)
+        words = f"labels of a teacher ({teacher.accuracy:.1%})"
+        sets = {"hard labels": (coded, config), words: (soft, taught)}
+        if len(soft) == len(coded):  # a run learns more with a teacher, where its labels displace no instance
+            sets = dict(reversed(sets.items()))
+        found = words if labels == "soft" else trial.best(sets)
         reasons.append(f"{found}, as asked" if labels == "soft" else trial.words(found))
         coded, config = sets[found]
     return Chosen(settled(coded, teacher if config.teacher.teacher_steps else None), tuple(reasons))

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -56,6 +57,16 @@ def test_labels_may_be_given(digits):
     assert (hard.teacher.teacher_steps, hard.learn_labels) == (0, False)
     assert (soft.teacher.teacher_steps, soft.learn_labels) == (EFFORTS["quick"].teacher_steps, True)
     assert soft.instances_per_class((8, 8)) < hard.instances_per_class((8, 8))
+
+
+def test_where_trials_are_level_labels_are_a_teachers_unless_they_displace_instances(digits, monkeypatch):
+    monkeypatch.setattr("fredfmt.distill.choosing.evaluate", lambda *_, **__: SimpleNamespace(mean=0.9))
+    how = {"effort": "quick", "teacher_width": 8, **SMALL}
+    roomy, tight = choose(digits, 8000, **how).config, choose(digits, 3000, **{**how, "iterations": 1500}).config
+    assert roomy.instances_per_class((8, 8)) == 20
+    assert roomy.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
+    assert roomy.teacher.teacher_weight > 0
+    assert tight.teacher.teacher_steps == 0
 
 
 @pytest.mark.parametrize(
