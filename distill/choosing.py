@@ -103,7 +103,8 @@ def choose(
     (`fredfmt.distill.coded_images`), which the run starts from; ``frepo`` learns coefficients (and soft labels), rounds
     in the loop, and steers the rate so that the file takes its bytes at that step. By trial, on images held out of the
     train split: whether labels are hard or a teacher's, and whether images may be mirrored, by networks trained on the
-    coded images alone. Where the labels of a trial are level, they are the teacher's if these displace no instance. At the end of the run the same held-out images say whether its result or its start is kept.
+    coded images alone. Where the labels of a trial are level, they are the teacher's if these displace no instance. At
+    the end of the run the same held-out images say whether its result or its start is kept.
 
     Parameters
     ----------
