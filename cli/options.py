@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 import typer
 
 from fredfmt.errors import ArgumentError, located
+from fredfmt.model.arguments import positive_of
 
 if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkFactory
@@ -151,8 +153,12 @@ def parse_classes(text: str | None) -> list[str] | None:
 
 
 def bytes_of(bits_per_class: float, classes: int) -> int:
-    """The size of a file in bytes with this number of bits per class."""
-    return int(bits_per_class * classes / 8)
+    """The size of a file in bytes with this number of bits per class. Raises `ArgumentError` unless that is finite.
+
+    >>> bytes_of(2048.5, 3)
+    768
+    """
+    return int(Fraction(positive_of("--bits-per-class", bits_per_class)) * classes / 8)
 
 
 def options_of(other: Callable[..., None]) -> Callable[[Command], Command]:

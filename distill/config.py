@@ -17,7 +17,7 @@ from fredfmt.distill.layout import BudgetSettings, FrequencySettings
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.objectives import OBJECTIVES, Objective, settings_class
 from fredfmt.distill.settings import Settings, group, regrouped
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.distillation import NAMED, abridged, complete
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.typed import thawed
@@ -180,7 +180,7 @@ def _resolved(
         "no such objective",
         where="distillation.objective",
         expected=f"one of {', '.join(OBJECTIVES)}, or a class of your own",
-        found=repr(objective),
+        found=quoted(objective),
     )
 
 

@@ -12,6 +12,7 @@ from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
 from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.distill.settings import Settings, setting
 from fredfmt.errors import ArgumentError
+from fredfmt.model.documents import LARGEST_INTEGER
 from fredfmt.transforms import spatial_size
 
 Optimizer = Literal["sgd", "adam"]
@@ -101,7 +102,7 @@ def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, 
     size, k = spatial_size(spatial_shape), frequencies.k
     if k > size:
         raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
-    count = math.floor(budget.ipc * size / k + 1e-9)
+    count = math.floor(min(budget.ipc * size / k, LARGEST_INTEGER) + 1e-9)
     if count < 1:
         raise ArgumentError(
             "the budget is less than one instance per class",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fredfmt.codec.masks import choose_frequencies
+from fredfmt.codec.masks import checked_k, choose_frequencies
 from fredfmt.codec.quantizer import Step
 from fredfmt.data.coding import encode_source, largest_count
 from fredfmt.data.sources import Source
@@ -15,7 +15,7 @@ from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.start import gather_statistics
 from fredfmt.errors import ArgumentError
-from fredfmt.model.arguments import integer_of
+from fredfmt.model.arguments import integer_of, positive_of, several_of
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import live_frequencies, spatial_size
@@ -78,12 +78,17 @@ def plan(
         raise ArgumentError("a plan needs one budget", expected="max_bytes or ipc")
     if max_bytes is not None:
         max_bytes = integer_of("max_bytes", max_bytes, least=1)
+    if ipc is not None:
+        ipc = positive_of("ipc", ipc)
     size = spatial_size(source.spatial_shape)
     statistics = gather_statistics(source, transform)
     most = int(source.counts.min())
     choices: list[Choice] = []
     live = int(live_frequencies(transform, source.spatial_shape).sum())
-    tried = sorted(set(ks or (min(live, max(1, round(share * size))) for share in SHARES)))
+    given = () if ks is None else several_of("ks", ks)
+    given = given or tuple(min(live, max(1, round(share * size))) for share in SHARES)
+    tried = sorted({checked_k(k, source.spatial_shape, transform) for k in given})
+    steps = several_of("steps", steps)
     for number, k in enumerate(tried):
         frequencies = choose_frequencies(statistics, source.spatial_shape, k, mask=mask, transform=transform, seed=seed)
         for place, step in enumerate(steps):

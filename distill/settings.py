@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,7 +12,9 @@ from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from fredfmt.errors import ArgumentError, located
+from fredfmt.errors import ArgumentError, located, quoted
+from fredfmt.model.arguments import is_number
+from fredfmt.model.documents import LARGEST_INTEGER
 
 
 def setting(
@@ -128,8 +129,8 @@ class Option:
             return isinstance(value, self.kind)
         return (
             isinstance(value, int | self.kind)
-            and not isinstance(value, bool)
-            and math.isfinite(value)
+            and is_number(value)
+            and not _is_large(value)
             and (self.least is None or value >= self.least)
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
@@ -145,7 +146,7 @@ class Option:
             return {"true": True, "false": False}[text] if self.kind is bool else self.kind(text)
         except (ValueError, KeyError):
             raise ArgumentError(
-                f"unusable {self.flag or self.name}", expected=self.expected, found=repr(text)
+                f"unusable {self.flag or self.name}", expected=self.expected, found=quoted(text)
             ) from None
 
 
@@ -164,10 +165,10 @@ class Settings:
             value = getattr(self, name)
             if option.group is not None:
                 object.__setattr__(self, name, option.group.of(value))
-            elif option.optional and value == option.none:
+            elif option.optional and (value is None or (isinstance(value, str) and value == option.none)):
                 object.__setattr__(self, name, None)
             elif not option.fits(value):
-                raise self._unusable(name, option.expected)
+                raise self._unusable(name, f"{option.expected}, below 2**53" if _is_large(value) else option.expected)
             elif option.check is not None:
                 with located(f"{self.where}.{name}"):
                     option.check(value)
@@ -188,7 +189,7 @@ class Settings:
         if isinstance(given, str) and "name" in cls.options():
             return cls.of({"name": given})
         if not isinstance(given, Mapping):
-            raise ArgumentError("not settings", where=cls.where, expected=cls.__name__, found=repr(given))
+            raise ArgumentError("not settings", where=cls.where, expected=cls.__name__, found=quoted(given))
         if unknown := sorted(set(given) - set(cls.options())):
             raise ArgumentError("unknown settings", where=cls.where, expected=sorted(cls.options()), found=unknown)
         return cls(**given)
@@ -250,7 +251,7 @@ class Settings:
 
     def _unusable(self, name: str, expected: object) -> ArgumentError:
         return ArgumentError(
-            "unusable setting", where=f"{self.where}.{name}", expected=expected, found=repr(getattr(self, name))
+            "unusable setting", where=f"{self.where}.{name}", expected=expected, found=quoted(getattr(self, name))
         )
 
 
@@ -266,6 +267,11 @@ def regrouped(options: Mapping[str, Option], before: Mapping[str, Any], changes:
             given, inner = before[name], {"name": given, **inner}
         left[name] = option.group.of(given).replace(**inner) if inner else given
     return left
+
+
+def _is_large(value: Any) -> bool:
+    """Whether a value is an integer that a file, which holds all settings as JSON, cannot hold."""
+    return isinstance(value, int) and abs(value) > LARGEST_INTEGER
 
 
 def _lines(values: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks import ClassStatistics, check_k, choose_frequencies
+from fredfmt.codec.masks import ClassStatistics, checked_k, choose_frequencies
 from fredfmt.codec.spectra import Spectra
 from fredfmt.data.coding import encode_source
 from fredfmt.data.sources import Source
@@ -31,7 +31,7 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     """
     chosen = chosen_images(source, config)
     settings = config.frequencies
-    check_k(settings.k, source.spatial_shape, settings.transform)
+    checked_k(settings.k, source.spatial_shape, settings.transform)
     frequencies, described = _class_masks(source if settings.mask_scope == "class" else chosen, config, frequencies)
     data = encode_source(chosen, k=settings.k, transform=settings.transform, mask=frequencies, step=None)
     return replace(data, metadata=replace(data.metadata, mask=described))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -82,11 +82,26 @@ def brief(part: object) -> str:
     >>> brief(3), brief("x" * 1_000_000)[-27:]
     ('3', 'xxx... 1,000,000 characters')
     """
+    text = _written(part, str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... {len(text):,} characters"
+
+
+def quoted(value: object) -> str:
+    """A caller's value as Python writes it, whatever it is.
+
+    >>> quoted("cat"), quoted(10**5000)
+    ("'cat'", 'an integer of thousands of digits')
+    """
+    return _written(value, repr)
+
+
+def _written(value: object, write: Callable[[object], str]) -> str:
     try:
-        text = str(part)
+        return write(value)
     except ValueError:  # an integer that Python refuses to write, or a container that holds one
         return "an integer of thousands of digits"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... {len(text):,} characters"
+    except Exception:
+        return f"a {type(value).__name__} that cannot be written"
 
 
 def printable(text: str) -> str:
@@ -110,6 +125,10 @@ def one_line(text: str) -> str:
 
 class ArgumentError(FredError):
     """A caller's argument is unusable."""
+
+
+class FredTypeError(ArgumentError, TypeError):
+    """A caller's argument is of a type that is not accepted there, such as a fraction as an index."""
 
 
 class FredIndexError(FredError, IndexError):

@@ -7,7 +7,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from fredfmt import load
+from fredfmt import ArgumentError, load
 from fredfmt.cli.app import app, load_command
 from fredfmt.cli.commands import COMMANDS
 from fredfmt.distill.evaluation.settings import EvaluationConfig
@@ -118,3 +118,10 @@ def test_the_list_of_commands_imports_none_of_them():
     code += "atexit.register(lambda: print([m for m in sys.modules if m.startswith('fredfmt.cli.commands.')]))\nmain()"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ})
     assert run.stdout.strip().endswith("[]")
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e400", "1e308"])
+def test_bits_per_class_of_no_possible_file_are_refused(value):
+    done = CliRunner().invoke(app, ["plan", "digits", "--bits-per-class", value], env=WIDE)
+    assert isinstance(done.exception, ArgumentError | SystemExit)
+    assert done.exit_code != 0

@@ -12,7 +12,7 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_existing, say, showing_progress, to_all
 from fredfmt.cli.settings import asking, given_settings, network_options
-from fredfmt.codec.masks import check_k
+from fredfmt.codec.masks import checked_k
 from fredfmt.data.sources import open_source
 from fredfmt.distill.choosing import LAYOUT, choose
 from fredfmt.distill.config import DistillConfig, run_of
@@ -122,7 +122,7 @@ def distill(
         size=size,
         data_root=data_root,
         classes=wanted,
-        check=lambda spatial_shape: None if chooses else check_k(frequencies.k, spatial_shape, frequencies.transform),
+        check=lambda spatial_shape: None if chooses else checked_k(frequencies.k, spatial_shape, frequencies.transform),
     )
     if bits_per_class is not None:
         changes["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))

@@ -10,7 +10,7 @@ import typer
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, say, showing_progress
 from fredfmt.cli.settings import asking, given_settings
-from fredfmt.codec.masks import MASKS, check_choice
+from fredfmt.codec.masks import MASKS, checked_choice
 from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
 from fredfmt.data.sources import ZCA, Source, open_source
 from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
@@ -101,7 +101,7 @@ def encode(
             size=size,
             data_root=data_root,
             classes=wanted,
-            check=lambda spatial_shape: check_choice(mask or "low", k or 1, spatial_shape, transform),
+            check=lambda spatial_shape: checked_choice(mask or "low", k or 1, spatial_shape, transform),
         )
 
     real = opened(split)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
 from fredfmt.cli.tables import Column, percent, table
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 
 if TYPE_CHECKING:
     from fredfmt.data.sources import Source
@@ -37,7 +37,7 @@ def show_scores(
 
     names = [name.strip() for name in metric.split(",")]
     if unknown := [name for name in names if name not in METRICS]:
-        raise ArgumentError("no such metric", expected=" or ".join(METRICS), found=repr(unknown[0]))
+        raise ArgumentError("no such metric", expected=" or ".join(METRICS), found=quoted(unknown[0]))
     with showing_progress() as report:
         scored = [score(data, train, test, config, device=device, progress=report).to_json() for config in configs]
     left_out = set(METRICS) - set(names)

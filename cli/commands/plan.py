@@ -12,7 +12,7 @@ from fredfmt.cli import options
 from fredfmt.cli.console import columns, kilobytes, print_json, show, showing_progress
 from fredfmt.cli.settings import asking, given_settings
 from fredfmt.cli.tables import Column, table
-from fredfmt.codec.masks import MASKS, check_choice
+from fredfmt.codec.masks import MASKS, checked_choice
 from fredfmt.distill.layout import BudgetSettings, Effort, FrequencySettings
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def plan(
 
     def check(spatial_shape: tuple[int, ...]) -> None:
         for one in k or (1,):
-            check_choice(settings.get("mask", "evr"), one, spatial_shape, settings.get("transform", "dct"))
+            checked_choice(settings.get("mask", "evr"), one, spatial_shape, settings.get("transform", "dct"))
 
     wanted = options.parse_classes(classes)
     real = open_source(source, split="train", size=size, data_root=data_root, classes=wanted, check=check)

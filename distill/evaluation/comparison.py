@@ -26,7 +26,7 @@ from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConf
 from fredfmt.distill.evaluation.teacher import train_teacher
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.runtime.progress import Callback, Progress
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.data import FreDData
 from fredfmt.model.typed import thawed
 from fredfmt.storage.files import packed_size
@@ -170,7 +170,7 @@ def compare(
     config = config or EvaluationConfig()
     baselines = default_baselines(data) if baselines is None else baselines
     if unknown := [name for name in baselines if name not in BASELINES]:
-        raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=repr(unknown[0]))
+        raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=quoted(unknown[0]))
     for images in (train, test):
         check_alike(data, images)
     whitening = None

@@ -26,6 +26,7 @@ from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
+from fredfmt.model.arguments import share_of
 from fredfmt.model.data import FreDData
 from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
@@ -40,12 +41,14 @@ def label_robust_score(recovery: float, improvement: float, *, weight: float = 0
     ``recovery`` is the accuracy of the whole real set less that of the images with hard labels, ``improvement`` the
     accuracy of the images less that of as many random real ones trained on in the same way.
     """
+    weight = share_of("weight", weight)
     return _scaled(weight * improvement - (1 - weight) * recovery)
 
 
 def augmentation_robust_score(augmented: float, plain: float, *, weight: float = 0.5) -> float:
     """ARS: as LRS, of ``weight augmented + (1 - weight) plain``, improvements over random with and without
     augmentation."""
+    weight = share_of("weight", weight)
     return _scaled(weight * augmented + (1 - weight) * plain)
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 from fredfmt.distill.augment import DEFAULT_AUGMENTATION, augmentation_for, operations
 from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.distill.settings import Settings, group, setting
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
+from fredfmt.model.arguments import is_number, several_of
 from fredfmt.model.data import FreDData
 from fredfmt.model.distillation import by_name
 
@@ -79,12 +80,12 @@ class EvaluationConfig(Settings):
         0.02
         """
         rate = recipe.get("lr", recipe.get("peak_lr"))
-        if isinstance(rate, bool) or not isinstance(rate, int | float):
+        if not is_number(rate):
             raise ArgumentError(
                 "the recipe of the data has no learning rate",
                 where="metadata: recipe.lr, or peak_lr",
                 expected="a number",
-                found=rate,
+                found=quoted(rate),
                 hint="Give the rate as a number",
             )
         return self.replace(lr=float(rate))
@@ -139,11 +140,11 @@ class CorruptionConfig(Settings):
     seed: int = setting(0, "Seed of every random draw.", least=0, flag=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(self.names))
-        object.__setattr__(self, "severities", tuple(self.severities))
+        for name in ("names", "severities"):
+            object.__setattr__(self, name, several_of(f"{self.where}.{name}", getattr(self, name)))
         super().__post_init__()
         if not all(isinstance(name, str) for name in self.names) or len(set(self.names)) < len(self.names):
             raise self._unusable("names", "different names")
-        different = len(set(self.severities)) == len(self.severities) > 0
-        if not different or not set(self.severities) <= set(SEVERITIES):
+        known = all(type(severity) is int and severity in SEVERITIES for severity in self.severities)
+        if not known or len(set(self.severities)) != len(self.severities) or not self.severities:
             raise self._unusable("severities", "different integers of 1 to 5")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from fredfmt.distill.networks.registry import NETWORKS
 from fredfmt.distill.settings import Settings, setting
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 
 Norm = Literal["instance", "batch", "group", "none"]
 Pooling = Literal["avg", "max"]
@@ -16,7 +16,7 @@ Pooling = Literal["avg", "max"]
 def _check_name(name: str) -> None:
     if name not in NETWORKS and ":" not in name:
         known = f"one of {', '.join(NETWORKS)}, or package.module:factory of your own"
-        raise ArgumentError("no such network", expected=known, found=repr(name))
+        raise ArgumentError("no such network", expected=known, found=quoted(name))
 
 
 @dataclass(frozen=True)

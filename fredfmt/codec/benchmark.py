@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from fredfmt.codec.decoder import Decoder
+from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
 from fredfmt.transforms import synthesis_matrix
 
@@ -37,7 +38,11 @@ class Rates:
 
 
 def measure(data: FreDData, *, batch_size: int = 256, device: str = "cpu", repeats: int = 20) -> Rates:
-    """Time decoding of batches drawn from ``data``; only ratios of one run are worth quoting."""
+    """Time decoding of batches drawn from ``data``; only ratios of one run are worth quoting.
+
+    Raises `ArgumentError` for a ``batch_size`` or ``repeats`` that is not an integer of at least 1.
+    """
+    batch_size, repeats = integer_of("batch_size", batch_size, least=1), integer_of("repeats", repeats, least=1)
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randint(len(data), (batch_size,), generator=generator)
     coefficients = torch.from_numpy(data.coefficients[chosen.numpy()]).to(device)

@@ -23,8 +23,8 @@ from fredfmt.codec.precision import exactly, is_plain
 from fredfmt.codec.synthesis import Synthesis, fastest
 from fredfmt.codec.unit import to_unit, unwhitened
 from fredfmt.codec.whitening import check_unit
-from fredfmt.errors import ArgumentError, FredIndexError
-from fredfmt.model.arguments import lengths_of
+from fredfmt.errors import ArgumentError, brief, quoted
+from fredfmt.model.arguments import indices_of, is_integer, lengths_of
 from fredfmt.model.data import FreDData, expect_data
 from fredfmt.transforms import synthesis_matrix
 
@@ -90,9 +90,10 @@ class Decoder:
     ) -> None:
         shape = tuple(spatial_shape)
         self.size = _lengths(size, shape)
-        self.k = frequencies.shape[1] if k is None else k
-        if not isinstance(self.k, int | np.integer) or not 1 <= self.k <= frequencies.shape[1]:
-            raise ArgumentError("k is out of range", expected=f"1 to {frequencies.shape[1]}", found=k)
+        most = frequencies.shape[1]
+        if k is not None and not (is_integer(k) and 1 <= k <= most):
+            raise ArgumentError("k is out of range", expected=f"1 to {most}", found=quoted(k))
+        self.k = most if k is None else int(k)
         if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise ArgumentError("images are floating point", expected="torch.float32, torch.float64 ...", found=dtype)
         self.dtype = dtype
@@ -286,6 +287,8 @@ def decode(
     tensor(True)
     """
     expect_data(data)
+    if coefficients is not None and not isinstance(coefficients, Tensor):
+        raise ArgumentError("not a tensor", where="coefficients", found=type(coefficients).__name__)
     if coefficients is not None and coefficients.shape != data.coefficients.shape:
         raise ArgumentError(
             "wrong shape", where="coefficients", expected=data.coefficients.shape, found=tuple(coefficients.shape)
@@ -318,16 +321,8 @@ def _rows(indices: Any, count: int) -> tuple[NDArray[np.int64] | None, bool]:
     """Indices as non-negative integers, None for all, and whether a single one was asked for."""
     if indices is None:
         return None, False
-    array = np.asarray(indices.detach().cpu() if isinstance(indices, Tensor) else indices)
-    if array.size == 0:
-        array = array.astype(np.int64)
-    if array.ndim > 1 or array.dtype.kind not in "iu":
-        raise ArgumentError("unusable indices", expected="integers", found=f"{array.dtype} {array.shape}")
-    rows = np.atleast_1d(array).astype(np.int64)
-    outside = rows[(rows < -count) | (rows >= count)]
-    if outside.size:
-        raise FredIndexError("no such instance", expected=f"{-count} to {count - 1}", found=int(outside[0]))
-    return np.where(rows < 0, rows + count, rows), array.ndim == 0
+    rows = indices_of(indices.detach().cpu() if isinstance(indices, Tensor) else indices, count)
+    return np.atleast_1d(rows), rows.ndim == 0
 
 
 _decoders: dict[tuple[Any, ...], Decoder] = {}
@@ -337,7 +332,7 @@ def _decoder_of(
     data: FreDData, size: Sequence[int] | int | None, k: int | None, device: Any, dtype: torch.dtype
 ) -> Decoder:
     """The decoder of ``data`` with these options, made once and dropped with the data."""
-    key = (id(data), _lengths(size, data.metadata.spatial_shape), k, str(device), dtype)
+    key = (id(data), _lengths(size, data.metadata.spatial_shape), quoted(k), brief(device), quoted(dtype))
     if key not in _decoders:
         _decoders[key] = Decoder.of(data, size=size, k=k, device=device, dtype=dtype)
         weakref.finalize(data, _decoders.pop, key, None)

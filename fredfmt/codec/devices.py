@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, brief
 
 
 def usable_device(device: torch.device | str | None) -> torch.device:
@@ -18,12 +18,12 @@ def usable_device(device: torch.device | str | None) -> torch.device:
     try:
         torch.empty(0, device=device)
         return torch.device(device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError, OverflowError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ArgumentError(
             "no such device",
             where="device",
             expected="cpu, cuda, cuda:1, mps ...",
-            found=f"{device} ({reason})",
+            found=f"{brief(device)} ({reason})",
             hint="Use cpu",
         ) from None

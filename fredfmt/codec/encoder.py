@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.codec.inputs import channels_of, class_labels, given_mask, normalization_of
-from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, check_choice, choose_frequencies
-from fredfmt.codec.quantizer import Rounding, Step, check_step, quantize
+from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, checked_choice, checked_k, choose_frequencies
+from fredfmt.codec.quantizer import Rounding, Step, check_rounding, check_step, quantize
 from fredfmt.codec.spectra import Rows, Spectra, mean_spectra
 from fredfmt.codec.spool import Spool
 from fredfmt.codec.step_search import step_for_bytes, step_for_error
@@ -21,6 +21,7 @@ from fredfmt.codec.views import PLAUSIBLE, check_normalization
 from fredfmt.errors import ArgumentError
 from fredfmt.model.arguments import integer_of, positive_of
 from fredfmt.model.data import FreDData
+from fredfmt.model.documents import LARGEST_INTEGER
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.parts import Normalization, Quantization
 from fredfmt.model.version import __version__
@@ -87,7 +88,7 @@ def encode(
     base
         Store each class's mean spectrum once and only the differences from it in the instances.
     seed
-        For the mask strategy ``random``.
+        For the mask strategy ``random``, at most ``2**53 - 1``, as it is recorded.
     metadata
         Further fields of `Metadata`, such as ``source``, ``license`` or ``ext``.
 
@@ -126,17 +127,20 @@ def encode(
     channels = channels_of(shape, channels)
     labels, hard, names = class_labels(labels, count, classes)
     if isinstance(mask, str):
-        check_choice(mask, k, spatial_shape, transform)
+        k = checked_choice(mask, k, spatial_shape, transform)
     else:
-        mask = given_mask(mask, len(names), k, spatial_shape, transform)
+        k = checked_k(k, spatial_shape, transform)
+        mask = given_mask(mask, len(names), k, spatial_shape)
     check_step(step)
+    if rounding is not None:
+        check_rounding(rounding)
     if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
         raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
     if target_rmse is not None:
         target_rmse = positive_of("target_rmse", target_rmse, hint="step=None stores exact coefficients")
     if max_bytes is not None:
         max_bytes = integer_of("max_bytes", max_bytes, least=1)
-    seed = integer_of("seed", seed, least=0)
+    seed = integer_of("seed", seed, least=0, most=LARGEST_INTEGER)
     if unknown := sorted(set(metadata) - _DESCRIPTION):
         raise ArgumentError("unknown fields of metadata", expected=", ".join(sorted(_DESCRIPTION)), found=unknown)
     space = normalization_of(normalization)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.masks import check_k
 from fredfmt.codec.spectra import as_numpy
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
+from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import hard_labels
 from fredfmt.model.ordering import in_order, is_ordered
 from fredfmt.model.parts import Normalization
@@ -41,11 +41,16 @@ def class_labels(
     if hard.min() < 0:
         raise ArgumentError("a label is negative", found=int(hard.min()))
     number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
-    if isinstance(classes, str) or not isinstance(classes, Iterable | None):
-        raise ArgumentError(
-            "classes are not a list", expected="the names of all classes, in order", found=repr(classes)
+    try:
+        names = (
+            tuple(map(str, range(number))) if classes is None else () if isinstance(classes, str) else tuple(classes)
         )
-    names = tuple(map(str, range(number))) if classes is None else tuple(classes)
+    except TypeError:
+        names = ()
+    if not names:
+        raise ArgumentError(
+            "classes are not a list", expected="the names of all classes, in order", found=quoted(classes)
+        )
     if len(names) < number or (labels.ndim == 2 and len(names) != number):
         raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))
     return labels, hard, names
@@ -62,7 +67,7 @@ def channels_of(shape: tuple[int, ...], given: int | None) -> int:
             found=shape,
             hint=f"Move them: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, say channels={shape[1]}",
         )
-    if given not in (None, shape[1]):
+    if given is not None and integer_of("channels", given, least=1) != shape[1]:
         raise ArgumentError("the images have another number of channels", expected=given, found=shape[1])
     return shape[1]
 
@@ -71,19 +76,18 @@ def normalization_of(given: tuple[Sequence[float], Sequence[float]] | Normalizat
     if given is None or isinstance(given, Normalization):
         return given
     try:
-        mean, std = (tuple(np.atleast_1d(as_numpy(part)).astype(float).tolist()) for part in given)
-    except (TypeError, ValueError):
+        mean, std = (np.atleast_1d(as_numpy(part)) for part in given)
+    except (TypeError, ValueError, RuntimeError):
+        mean = std = np.empty(0, object)
+    if not all(part.ndim == 1 and part.dtype.kind in "iuf" and np.isfinite(part).all() for part in (mean, std)):
         raise ArgumentError(
-            "unusable normalization", expected="(mean, std), each with one number per channel", found=given
-        ) from None
-    return Normalization(mean, std)
+            "unusable normalization", expected="(mean, std), each with one number per channel", found=quoted(given)
+        )
+    return Normalization(tuple(mean.astype(float).tolist()), tuple(std.astype(float).tolist()))
 
 
-def given_mask(
-    mask: Any, classes: int, k: int, spatial_shape: tuple[int, ...], transform: str
-) -> NDArray[np.integer[Any]]:
+def given_mask(mask: Any, classes: int, k: int, spatial_shape: tuple[int, ...]) -> NDArray[np.integer[Any]]:
     """A caller's mask (class, k) in canonical order."""
-    check_k(k, spatial_shape, transform)
     given, size = np.asarray(mask), spatial_size(spatial_shape)
     if given.shape != (classes, k):
         raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)

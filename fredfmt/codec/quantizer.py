@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from fredfmt.codec.spectra import Rows, row_blocks
 from fredfmt.codec.spool import Spool
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
+from fredfmt.model.arguments import is_number
 from fredfmt.model.parts import Quantization
 from fredfmt.storage.coder import choose
 from fredfmt.storage.containers.codecs.context import QUICK
@@ -97,8 +98,7 @@ def _numbers(
     coefficients: Rows, size: float | None, dtype: type[np.generic], rounding: Rounding
 ) -> Callable[[slice, NDArray[Any]], NDArray[Any]]:
     """What gives the stored numbers of some rows and their coefficients."""
-    if rounding not in get_args(Rounding):
-        raise ArgumentError("unknown rounding", expected=" or ".join(get_args(Rounding)), found=rounding)
+    check_rounding(rounding)
     if size is None:
         return lambda rows, block: block
     if rounding == "nearest":
@@ -126,9 +126,15 @@ def rounding_thresholds(coefficients: Rows, step: float) -> NDArray[np.float64]:
     return 0.5 - _below(coefficients, step)
 
 
+def check_rounding(rounding: Rounding) -> None:
+    """Raise `ArgumentError` if ``rounding`` is not a way to round."""
+    if not isinstance(rounding, str) or rounding not in get_args(Rounding):
+        raise ArgumentError("unknown rounding", expected=" or ".join(get_args(Rounding)), found=quoted(rounding))
+
+
 def check_step(step: Step) -> None:
     """Raise `ArgumentError` if ``step`` is not a step."""
-    if step is None or step == "float16":
+    if step is None or (isinstance(step, str) and step == "float16"):
         return
-    if not isinstance(step, int | float) or isinstance(step, bool) or not math.isfinite(step) or step <= 0:
-        raise ArgumentError("unusable step", expected="a positive number, None or 'float16'", found=repr(step))
+    if not isinstance(step, int | float) or not is_number(step) or step <= 0:
+        raise ArgumentError("unusable step", expected="a positive number, None or 'float16'", found=quoted(step))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.views import Images, RowIndex, View, blocks, unit
 from fredfmt.errors import ArgumentError
+from fredfmt.model.arguments import positive_of
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.parts import Whitening
 
@@ -79,6 +80,7 @@ class ZCA:
             raise ArgumentError(
                 "whitening needs images", where=source.name, expected="at least 2", found=len(source.images)
             )
+        epsilon = positive_of("epsilon", epsilon)
         record = Whitening("zca", epsilon, images=_digest(source.images), source=source.provenance())
         mean, covariance = _moments(source.images)
         variances, directions = np.linalg.eigh(covariance)

@@ -188,10 +188,10 @@ def encode_in_bytes(
         errors = {}
         for done, number in enumerate(tried):
             progress("numbers of frequencies", done, len(tried))
-            errors[number] = error(number, mask or "low")
+            errors[number] = error(number, "low" if mask is None else mask)
         best = min(errors, key=errors.__getitem__)
     progress("masks", 0, 1)
-    strategy = mask or min(_possible(few), key=lambda name: error(best, name))
+    strategy = min(_possible(few), key=lambda name: error(best, name)) if mask is None else mask
     progress("the step that fits", 0, 1)
     data = encode_source(chosen, k=best, mask=strategy, max_bytes=max_bytes, **options)
     progress("the step that fits", 1, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any, SupportsIndex, TypeAlias, TypeGuard
 
@@ -15,8 +14,9 @@ from torch.utils.data import Dataset, default_collate
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.unit import to_unit
 from fredfmt.codec.whitening import check_unit, warn_if_whitened
-from fredfmt.errors import FredIndexError
+from fredfmt.errors import FredTypeError, quoted
 from fredfmt.model import limits as limits_
+from fredfmt.model.arguments import indices_of
 from fredfmt.model.data import FreDData
 from fredfmt.model.limits import Limits
 from fredfmt.model.selection import Classes
@@ -122,16 +122,9 @@ class FreDDataset(Dataset[Sample]):
         """A batch without transforms: images (B, C, *size) and labels, (B,) int64 or (B, class) float32.
 
         ``indices`` may come in any order, repeat, and count from the end. Raises `FredIndexError` for one that is out
-        of range.
+        of range, and `FredTypeError` for anything but integers.
         """
-        rows = np.fromiter(map(operator.index, indices), np.intp, count=len(indices))
-        count = len(self.data)
-        if len(rows) and not (-count <= rows.min() and rows.max() < count):
-            raise FredIndexError(
-                "no such instance",
-                expected=f"{-count} to {count - 1}",
-                found=int(rows.min() if rows.min() < -count else rows.max()),
-            )
+        rows = indices_of(_on_cpu(indices), len(self.data))
         masks = self.data.mask_of[rows]
         used = int(masks[0]) if len(masks) == 1 else torch.from_numpy(masks.astype(np.int64))
         images = self._decoder(torch.from_numpy(self.data.coefficients[rows]), used)
@@ -170,16 +163,14 @@ class FreDDataset(Dataset[Sample]):
 
     def _rows(self, index: Index) -> list[int]:
         """The instances that a slice, several indices or a mask of booleans asks for."""
-        wanted = index if isinstance(index, slice) else _integers(index)
+        count = len(self)
+        if not isinstance(index, slice):
+            rows: list[int] = indices_of(_on_cpu(index), count, masks=True).tolist()
+            return rows
         try:
-            rows: list[int] = np.arange(len(self))[wanted].tolist()
-        except IndexError as error:
-            raise FredIndexError(
-                "an index is out of range",
-                expected=f"{-len(self)} to {len(self) - 1}, or {len(self)} booleans",
-                found=error,
-            ) from None
-        return rows
+            return list(range(count)[index])
+        except (TypeError, ValueError):
+            raise FredTypeError("unusable slice", expected="integers", found=quoted(index)) from None
 
     def __repr__(self) -> str:
         return f"FreDDataset of {self.data!r}"
@@ -190,11 +181,5 @@ def _is_single(index: Index) -> TypeGuard[SupportsIndex]:
     return hasattr(index, "__index__") and getattr(index, "ndim", 0) == 0
 
 
-def _integers(index: Any) -> NDArray[Any]:
-    """Several indices, or booleans, as an array of one axis. Raises `TypeError` for anything else."""
-    array = np.asarray(index.cpu() if isinstance(index, Tensor) else index)
-    if array.size == 0:
-        array = array.astype(np.intp)
-    if array.ndim != 1 or array.dtype.kind not in "iub":
-        raise TypeError(f"an index is an integer, a slice, or several integers or booleans, not {index!r}")
-    return array
+def _on_cpu(indices: Any) -> Any:
+    return indices.cpu() if isinstance(indices, Tensor) else indices

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,12 +17,15 @@ from fredfmt.codec.whitening import check_unit, warn_if_whitened
 from fredfmt.data.dataset import FreDDataset
 from fredfmt.errors import ArgumentError
 from fredfmt.model import limits as limits_
-from fredfmt.model.arguments import integer_of
+from fredfmt.model.arguments import LARGEST, integer_of, is_integer
 from fredfmt.model.data import FreDData
 from fredfmt.model.limits import Limits
 from fredfmt.model.selection import Classes
 from fredfmt.storage.files import loaded
 from fredfmt.storage.reading import File
+
+_MOST = 2**63 - 1
+"""Of torch's integers."""
 
 
 class FreDLoader:
@@ -102,7 +106,7 @@ class FreDLoader:
     ) -> None:
         batch_size = integer_of("batch_size", batch_size, least=1)
         seed = integer_of("seed", seed, least=0)
-        rank, world_size = integer_of("rank", rank, least=0), integer_of("world_size", world_size, least=1)
+        rank, world_size = integer_of("rank", rank, least=0), integer_of("world_size", world_size, least=1, most=_MOST)
         if rank >= world_size:
             raise ArgumentError("rank out of range", expected=f"0 to {world_size - 1}", found=rank)
         self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
@@ -182,18 +186,18 @@ class FreDLoader:
         if set(state) != {"epoch", "position", *settings}:
             raise ArgumentError("not the state of a FreDLoader", found=sorted(map(str, state)))
         for name, value in settings.items():
-            if state[name] != value:
+            if not isinstance(state[name], int | np.integer) or state[name] != value:
                 raise ArgumentError(
                     "the state is of a loader with other settings", where=name, expected=value, found=state[name]
                 )
         epoch, position = state["epoch"], state["position"]
-        if not (isinstance(epoch, int) and isinstance(position, int) and epoch >= 0 and 0 <= position < len(self)):
+        if not (is_integer(epoch) and is_integer(position) and 0 <= epoch <= LARGEST and 0 <= position < len(self)):
             raise ArgumentError(
                 "position out of range",
                 expected=f"a position below {len(self)}",
                 found=dict(state),
             )
-        self._step = epoch * len(self) + position
+        self._step = int(epoch) * len(self) + int(position)
         self._resumed = True
 
     def __len__(self) -> int:

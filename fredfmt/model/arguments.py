@@ -1,29 +1,65 @@
-"""Numbers that callers give: checked, and returned as plain Python numbers."""
+"""Numbers that callers give: checked, and returned as plain Python numbers.
+
+A caller may give anything: an integer of thousands of digits, NaN, an array, a number of another library. Everything
+that is not a number of the expected kind and range is refused with an `ArgumentError`.
+"""
 
 from __future__ import annotations
 
 import math
+import operator
+import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, FredIndexError, FredTypeError, quoted
+
+LARGEST = 2**64 - 1
+"""The largest integer that is accepted, as a seed say: what 64 bits hold."""
+_MANY = 2**53 - 1
+"""Upper bounds from here on are mentioned only to who exceeds them."""
 
 
-def integer_of(name: str, value: Any, *, least: int, where: str = "") -> int:
-    """An integer of at least ``least``, Python's or NumPy's. Raises `ArgumentError` for anything else.
+def is_integer(value: Any) -> bool:
+    """Whether a value is an integer, Python's or NumPy's; true and false are none.
+
+    >>> is_integer(np.uint8(3)), is_integer(3.0), is_integer(True)
+    (True, False, False)
+    """
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number that a float can hold, Python's or NumPy's; true and false are none.
+
+    >>> is_number(3), is_number(np.float32(0.5)), is_number(math.nan), is_number(10**400)
+    (True, True, False, False)
+    """
+    if is_integer(value):
+        return abs(int(value)) <= sys.float_info.max
+    return isinstance(value, float | np.floating) and math.isfinite(value)
+
+
+def integer_of(name: str, value: Any, *, least: int, most: int = LARGEST, where: str = "") -> int:
+    """An integer from ``least`` to ``most``, Python's or NumPy's. Raises `ArgumentError` for anything else.
 
     >>> integer_of("batch_size", 256, least=1)
     256
     >>> integer_of("seed", -1, least=0)
     Traceback (most recent call last):
     fredfmt.errors.ArgumentError: unusable seed; expected an integer of at least 0, found -1
+    >>> integer_of("seed", 2**64, least=0)
+    Traceback (most recent call last):
+    fredfmt.errors.ArgumentError: unusable seed; expected an integer from 0 to 18446744073709551615, found ...
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ArgumentError(
-            f"unusable {name}", where=where, expected=f"an integer of at least {least}", found=repr(value)
-        )
-    return int(value)
+    whole = int(value) if is_integer(value) else None
+    if whole is None or not least <= whole <= most:
+        unbounded = most >= _MANY and (whole is None or whole < least)
+        expected = f"an integer of at least {least}" if unbounded else f"an integer from {least} to {most}"
+        raise ArgumentError(f"unusable {name}", where=where, expected=expected, found=quoted(value))
+    return whole
 
 
 def positive_of(name: str, value: Any, *, hint: str = "") -> float:
@@ -32,10 +68,39 @@ def positive_of(name: str, value: Any, *, hint: str = "") -> float:
     >>> positive_of("target_rmse", 0.02)
     0.02
     """
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value <= 0:
-        raise ArgumentError(f"unusable {name}", expected="a finite number above 0", found=repr(value), hint=hint)
-    return float(value)
+    number = float(value) if is_number(value) else 0.0
+    if number <= 0:
+        raise ArgumentError(f"unusable {name}", expected="a finite number above 0", found=quoted(value), hint=hint)
+    return number
+
+
+def share_of(name: str, value: Any) -> float:
+    """A number from 0 to 1, Python's or NumPy's. Raises `ArgumentError` for anything else.
+
+    >>> share_of("weight", 0.5)
+    0.5
+    """
+    number = float(value) if is_number(value) else -1.0
+    if not 0 <= number <= 1:
+        raise ArgumentError(f"unusable {name}", expected="a number from 0 to 1", found=quoted(value))
+    return number
+
+
+def several_of(name: str, value: Any) -> tuple[Any, ...]:
+    """The elements of a list, or of anything else that can be iterated over; a text is no list.
+
+    Raises `ArgumentError` for anything else.
+
+    >>> several_of("steps", [0.5, 1.0])
+    (0.5, 1.0)
+    """
+    try:
+        elements = None if isinstance(value, str | bytes) else tuple(value)
+    except TypeError:
+        elements = None
+    if elements is None:
+        raise ArgumentError(f"unusable {name}", expected="a list", found=quoted(value))
+    return elements
 
 
 def lengths_of(name: str, value: Any, axes: int, *, where: str = "") -> tuple[int, ...]:
@@ -46,12 +111,47 @@ def lengths_of(name: str, value: Any, axes: int, *, where: str = "") -> tuple[in
     >>> lengths_of("size", 32, axes=2), lengths_of("size", [24, 32], axes=2)
     ((32, 32), (24, 32))
     """
-    one = isinstance(value, int | np.integer)
     try:
-        lengths = tuple(integer_of(name, length, least=1) for length in ((value,) * axes if one else value))
+        lengths = tuple(
+            integer_of(name, length, least=1) for length in ((value,) * axes if is_integer(value) else value)
+        )
     except (ArgumentError, TypeError):
         lengths = ()
     if len(lengths) != axes:
         expected = f"an integer of at least 1, or {axes} of them, one for each axis"
-        raise ArgumentError(f"unusable {name}", where=where, expected=expected, found=repr(value))
+        raise ArgumentError(f"unusable {name}", where=where, expected=expected, found=quoted(value))
     return lengths
+
+
+def indices_of(value: Any, count: int, *, masks: bool = False) -> NDArray[np.int64]:
+    """Indices into ``count`` instances, one or an array of one axis, as non-negative integers of the same shape.
+
+    Negative ones count from the end. With ``masks``, a boolean for each instance is accepted, too. Raises
+    `FredIndexError` for an index out of range or another number of booleans, and `FredTypeError`, which is an
+    `ArgumentError` and a ``TypeError``, for anything else.
+
+    >>> indices_of([4, -1], 6), indices_of(np.uint8(3), 6)
+    (array([4, 5]), array(3))
+    """
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and not hasattr(value, "dtype"):  # or integers of 64 bits with and without a sign
+            array = np.asarray(value, object)
+        if array.dtype == object:  # integers of more than 64 bits, or of another library
+            array = np.array([operator.index(one) for one in array.ravel()], object).reshape(array.shape)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        array = np.empty(1)
+    if masks and array.dtype == bool and array.shape == (count,):
+        return np.flatnonzero(array)
+    if array.shape == (0,):
+        array = array.astype(np.int64)
+    known = f"{-count} to {count - 1}" + (f", or {count} booleans" if masks else "")
+    if masks and array.dtype == bool and array.ndim == 1:
+        raise FredIndexError("not one boolean per instance", expected=known, found=f"{len(array)} booleans")
+    if array.ndim > 1 or array.dtype.kind not in "iuO":
+        raise FredTypeError("unusable indices", expected=f"integers from {known}", found=quoted(value))
+    outside = array[(array >= count) | (array < -count)]
+    if outside.size:
+        raise FredIndexError("no such instance", expected=known, found=outside.flat[0])
+    rows = array.astype(np.int64)
+    return np.where(rows < 0, rows + count, rows)

@@ -48,7 +48,7 @@ def digest_of_data(data: FreDData) -> str:
 
 def check_spelling(expected: str | None) -> None:
     """Raise `ArgumentError` for an expected digest that no data could have."""
-    if expected is not None and not _SPELLING.fullmatch(expected):
+    if expected is not None and not (isinstance(expected, str) and _SPELLING.fullmatch(expected)):
         rule = "sha256: and 64 lower-case hexadecimal digits"
         raise ArgumentError("not a digest", where="expected_digest", expected=rule, found=expected)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from fredfmt.errors import ArgumentError, VersionError
+from fredfmt.errors import ArgumentError, VersionError, quoted
 
 Json = Mapping[str, Any]
 
@@ -105,7 +105,7 @@ def complete(document: Json) -> dict[str, dict[str, Any]]:
             "settings that rest on defaults of an unknown version",
             where="distillation.defaults",
             expected=f"one of {sorted(DEFAULTS)}",
-            found=repr(version),
+            found=quoted(version),
             hint="A newer fredfmt may know them",
         )
     if unknown := sorted(set(document) - {"defaults", *DEFAULTS[version]}):
@@ -120,7 +120,7 @@ def complete(document: Json) -> dict[str, dict[str, Any]]:
                 )
             name = given.get("name", NAMED[group])
             if not isinstance(name, str):
-                raise ArgumentError("not a name", where=f"distillation.{group}.name", found=repr(name))
+                raise ArgumentError("not a name", where=f"distillation.{group}.name", found=quoted(name))
             configuration = _object(given.get("configuration", {}), f"{group}.configuration")
             full[group] = {"name": name, "configuration": {**defaults.get(name, {}), **configuration}}
         else:
@@ -207,7 +207,7 @@ def _grouped(flat: Json) -> dict[str, Any]:
 
 def _object(value: Any, where: str) -> Json:
     if not isinstance(value, Mapping):
-        raise ArgumentError("not an object", where=f"distillation.{where}", found=repr(value))
+        raise ArgumentError("not an object", where=f"distillation.{where}", found=quoted(value))
     return value
 
 

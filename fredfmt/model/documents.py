@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fredfmt.errors import FormatError, LimitError
+from fredfmt.errors import FormatError, LimitError, quoted
 from fredfmt.model import limits as limits_
 
 LARGEST_INTEGER = 2**53 - 1
@@ -31,7 +31,7 @@ def canonical(value: Any) -> bytes:
     try:
         return _text(value).encode()
     except UnicodeEncodeError as error:
-        raise FormatError("a string that UTF-8 cannot spell", found=repr(error.object[error.start])) from None
+        raise FormatError("a string that UTF-8 cannot spell", found=quoted(error.object[error.start])) from None
 
 
 def _text(value: Any) -> str:

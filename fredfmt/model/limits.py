@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from fredfmt.errors import LimitError
+from fredfmt.model.arguments import integer_of
 
 
 @dataclass(frozen=True, repr=False)
 class Limits:
     """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(axis=9))``.
+
+    Raises `ArgumentError` for a limit that is not an integer of at least 0.
 
     >>> import numpy as np, fredfmt
     >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
@@ -37,6 +40,12 @@ class Limits:
     """Size of all arrays together, decoded."""
     decoded_ratio: int = 1000
     """Size of all arrays together, decoded, as a multiple of the file's size."""
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            object.__setattr__(
+                self, limit.name, integer_of(limit.name, getattr(self, limit.name), least=0, where="Limits")
+            )
 
     def __repr__(self) -> str:
         """Those that are not the default.

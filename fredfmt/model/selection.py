@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, brief, quoted
 from fredfmt.model.data import FreDData, hard_labels
 
 Classes = Sequence[str | int]
 _NAMED = 12
 """Classes that a message names."""
+_DIGITS = 20
+"""Of any number of a class."""
 
 
 def class_numbers(
@@ -24,23 +26,29 @@ def class_numbers(
 
     Raises `ArgumentError` for a class that is not there, one twice, or none at all.
     """
-    if not isinstance(which, Iterable):
+    try:
+        wanted = [which] if isinstance(which, str) else list(which)
+    except TypeError:
         raise ArgumentError(
-            "classes are not a list", where=where, expected=f"names or numbers, as [{which!r}]", found=repr(which)
-        )
+            "classes are not a list",
+            where=where,
+            expected=f"names or numbers, as [{quoted(which)}]",
+            found=quoted(which),
+        ) from None
     numbers = []
-    for one in [which] if isinstance(which, str) else which:
-        if str(one) in classes:
-            numbers.append(list(classes).index(str(one)))
-        elif str(one) in aliases:
-            numbers.append(list(aliases).index(str(one)))
-        elif str(one).isdecimal() and int(one) < len(classes):
-            numbers.append(int(one))
+    for one in wanted:
+        spelled = one if isinstance(one, str) else brief(one)
+        if spelled in classes:
+            numbers.append(list(classes).index(spelled))
+        elif spelled in aliases:
+            numbers.append(list(aliases).index(spelled))
+        elif spelled.isdecimal() and len(spelled) < _DIGITS and int(spelled) < len(classes):
+            numbers.append(int(spelled))
         else:
             known = ", ".join(classes[:_NAMED]) + (" ..." if len(classes) > _NAMED else "")
-            raise ArgumentError("no such class", where=where, expected=known, found=repr(one))
+            raise ArgumentError("no such class", where=where, expected=known, found=quoted(one))
     if not numbers or len(set(numbers)) < len(numbers):
-        raise ArgumentError("classes must be there and differ", where=where, found=list(which))
+        raise ArgumentError("classes must be there and differ", where=where, found=quoted(wanted))
     return numbers
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
-from fredfmt.errors import FormatError
+from fredfmt.errors import FormatError, quoted
 from fredfmt.model.documents import canonical
 
 Json: TypeAlias = Mapping[str, Any]
@@ -29,7 +29,7 @@ def text(value: Any) -> str:
 def integer(value: Any) -> int:
     """An integer; true and false are none."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise FormatError("not an integer", found=repr(value), rule="FRED-113")
+        raise FormatError("not an integer", found=quoted(value), rule="FRED-113")
     canonical(value)
     return value
 
@@ -37,8 +37,11 @@ def integer(value: Any) -> int:
 def number(value: Any) -> float:
     """An integer or a float, as a float; it may be infinite."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise FormatError("not a number", found=repr(value), rule="FRED-113")
-    return float(value)
+        raise FormatError("not a number", found=quoted(value), rule="FRED-113")
+    try:
+        return float(value)
+    except OverflowError:
+        raise FormatError("not a number that a float can hold", found=quoted(value), rule="FRED-113") from None
 
 
 def finite(value: Any) -> float:
@@ -90,5 +93,5 @@ def _frozen(value: Any) -> Any:
 
 
 def _of_type(value: Any) -> str:
-    shown = repr(value)
+    shown = quoted(value)
     return f"{type(value).__name__} {shown}" if len(shown) <= 60 else type(value).__name__

@@ -66,8 +66,11 @@ def load(
         If there is not enough memory.
     SourceError
         If an address cannot be read.
+    AccessError
+        If the operating system refuses to read the file, or a file object raises an ``OSError``. Every other exception
+        of a file object passes through unchanged, as it is the caller's own.
     ArgumentError
-        For unknown classes.
+        For unknown classes, or an argument of an unusable type.
 
     Examples
     --------
@@ -88,6 +91,8 @@ def load(
         raise ArgumentError(
             "not a file", expected="a path, an address, or a file open for reading bytes", found=type(file).__name__
         )
+    if not isinstance(limits, Limits):
+        raise ArgumentError("unusable limits", expected="fredfmt.Limits", found=type(limits).__name__)
     with located(_name(file)), memory_explained():
         if isinstance(file, str) and is_address(file):
             part = fetch_classes(file, classes, limits) if classes is not None and expected_digest is None else None
@@ -171,7 +176,10 @@ def save(
     """
     expect_data(data)
     check_profile(codec)
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError:
+        raise ArgumentError("not a path", expected="a str or an os.PathLike", found=type(path).__name__) from None
     container = container_of(path)
     check_target(path, data_set=container == ".fred.zarr")
     if container == ".fred.zarr":

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fredfmt.errors import ArgumentError, FredFileNotFoundError
+from fredfmt.errors import ArgumentError, FredFileNotFoundError, quoted
 
 fcntl: Any = import_module("fcntl") if os.name == "posix" else None
 """The system's file locks; None where it has none."""
@@ -100,7 +100,7 @@ def check_path(path: Path) -> None:
     except UnicodeEncodeError:
         possible = False
     if not possible:
-        raise ArgumentError("not a possible path", found=repr(str(path)))
+        raise ArgumentError("not a possible path", found=quoted(str(path)))
 
 
 def stale_partials(target: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import ArgumentError, LimitError
+from fredfmt.errors import ArgumentError, LimitError, quoted
 from fredfmt.transforms.dct import dct, dct_resized
 from fredfmt.transforms.downsample import downsample
 from fredfmt.transforms.hartley import hartley
@@ -50,8 +50,7 @@ def synthesis_matrix(name: str, n: int, size: int | None = None) -> Matrix:
     if n * max(size or n, 1) > LARGEST:
         longest = f"at most {math.isqrt(LARGEST):,} positions"
         raise LimitError("an axis is too long to be transformed", expected=longest, found=f"{max(n, size or n):,}")
-    if name not in TRANSFORMS:
-        raise ArgumentError("no such transform", expected=f"one of {sorted(TRANSFORMS)}", found=repr(name))
+    _check_name(name)
     if size is None or size == n:
         matrix = TRANSFORMS[name](n)
     elif size < 1:
@@ -105,10 +104,16 @@ def _repeatable(rows: NDArray[np.floating], matrix: Matrix) -> NDArray[np.floati
 
 def live_frequencies(name: str, shape: Sequence[int]) -> NDArray[np.bool_]:
     """(frequency,) which flat indices of a spatial shape stand for a pattern: all, for a bijective transform."""
+    _check_name(name)
     live = np.ones((), bool)
     for length in shape:
         live = np.logical_and.outer(live, synthesis_matrix(name, length).any(axis=0))
     return live.ravel()
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or name not in TRANSFORMS:
+        raise ArgumentError("no such transform", expected=f"one of {sorted(TRANSFORMS)}", found=quoted(name))
 
 
 def spatial_size(shape: Sequence[int]) -> int:

@@ -26,6 +26,7 @@ from fredfmt import (
     save,
     validate,
 )
+from fredfmt.errors import AccessError
 from fredfmt.model.ordering import in_order
 from fredfmt.storage.containers import archive
 from fredfmt.storage.reading import SUFFIXES, read_package
@@ -365,3 +366,21 @@ def test_loading_holds_the_file_its_arrays_and_one_array_more(tmp_path, data, su
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= size + arrays + largest + (64 << 20)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("the caller's"), ValueError("the caller's"), KeyboardInterrupt()], ids=repr
+)
+def test_an_exception_of_a_file_object_passes_through_unless_it_is_an_os_error(error):
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            raise self.error
+
+    stream = Failing()
+    stream.error = error
+    with pytest.raises(type(error)) as raised:
+        load(stream)
+    assert raised.value is error
+    stream.error = OSError(5, "mine")
+    with pytest.raises(AccessError, match="mine"):
+        load(stream)

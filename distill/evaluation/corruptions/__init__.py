@@ -30,7 +30,7 @@ from fredfmt.distill.evaluation.corruptions.light import brightness, contrast, f
 from fredfmt.distill.evaluation.corruptions.noise import gaussian_noise, impulse_noise, shot_noise
 from fredfmt.distill.evaluation.settings import SEVERITIES, CorruptionConfig
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 
 Corruption = Callable[[Tensor, int, Draws], Tensor]
 """(N, C, H, W) images in 0..1, a severity of 1 to 5 and a generator an image to images, which are clipped to 0..1."""
@@ -63,7 +63,7 @@ def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, indices:
     `ArgumentError` for a name that is not in `CORRUPTIONS`, a severity other than 1 to 5, or images without two axes.
     """
     if name not in CORRUPTIONS:
-        raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=repr(name))
+        raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=quoted(name))
     if severity not in SEVERITIES:
         raise ArgumentError("no such severity", where=name, expected="1 to 5", found=severity)
     check_images(images.shape)
@@ -83,7 +83,7 @@ def check_images(shape: Sequence[int]) -> None:
 def corruption_names(config: CorruptionConfig) -> tuple[str, ...]:
     """The corruptions of a configuration, all where it names none. Raises `ArgumentError` for an unknown name."""
     if unknown := [name for name in config.names if name not in CORRUPTIONS]:
-        raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=repr(unknown[0]))
+        raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=quoted(unknown[0]))
     return config.names or tuple(CORRUPTIONS)
 
 

@@ -21,8 +21,8 @@ from fredfmt.codec.masks.high import high
 from fredfmt.codec.masks.low import low
 from fredfmt.codec.masks.random import random
 from fredfmt.codec.masks.statistics import ClassStatistics, Moments
-from fredfmt.errors import ArgumentError
-from fredfmt.model.arguments import integer_of
+from fredfmt.errors import ArgumentError, quoted
+from fredfmt.model.arguments import integer_of, is_integer
 from fredfmt.model.blocks import blocks
 from fredfmt.model.ordering import in_order, ranks
 from fredfmt.transforms import live_frequencies, spatial_size
@@ -40,8 +40,8 @@ __all__ = [
     "WITHOUT_STATISTICS",
     "ClassStatistics",
     "best_frequencies",
-    "check_choice",
-    "check_k",
+    "checked_choice",
+    "checked_k",
     "choose_frequencies",
 ]
 
@@ -61,7 +61,7 @@ def choose_frequencies(
     statistics that the strategy cannot use (a class of one image has no variance, for example). With k equal to all
     frequencies there is nothing to choose and nothing to refuse.
     """
-    check_choice(mask, k, spatial_shape, transform)
+    k = checked_choice(mask, k, spatial_shape, transform)
     live = live_frequencies(transform, spatial_shape)
     everything = k == live.sum()
     generator = np.random.default_rng(0 if everything else integer_of("seed", seed, least=0))
@@ -74,21 +74,25 @@ def choose_frequencies(
     return np.concatenate(chosen)
 
 
-def check_choice(mask: str, k: int, spatial_shape: tuple[int, ...], transform: str) -> None:
-    """Raise `ArgumentError` for a strategy that is not in `MASKS`, and what `check_k` raises.
+def checked_choice(mask: str, k: int, spatial_shape: tuple[int, ...], transform: str) -> int:
+    """The k as `checked_k` returns it. Raises `ArgumentError` for a strategy that is not in `MASKS`, too.
 
-    >>> check_choice("evr", 40, (8, 8), "dct")
+    >>> checked_choice("evr", 40, (8, 8), "dct")
+    40
     """
-    if mask not in MASKS:
-        raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=repr(mask))
-    check_k(k, spatial_shape, transform)
+    if not isinstance(mask, str) or mask not in MASKS:
+        raise ArgumentError("no such mask strategy", expected=f"one of {sorted(MASKS)}", found=quoted(mask))
+    return checked_k(k, spatial_shape, transform)
 
 
-def check_k(k: int, spatial_shape: tuple[int, ...], transform: str) -> None:
-    """Raise `ArgumentError` for a k that the transform of a spatial shape does not have."""
+def checked_k(k: int, spatial_shape: tuple[int, ...], transform: str) -> int:
+    """The k as a Python integer. Raises `ArgumentError` for one that the transform of a spatial shape does not have."""
     size = int(live_frequencies(transform, spatial_shape).sum())
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= size:
-        raise ArgumentError("k is out of range", expected=f"an integer from 1 to {size}, all frequencies", found=k)
+    if not is_integer(k) or not 1 <= k <= size:
+        raise ArgumentError(
+            "k is out of range", expected=f"an integer from 1 to {size}, all frequencies", found=quoted(k)
+        )
+    return int(k)
 
 
 def best_frequencies(score: NDArray[np.floating[Any]], spatial_shape: tuple[int, ...], k: int) -> NDArray[Any]:

@@ -24,7 +24,7 @@ from fredfmt.data.sources.shards.webdataset import open_webdataset
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.tiny_imagenet import open_tiny_imagenet
 from fredfmt.data.sources.torchvision_sets import open_torchvision
-from fredfmt.errors import ArgumentError, access_explained
+from fredfmt.errors import ArgumentError, access_explained, quoted
 from fredfmt.model.arguments import lengths_of
 
 SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
@@ -59,7 +59,7 @@ def open_source(
     download: bool = True,
     size: int | tuple[int, int] | None = None,
     classes: Sequence[str | int] | None = None,
-    check: Callable[[tuple[int, ...]], None] | None = None,
+    check: Callable[[tuple[int, ...]], object] | None = None,
 ) -> Source:
     """Open one split of a data set of real images.
 
@@ -103,13 +103,13 @@ def open_source(
     name, _, argument = spec.partition(":") if isinstance(spec, str) else ("", "", "")
     if name not in SOURCES or (argument and name not in _ARGUMENTS):
         names = [f"{known}:{_ARGUMENTS[known]}" if known in _ARGUMENTS else known for known in SOURCES]
-        raise ArgumentError("no such source", expected=f"one of {', '.join(names)}", found=repr(spec))
-    if split not in ("train", "test"):
-        raise ArgumentError("no such split", where=spec, expected="train or test", found=repr(split))
+        raise ArgumentError("no such source", expected=f"one of {', '.join(names)}", found=quoted(spec))
+    if not isinstance(split, str) or split not in ("train", "test"):
+        raise ArgumentError("no such split", where=spec, expected="train or test", found=quoted(split))
     height, width = (None, None) if size is None else lengths_of("size", size, 2, where=spec)
     sides = None if height is None or width is None else (height, width)
     if not isinstance(data_root, str | os.PathLike | None):
-        raise ArgumentError("unusable data_root", where=spec, expected="a path", found=repr(data_root))
+        raise ArgumentError("unusable data_root", where=spec, expected="a path", found=quoted(data_root))
     root = None if data_root is None else Path(data_root).expanduser()
     request = Request(name, argument, split, root, download, sides, classes, check)
     with access_explained("cannot be read", spec):

@@ -19,7 +19,7 @@ from fredfmt.data.sources.layout import class_folders
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.saying import say_left_out
 from fredfmt.data.sources.source import Source
-from fredfmt.errors import SourceError
+from fredfmt.errors import SourceError, quoted
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def list_classes(folder: Path) -> Listing:
             place.name.encode()
         except UnicodeEncodeError:
             raise SourceError(
-                "the name of a class folder is not UTF-8", where=str(folder), found=repr(os.fsencode(place.name))
+                "the name of a class folder is not UTF-8", where=str(folder), found=quoted(os.fsencode(place.name))
             ) from None
         files = _images_below(place, left_out)
         paths += files

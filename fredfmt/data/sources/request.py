@@ -27,7 +27,7 @@ class Request:
     """(height, width) to which image files are resized."""
     classes: Sequence[str | int] | None = None
     """The requested classes, by name or number; None: all. Other classes may have no images."""
-    check: Callable[[tuple[int, ...]], None] | None = None
+    check: Callable[[tuple[int, ...]], object] | None = None
     """Called with the spatial shape as soon as it is known."""
 
     @property

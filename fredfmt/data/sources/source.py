@@ -13,6 +13,7 @@ from fredfmt.codec.views import Images, Normalized, Selected, check_normalizatio
 from fredfmt.codec.whitening import ZCA, Whitened
 from fredfmt.data.sources import splits
 from fredfmt.errors import ArgumentError, SourceError, located
+from fredfmt.model.arguments import indices_of
 from fredfmt.model.parts import Normalization
 from fredfmt.model.selection import class_numbers
 
@@ -111,13 +112,13 @@ class Source:
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """The images at ``indices``, (B, C, *spatial) float32, normalised."""
-        return self.normalized[np.asarray(indices, dtype=np.intp)]
+        return self.normalized[indices_of(indices, len(self))]
 
     def subset(self, indices: Sequence[int] | NDArray[np.integer[Any]], *, selection: str = "chosen images") -> Source:
         """The images at ``indices`` as another source with the same normalisation; nothing is copied. ``selection``
         describes how they were chosen, for `provenance`.
         """
-        chosen = np.asarray(indices, dtype=np.intp)
+        chosen = indices_of(indices, len(self))
         return replace(
             self,
             images=Selected(self.images, chosen),

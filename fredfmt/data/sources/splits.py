@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import ArgumentError, SourceError
-from fredfmt.model.arguments import integer_of
+from fredfmt.errors import ArgumentError, SourceError, quoted
+from fredfmt.model.arguments import integer_of, is_number
 
 Labels = NDArray[np.integer[Any]]
 Indices = NDArray[np.intp]
@@ -28,8 +28,8 @@ def hold_out(
     Raises `ArgumentError` for a fraction that is not between 0 and 1, or for a class of a single image. If such a class
     is not in ``needed``, its image stays with the rest.
     """
-    if not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
-        raise ArgumentError("unusable held-out fraction", expected="between 0 and 1", found=fraction)
+    if not is_number(fraction) or not 0 < fraction < 1:
+        raise ArgumentError("unusable held-out fraction", expected="between 0 and 1", found=quoted(fraction))
     held = np.zeros(len(labels), dtype=bool)
     for label, members in _shuffled_classes(labels, seed, "hold out"):
         if len(members) < 2 and needed is not None and label not in needed:

@@ -10,7 +10,7 @@ from fredfmt.data.sources.listing import Listing, list_classes, open_listing
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.wordnet import named
-from fredfmt.errors import SourceError
+from fredfmt.errors import SourceError, quoted
 
 _URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 _FOLDER = "tiny-imagenet-200"
@@ -75,7 +75,7 @@ def _validation(folder: Path, classes: tuple[str, ...]) -> Listing:
             raise SourceError(
                 "the line does not name a file and a class of train",
                 where=f"{annotations}: line {line}",
-                found=repr(text[:80]),
+                found=quoted(text[:80]),
             )
         paths.append(folder / "images" / name)
         labels.append(number[wnid])

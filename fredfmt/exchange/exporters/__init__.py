@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 from fredfmt.exchange.exporters.dc import dc
 from fredfmt.exchange.exporters.ddranking import ddranking
 from fredfmt.exchange.exporters.mtt import mtt
@@ -72,7 +72,7 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
             "unknown form of export",
             where=str(path),
             expected=f"one of {sorted(EXPORTERS)}",
-            found=repr(to or path.suffix),
+            found=quoted(to or path.suffix),
         )
     if path.is_dir():
         raise ArgumentError("the folder exists already", where=str(path), hint="Choose another name or remove it")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from typing import IO, Literal
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.data import FreDData
 from fredfmt.storage.containers import archive, hdf5, hierarchy
 from fredfmt.storage.containers.entries import EntryStore
@@ -48,5 +48,5 @@ def as_archive(data: FreDData, profile: Profile | None = None) -> bytes:
 
 def check_profile(profile: str | None) -> None:
     """Raise `ArgumentError` for an unknown profile."""
-    if profile is not None and profile not in PROFILES:
-        raise ArgumentError("unknown profile", where="codec", expected=" or ".join(PROFILES), found=profile)
+    if profile is not None and not (isinstance(profile, str) and profile in PROFILES):
+        raise ArgumentError("unknown profile", where="codec", expected=" or ".join(PROFILES), found=quoted(profile))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fredfmt.errors import FormatError
+from fredfmt.errors import FormatError, quoted
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
 LONGEST = 255
@@ -22,6 +22,6 @@ def check_name(name: bytes | str) -> str:
     text = name.decode("latin-1") if isinstance(name, bytes) else name
     if len(text) > LONGEST or not _NAME.fullmatch(text):
         raise FormatError(
-            "an entry has an unusable name", expected=_NAME.pattern, found=repr(text[:80]), rule="FRED-403"
+            "an entry has an unusable name", expected=_NAME.pattern, found=quoted(text[:80]), rule="FRED-403"
         )
     return text

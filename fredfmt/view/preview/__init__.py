@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
+from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
 from fredfmt.view.preview.energy import energy
 from fredfmt.view.preview.images import images
@@ -28,6 +29,9 @@ KINDS: Mapping[str, Callable[..., Image]] = MappingProxyType(
 )
 
 __all__ = ["KINDS", "preview"]
+
+_LARGEST = 4096
+"""Height of an instance in pixels."""
 
 
 def preview(
@@ -50,7 +54,7 @@ def preview(
     instances
         Instances shown of each class (``images``).
     size
-        Height of an instance in pixels (``images``, ``k``).
+        Height of an instance in pixels, at most 4096 (``images``, ``k``).
     k
         Use only the ``k`` coarsest frequencies.
     whitening
@@ -59,10 +63,13 @@ def preview(
     Raises
     ------
     ArgumentError
-        For a kind or a k that there is not, or whitened data without their whitening (``images``, ``k``).
+        For an unknown kind, a number that is not an integer or out of range, or whitened data without their whitening
+        (``images``, ``k``).
     """
-    if kind not in KINDS:
-        raise ArgumentError("no such kind of preview", expected=", ".join(KINDS), found=kind)
-    if k is not None and not 1 <= k <= data.k:
-        raise ArgumentError("k is out of range", expected=f"1 to {data.k}", found=k)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ArgumentError("no such kind of preview", expected=", ".join(KINDS), found=quoted(kind))
+    instances = integer_of("instances", instances, least=1)
+    size = integer_of("size", size, least=1, most=_LARGEST)
+    if k is not None:
+        k = integer_of("k", k, least=1, most=data.k)
     return KINDS[kind](data, instances=instances, size=size, k=k, whitening=whitening)

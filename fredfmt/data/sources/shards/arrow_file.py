@@ -14,7 +14,7 @@ from fredfmt.data.sources.shards.columns import Columns
 from fredfmt.data.sources.shards.label_values import LabelValues
 from fredfmt.data.sources.shards.spans import Spans
 from fredfmt.data.sources.shards.stored import Stored
-from fredfmt.errors import SourceError, access_explained, located
+from fredfmt.errors import SourceError, access_explained, located, quoted
 
 if TYPE_CHECKING:
     from pyarrow import Array
@@ -73,5 +73,5 @@ def _file(path: str | None, roots: Sequence[Path]) -> Path:
     files."""
     real = Path(os.path.realpath(path or ""))
     if path is None or not os.path.isabs(path) or not any(root in real.parents for root in roots):
-        raise SourceError("the path of the image is outside the data set", found=repr(path), expected="bytes")
+        raise SourceError("the path of the image is outside the data set", found=quoted(path), expected="bytes")
     return Path(path)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fredfmt.data.sources.layout import listed
-from fredfmt.errors import ArgumentError, SourceError
+from fredfmt.errors import ArgumentError, SourceError, quoted
 
 if TYPE_CHECKING:
     from pyarrow import DataType, Schema
@@ -80,7 +80,7 @@ def _features(schema: Schema) -> dict[str, Mapping[str, Any]]:
         features = json.loads(text)["info"]["features"]
         return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise SourceError("the schema's metadata huggingface cannot be read", found=repr(error)) from None
+        raise SourceError("the schema's metadata huggingface cannot be read", found=quoted(error)) from None
 
 
 def _class_names(feature: Mapping[str, Any], label: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from fredfmt.data.sources.shards.address import Address
 from fredfmt.data.sources.shards.paths import find_shards
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
-from fredfmt.errors import SourceError, located
+from fredfmt.errors import SourceError, located, quoted
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _classes(train: Stored) -> tuple[str, ...]:
     classes = tuple(names.get(number, str(number)) for number in range(count))
     if len(set(classes)) < count:
         twice = next(name for index, name in enumerate(classes) if name in classes[:index])
-        raise SourceError("two classes have the same name", found=repr(twice))
+        raise SourceError("two classes have the same name", found=quoted(twice))
     return classes
 
 
@@ -139,7 +139,7 @@ def _numbers(stored: Stored, classes: tuple[str, ...]) -> NDArray[np.int64]:
             "a label is not a class" if found != -1 else "an image has no label",
             where=stored.coded.place(row),
             expected=f"one of {len(classes)} classes" if stored.words else f"0 to {len(classes) - 1}",
-            found=repr(found),
+            found=quoted(found),
             hint="" if found != -1 else "-1 marks splits whose labels are not published: choose another (#test=...)",
         )
     return numbers
