@@ -50,7 +50,7 @@ class DistillConfig(Settings):
     Parameters
     ----------
     objective
-        A name in `fredfmt.distill.objectives.OBJECTIVES`, or a class of your own.
+        A name in `fredfmt.distill.objectives.OBJECTIVES`, or a custom class.
     network
         A name, or a `NetworkConfig`.
     budget, frequencies, optimization, run, teacher
@@ -179,7 +179,7 @@ def _resolved(
     raise ArgumentError(
         "no such objective",
         where="distillation.objective",
-        expected=f"one of {', '.join(OBJECTIVES)}, or a class of your own",
+        expected=f"one of {', '.join(OBJECTIVES)}, or a custom class",
         found=quoted(objective),
     )
 

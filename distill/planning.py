@@ -66,7 +66,7 @@ def plan(
     """The choices that a budget leaves, by k and step: as many instances as fit ``max_bytes``, or ``ipc`` allows.
 
     Sizes and errors are measured on random real images, so they are exact for the start of a distillation. Choices
-    without a single instance are left out. Raises `ArgumentError` unless exactly one budget is given, and if no choice
+    without a single instance are omitted. Raises `ArgumentError` unless exactly one budget is given, and if no choice
     is left.
 
     >>> from fredfmt import open_source

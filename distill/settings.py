@@ -42,9 +42,9 @@ def setting(
     choices
         All allowed texts. For a ``Literal`` type they are taken from the type.
     none
-        The word for None in TOML files and on the command line, such as ``float32``. Without one, None is left out.
+        The word for None in TOML files and on the command line, such as ``float32``. Without one, None is omitted.
     flag
-        The option of the command, ``--like-the-name`` if left out; None for a setting that the command does not offer.
+        The option of the command, ``--like-the-name`` if omitted; None for a setting that the command does not offer.
     metavar
         What the help page calls the option's value.
     examples
@@ -240,7 +240,7 @@ class Settings:
         return "\n".join(lines).lstrip() + "\n"
 
     def spelled(self) -> dict[str, Any]:
-        """Every setting as TOML writes it: None by its word or left out, groups as tables."""
+        """Every setting as TOML writes it: None by its word or omitted, groups as tables."""
         words = {name: option.none for name, option in self.options().items()}
         values = {name: words[name] if (value := getattr(self, name)) is None else value for name in words}
         return {

@@ -31,7 +31,7 @@ _PANELS = {
             _KEPT["mask"],
             default=None,
             words=tuple(MASKS),
-            help="How frequencies are chosen; if left out, by the one of low and amplitude with the least error.",
+            help="How frequencies are chosen; if omitted, by the one of low and amplitude with the least error.",
         ),
         "base": _KEPT["base"],
     },

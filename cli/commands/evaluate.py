@@ -33,7 +33,7 @@ _PANELS = panels_of(Protocol=EvaluationConfig)
 _LR, _AUGMENTATION = (EvaluationConfig.options()[name] for name in ("lr", "augmentation"))
 _PANELS["Protocol"] |= {
     "lr": replace(_LR, words=("recipe",), metavar="NUMBER|recipe", help=f"{_LR.help} recipe: that of the file."),
-    "augmentation": replace(_AUGMENTATION, default=None, help=f"{_AUGMENTATION.help} The file's own if left out."),
+    "augmentation": replace(_AUGMENTATION, default=None, help=f"{_AUGMENTATION.help} The file's own if omitted."),
 }
 
 

@@ -65,7 +65,7 @@ def import_(
             help="Size of neural fields and of images stored as rows, or to which image files are resized.",
         ),
     ] = None,
-    kind: Annotated[str | None, typer.Option(help=f"Take it for {_KINDS}; recognised if left out.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Take it for {_KINDS}; recognised if omitted.")] = None,
     transform: Annotated[
         str | None, typer.Option(help="dct, hartley, haar, db2 or identity; by default exact pixels.")
     ] = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fredfmt.distill.planning import Choice
 
 _WIDE = 70
-"""Characters of a line from which all columns are shown; budgets in other units are left out below."""
+"""Characters of a line from which all columns are shown; budgets in other units are omitted below that."""
 
 
 _BUDGET, _KEPT = BudgetSettings.options(), FrequencySettings.options()

@@ -149,14 +149,14 @@ def compare(
     where its labels are soft also such with a teacher's labels.
 
     Networks of the same seed have the same first parameters in every row. The spread of the file, its start and the
-    whole set is over networks; the other images are drawn anew for every seed, so that their spread is over draws too.
+    whole set is over networks; the other images are drawn again for every seed, so that their spread is over draws too.
     All come from ``train``, the split that data were made from; where they are whitened, so is everything else, by its
     statistics. ``test`` is tested on and nothing else. ``corruptions`` and ``network`` as in
     `fredfmt.distill.evaluate`; ``keep`` is given the first network that is trained on ``data``.
 
     Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
     cannot be, or a ``train`` with other images than whitened data were whitened by. Where it is not the source that the
-    data name, and nothing shows that it has the same images, this is said in the log.
+    data name, and nothing shows that it has the same images, a warning is logged.
 
     >>> from fredfmt import encode, open_source
     >>> from fredfmt.distill import EvaluationConfig

@@ -152,7 +152,7 @@ def score(
 ) -> Scores:
     """Train up to seven networks per seed by one protocol, all alike but for the set, and score ``data`` with them.
 
-    Networks of a seed have the same first parameters; random images are drawn anew for every seed. The whole train
+    Networks of a seed have the same first parameters; random images are drawn again for every seed. The whole train
     split is held in memory as float32. Where ``train`` is not the source that the data name, a warning is logged.
 
     Raises `ArgumentError` where classes or shapes differ, or images are whitened.

@@ -148,7 +148,7 @@ class Experts:
             if _checksum(row) != self._checksums[number][epoch].tobytes():
                 raise IntegrityError(
                     f"the parameters after epoch {epoch} do not match their checksum: the file is damaged",
-                    hint="Delete it and run fredfmt experts again, which trains this expert anew",
+                    hint="Delete it and run fredfmt experts again, which trains this expert again",
                 )
         return row
 

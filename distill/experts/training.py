@@ -117,7 +117,7 @@ def train_experts(
     if network is not None:
         config = config.replace(network=name_of(network))
         if workers > 1:
-            raise ArgumentError("a network of your own is trained in this process", expected="1 worker", found=workers)
+            raise ArgumentError("a custom network is trained in this process", expected="1 worker", found=workers)
     operations(config.augmentation, len(source.spatial_shape))  # refuses what does not fit
     source = source.in_space(config.zca_epsilon if config.zca else None)
     task = _Task(source, _settings(source, config, network), Path(folder), str(device), network)

@@ -114,7 +114,7 @@ def _block(images: Tensor, weight: Tensor, bias: Tensor, moments: Tensor) -> tup
     """The description for the loops, the number of threads, and memory that must outlive the call."""
     count, channels, height, width = images.shape
     threads = torch.get_num_threads()
-    if images.numel() < threads * _FLOATS_A_THREAD:  # all of torch's threads or none: OpenMP starts others anew
+    if images.numel() < threads * _FLOATS_A_THREAD:  # all of torch's threads or none: OpenMP starts new ones
         threads = 1
     scratch = images.new_empty(threads, height * width)
     pointers = (tensor.data_ptr() for tensor in (weight, bias, moments[0], moments[1], scratch))

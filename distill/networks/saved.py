@@ -69,7 +69,7 @@ def load_network(
 ) -> TrainedNetwork:
     """A network that ``fredfmt evaluate --save-network`` kept, ready to judge images in 0..1.
 
-    Nothing in the file is executed. ``network`` is the factory of a network of your own, which a file only names.
+    Nothing in the file is executed. ``network`` is the factory of a custom network, which a file only names.
     Raises `FormatError` for a file that is none of these, and `ArgumentError` if a factory is needed.
 
     >>> from fredfmt import encode, open_source

@@ -15,7 +15,7 @@ Pooling = Literal["avg", "max"]
 
 def _check_name(name: str) -> None:
     if name not in NETWORKS and ":" not in name:
-        known = f"one of {', '.join(NETWORKS)}, or package.module:factory of your own"
+        known = f"one of {', '.join(NETWORKS)}, or package.module:factory of a custom network"
         raise ArgumentError("no such network", expected=known, found=quoted(name))
 
 
@@ -23,7 +23,7 @@ def _check_name(name: str) -> None:
 class NetworkConfig(Settings):
     """A network; see `fredfmt.distill.networks`.
 
-    ``name`` is that of a network of fredfmt, or ``package.module:factory`` for one of your own, which ignores the other
+    ``name`` is that of a network of fredfmt, or ``package.module:factory`` of a custom one, which ignores the other
     settings. Published ConvNets have a width of 128, which takes ten times as long on a CPU. A depth of 3
     is for sides up to 32, one more for each doubling. Objectives pass images of all classes in one batch, which the
     norm ``batch`` mixes.
@@ -36,7 +36,7 @@ class NetworkConfig(Settings):
 
     name: str = setting(
         "convnet",
-        f"{', '.join(NETWORKS)} or package.module:factory of your own.",
+        f"{', '.join(NETWORKS)} or package.module:factory of a custom network.",
         flag="--network",
         examples=tuple(NETWORKS),
         check=_check_name,

@@ -1,8 +1,8 @@
 """The settings of a distillation as files hold them: a short document in, every setting out, and the other way round.
 
-A document leaves out what has the default of a version of the defaults that it names, ``"defaults": 1``. The versions
-are in `DEFAULTS`. Their values never change, so a default that changes in the code does not change what an old file
-means; a setting that is new comes into older versions with the value by which a run is what it was before.
+A document omits settings that have the default of the version of the defaults that it names, ``"defaults": 1``. The
+versions are in `DEFAULTS`. Their values never change, so a default that changes in the code does not change what an old
+file means; a setting that is new comes into older versions with the value by which a run is what it was before.
 Documents of fredfmt 0.1 are flat and name no version. They are read by `FLAT`.
 """
 

@@ -1,4 +1,4 @@
-"""Arrays in a file of which no more lies in memory than is looked at."""
+"""Arrays in a file, of which only the parts in use are in memory."""
 
 from __future__ import annotations
 

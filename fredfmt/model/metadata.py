@@ -69,7 +69,7 @@ class Metadata:
     writer: Json = field(default_factory=dict)
     """Name and version of the program that wrote the file."""
     ext: Json = field(default_factory=dict)
-    """Anything else, under names of your own."""
+    """Anything else, under names that you choose."""
     extensions: Json = field(default_factory=dict)
     """Fields of later versions that a reader may do without (``must_understand`` is false); kept as they are."""
 
@@ -181,7 +181,7 @@ def _check_extensions(extensions: Json) -> None:
                 "not an extension",
                 where=name,
                 expected="a name that the specification does not use, and an object with must_understand false",
-                hint="Notes of your own belong into ext",
+                hint="Custom notes belong in ext",
                 rule="FRED-114",
             )
 
@@ -192,7 +192,7 @@ def _extension(value: Any, version: str) -> dict[str, Any]:
             "an unknown field",
             expected="a name of the specification, or an object with must_understand false",
             found=f"a document of version {version}",
-            hint="Notes of your own belong into ext; a newer fredfmt may know the field",
+            hint="Custom notes belong in ext; a newer fredfmt may know the field",
             rule="FRED-114",
         )
     return value
