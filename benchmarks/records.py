@@ -1,8 +1,8 @@
 """Accuracy against bytes: what ``fredfmt distill --bytes N`` alone makes, beside real images in the same bytes.
 
     python benchmarks/records.py digits --per-class 150 500
-    python benchmarks/records.py folder:cifar10 --per-class 500 1500 5000 --results records.jsonl
-    python benchmarks/records.py --results records.jsonl --table
+    python benchmarks/records.py folder:cifar10 --per-class 500 1500 5000 --results benchmarks/results/records.jsonl
+    python benchmarks/records.py --results benchmarks/results/records.jsonl --table
 
 For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, a
 network trained on it, one on what it started from, one on random real images coded into the same bytes, one on such
