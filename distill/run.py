@@ -163,8 +163,9 @@ def distill(
 def duration(
     source: Source, config: DistillConfig, device: torch.device | str = "cpu", network: NetworkFactory | None = None
 ) -> str:
-    """How long a run will take on this machine, in words, by four iterations of one that is thrown away."""
-    run = Run(source, config.replace(teacher_steps=0), device, network)
+    """How long a run will take on this machine, in words, by four iterations of one that is thrown away. Its teacher is
+    kept, and is that of the next run of this source and these settings."""
+    run = Run(source, config, device, network)
 
     def several() -> float:
         before = time.perf_counter()
