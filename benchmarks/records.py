@@ -14,12 +14,12 @@ nothing is chosen. Every finished row is a line of the results, and a run goes o
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import statistics
 import time
 from collections import defaultdict
 from pathlib import Path
+
+from lines import append, read, spread
 
 from fredfmt import open_source, save
 from fredfmt.distill import EvaluationConfig, NetworkConfig, choose, compare, distill
@@ -87,13 +87,8 @@ def measure(options: argparse.Namespace) -> None:
                 "accuracy": {row.name: row.evaluation.mean for row in rows},
                 "images_per_class": {row.name: row.instances_per_class for row in rows},
             }
-            with options.results.open("a") as stream:
-                stream.write(json.dumps(record) + "\n")
+            append(options.results, record)
             print(record, flush=True)
-
-
-def read(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def table(records: list[dict]) -> str:
@@ -115,12 +110,6 @@ def table(records: list[dict]) -> str:
             f"{spread(whole) if whole else ''} | {seconds:,.0f} |"
         )
     return "\n".join(lines)
-
-
-def spread(values: list[float], sign: str = "") -> str:
-    """Mean and standard error, in percent."""
-    mean = f"{100 * statistics.fmean(values):{sign}.1f}"
-    return f"{mean} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.1f}" if len(values) > 1 else mean
 
 
 if __name__ == "__main__":

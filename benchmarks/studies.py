@@ -17,7 +17,6 @@ last one.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import multiprocessing
 import resource
@@ -30,9 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lines import append, read, spread
 from scipy.fft import dctn, idctn
 
 from fredfmt import open_source
+from fredfmt.codec.views import unit
 from fredfmt.data.sources import Source
 from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig, distill, evaluate
 
@@ -44,21 +45,21 @@ LEFT_TO_OTHERS = 1 / 8
 """Of a swapped image, the share of the frequencies of each side that another image gives."""
 
 
-def quarter(size: int, **settings: Any) -> dict[str, Any]:
+def sixteenth(size: int, **settings: Any) -> dict[str, Any]:
     """A sixteenth of all frequencies."""
     return {"mask": "evr", "k": size // 16, **settings}
 
 
 STUDIES: dict[str, Callable[[int], dict[str, dict[str, Any]]]] = {
     "pixels": lambda size: {
-        "frequencies": quarter(size, transform="dct"),
+        "frequencies": sixteenth(size, transform="dct"),
         "pixels": {"transform": "identity", "mask": "low", "k": size},
     },
     "transforms": lambda size: {
-        name: quarter(size, transform=name) for name in ("dct", "hartley", "haar", "db2", "downsample", "identity")
+        name: sixteenth(size, transform=name) for name in ("dct", "hartley", "haar", "db2", "downsample", "identity")
     },
-    "corruptions": lambda size: {mask: quarter(size, mask=mask) for mask in MASKS},
-    "swapped": lambda size: {mask: quarter(size, mask=mask) for mask in MASKS},
+    "corruptions": lambda size: {mask: sixteenth(size, mask=mask) for mask in MASKS},
+    "swapped": lambda size: {mask: sixteenth(size, mask=mask) for mask in MASKS},
 }
 
 
@@ -111,8 +112,7 @@ def outcome(
             return line
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         line = key | pool.apply(distilled, (options, settings, rate, seed, test))
-    with options.results.open("a") as stream:
-        stream.write(json.dumps(line) + "\n")
+    append(options.results, line)
     return line
 
 
@@ -154,22 +154,12 @@ def distilled(
 def swapped(source: Source, seed: int) -> Source:
     """Images whose lowest frequencies are those of other random images, of any class: what tells the classes is in the
     high ones."""
-    other = np.random.default_rng(seed).permutation(len(source))
-    low = tuple(slice(0, max(1, round(LEFT_TO_OTHERS * side))) for side in source.spatial_shape)
-    axes = tuple(range(1, len(low) + 1))
-    made = np.empty((len(source), source.channels, *source.spatial_shape), np.float32)
-    scale = 255 if source.images.dtype == np.uint8 else 1
-    for row, image in enumerate(made):
-        image[:], taken = (
-            dctn(source.images[at : at + 1][0] / scale, axes=axes, norm="ortho") for at in (row, other[row])
-        )
-        image[(slice(None), *low)] = taken[(slice(None), *low)]
-        image[:] = idctn(image, axes=axes, norm="ortho").clip(0, 1)
-    return replace(source, images=made, name=f"{source.name}, low frequencies swapped")
-
-
-def read(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    low = (..., *(slice(0, max(1, round(LEFT_TO_OTHERS * side))) for side in source.spatial_shape))
+    axes = tuple(range(2, 2 + len(source.spatial_shape)))
+    spectra = dctn(source.images[:].astype(np.float32) / unit(source.images.dtype), axes=axes, norm="ortho")
+    spectra[low] = spectra[low][np.random.default_rng(seed).permutation(len(source))]
+    images = idctn(spectra, axes=axes, norm="ortho").clip(0, 1)
+    return replace(source, images=images, name=f"{source.name}, low frequencies swapped")
 
 
 def table(lines: list[dict]) -> str:
@@ -190,12 +180,6 @@ def table(lines: list[dict]) -> str:
         cells = [*key, len(group), spread([line["accuracy"] for line in group]), spread(corrupted) if corrupted else ""]
         rows.append(f"| {' | '.join(map(str, cells))} | {seconds:.0f} | {megabytes:,.0f} |")
     return "\n".join(rows)
-
-
-def spread(values: list[float]) -> str:
-    """Mean and standard error, in percent."""
-    mean = f"{100 * statistics.fmean(values):.1f}"
-    return f"{mean} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.1f}" if len(values) > 1 else mean
 
 
 if __name__ == "__main__":

@@ -1,0 +1,25 @@
+"""Results as lines of JSON, one for each measurement, so that a run goes on after the last one; and their spread."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from pathlib import Path
+
+
+def read(path: Path) -> list[dict]:
+    """All lines, none of a file that does not exist yet."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def append(path: Path, line: dict) -> None:
+    """Add a line."""
+    with path.open("a") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def spread(values: list[float], sign: str = "") -> str:
+    """Mean and standard error, in percent."""
+    mean = f"{100 * statistics.fmean(values):{sign}.1f}"
+    return f"{mean} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.1f}" if len(values) > 1 else mean
