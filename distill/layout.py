@@ -49,13 +49,23 @@ class BudgetSettings(Settings):
         for name in ("quantize_in_loop", "rate"):
             if getattr(self, name) and not isinstance(self.step, int | float):
                 raise self._unusable("step", f"a number, for {name}")
-        if self.rate == "auto" and self.max_bytes is None:
+        if self.steered and self.max_bytes is None:
             raise self._unusable("max_bytes", "a number of bytes, for a rate that is steered")
+
+    @property
+    def steered(self) -> bool:
+        """Whether the weight of the bits follows the size of the file."""
+        return self.rate == "auto"
+
+    @property
+    def near(self) -> float | None:
+        """The step near which the file's is searched, if the loop has kept the size to its bytes."""
+        return self.number if self.steered else None
 
     @property
     def rounding(self) -> Rounding:
         """How coefficients are rounded, in the loop and on the way to a file that has a given step."""
-        return "rate" if self.rate == "auto" else "nearest"
+        return "rate" if self.steered else "nearest"
 
     @property
     def number(self) -> float:

@@ -32,7 +32,6 @@ class Rate:
 
     def __init__(self, budget: BudgetSettings) -> None:
         self._budget = budget
-        self.steered = budget.rate == "auto"
         self.weight: float = _FIRST if budget.rate == "auto" else float(budget.rate)
         self.size = 0
         """At the last look, 0 before the first."""

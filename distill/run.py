@@ -221,8 +221,7 @@ class Run:
 
         def labelled() -> FreDData:
             assert teacher is not None
-            coded = FrequencySynset.from_data(start).to_data(step=config.budget.step, rounding=config.budget.rounding)
-            return teacher.labelled(start, images, coded=coded)
+            return teacher.labelled_start(start, images, config.budget)
 
         return self.ranks.from_first(labelled)
 

@@ -77,7 +77,7 @@ class State:
         decay = min(self.config.optimization.average, self.done / (self.done + 9))
         for name, value in self.synset.named_parameters():
             self.averages[name].lerp_(value.detach(), 1 - decay)
-        if self.rate.steered and self.done % EVERY == 0:
+        if self.config.budget.steered and self.done % EVERY == 0:
             self.rate.steer(self.size())
 
     def data(self) -> FreDData:
@@ -107,9 +107,8 @@ class State:
 
     def _stored(self, synset: FrequencySynset, iterations: int, **options: Any) -> FreDData:
         budget = self.config.budget
-        near = budget.number if self.rate.steered else None
         return synset.to_data(
-            **{"step": budget.step, "max_bytes": budget.max_bytes, "near": near, **options},
+            **{"step": budget.step, "max_bytes": budget.max_bytes, "near": budget.near, **options},
             base=self.config.frequencies.base,
             **recorded(self.settings.replace(iterations=iterations), self.memory.recipe()),
         )

@@ -60,14 +60,13 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     start = encode_source(real, k=data.k, mask=masks, step=None, transform=data.metadata.transform)
     budget = config.budget
     if config.teacher.teacher_steps:
-        coded = FrequencySynset.from_data(start).to_data(step=budget.step, rounding=budget.rounding)
-        start = train_teacher(train, config, device=device).labelled(start, real.normalized, coded=coded)
+        start = train_teacher(train, config, device=device).labelled_start(start, real.normalized, budget)
     synset = FrequencySynset.from_data(start)
     if budget.max_bytes is None or mode != "uniform":
         return synset.to_data(step=step)
     return synset.to_data(
         max_bytes=budget.max_bytes,
-        near=budget.number if budget.rate == "auto" else None,
+        near=budget.near,
         base=data.base is not None,
         mask=data.metadata.mask,
         distillation=data.metadata.distillation,

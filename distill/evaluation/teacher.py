@@ -19,11 +19,12 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.groups import TeacherLabels
+from fredfmt.distill.layout import BudgetSettings
 from fredfmt.distill.networks import NetworkConfig, make_network
 from fredfmt.distill.objectives.room import Room, room_for
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.synset import sixteenths
+from fredfmt.distill.synset import FrequencySynset, sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 
@@ -72,6 +73,11 @@ class Teacher:
         """
         both = self._labels == "both"
         return replace(data, labels=sixteenths(self.labels_of(images, coded or data) if both else self.labels(images)))
+
+    def labelled_start(self, start: FreDData, images: Images, budget: BudgetSettings) -> FreDData:
+        """`labelled`, of what a run starts from, whose coefficients are exact: ``coded`` as the loop rounds them."""
+        coded = FrequencySynset.from_data(start).to_data(step=budget.step, rounding=budget.rounding)
+        return self.labelled(start, images, coded=coded)
 
     def labels_of(self, images: Images, coded: FreDData) -> NDArray[np.float32]:
         """(N, class) float32, the mean of the probabilities for images and for the same images as ``coded``."""
