@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _HINTS = {
-    errno.ENOSPC: "Make room on the disk",
-    errno.EDQUOT: "Your quota is used up: make room",
-    errno.EACCES: "Check who may read and write there",
-    errno.EPERM: "Check who may read and write there",
-    errno.EROFS: "Choose a place that can be written to",
+    errno.ENOSPC: "Free some disk space",
+    errno.EDQUOT: "Your disk quota is used up: delete some files",
+    errno.EACCES: "Check the permissions",
+    errno.EPERM: "Check the permissions",
+    errno.EROFS: "Choose a writable location",
     errno.ENAMETOOLONG: "Choose a shorter name",
     errno.ENOENT: "Check the path",
     errno.ENOTDIR: "Part of the path is a file, not a folder",
-    errno.EISDIR: "A folder is in the way: choose another name",
-    errno.ELOOP: "A symbolic link leads back to itself",
+    errno.EISDIR: "There is a folder of that name: choose another name",
+    errno.ELOOP: "A symbolic link points to itself",
 }
-"""What to do about what the operating system refused, by its number for it."""
+"""Hints for errors of the operating system, by errno."""
 
 _LONGEST = 1000
-"""Characters of one part of a message."""
+"""The largest number of characters of one part of a message."""
 
 _PLACE: ContextVar[tuple[str, ...]] = ContextVar("place", default=())
 _COLLECTED: ContextVar[list[FredError] | None] = ContextVar("collected", default=None)
@@ -36,12 +36,12 @@ class FredError(ValueError):
     what
         What is wrong, in one clause.
     where
-        The element that is wrong. The places that `located` names around it come before, outermost first, for example
-        ``"x.fred: labels"``.
+        The element that is wrong. The places of all enclosing `located` blocks are put before it, outermost first, for
+        example ``"x.fred: labels"``.
     expected, found
-        What the rule asks for and what was there instead.
+        What is required, and what was found instead.
     hint
-        What to do about it.
+        How to correct it.
     rule
         The rule of the specification that is broken, ``"FRED-nnn"``.
     """
@@ -65,7 +65,7 @@ class FredError(ValueError):
         self.rule = rule
 
     def __str__(self) -> str:
-        """One line of moderate length, whatever a file or an address put into it."""
+        """The message in one line of moderate length, even if parts of it come from a file or an address."""
         text = f"{brief(self.where)}: {brief(self.what)}" if self.where else brief(self.what)
         if self.expected is not None:
             text += f"; expected {brief(self.expected)}"
@@ -77,7 +77,7 @@ class FredError(ValueError):
 
 
 def brief(part: object) -> str:
-    """Part of a message as text; of a long one only the beginning.
+    """Part of a message as text, cut off if it is long.
 
     >>> brief(3), brief("x" * 1_000_000)[-27:]
     ('3', 'xxx... 1,000,000 characters')
@@ -87,7 +87,7 @@ def brief(part: object) -> str:
 
 
 def quoted(value: object) -> str:
-    """A caller's value as Python writes it, whatever it is.
+    """The ``repr`` of a caller's value; never raises.
 
     >>> quoted("cat"), quoted(10**5000)
     ("'cat'", 'an integer of thousands of digits')
@@ -105,9 +105,9 @@ def _written(value: object, write: Callable[[object], str]) -> str:
 
 
 def printable(text: str) -> str:
-    r"""A text from an untrusted file: letters that control a terminal or change the reading direction become escapes.
+    r"""Text from an untrusted file, with characters that control a terminal or change the reading direction escaped.
 
-    Line ends stay, and so does the zero-width joiner of emoji.
+    Line ends and the zero-width joiner of emoji are kept.
 
     >>> printable("caf\u00e9 \x1b[2J \u202e")
     'café \\x1b[2J \\u202e'
@@ -119,16 +119,16 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`printable`, line ends escaped, too."""
+    """As `printable`, with line ends escaped, too."""
     return printable(text).replace("\n", "\\n")
 
 
 class ArgumentError(FredError):
-    """A caller's argument is unusable."""
+    """An argument is unusable."""
 
 
 class FredTypeError(ArgumentError, TypeError):
-    """A caller's argument is of a type that is not accepted there, such as a fraction as an index."""
+    """An argument has the wrong type, for example a float as an index."""
 
 
 class FredIndexError(FredError, IndexError):
@@ -140,7 +140,7 @@ class FredFileNotFoundError(FredError, FileNotFoundError):
 
 
 class AccessError(FredError, OSError):
-    """The operating system refused to read or to write a file; ``errno`` is its number for why."""
+    """The operating system refused to read or write a file; ``errno`` is its error number."""
 
 
 class FredMemoryError(FredError, MemoryError):
@@ -156,7 +156,7 @@ class VersionError(FormatError):
 
 
 class LimitError(FormatError):
-    """A file asks for more than the reader's `Limits` allow; nothing was allocated for it."""
+    """A file exceeds the reader's `Limits`; no memory was allocated for it."""
 
 
 class IntegrityError(FormatError):
@@ -168,12 +168,12 @@ class SourceError(FredError):
 
 
 class AbandonedError(FredError):
-    """What follows cannot be checked, for a reason that was collected already; only ever raised inside `collecting`."""
+    """Further checks are impossible because of an error that was already collected; raised only inside `collecting`."""
 
 
 @contextmanager
 def located(where: object) -> Iterator[None]:
-    """Name the place that any `FredError` made inside the block speaks of."""
+    """Add a place to the message of every `FredError` that is created inside the block."""
     token = _PLACE.set((*_PLACE.get(), str(where)))
     try:
         yield
@@ -203,13 +203,13 @@ def memory_explained() -> Iterator[None]:
     except FredError:
         raise
     except MemoryError as error:
-        found, hint = str(error) or None, "Close other programs, or lift the limit of this process (ulimit -v)"
+        found, hint = str(error) or None, "Close other programs, or raise the memory limit of this process (ulimit -v)"
         raise FredMemoryError("not enough memory", found=found, hint=hint) from None
 
 
 @contextmanager
 def check() -> Iterator[None]:
-    """One check that others do not depend on: its error is raised as usual, or kept inside `collecting`."""
+    """A check on which no later check depends: its error is raised, or, inside `collecting`, collected."""
     try:
         yield
     except FredError as error:
@@ -217,12 +217,12 @@ def check() -> Iterator[None]:
         if collected is None:
             raise
         if not isinstance(error, AbandonedError):
-            collected.append(error.with_traceback(None))  # which would keep all that was read
+            collected.append(error.with_traceback(None))  # a traceback would keep all data in memory
 
 
 @contextmanager
 def collecting() -> Iterator[list[FredError]]:
-    """Gather the errors of every `check` inside the block, in a list, and go on."""
+    """Collect the errors of all `check` blocks inside the block in a list, instead of raising them."""
     errors: list[FredError] = []
     token = _COLLECTED.set(errors)
     try:
@@ -234,7 +234,7 @@ def collecting() -> Iterator[list[FredError]]:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Checks of which all must hold before anything after the block makes sense."""
+    """A group of checks that must all pass before anything after the block can be checked."""
     before = len(_COLLECTED.get() or ())
     yield
     if len(_COLLECTED.get() or ()) > before:

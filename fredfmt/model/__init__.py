@@ -1,1 +1,1 @@
-"""What a data set is: arrays and metadata, checked once and then read-only; their order, their digest, their limits."""
+"""The data model: arrays and metadata, checked once and then read-only; canonical order, digests and limits."""

@@ -1,7 +1,7 @@
-"""Numbers that callers give: checked, and returned as plain Python numbers.
+"""Checks numeric arguments and returns them as plain Python numbers.
 
-A caller may give anything: an integer of thousands of digits, NaN, an array, a number of another library. Everything
-that is not a number of the expected kind and range is refused with an `ArgumentError`.
+An argument may be anything: an integer of thousands of digits, NaN, an array, a number type of another library.
+Everything that is not a number of the expected kind and range is refused with an `ArgumentError`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from fredfmt.errors import ArgumentError, FredIndexError, FredTypeError, quoted
 
 LARGEST = 2**64 - 1
-"""The largest integer that is accepted, as a seed say: what 64 bits hold."""
+"""The largest accepted integer, for example as a seed: the largest of 64 bits."""
 _MANY = 2**53 - 1
-"""Upper bounds from here on are mentioned only to who exceeds them."""
+"""An upper bound of at least this size is mentioned only in errors about larger values."""
 
 
 def is_integer(value: Any) -> bool:
-    """Whether a value is an integer, Python's or NumPy's; true and false are none.
+    """Whether a value is an integer of Python or NumPy; booleans are not.
 
     >>> is_integer(np.uint8(3)), is_integer(3.0), is_integer(True)
     (True, False, False)
@@ -32,7 +32,7 @@ def is_integer(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a finite number that a float can hold, Python's or NumPy's; true and false are none.
+    """Whether a value is a finite number of Python or NumPy in the range of a float; booleans are not.
 
     >>> is_number(3), is_number(np.float32(0.5)), is_number(math.nan), is_number(10**400)
     (True, True, False, False)
@@ -43,7 +43,7 @@ def is_number(value: Any) -> bool:
 
 
 def integer_of(name: str, value: Any, *, least: int, most: int = LARGEST, where: str = "") -> int:
-    """An integer from ``least`` to ``most``, Python's or NumPy's. Raises `ArgumentError` for anything else.
+    """An integer of Python or NumPy from ``least`` to ``most``. Raises `ArgumentError` for anything else.
 
     >>> integer_of("batch_size", 256, least=1)
     256
@@ -63,7 +63,7 @@ def integer_of(name: str, value: Any, *, least: int, most: int = LARGEST, where:
 
 
 def positive_of(name: str, value: Any, *, hint: str = "") -> float:
-    """A finite number above 0, Python's or NumPy's. Raises `ArgumentError` for anything else.
+    """A finite number of Python or NumPy above 0. Raises `ArgumentError` for anything else.
 
     >>> positive_of("target_rmse", 0.02)
     0.02
@@ -75,7 +75,7 @@ def positive_of(name: str, value: Any, *, hint: str = "") -> float:
 
 
 def share_of(name: str, value: Any) -> float:
-    """A number from 0 to 1, Python's or NumPy's. Raises `ArgumentError` for anything else.
+    """A number of Python or NumPy from 0 to 1. Raises `ArgumentError` for anything else.
 
     >>> share_of("weight", 0.5)
     0.5
@@ -87,9 +87,7 @@ def share_of(name: str, value: Any) -> float:
 
 
 def several_of(name: str, value: Any) -> tuple[Any, ...]:
-    """The elements of a list, or of anything else that can be iterated over; a text is no list.
-
-    Raises `ArgumentError` for anything else.
+    """The elements of a list or any other iterable except a string. Raises `ArgumentError` for anything else.
 
     >>> several_of("steps", [0.5, 1.0])
     (0.5, 1.0)
@@ -104,7 +102,7 @@ def several_of(name: str, value: Any) -> tuple[Any, ...]:
 
 
 def lengths_of(name: str, value: Any, axes: int, *, where: str = "") -> tuple[int, ...]:
-    """The lengths of some axes, each at least 1; an integer is that length of every axis.
+    """The lengths of so many axes, each at least 1; a single integer is the length of every axis.
 
     Raises `ArgumentError` for anything else.
 
@@ -124,18 +122,18 @@ def lengths_of(name: str, value: Any, axes: int, *, where: str = "") -> tuple[in
 
 
 def indices_of(value: Any, count: int, *, masks: bool = False) -> NDArray[np.int64]:
-    """Indices into ``count`` instances, one or an array of one axis, as non-negative integers of the same shape.
+    """A single index or a one-dimensional array of indices into ``count`` instances, as non-negative integers.
 
-    Negative ones count from the end. With ``masks``, a boolean for each instance is accepted, too. Raises
-    `FredIndexError` for an index out of range or another number of booleans, and `FredTypeError`, which is an
-    `ArgumentError` and a ``TypeError``, for anything else.
+    The result has the same shape. Negative indices count from the end. With ``masks``, a boolean mask with one element
+    per instance is accepted, too. Raises `FredIndexError` for an index out of range or a boolean mask of the wrong
+    length, and `FredTypeError`, which is an `ArgumentError` and a ``TypeError``, for anything else.
 
     >>> indices_of([4, -1], 6), indices_of(np.uint8(3), 6)
     (array([4, 5]), array(3))
     """
     try:
         array = np.asarray(value)
-        if array.dtype.kind == "f" and not hasattr(value, "dtype"):  # or integers of 64 bits with and without a sign
+        if array.dtype.kind == "f" and not hasattr(value, "dtype"):  # floats, or a mix of int64 and uint64
             array = np.asarray(value, object)
         if array.dtype == object:  # integers of more than 64 bits, or of another library
             array = np.array([operator.index(one) for one in array.ravel()], object).reshape(array.shape)

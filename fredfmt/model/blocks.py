@@ -1,4 +1,4 @@
-"""Blocks: large arrays are looked at piece by piece, so that what is computed on the way stays small."""
+"""Splits large arrays into blocks, so that intermediate results stay small."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BYTES = 4 << 20
 
 
 def blocks(length: int, item_bytes: int) -> Iterator[slice]:
-    """Cut ``length`` items of so many bytes into slices of at most 4 MiB, or of one item.
+    """Split ``length`` items of ``item_bytes`` bytes each into slices of at most 4 MiB, or of one item.
 
     >>> list(blocks(5, 2 << 20))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]

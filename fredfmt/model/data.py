@@ -1,4 +1,4 @@
-"""`FreDData`: a data set as kept coefficients, masks and labels, checked once and then read-only."""
+"""`FreDData`: a data set as coefficients, masks and labels, checked once and then read-only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ARRAYS = ("coefficients", "frequencies", "labels", "mask_of", "base")
 """The arrays of a data set in the order in which they are stored and hashed."""
 
 LARGEST = 1e30
-"""Magnitude of a coefficient, beyond which sums could leave float32."""
+"""The largest magnitude of a coefficient; sums of larger ones could overflow float32."""
 
 _STORED = {"uniform": (np.int16, np.int32), "float16": (np.float16,), "float32": (np.float32,)}
 
@@ -47,7 +47,7 @@ class FreDData:
     """(instance,) unsigned integers below the number of classes, or (instance, class) float probabilities."""
     metadata: Metadata
     mask_of: NDArray[Any] = None  # type: ignore[assignment]  # always an array once constructed
-    """(instance,) unsigned integers: the mask of each instance. Left out, it is the label."""
+    """(instance,) unsigned integers: the mask of each instance; by default its label."""
     base: NDArray[Any] | None = None
     """(mask, channel, frequency), the coefficients' dtype and units: a spectrum added to every instance of a mask."""
 
@@ -129,10 +129,10 @@ class FreDData:
         masks = self.frequencies.shape[0]
         if getattr(self, "mask_of", None) is None:
             if self.labels.ndim != 1:
-                raise FormatError("missing, and soft labels cannot stand in for it", where="mask_of", rule="FRED-210")
+                raise FormatError("missing, although labels are soft", where="mask_of", rule="FRED-210")
             if masks != len(self.metadata.classes):
                 raise FormatError(
-                    "not one mask per class, and no mask_of says which instance uses which",
+                    "without mask_of, there must be one mask per class",
                     where="frequencies",
                     expected=f"{len(self.metadata.classes)} masks",
                     found=masks,
@@ -166,12 +166,12 @@ class FreDData:
 
     @property
     def hard_labels(self) -> NDArray[np.int64]:
-        """(instance,) int64: the class of each instance, of soft labels the most probable one."""
+        """(instance,) int64: the class of each instance; for soft labels, the most probable class."""
         return hard_labels(self.labels)
 
     def spectra(self, rows: slice | NDArray[Any] = slice(None), *, k: int | None = None) -> NDArray[np.float64]:
-        """(instance, channel, frequency) float64: real coefficients of the instances ``rows`` in orthonormal units, the
-        base included; with ``k`` only the coarsest frequencies."""
+        """(instance, channel, frequency) float64: coefficients of the instances ``rows`` in orthonormal units,
+        including the base; with ``k``, only of the k coarsest frequencies."""
         stored = self.coefficients[rows, :, :k].astype(np.float64)
         if self.base is not None:
             stored += self.base[self.mask_of[rows], :, :k]
@@ -179,7 +179,7 @@ class FreDData:
 
     @property
     def masks_are_labels(self) -> bool:
-        """Whether `mask_of` equals the labels, so that a file leaves it out."""
+        """Whether `mask_of` equals the labels, so that a file can omit it."""
         return (
             self.labels.ndim == 1
             and self.frequencies.shape[0] == len(self.metadata.classes)
@@ -227,7 +227,7 @@ class FreDData:
 
 
 def hard_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """(instance,) int64: the labels, or of (instance, class) probabilities the most probable class."""
+    """(instance,) int64: the labels, or the most probable classes of (instance, class) probabilities."""
     return (labels if labels.ndim == 1 else labels.argmax(axis=1)).astype(np.int64, copy=False)
 
 
@@ -238,7 +238,7 @@ def expect_data(data: object) -> None:
             "not a data set",
             expected="a FreDData",
             found=type(data).__name__,
-            hint="fredfmt.load reads one from a file, fredfmt.encode makes one of images",
+            hint="fredfmt.load reads one from a file, fredfmt.encode makes one from images",
         )
 
 
@@ -262,7 +262,7 @@ def _finite(array: NDArray[Any], name: str) -> None:
 
 
 def _furthest_sum(array: NDArray[Any]) -> float:
-    """How far the sum of a row of probabilities is from 1, at most."""
+    """The largest difference between 1 and the sum of a row of probabilities."""
     rows = blocks(len(array), 8 * array.shape[1])
     return max(float(np.abs(array[some].sum(axis=1, dtype=np.float64) - 1).max()) for some in rows)
 

@@ -1,4 +1,4 @@
-"""Digests: what a data set *is* in 32 bytes, the same in every container and whatever the compressor did."""
+"""Digests: 32 bytes that identify the content of a data set, independent of container and compression."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def digest_of_data(data: FreDData) -> str:
 
 
 def check_spelling(expected: str | None) -> None:
-    """Raise `ArgumentError` for an expected digest that no data could have."""
+    """Raise `ArgumentError` if an expected digest does not have the form of a digest."""
     if expected is not None and not (isinstance(expected, str) and _SPELLING.fullmatch(expected)):
         rule = "sha256: and 64 lower-case hexadecimal digits"
         raise ArgumentError("not a digest", where="expected_digest", expected=rule, found=expected)
@@ -60,7 +60,7 @@ def digest_of_document(document: dict[str, Any]) -> str:
 
 
 def _add(state: Any, name: str, array: NDArray[Any], dtype: str) -> None:
-    """Hash one part, its numbers as ``dtype``, in blocks."""
+    """Hash one part in blocks, converted to ``dtype``."""
     state.update(f"{name} {dtype[1:]} {'x'.join(map(str, array.shape))}\n".encode())
     for part in pieces(array):
         state.update(part.astype(dtype, copy=False).data)

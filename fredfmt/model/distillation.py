@@ -1,9 +1,9 @@
-"""The settings of a distillation as files hold them: a short document in, every setting out, and the other way round.
+"""The settings of a distillation as files store them: short documents to complete settings, and back.
 
 A document omits settings that have the default of the version of the defaults that it names, ``"defaults": 1``. The
-versions are in `DEFAULTS`. Their values never change, so a default that changes in the code does not change what an old
-file means; a setting that is new comes into older versions with the value by which a run is what it was before.
-Documents of fredfmt 0.1 are flat and name no version. They are read by `FLAT`.
+versions are in `DEFAULTS`. Their values never change, so a changed default in the code does not change the meaning of
+old files. A new setting is added to the older versions with the value that does not change a run. Documents of fredfmt
+0.1 are flat and name no version; `FLAT` has the group of each of their settings.
 """
 
 from __future__ import annotations
@@ -62,34 +62,34 @@ _BOUNDED: Mapping[str, Json] = {
     "frepo": {"batch_classes": 20, "batch_syn": 8192},
     "tm": {"batch_syn": 8192},
 }
-"""What an update costs is bounded for many classes and instances from version 2 on."""
+"""Since version 2 the cost of an update is bounded for many classes and instances."""
 
 _SECOND: Mapping[str, Json] = {
     **_FIRST,
     "objective": {name: {**before, **_BOUNDED[name]} for name, before in _FIRST["objective"].items()},
 }
 _THIRD: Mapping[str, Json] = {**_SECOND, "teacher": {**_FIRST["teacher"], "teacher_labels": "both"}}
-"""A teacher's labels are for what can be seen of a coded image, too, from version 3 on."""
+"""Since version 3 a teacher's labels also depend on the coded images."""
 
 DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType({1: _FIRST, 2: _SECOND, 3: _THIRD})
-"""By version: the settings of each group, and for groups in `NAMED` those of each name. What a version does not have,
-such as an objective that is not part of fredfmt, documents hold in full."""
+"""For each version, the settings of each group; for groups in `NAMED`, the settings of each name. Documents store all
+other settings in full, for example those of an objective that is not part of fredfmt."""
 NEWEST = max(DEFAULTS)
 NAMED: Mapping[str, str] = MappingProxyType({"objective": "frepo", "network": "convnet"})
-"""Groups that are ``{"name": ..., "configuration": {...}}``, with the name that is meant where none is given."""
+"""Groups of the form ``{"name": ..., "configuration": {...}}``, with the default name."""
 
 FLAT: Mapping[str, str] = MappingProxyType(
     {name: group for group, settings in DEFAULTS[1].items() if group not in NAMED for name in settings}
     | {name: "objective" for settings in DEFAULTS[1]["objective"].values() for name in settings}
 )
-"""The group of each setting of a document of fredfmt 0.1, beside ``objective``, a name, and ``network``."""
+"""The group of each setting in a document of fredfmt 0.1, except ``objective``, which is a name, and ``network``."""
 
 
 def complete(document: Json) -> dict[str, dict[str, Any]]:
-    """Every setting, group by group, of a document that files hold, of any version.
+    """All settings by group, from a document of any version.
 
-    Groups in `NAMED` are ``{"name": ..., "configuration": {...}}``, the others the settings themselves. Raises
-    `VersionError` for defaults of a version that is not known, `ArgumentError` for a document of another shape.
+    Groups in `NAMED` are ``{"name": ..., "configuration": {...}}``; the others contain their settings directly. Raises
+    `VersionError` for an unknown version of the defaults, and `ArgumentError` for a document of another form.
 
     >>> short = {"defaults": 1, "objective": {"name": "dm"}, "run": {"seed": 7}}
     >>> complete(short)["objective"], complete(short)["run"]["seed"], complete(short)["frequencies"]["k"]
@@ -102,11 +102,11 @@ def complete(document: Json) -> dict[str, dict[str, Any]]:
     version = document["defaults"]
     if isinstance(version, bool) or not isinstance(version, int) or version not in DEFAULTS:
         raise VersionError(
-            "settings that rest on defaults of an unknown version",
+            "the settings refer to an unknown version of the defaults",
             where="distillation.defaults",
             expected=f"one of {sorted(DEFAULTS)}",
             found=quoted(version),
-            hint="A newer fredfmt may know them",
+            hint="A newer version of fredfmt may know it",
         )
     if unknown := sorted(set(document) - {"defaults", *DEFAULTS[version]}):
         raise ArgumentError("unknown settings", where="distillation", expected=sorted(DEFAULTS[version]), found=unknown)
@@ -129,8 +129,8 @@ def complete(document: Json) -> dict[str, dict[str, Any]]:
 
 
 def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
-    """The shortest document of the newest version that `complete` makes ``full`` of, but for the objective's name,
-    which is always there.
+    """The shortest document of the newest version that `complete` expands to ``full``. The name of the objective is
+    always included.
 
     >>> abridged(complete({"defaults": 3, "objective": {"name": "dm"}, "run": {"seed": 7}}))
     {'defaults': 3, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
@@ -151,15 +151,15 @@ def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
 
 
 def objective_of(document: Json) -> str | None:
-    """The name of the objective, of a document of any version and any shape; None where there is none."""
+    """The name of the objective in a document of any version and form; None if there is none."""
     named = document.get("objective")
     name = named.get("name") if isinstance(named, Mapping) else named
     return name if isinstance(name, str) else None
 
 
 def by_name(document: Json) -> dict[str, Any]:
-    """Every setting by its own name, for people; a document that `complete` does not know is given back as it is, and
-    an empty one, of data that were not distilled, has none.
+    """All settings by name, for display. A document that `complete` does not understand is returned as it is; the empty
+    document of data that were not distilled has no settings.
 
     >>> by_name({})
     {}
@@ -181,7 +181,7 @@ def by_name(document: Json) -> dict[str, Any]:
 
 
 def _grouped(flat: Json) -> dict[str, Any]:
-    """A document of 0.1 in groups. Settings of other objectives than the one that was run meant nothing and go."""
+    """A document of 0.1 in groups, without the settings of other objectives, which had no effect."""
     objective, network = flat.get("objective", NAMED["objective"]), _object(flat.get("network", {}), "network")
     groups: dict[str, Any] = {
         "objective": {"name": objective},
@@ -212,7 +212,7 @@ def _object(value: Any, where: str) -> Json:
 
 
 def _differing(given: Json, defaults: Json) -> dict[str, Any]:
-    """What has no default, or another value or type than that; 1 and 1.0 are alike, 1 and true are not."""
+    """The settings without a default, or with another value or type than the default; 1 equals 1.0, but not true."""
     missing = object()
     return {
         name: value

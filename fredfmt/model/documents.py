@@ -1,4 +1,4 @@
-"""JSON documents in their one canonical spelling (RFC 8785, JCS): values in, bytes out, and back, strictly."""
+"""Writes JSON documents in the canonical form of RFC 8785 (JCS), and reads them strictly."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NESTING[list(b"[{")], _NESTING[list(b"]}")] = 1, -1
 
 
 def canonical(value: Any) -> bytes:
-    """Serialise ``value`` as RFC 8785 does: sorted keys, no blanks, the shortest numbers, UTF-8.
+    """Serialise ``value`` by RFC 8785: sorted keys, no white space, the shortest numbers, UTF-8.
 
-    Raises `FormatError` for what JSON cannot hold: NaN, infinities, integers beyond 2**53 - 1, half a surrogate pair,
-    other types.
+    Raises `FormatError` for values that JSON cannot represent: NaN, infinities, integers beyond 2**53 - 1, lone
+    surrogates, other types.
 
     >>> canonical({"b": 1.0, "a": [True, None, 1e-7]})
     b'{"a":[true,null,1e-7],"b":1}'
@@ -31,7 +31,7 @@ def canonical(value: Any) -> bytes:
     try:
         return _text(value).encode()
     except UnicodeEncodeError as error:
-        raise FormatError("a string that UTF-8 cannot spell", found=quoted(error.object[error.start])) from None
+        raise FormatError("a string that cannot be encoded in UTF-8", found=quoted(error.object[error.start])) from None
 
 
 def _text(value: Any) -> str:
@@ -60,7 +60,7 @@ def _number(value: float) -> str:
     if value == 0:
         return "0"
     sign = "-" if value < 0 else ""
-    mantissa, _, exponent = repr(float(abs(value))).partition("e")  # numpy.float64 spells itself otherwise
+    mantissa, _, exponent = repr(float(abs(value))).partition("e")  # the repr of numpy.float64 differs
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
     point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
@@ -77,8 +77,8 @@ def _number(value: float) -> str:
 def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
     """Read one canonical JSON document, within the limits of a metadata document.
 
-    Raises `LimitError` for one that is too long or too deep and `FormatError` for one that is not valid JSON, repeats a
-    key, holds NaN or an infinity, or is not in its canonical spelling.
+    Raises `LimitError` if it is too long or nested too deeply, and `FormatError` if it is not valid JSON, repeats a
+    key, contains NaN or infinity, or is not in canonical form.
 
     >>> parse(b'{"k":49,"step":0.5}')
     {'k': 49, 'step': 0.5}
@@ -94,29 +94,30 @@ def parse(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
         raise FormatError("not a valid JSON document", found=str(error), rule="FRED-101") from None
     if not same:
         raise FormatError(
-            "a JSON document is not in its canonical spelling",
-            expected="RFC 8785: sorted keys, no blanks, no repeated keys, the shortest numbers",
+            "a JSON document is not in canonical form",
+            expected="RFC 8785: sorted keys, no white space, no repeated keys, the shortest numbers",
             rule="FRED-101",
         )
     return value
 
 
 def parse_node(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Any:
-    """Read one document of a Zarr hierarchy, which may hold a metadata document: the same with room around that."""
+    """As `parse`, for a document of a Zarr hierarchy, which may contain a metadata document and may therefore be
+    larger."""
     wider = replace(limits, json_bytes=limits.json_bytes + limits_.ROOM, json_depth=limits.json_depth + limits_.LEVELS)
     return parse(content, limits=wider)
 
 
 def check_document(document: Any, *, limits: limits_.Limits = limits_.DEFAULT) -> None:
-    """Raise `LimitError` unless the limits allow a metadata document, wherever it is stored, and `FormatError` for what
-    JSON cannot hold."""
+    """Raise `LimitError` if a metadata document exceeds the limits, whichever container stores it, and `FormatError`
+    for values that JSON cannot represent."""
     content = canonical(document)
     limits_.check(len(content), limits.json_bytes, "the metadata document", name="json_bytes")
     limits_.check(_depth(content), limits.json_depth, "the nesting of the metadata document", name="json_depth")
 
 
 def difference(found: Any, expected: Any, at: str = "") -> tuple[str, Any, Any] | None:
-    """The first place where two JSON values differ and what is there in each; None where they are the same document.
+    """The first place where two JSON values differ, with both values there; None if they are the same document.
 
     Unlike ``==`` this distinguishes True from 1, and an absent field from one that is null (both are shown as None).
 
@@ -135,7 +136,7 @@ def difference(found: Any, expected: Any, at: str = "") -> tuple[str, Any, Any] 
 
 
 def _integer(text: str) -> int | float:
-    """An integer, or the float that JSON means where a float cannot count that far."""
+    """An integer, or the nearest float if it is too large for JSON."""
     value = int(text)
     return value if abs(value) <= LARGEST_INTEGER else float(text)
 

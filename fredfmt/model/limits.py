@@ -1,4 +1,4 @@
-"""Limits that a reader puts on a file before it allocates anything for it."""
+"""Limits that a reader checks before it allocates memory for a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fredfmt.model.arguments import integer_of
 
 @dataclass(frozen=True, repr=False)
 class Limits:
-    """What a file may ask of its reader. Raise a limit by passing your own: ``load(path, limits=Limits(axis=9))``.
+    """The largest sizes that a reader accepts. Pass your own to change them: ``load(path, limits=Limits(axis=9))``.
 
     Raises `ArgumentError` for a limit that is not an integer of at least 0.
 
@@ -23,11 +23,12 @@ class Limits:
     """
 
     file_bytes: int = 1088 << 20
-    """Size of the file, or of all files of a directory: what may be decoded, and 64 MiB around it."""
+    """Bytes of the file, or of all files of a directory: 64 MiB more than ``decoded_bytes``."""
     entries: int = 4096
     """Entries of the archive, files of the directory, or objects of the HDF5 file."""
     json_bytes: int = 1 << 20
-    """Size of the metadata document. A document of a Zarr hierarchy, which may hold it, may have `ROOM` bytes more."""
+    """Bytes of the metadata document. A document of a Zarr hierarchy, which may contain it, may have `ROOM` bytes
+    more."""
     json_depth: int = 16
     """Nesting of the metadata document. A document of a Zarr hierarchy may be nested `LEVELS` deeper."""
     axis: int = 2**31 - 1
@@ -35,11 +36,11 @@ class Limits:
     spatial_size: int = 1 << 24
     """Positions of one image."""
     image_values: int = 1 << 28
-    """Positions of all channels of one image: decoding it allocates as many numbers."""
+    """Values of one image in all channels, which decoding allocates."""
     decoded_bytes: int = 1 << 30
-    """Size of all arrays together, decoded."""
+    """Bytes of all arrays together, decoded."""
     decoded_ratio: int = 1000
-    """Size of all arrays together, decoded, as a multiple of the file's size."""
+    """Bytes of all arrays together, decoded, as a multiple of the file's size."""
 
     def __post_init__(self) -> None:
         for limit in fields(self):
@@ -48,7 +49,7 @@ class Limits:
             )
 
     def __repr__(self) -> str:
-        """Those that are not the default.
+        """Only the limits that differ from the default.
 
         >>> Limits(axis=9), Limits()
         (Limits(axis=9), Limits())
@@ -66,10 +67,10 @@ ROOM, LEVELS = 64 << 10, 2
 
 
 def check(value: int, limit: int, what: str, *, where: str = "", name: str) -> None:
-    """Raise `LimitError` when ``value`` exceeds ``limit``, the field ``name`` of `Limits`."""
+    """Raise `LimitError` if ``value`` exceeds ``limit``, the field ``name`` of `Limits`."""
     if value > limit:
         raise LimitError(
-            f"{what} is over the limit",
+            f"{what} exceeds the limit",
             where=where,
             expected=f"at most {limit:,}",
             found=f"{value:,}",
@@ -79,5 +80,5 @@ def check(value: int, limit: int, what: str, *, where: str = "", name: str) -> N
 
 
 def check_document(size: int, limits: Limits, *, where: str = "") -> None:
-    """Raise `LimitError` when a document of a Zarr hierarchy is larger than the limits allow."""
+    """Raise `LimitError` if a document of a Zarr hierarchy exceeds the limits."""
     check(size, limits.json_bytes + ROOM, "a JSON document", where=where, name="json_bytes")

@@ -1,4 +1,4 @@
-"""Arrays in a file, of which only the parts in use are in memory."""
+"""Memory-mapped arrays, of which only the parts in use are in memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fredfmt.model.blocks import blocks
 
 
 class Mapped(mmap.mmap):
-    """A file that nobody changes, as memory that is read only. An array over it can be read again after `release`."""
+    """A read-only memory map of a file that nobody changes. Arrays over it remain readable after `release`."""
 
 
 def pieces(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """All numbers of an array, row-major, in parts of at most 4 MiB, of which one at a time stays in memory.
+    """The elements of an array in row-major order, in parts of at most 4 MiB, of which one at a time is in memory.
 
     >>> import numpy as np
     >>> [part.size for part in pieces(np.zeros((3, 1 << 19)))]
@@ -29,9 +29,9 @@ def pieces(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def release(array: NDArray[Any]) -> None:
-    """Give the pages back that reading ``array`` has brought into memory, if it lies in a `Mapped`.
+    """Release the pages of ``array`` from memory, if it is in a `Mapped`.
 
-    Where the system cannot do that, they stay until it needs them for something else.
+    If the system does not support this, they stay until it needs the memory.
     """
     base: Any = array
     while base is not None and not isinstance(base, Mapped):

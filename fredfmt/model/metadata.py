@@ -27,12 +27,12 @@ _VERSION = re.compile(r"1\.(0|[1-9][0-9]*)")
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about its data. The names are those of the JSON document.
+    """The metadata of a data set. Fields have the names of the JSON document.
 
-    The first five fields, the normalisation and the whitening decide what the data *are* and enter the content digest;
-    the others say where the data came from and what they are good for.
+    The first five fields, the normalisation and the whitening define the data and are part of the content digest; the
+    others describe where the data come from and how to use them.
 
-    Raises `FormatError` for a field of the wrong kind, and for fields that contradict each other.
+    Raises `FormatError` for a field of the wrong type, and for fields that contradict each other.
 
     >>> metadata = Metadata((8, 12), 3, ("cat", "dog"), "dct", Quantization("uniform", 0.5), license="CC0-1.0")
     >>> metadata.spatial_shape, metadata.classes, metadata.license
@@ -43,22 +43,22 @@ class Metadata:
     """Lengths of the 1, 2 or 3 spatial axes, for images (height, width)."""
     channels: int
     classes: tuple[str, ...]
-    """Class names; their order is the meaning of the labels."""
+    """Class names, in the order of the labels."""
     transform: str
     """Name in `fredfmt.transforms`."""
     quantization: Quantization
     normalization: Normalization | None = None
-    """None: the space of the images is 0..1 itself."""
+    """None: images are in 0..1."""
     whitening: Whitening | None = None
-    """How they were whitened after that; None: they were not."""
+    """How images were whitened; None: they were not."""
     mask: Json = field(default_factory=dict)
     """How frequencies were chosen: strategy, scope, share of the variance kept."""
     reconstruction: Json = field(default_factory=dict)
-    """Error of the stored images against the images they were encoded from, in the space of the images."""
+    """Error of the stored images relative to the original images, in the space of the images."""
     source: Json = field(default_factory=dict)
     """The real data set: name, split, number of images, licence, address."""
     distillation: Json = field(default_factory=dict)
-    """Objective, all its settings and the seed; empty where real images were encoded."""
+    """Objective, all its settings and the seed; empty if real images were encoded."""
     recipe: Json = field(default_factory=dict)
     """How to train on the data: learning rate, epochs, augmentation."""
     results: tuple[Json, ...] = ()
@@ -71,7 +71,7 @@ class Metadata:
     ext: Json = field(default_factory=dict)
     """Anything else, under names that you choose."""
     extensions: Json = field(default_factory=dict)
-    """Fields of later versions that a reader may do without (``must_understand`` is false); kept as they are."""
+    """Fields of later versions that a reader may ignore (``must_understand`` is false); kept as they are."""
 
     def __post_init__(self) -> None:
         with together():
@@ -101,7 +101,7 @@ class Metadata:
             with check():
                 if not self.classes or len(set(self.classes)) != len(self.classes) or "" in self.classes:
                     raise FormatError(
-                        "class names must be there, not be empty and differ",
+                        "class names must be unique and not empty",
                         where="classes",
                         found=list(self.classes),
                         rule="FRED-117",
@@ -133,7 +133,7 @@ class Metadata:
 
     @classmethod
     def from_json(cls, document: Any) -> Metadata:
-        """Read a JSON document. Raises `FormatError`, or `VersionError` for a version this reader does not know."""
+        """Read a JSON document. Raises `FormatError`, or `VersionError` for an unknown version."""
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise FormatError(
                 "not a fred document", where="format", expected=f"an object with format {FORMAT}", rule="FRED-110"
@@ -141,11 +141,11 @@ class Metadata:
         version = document.get("version")
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise VersionError(
-                "a version this reader does not know",
+                "an unknown version of the format",
                 where="version",
                 expected="1.0, or another 1.x",
                 found=version,
-                hint="A newer fredfmt may read it",
+                hint="A newer version of fredfmt may read it",
                 rule="FRED-111",
             )
         known = {entry.name for entry in fields(cls)} - {"extensions"}
@@ -173,7 +173,7 @@ _REQUIRED = frozenset({"spatial_shape", "channels", "classes", "transform", "qua
 
 
 def _check_extensions(extensions: Json) -> None:
-    """Raise `FormatError` for what would not be read back as an extension."""
+    """Raise `FormatError` for fields that could not be read back as extensions."""
     taken = {entry.name for entry in fields(Metadata)} | _ADDED
     for name, value in extensions.items():
         if name in taken or not isinstance(value, Mapping) or value.get("must_understand") is not False:
@@ -181,7 +181,7 @@ def _check_extensions(extensions: Json) -> None:
                 "not an extension",
                 where=name,
                 expected="a name that the specification does not use, and an object with must_understand false",
-                hint="Custom notes belong in ext",
+                hint="Put custom fields into ext",
                 rule="FRED-114",
             )
 
@@ -192,19 +192,19 @@ def _extension(value: Any, version: str) -> dict[str, Any]:
             "an unknown field",
             expected="a name of the specification, or an object with must_understand false",
             found=f"a document of version {version}",
-            hint="Custom notes belong in ext; a newer fredfmt may know the field",
+            hint="Put custom fields into ext; a newer version of fredfmt may know the field",
             rule="FRED-114",
         )
     return value
 
 
 def _check_counts(value: Any) -> None:
-    """Check the form of the field ``counts``, which stands for arrays and is read with them."""
+    """Check the form of the field ``counts``, which replaces arrays and is read with them."""
     counted = fields_of(value, {"labels", "mask_of"}, set())
     if any(count < 0 for part in counted.values() for count in several(integer, part)):
         raise FormatError("a count is negative", expected="integers of at least 0", rule="FRED-122")
     if not counted:
-        raise FormatError("counts nothing", expected="labels, mask_of or both", rule="FRED-122")
+        raise FormatError("no counts", expected="labels, mask_of or both", rule="FRED-122")
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
@@ -219,7 +219,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "license": text,
     "citation": text,
 }
-"""How the fields that are not objects are read, from a document and from a caller alike."""
+"""Readers of the fields that are not objects, for values from a document or a caller."""
 
 
 def _reader(name: str) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""The canonical order of frequencies, coarse to fine: flat indices in, flat indices out."""
+"""The canonical order of frequencies, from coarse to fine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fredfmt.model.blocks import blocks
 from fredfmt.transforms import spatial_size
 
 _WORK = 8
-"""Bytes that an index takes while it is compared, in each of a handful of arrays."""
+"""Bytes per index in each of the few temporary arrays of a comparison."""
 
 
 @lru_cache(maxsize=16)
@@ -20,7 +20,7 @@ def coarse_to_fine(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
     """All flat (row-major) frequency indices of a spatial shape in canonical order, (frequency,) int64, read-only.
 
     A frequency at positions ``p_a`` of axes of lengths ``n_a`` comes before another when its ``sum(p_a / n_a)`` is
-    smaller; of equal sums, the smaller flat index comes first. The sums are compared exactly, as integers.
+    smaller; if sums are equal, the smaller flat index comes first. The sums are compared exactly, as integers.
     """
     order = coarsest(spatial_shape, spatial_size(spatial_shape))
     order.setflags(write=False)
@@ -28,7 +28,7 @@ def coarse_to_fine(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def coarsest(spatial_shape: tuple[int, ...], length: int) -> NDArray[np.int64]:
-    """The first ``length`` (at least 1) of `coarse_to_fine`, (frequency,) int64, in memory for these and 30 MiB.
+    """The first ``length`` (at least 1) of `coarse_to_fine`, (frequency,) int64, computed in 30 MiB of memory.
 
     >>> coarsest((4, 6), 5).tolist()
     [0, 1, 6, 2, 7]
@@ -47,14 +47,13 @@ def coarsest(spatial_shape: tuple[int, ...], length: int) -> NDArray[np.int64]:
 
 
 def order_keys(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.int64]:
-    """Integers in the same order as flat indices in the canonical order: `coarseness`, then the index. Same shape,
-    int64."""
+    """Integers that sort flat indices into canonical order: by `coarseness`, then by index. Same shape, int64."""
     return coarseness(frequencies, spatial_shape) * spatial_size(spatial_shape) + frequencies
 
 
 @lru_cache(maxsize=16)
 def ranks(spatial_shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """The place of every flat frequency index in `coarse_to_fine`, (frequency,) int64, read-only."""
+    """The position of every flat frequency index in `coarse_to_fine`, (frequency,) int64, read-only."""
     order = coarse_to_fine(spatial_shape)
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
@@ -73,7 +72,7 @@ def coarseness(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -
 
 
 def is_ordered(frequencies: NDArray[np.integer], spatial_shape: Sequence[int]) -> NDArray[np.bool_]:
-    """Of each row of (mask, frequency) flat indices: whether it is in canonical order, without repeats."""
+    """(mask,) booleans: whether each row of (mask, frequency) flat indices is in canonical order, without repeats."""
     masks, k = frequencies.shape
     ordered = np.ones(masks, np.bool_)
     for columns in blocks(k - 1, _WORK):

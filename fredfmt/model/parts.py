@@ -1,4 +1,4 @@
-"""The parts of the metadata that say how stored numbers become images: quantization, normalization and whitening."""
+"""The parts of the metadata that define how stored numbers are converted to images."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MODES: tuple[str, ...] = get_args(Mode)
 
 @dataclass(frozen=True)
 class Quantization:
-    """How coefficients are stored, and the error that this caused.
+    """How coefficients are quantised, and the resulting error.
 
-    Raises `FormatError` for an unknown mode, and for a step that the mode does not have or that is not above 0.
+    Raises `FormatError` for an unknown mode, and for a step that is not above 0 or does not belong to the mode.
 
     >>> Quantization("uniform", step=0.5).step, Quantization("float32").step
     (0.5, None)
@@ -54,7 +54,7 @@ class Quantization:
             )
         if (self.mode == "uniform") != (self.step is not None):
             raise FormatError(
-                "a step belongs to uniform quantization and to nothing else",
+                "uniform quantization needs a step, and the other modes have none",
                 where="quantization",
                 found=f"mode {self.mode}, step {self.step}",
                 rule="FRED-119",
@@ -67,7 +67,7 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Normalization:
-    """How the space of the images came from 0..1: ``(x - mean) / std``, one value per channel.
+    """The normalisation of images: ``(x - mean) / std`` of pixels x in 0..1, one value per channel.
 
     Raises `FormatError` for different numbers of values, values that are not finite, or a std that is not above 0.
 
@@ -92,7 +92,7 @@ class Normalization:
 
     def moments(self, axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation, (C, 1, ...) float64 each, for images of so many spatial axes: ``x * std + mean``
-        leads back to 0..1.
+        is in 0..1 again.
 
         >>> [part.shape for part in Normalization((0.5, 0.4), (0.2, 0.3)).moments(2)]
         [(2, 1, 1), (2, 1, 1)]
@@ -103,8 +103,9 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Whitening:
-    """How the images were whitened: ``W (y - m)`` of images y in the space of the normalisation, each as one vector,
-    with ``W = (S + epsilon I) ** -1/2`` of the mean m and covariance S of a set of images.
+    """How images were whitened: ``W (y - m)`` of images y in the space of the normalisation, each as one vector.
+
+    ``W = (S + epsilon I) ** -1/2``, where m and S are the mean and the covariance of a set of images.
 
     Raises `FormatError` for another method, an epsilon that is not above 0, or ``images`` that are not a digest.
 
@@ -116,7 +117,7 @@ class Whitening:
     """``zca``."""
     epsilon: float
     images: str | None = None
-    """Digest of the images that m and S are of; None: not known."""
+    """Digest of the images from which m and S were computed; None: unknown."""
     source: Json = field(default_factory=dict)
     """Which images these are: name, split, number, selection."""
 

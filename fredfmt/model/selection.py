@@ -1,4 +1,4 @@
-"""Some of the classes of a data set: names or numbers in, the instances that belong to them out."""
+"""Selects classes by name or number, and the instances that belong to them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fredfmt.model.data import FreDData, hard_labels
 
 Classes = Sequence[str | int]
 _NAMED = 12
-"""Classes that a message names."""
+"""The largest number of classes that a message lists."""
 _DIGITS = 20
-"""Of any number of a class."""
+"""An upper bound for the digits of a class number."""
 
 
 def class_numbers(
     which: Classes, classes: Sequence[str], *, aliases: Sequence[str] = (), where: str = "classes"
 ) -> list[int]:
-    """The numbers of classes given by name, another name (``aliases``) or number, in the order given; names win.
+    """The numbers of classes that are given by name, alias or number, in the given order. Names take precedence.
 
-    Raises `ArgumentError` for a class that is not there, one twice, or none at all.
+    Raises `ArgumentError` for an unknown class, a repeated class, or none at all.
     """
     try:
         wanted = [which] if isinstance(which, str) else list(which)
@@ -48,27 +48,27 @@ def class_numbers(
             known = ", ".join(classes[:_NAMED]) + (" ..." if len(classes) > _NAMED else "")
             raise ArgumentError("no such class", where=where, expected=known, found=quoted(one))
     if not numbers or len(set(numbers)) < len(numbers):
-        raise ArgumentError("classes must be there and differ", where=where, found=quoted(wanted))
+        raise ArgumentError("no class, or the same class twice", where=where, found=quoted(wanted))
     return numbers
 
 
 def rows_of(labels: NDArray[Any], numbers: Sequence[int]) -> NDArray[np.intp]:
-    """The instances of some classes, ascending; where labels are soft, those whose likeliest class it is.
+    """Indices of the instances of some classes, ascending. For soft labels the most probable class counts.
 
     Raises `ArgumentError` if there are none.
     """
     rows = np.flatnonzero(np.isin(hard_labels(labels), numbers))
     if not len(rows):
-        raise ArgumentError("no instance is of these classes", where="classes", found=list(numbers))
+        raise ArgumentError("no instance belongs to these classes", where="classes", found=list(numbers))
     return rows
 
 
 def of_classes(data: FreDData, which: Classes) -> FreDData:
-    """The instances of some classes alone. Labels keep their numbers, and classes and masks stay as they are."""
+    """The data set of the instances of some classes. Labels keep their numbers; classes and masks do not change."""
     rows = rows_of(data.labels, class_numbers(which, data.metadata.classes))
     per_instance = {name: getattr(data, name)[rows] for name in PER_INSTANCE}
     return replace(data, **per_instance)
 
 
 PER_INSTANCE = ("coefficients", "labels", "mask_of")
-"""The arrays with a row for each instance."""
+"""The arrays with one row per instance."""

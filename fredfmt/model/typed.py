@@ -1,7 +1,7 @@
-"""Values of one JSON type each: what a document or a caller gives in, the same checked and frozen out.
+"""Readers of one JSON type each: they check a value from a document or a caller and return it in immutable form.
 
-Lists may be tuples and objects any mapping, so that a value that was read once is read again to itself. Everything
-raises `FormatError` for another type, and for what JSON cannot hold.
+Lists may be tuples and objects any mapping, so reading a value again does not change it. All raise `FormatError` for
+another type, and for values that JSON cannot represent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def text(value: Any) -> str:
 
 
 def integer(value: Any) -> int:
-    """An integer; true and false are none."""
+    """An integer; booleans are refused."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise FormatError("not an integer", found=quoted(value), rule="FRED-113")
     canonical(value)
@@ -53,14 +53,14 @@ def finite(value: Any) -> float:
 
 
 def several(one: Callable[[Any], T], value: Any) -> tuple[T, ...]:
-    """A list of what ``one`` reads."""
+    """A list whose elements are read by ``one``."""
     if not isinstance(value, list | tuple):
         raise FormatError("not a list", found=_of_type(value), rule="FRED-113")
     return tuple(map(one, value))
 
 
 def mapping(value: Any) -> Json:
-    """An object of anything that JSON holds, read-only.
+    """An object of JSON values, read-only.
 
     >>> mapping({"name": "digits", "seeds": [1, 2]})
     mappingproxy({'name': 'digits', 'seeds': (1, 2)})
@@ -75,7 +75,7 @@ def mapping(value: Any) -> Json:
 
 
 def thawed(value: Any) -> Any:
-    """Plain dicts and lists from the frozen ones of `mapping`."""
+    """Plain dicts and lists from the immutable ones of `mapping`."""
     if isinstance(value, Mapping):
         return {key: thawed(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

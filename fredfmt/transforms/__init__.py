@@ -1,10 +1,10 @@
-"""Separable transforms: a name in, one synthesis matrix per axis out.
+"""Separable transforms, each defined by one synthesis matrix per axis.
 
 A transform is a function ``(n) -> matrix`` of shape (position, frequency), float64, with orthonormal columns, ordered
-from coarse to fine: column 0 is the coarsest pattern of an axis of length n. One that is not bijective (`downsample`)
-has columns of zeros at the end: frequencies that hold nothing and cannot be kept. An image of coefficients ``F`` is
-``A_0 F A_1^T`` in two dimensions, and so on for each axis in other dimensions. Adding a transform is adding a file
-beside these and a line in `TRANSFORMS`.
+from coarse to fine: column 0 is the coarsest pattern of an axis of length n. A transform that is not bijective
+(`downsample`) has columns of zeros at the end, whose frequencies cannot be kept. An image of coefficients ``F`` is
+``A_0 F A_1^T`` in two dimensions, and so on for each axis in other dimensions. To add a transform, add a module to this
+package and a line to `TRANSFORMS`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RESIZED: Mapping[str, Callable[[int, int], Matrix]] = MappingProxyType({"dct": d
 """Transforms whose basis is a continuous function, so that it can be evaluated on a finer or coarser grid."""
 
 LARGEST = 1 << 28
-"""The most numbers of a synthesis matrix: 2 GiB."""
+"""The largest number of elements of a synthesis matrix (2 GiB)."""
 
 __all__ = ["RESIZED", "TRANSFORMS", "Matrix", "analyse", "live_frequencies", "spatial_size", "synthesis_matrix"]
 
@@ -43,9 +43,14 @@ __all__ = ["RESIZED", "TRANSFORMS", "Matrix", "analyse", "live_frequencies", "sp
 def synthesis_matrix(name: str, n: int, size: int | None = None) -> Matrix:
     """The (size, n) synthesis matrix of a transform along an axis of length ``n``, read-only float64.
 
-    ``size`` asks for the basis on a grid of another length: the same picture, finer or coarser, values unchanged.
-    Raises `ArgumentError` for a name that is not in `TRANSFORMS` or a transform that has no other sizes, and
-    `LimitError` for a matrix of over 2^28 numbers.
+    With ``size``, the basis is evaluated on a finer or coarser grid of that length. Raises `ArgumentError` for a name
+    that is not in `TRANSFORMS` and for a transform without other sizes, and `LimitError` for a matrix of over 2^28
+    elements.
+
+    >>> synthesis_matrix("haar", 2).round(4).tolist()
+    [[0.7071, 0.7071], [0.7071, -0.7071]]
+    >>> synthesis_matrix("dct", 4, size=6).shape
+    (6, 4)
     """
     if n * max(size or n, 1) > LARGEST:
         longest = f"at most {math.isqrt(LARGEST):,} positions"
@@ -57,7 +62,7 @@ def synthesis_matrix(name: str, n: int, size: int | None = None) -> Matrix:
         raise ArgumentError("an axis cannot have that size", expected="at least 1", found=size)
     elif name not in RESIZED:
         raise ArgumentError(
-            f"the transform {name!r} decodes at its own size only",
+            f"the transform {name!r} cannot decode at other sizes",
             expected=n,
             found=size,
             hint=f"Other sizes exist for {sorted(RESIZED)}",
@@ -71,8 +76,8 @@ def synthesis_matrix(name: str, n: int, size: int | None = None) -> Matrix:
 def analyse(images: NDArray[np.floating], name: str, axes: int) -> NDArray[np.floating]:
     """All coefficients of images (instance, ..., *spatial) over their last ``axes`` axes, same shape and dtype.
 
-    Those of float32 images are the same bits on every processor: the products are sums of integers that float64 holds
-    exactly, whatever the order and the instructions. Their error is that of float32.
+    For float32 images the result has the same bits on every processor: products are sums of integers that float64
+    represents exactly, in any order and with any instructions. The error is that of float32.
 
     >>> abs(analyse(np.ones((1, 1, 3, 4)), "dct", 2)[0, 0, 0].round(9)).tolist()
     [3.464101615, 0.0, 0.0, 0.0]
@@ -88,8 +93,8 @@ def analyse(images: NDArray[np.floating], name: str, axes: int) -> NDArray[np.fl
 def _repeatable(rows: NDArray[np.floating], matrix: Matrix) -> NDArray[np.floating]:
     """``rows @ matrix`` of (instance, ..., position) rows, both rounded to multiples of a power of two.
 
-    A row of n numbers below 2^b times a column of length 2^b sums, in any order, to less than sqrt(n) 2^(2 b), which
-    float64 holds exactly up to 2^53.
+    A row of n numbers below 2^b times a column of length 2^b sums, in any order, to less than sqrt(n) 2^(2 b), and
+    float64 is exact up to 2^53.
     """
     length = len(matrix)
     if np.array_equal(matrix, np.eye(length)):
@@ -103,7 +108,7 @@ def _repeatable(rows: NDArray[np.floating], matrix: Matrix) -> NDArray[np.floati
 
 
 def live_frequencies(name: str, shape: Sequence[int]) -> NDArray[np.bool_]:
-    """(frequency,) which flat indices of a spatial shape stand for a pattern: all, for a bijective transform."""
+    """(frequency,) booleans: which flat indices of a spatial shape have a pattern; all, for a bijective transform."""
     _check_name(name)
     live = np.ones((), bool)
     for length in shape:

@@ -26,8 +26,8 @@ def wavelet(n: int, low: Sequence[float]) -> NDArray[np.float64]:
     """The periodised wavelets of an even-length low-pass filter, all levels down to a single average; columns ordered
     average, coarsest detail, ..., finest detail.
 
-    Each level filters the averages around a circle and keeps every second value; an odd one out at the end of a level
-    is passed on as it is, so any length has an orthonormal basis. For lengths that are powers of two this is
+    Each level filters the averages around a circle and keeps every second value; the last value of a level of odd
+    length is passed on unchanged, so any length has an orthonormal basis. For lengths that are powers of two this is
     ``pywt.wavedec`` in mode ``periodization``.
     """
     length = len(low)

@@ -71,7 +71,7 @@ def test_the_limits_are_those_of_the_reader(data, tmp_path, suffix):
 def test_more_names_than_a_document_holds_are_refused(tmp_path):
     classes = [f"class {number}" for number in range(203_094)]
     many = encode(np.zeros((2, 1, 4, 6), np.float32), [0, 203_093], k=1, mask="low", classes=classes)
-    with pytest.raises(LimitError, match="JSON document is over the limit"):
+    with pytest.raises(LimitError, match="JSON document exceeds the limit"):
         save(many, tmp_path / "x.fred")
     assert not list(tmp_path.iterdir())
 

@@ -328,7 +328,7 @@ def test_a_full_disk_leaves_what_was_there(small_disk, suffix):
     path = small_disk / f"x{suffix}"
     save(OLD, path)
     images = np.random.default_rng(0).standard_normal((9, 4, 32, 32)).astype(np.float32)
-    with pytest.raises(AccessError, match=r"cannot be written.*No space left.*Make room") as caught:
+    with pytest.raises(AccessError, match=r"cannot be written.*No space left.*Free some disk space") as caught:
         save(encode(images, np.arange(9) % 3, k=1024, step=None), path)
     assert caught.value.errno == errno.ENOSPC
     assert load(path) == OLD

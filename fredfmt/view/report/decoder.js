@@ -321,7 +321,7 @@ function checkMetadata(meta) {
   need(small, "FRED-303", "images that are too large");
   need(meta.channels >= 1, "FRED-116", "no channel");
   const named = classes.length > 0 && !classes.includes("") && new Set(classes).size === classes.length;
-  need(named, "FRED-117", "class names must be there, not be empty and differ");
+  need(named, "FRED-117", "class names must be unique and not empty");
   need(TRANSFORMS.includes(meta.transform), "FRED-118", "an unknown transform");
   const { mode, step } = quantization;
   need(Object.hasOwn(KEPT, mode), "FRED-119", "an unknown mode of quantisation");
@@ -360,7 +360,7 @@ function checkArrays(meta, arrays) {
     need(typed, "FRED-203", "coefficients are not of the type that the quantisation asks for");
   }
   for (const [name, { array, type }] of Object.entries(arrays)) {
-    need(!type.startsWith("float") || array.every(Number.isFinite), "FRED-204", `${name} holds NaN or infinities`);
+    need(!type.startsWith("float") || array.every(Number.isFinite), "FRED-204", `${name} contains NaN or infinities`);
   }
   const size = product(meta.spatial_shape);
   need(frequencies.array.every((index) => index < size), "FRED-205", "a frequency is outside the spatial shape");
