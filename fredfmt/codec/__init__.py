@@ -1,1 +1,1 @@
-"""Between images and coefficients: masks, quantisation, encoding, decoding, whitening."""
+"""Conversion between images and coefficients: masks, quantisation, encoding, decoding, whitening."""

@@ -1,4 +1,4 @@
-"""How fast a data set loads and decodes on this machine, beside a dense decoder and a plain copy in the same run."""
+"""Measures how fast a data set decodes on this machine, compared with a dense decoder and a plain copy."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from fredfmt.transforms import synthesis_matrix
 
 @dataclass(frozen=True)
 class Rates:
-    """Images per second, medians of interleaved repeats, in batches that mix classes."""
+    """Images per second in batches that mix classes; medians of interleaved repeats."""
 
     batch_size: int
     device: str
     way: str
-    """What makes the images: a kernel of the compiled loops, or ``torch``."""
+    """The decoder in use: a kernel of the compiled loops, or ``torch``."""
     reason: str
-    """Why that way is taken."""
+    """Why it was chosen."""
     decode: float
     dense: float
-    """A dense array of all frequencies through one full matrix product per axis, as FreD's own code decodes."""
+    """Decoding a dense array of all frequencies by one full matrix product per axis, as FreD's official code does."""
     copy: float
-    """Copying decoded images: no decoder can be faster."""
+    """Copying decoded images, an upper bound for any decoder."""
 
     def to_json(self) -> dict[str, Any]:
         """The rates as JSON values, with the two ratios."""
@@ -38,7 +38,7 @@ class Rates:
 
 
 def measure(data: FreDData, *, batch_size: int = 256, device: str = "cpu", repeats: int = 20) -> Rates:
-    """Time decoding of batches drawn from ``data``; only ratios of one run are worth quoting.
+    """Time the decoding of random batches of ``data``. Only ratios within one run are meaningful.
 
     Raises `ArgumentError` for a ``batch_size`` or ``repeats`` that is not an integer of at least 1.
     """

@@ -1,4 +1,4 @@
-"""Kept coefficients in, images out: `Decoder` for tensors, `decode` for a whole data set.
+"""Decodes coefficients to images: `Decoder` for tensors, `decode` for a data set.
 
 ``x = sum over kept frequencies of (coefficient + base) * step * basis image``, the inverse of an orthonormal transform.
 """
@@ -45,25 +45,25 @@ class Decoder:
     spatial_shape, transform
         Lengths of the 1, 2 or 3 axes and a name in `fredfmt.transforms.TRANSFORMS`.
     step
-        What the coefficients are multiplied by; it is folded into the basis.
+        Factor of the coefficients, which is folded into the basis.
     base
         (mask, channel, frequency) in the coefficients' units, added to every instance of a mask.
     size
-        Decode on a grid of these lengths (an integer: this length on every axis) instead: the same picture, finer or
-        coarser (``dct`` only).
+        Lengths of the grid to decode on (an integer: the same for every axis), for finer or coarser images (``dct``
+        only). None: ``spatial_shape``.
     k
-        Use only this many frequencies, the coarsest of each mask.
+        Use only the ``k`` coarsest frequencies of each mask.
     device, dtype
-        Where and in what floating point type images are made. Half precision is computed in float32 and rounded.
+        Device and floating point type of the images. Half precision is computed in float32 and rounded.
 
     Raises
     ------
     ArgumentError
-        For a size or k that the masks and the transform do not have.
+        For a size or k that the masks or the transform do not support.
 
     Examples
     --------
-    Two masks of three frequencies each; images that mix them, and one at twice the size:
+    Two masks of three frequencies each, a batch that uses both, and an image at twice the size:
 
     >>> masks = np.array([[0, 1, 4], [0, 4, 8]], np.uint16)
     >>> decoder = Decoder(masks, spatial_shape=(3, 4), transform="dct", step=0.5)
@@ -95,7 +95,7 @@ class Decoder:
             raise ArgumentError("k is out of range", expected=f"1 to {most}", found=quoted(k))
         self.k = most if k is None else int(k)
         if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-            raise ArgumentError("images are floating point", expected="torch.float32, torch.float64 ...", found=dtype)
+            raise ArgumentError("not a floating point type", expected="torch.float32, torch.float64 ...", found=dtype)
         self.dtype = dtype
         self.device = usable_device(device)
         self._work_dtype = torch.float64 if dtype == torch.float64 else torch.float32
@@ -134,19 +134,19 @@ class Decoder:
 
     @cached_property
     def choice(self) -> Choice:
-        """Whether compiled loops or torch make the images that no gradient is asked of, and why."""
+        """Whether images without gradients are computed by compiled loops or by torch, and why."""
         return choose(self._frequencies, self._shape, self.size, device=self.device, dtype=self._work_dtype)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what belongs to this process and its processor."""
+        """The state without caches that depend on this process and its processor."""
         return {name: value for name, value in vars(self).items() if name not in ("choice", "_planes")}
 
     def __call__(self, coefficients: Tensor, masks: Tensor | int) -> Tensor:
-        """Images (B, C, *size) of ``coefficients`` (B, C, K) of any dtype, stored integers included.
+        """Images (B, C, *size) of ``coefficients`` (B, C, K) of any dtype, including stored integers.
 
-        ``masks`` says which mask each instance uses: (B,) integers on any device, or one for all, which is faster.
-        Differentiable in floating point coefficients, any number of times, and exact inside `torch.autocast`. Never
-        waits for the device.
+        ``masks`` has the mask of each instance: (B,) integers on any device, or a single integer for all, which is
+        faster. The images are differentiable any number of times with respect to floating point coefficients, and exact
+        inside `torch.autocast`. The call does not synchronise with the device.
         """
         if coefficients.ndim != 3 or coefficients.shape[2] < self.k:
             raise ArgumentError(
@@ -174,7 +174,7 @@ class Decoder:
         return self.device.type == "cpu" and not learned and is_plain(coefficients)
 
     def _fill(self, images: Tensor, coefficients: Tensor, masks: Tensor | int, base: Tensor | None) -> None:
-        """Make ``images`` block by block, so that only the images themselves pass through memory."""
+        """Compute ``images`` block by block, so that intermediate results stay in the cache."""
         rows = self._block_rows(coefficients.shape[1])
         for start in range(0, len(images), rows):
             block = slice(start, start + rows)
@@ -198,7 +198,7 @@ class Decoder:
         return values if base is None else values + base
 
     def _make(self, values: Tensor, masks: Tensor | int, out: Tensor | None = None) -> Tensor:
-        """Images of ``values`` (B, C, K), in ``out`` where that is given."""
+        """Images of ``values`` (B, C, K), in ``out`` if it is given."""
         if out is not None and self._planes:
             self._planes(values, masks, out)
             return out
@@ -215,11 +215,11 @@ class Decoder:
 
     @cached_property
     def _synthesis(self) -> Synthesis:
-        """Of any of the masks."""
+        """The synthesis for all masks."""
         return self._fastest(self._frequencies)
 
     def _single(self, mask: int) -> Synthesis:
-        """Of one mask."""
+        """The synthesis for one mask."""
         if len(self._frequencies) == 1:
             return self._synthesis
         if mask not in self._of_one_mask:
@@ -243,37 +243,37 @@ def decode(
     coefficients: Tensor | None = None,
     whitening: ZCA | None = None,
 ) -> Tensor:
-    """The images of a data set, (B, C, *size) in the order asked.
+    """The images of a data set, (B, C, *size), in the order of ``indices``.
 
     Parameters
     ----------
     indices
-        Instances in any order, with repeats; negative ones count from the end; all by default. A single
-        integer gives a single image (C, *size).
+        Instances in any order, which may repeat; negative indices count from the end. None: all. A single integer gives
+        a single image (C, *size).
     size
-        Spatial lengths to decode at, the file's own by default. Other sizes evaluate the cosines on a finer or coarser
+        Spatial lengths of the images. None: those of the data. Other sizes evaluate the cosines on a finer or coarser
         grid (``dct`` only).
     k
         Use only the ``k`` coarsest frequencies of each instance.
     device, dtype
-        Where the images are made, and their floating point type.
+        Device and floating point type of the images.
     normalized
-        True gives the space the data were encoded in; False gives 0..1 through the recorded normalisation.
+        True: images in the space in which the data were encoded. False: images in 0..1, by the recorded normalisation.
     clip
-        With ``normalized=False``: clip the values that rounding and omitted frequencies bring beyond 0..1.
+        With ``normalized=False``: whether to clip values that rounding and omitted frequencies move out of 0..1.
     coefficients
-        A tensor (N, C, K) to use in place of the stored coefficients, in the same units; the images are differentiable
-        in it.
+        A tensor (N, C, K) to decode instead of the stored coefficients, in the same units; the images are
+        differentiable with respect to it.
     whitening
-        What whitened images were whitened by, for ``normalized=False``; see `fredfmt.data.sources.ZCA.of`.
+        The whitening of whitened images, to undo it with ``normalized=False``; see `fredfmt.data.sources.ZCA.of`.
 
     Raises
     ------
     FredIndexError
         For an index outside the data set.
     ArgumentError
-        For a size or a k that the data do not have, coefficients of another shape, or ``normalized=False`` of whitened
-        images without their whitening or at another size.
+        For a size or k that the data do not support, coefficients of the wrong shape, or ``normalized=False`` of
+        whitened images without their whitening or at another size.
 
     Examples
     --------
@@ -313,12 +313,12 @@ def decode(
 
 
 def _lengths(size: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The lengths to decode at: those of ``size``, or of ``shape`` where there is none."""
+    """The lengths to decode at: those of ``size``, or of ``shape`` if it is None."""
     return shape if size is None else lengths_of("size", size, len(shape))
 
 
 def _rows(indices: Any, count: int) -> tuple[NDArray[np.int64] | None, bool]:
-    """Indices as non-negative integers, None for all, and whether a single one was asked for."""
+    """Indices as non-negative integers, or None for all, and whether a single index was given."""
     if indices is None:
         return None, False
     rows = indices_of(indices.detach().cpu() if isinstance(indices, Tensor) else indices, count)
@@ -331,7 +331,7 @@ _decoders: dict[tuple[Any, ...], Decoder] = {}
 def _decoder_of(
     data: FreDData, size: Sequence[int] | int | None, k: int | None, device: Any, dtype: torch.dtype
 ) -> Decoder:
-    """The decoder of ``data`` with these options, made once and dropped with the data."""
+    """The decoder of ``data`` with these options, created once and freed with the data."""
     key = (id(data), _lengths(size, data.metadata.spatial_shape), quoted(k), brief(device), quoted(dtype))
     if key not in _decoders:
         _decoders[key] = Decoder.of(data, size=size, k=k, device=device, dtype=dtype)
@@ -340,7 +340,7 @@ def _decoder_of(
 
 
 def _empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Uninitialised memory from NumPy, which asks the system for huge pages: a third of the time to fill."""
+    """Uninitialised memory from NumPy, which requests huge pages: filling it takes a third of the time."""
     size = math.prod(shape) * dtype.itemsize
     if size == 0:
         return torch.empty(shape, dtype=dtype, device="cpu")

@@ -1,4 +1,4 @@
-"""Where images are made: a name in, a device that is there out."""
+"""Checks the names of devices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fredfmt.errors import ArgumentError, brief
 
 
 def usable_device(device: torch.device | str | None) -> torch.device:
-    """The device of a name, the CPU for None. Raises `ArgumentError` for one that this machine or this torch lacks.
+    """The device of that name; the CPU for None. Raises `ArgumentError` if it is not available.
 
     >>> usable_device("cpu")
     device(type='cpu')

@@ -1,4 +1,5 @@
-"""`encode`: images and labels in, `FreDData` out, without distillation. Images are read in blocks, twice at most."""
+"""`encode`: converts images and labels to `FreDData`, without distillation. Images are read in blocks, at most
+twice."""
 
 from __future__ import annotations
 
@@ -58,37 +59,38 @@ def encode(
     Parameters
     ----------
     images
-        (N, C, *spatial) floats with 1, 2 or 3 spatial axes, in the space the caller trains in (normalised, say), as
-        numpy, torch or anything that gives its rows by slice. Read in blocks: 60,000 images or a memory map larger than
-        memory are fine.
+        (N, C, *spatial) floats with 1, 2 or 3 spatial axes, as networks are trained on them (usually normalised): a
+        NumPy array, a torch tensor, or anything whose rows can be read by slice. They are read in blocks, so they may
+        be larger than memory.
     labels
-        (N,) integers, or (N, classes) probabilities, stored in float32 or as float16; the most probable class decides
-        each image's mask.
+        (N,) integers, or (N, classes) probabilities, which are stored in float16 if they have that type and otherwise
+        in float32. An image uses the mask of its most probable class.
     k
-        Frequencies kept of each image, 1 to all.
+        Number of frequencies kept per image.
     transform, mask
         Names in `fredfmt.transforms.TRANSFORMS` and `fredfmt.codec.masks.MASKS`, or for ``mask`` an array (class, k) of
-        flat frequency indices in any order. The mask of a class is chosen over all of its images.
+        flat frequency indices in any order. The mask of a class is chosen by all of its images.
     step
-        The quantisation step, in units of an orthonormal coefficient; None stores exact float32, ``"float16"`` halves.
+        The quantisation step, in units of an orthonormal coefficient. None stores coefficients in float32,
+        ``"float16"`` in float16.
     target_rmse, max_bytes
-        Search the step instead: the largest with at most this root mean square error of the kept coefficients, or the
-        smallest for which the ``.fred`` file has at most this many bytes.
+        Instead of ``step``: search the largest step with at most this root mean square error of the kept coefficients,
+        or the smallest step for which the ``.fred`` file has at most this many bytes.
     rounding
-        ``"nearest"`` to multiples of the step, or ``"rate"``: by bits and error together, see
-        `fredfmt.codec.quantizer.quantize`. None: nearest for a given step, rate where the step is searched, as it then
+        ``"nearest"`` multiple of the step, or ``"rate"``: rate-distortion optimised, see
+        `fredfmt.codec.quantizer.quantize`. None: nearest for a given step, and rate if the step is searched, as that
         takes fewer bytes for the same error.
     normalization
-        ``(mean, std)``, each a value per channel: how the space of the images came from 0..1. None says that it is
-        0..1 itself.
+        ``(mean, std)``, each with one value per channel: images are ``(x - mean) / std`` of pixels x in 0..1. None:
+        images are in 0..1.
     classes
-        Class names; by default the numbers.
+        Class names. None: the numbers.
     channels
-        The number of channels, C. Only needed where the shape looks as if the channels came last, which is refused.
+        The number of channels, C. Only needed if channels seem to be the last axis, which is refused otherwise.
     base
-        Store each class's mean spectrum once and only the differences from it in the instances.
+        Whether to store the mean spectrum of each class once, and for instances only the differences from it.
     seed
-        For the mask strategy ``random``, at most ``2**53 - 1``, as it is recorded.
+        Seed of the mask strategy ``random``, at most ``2**53 - 1``, so that the metadata can record it.
     metadata
         Further fields of `Metadata`, such as ``source``, ``license`` or ``ext``.
 
@@ -96,9 +98,9 @@ def encode(
     ------
     ArgumentError
         For shapes that contradict each other, NaN, a k out of range, or a mask that cannot be computed (see
-        `fredfmt.codec.masks`). All but NaN and the mask are looked at before any image is read.
+        `fredfmt.codec.masks`). Everything except NaN and the mask is checked before any image is read.
     FormatError
-        For metadata of a kind that no file can hold.
+        For metadata that a file cannot store.
 
     Examples
     --------
@@ -114,9 +116,9 @@ def encode(
     if not hasattr(images, "shape"):
         raise ArgumentError(
             "images are not an array",
-            expected="(N, C, *spatial) of numpy or torch, or anything with a shape that gives its rows by slice",
+            expected="(N, C, *spatial) of NumPy or torch, or anything with a shape and rows that can be read by slice",
             found=type(images).__name__,
-            hint="Of a list of images: numpy.stack, or torch.stack",
+            hint="Convert a list of images by numpy.stack or torch.stack",
         )
     shape = tuple(int(length) for length in images.shape)
     if not 3 <= len(shape) <= 5 or min(shape) < 1:
@@ -135,7 +137,7 @@ def encode(
     if rounding is not None:
         check_rounding(rounding)
     if sum(option is not None for option in (target_rmse, max_bytes)) > 1:
-        raise ArgumentError("target_rmse and max_bytes are two ways to find the step", expected="one of them")
+        raise ArgumentError("target_rmse and max_bytes cannot be combined", expected="one of them")
     if target_rmse is not None:
         target_rmse = positive_of("target_rmse", target_rmse, hint="step=None stores exact coefficients")
     if max_bytes is not None:
@@ -165,7 +167,7 @@ def encode(
             PLAUSIBLE[0] <= blocks.low <= blocks.high <= PLAUSIBLE[1]
         ):
             _log.warning(
-                "images run from %.4g to %.4g, and the file says that they are in 0..1, as there is no normalization",
+                "images have values from %.4g to %.4g, but without normalization the file declares them to be in 0..1",
                 *(blocks.low, blocks.high),
             )
         spectrum = mean_spectra(kept, hard, len(names)) if base else None
@@ -188,7 +190,7 @@ def encode(
 
 
 def _keep(blocks: Spectra, masks: NDArray[Any], hard: NDArray[Any], kept: Spool) -> float:
-    """Write the coefficients at the frequencies of each instance's mask; returns the energy of the others."""
+    """Write the coefficients of each instance's mask to ``kept``. Returns the energy of all others."""
     missed = np.empty(len(hard))
     for rows, spectra, beyond in blocks:
         chosen = np.broadcast_to(masks[hard[rows]][:, None].astype(np.intp), (*spectra.shape[:2], kept.shape[2]))
@@ -209,9 +211,10 @@ def store(
     mask_of: NDArray[Any] | None = None,
     base: NDArray[Any] | None = None,
 ) -> FreDData:
-    """Real coefficients (instance, channel, frequency) as a `FreDData` with the given step, the error recorded.
+    """Coefficients (instance, channel, frequency) as a `FreDData` with the given step, which records the error.
 
-    ``base`` is a real spectrum (mask, channel, frequency) that every instance is stored relative to.
+    ``base`` is a spectrum (mask, channel, frequency) that is subtracted from the instances of each mask and stored
+    once.
     """
     if base is None or mask_of is None:
         stored, quantization = quantize(coefficients, step, rounding=rounding)
@@ -228,7 +231,7 @@ def store(
 
 @dataclass(frozen=True)
 class _Differences:
-    """Rows less the row of ``base`` that ``mask_of`` names for each."""
+    """Rows minus the row of ``base`` that belongs to the mask of each."""
 
     rows: Rows
     base: NDArray[np.float64]
@@ -253,7 +256,7 @@ def _frequencies(
     if k < spatial_size(spatial_shape) and mask not in WITHOUT_STATISTICS:
         statistics = blocks.statistics(hard, classes)
         if (absent := np.flatnonzero(statistics.count == 0)).size:
-            raise ArgumentError("a class has no image, so no mask", where=f"class {absent[0]}")
+            raise ArgumentError("a class without images has no mask", where=f"class {absent[0]}")
     frequencies = choose_frequencies(statistics, spatial_shape, k, mask=mask, transform=blocks.transform, seed=seed)
     return frequencies, statistics
 

@@ -1,8 +1,8 @@
-"""Which way images are made on this machine, and why: by a kernel of the compiled loops, or by torch.
+"""Chooses how images are computed on this machine: by a kernel of the compiled loops or by torch.
 
-A kernel that suits one processor can be slow on another, so each is timed against torch once per process, on small
-batches of its own (a few milliseconds), before the first images are made. The results of both ways agree to rounding;
-``FREDFMT_KERNEL`` fixes the way where even the last bits matter.
+A kernel that is fast on one processor can be slow on another, so each is compared with torch once per process, on small
+test batches (a few milliseconds), before it is used. The results of both agree up to rounding; set ``FREDFMT_KERNEL``
+if even the last bits must not vary.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from fredfmt.codec.synthesis import fastest
 from fredfmt.transforms import synthesis_matrix
 
 _DENSE = 0.75
-"""The share of all frequencies from which masks count as dense: full matrix products waste little on them."""
+"""Masks with at least this share of all frequencies count as dense: full matrix products waste little on them."""
 _SHARED = 3
-"""With one axis torch multiplies this many times as fast as the loops, by all frequencies that any mask uses."""
+"""For one axis, torch multiplies this many times as fast as the loops, but uses the frequencies of all masks."""
 _SIDE, _CHANNELS, _INSTANCES, _MASKS, _REPEATS = 32, 3, 32, 4, 5
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The way that images are made: by a kernel, or by torch where that is None."""
+    """How images are computed: by a kernel, or by torch if it is None."""
 
     kernel: Kernel | None
     reason: str
@@ -51,7 +51,7 @@ def choose(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Choice:
-    """The faster way to images of ``size`` from the masks (mask, frequency) on this machine.
+    """The faster way to compute images of ``size`` with masks (mask, frequency) on this machine.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def choose(
 
 @cache
 def times_torch(kernel: Kernel, dense: bool) -> float:
-    """How many times as fast as torch the kernel makes small batches of images of one kind."""
+    """How many times as fast as torch the kernel computes small batches of images of one kind."""
     generator = np.random.default_rng(0)
     shape, matrices = (_SIDE, _SIDE), [synthesis_matrix("dct", _SIDE)] * 2
     k = _SIDE * _SIDE if dense else 2 * _SIDE

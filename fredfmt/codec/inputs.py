@@ -17,7 +17,7 @@ from fredfmt.model.parts import Normalization
 from fredfmt.transforms import spatial_size
 
 _COLOURS = (1, 3, 4)
-"""Numbers of channels of images."""
+"""Common numbers of channels of images."""
 
 
 def class_labels(
@@ -57,18 +57,18 @@ def class_labels(
 
 
 def channels_of(shape: tuple[int, ...], given: int | None) -> int:
-    """The number of channels of images of a shape. Raises `ArgumentError` if ``channels`` is another number, and if the
-    channels seem to be last."""
+    """The number of channels of images of this shape. Raises `ArgumentError` if it is not the ``given`` number, and if
+    channels seem to be the last axis."""
     last = shape[-1] in _COLOURS and min(shape[1:-1]) > max(_COLOURS)
     if given is None and last:
         raise ArgumentError(
             "the channels seem to be the last axis",
             expected="(N, C, *spatial)",
             found=shape,
-            hint=f"Move them: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, say channels={shape[1]}",
+            hint=f"Move it: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, pass channels={shape[1]}",
         )
     if given is not None and integer_of("channels", given, least=1) != shape[1]:
-        raise ArgumentError("the images have another number of channels", expected=given, found=shape[1])
+        raise ArgumentError("wrong number of channels", expected=given, found=shape[1])
     return shape[1]
 
 
@@ -87,7 +87,7 @@ def normalization_of(given: tuple[Sequence[float], Sequence[float]] | Normalizat
 
 
 def given_mask(mask: Any, classes: int, k: int, spatial_shape: tuple[int, ...]) -> NDArray[np.integer[Any]]:
-    """A caller's mask (class, k) in canonical order."""
+    """A given mask (class, k) in canonical order."""
     given, size = np.asarray(mask), spatial_size(spatial_shape)
     if given.shape != (classes, k):
         raise ArgumentError("the given mask has the wrong shape", expected=(classes, k), found=given.shape)

@@ -1,7 +1,7 @@
 """The compiled loops (`_planes.c`): one kernel per instruction set, chosen at run time.
 
-``FREDFMT_KERNEL`` in the environment forces one (``avx512``, ``avx2``, ``sse2``, ``neon``, ``generic``), or ``torch``:
-none of them.
+The environment variable ``FREDFMT_KERNEL`` forces one (``avx512``, ``avx2``, ``sse2``, ``neon``, ``generic``), or none
+of them (``torch``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from fredfmt.storage.compiled import load_compiled
 
 VARIABLE = "FREDFMT_KERNEL"
 TORCH = "torch"
-"""The value of the variable that asks for no kernel."""
+"""The value of the variable for no kernel."""
 
 
 class Tables(ctypes.Structure):
-    """What a set of masks looks like to the loops; `fredfmt.codec.planes` fills it."""
+    """The masks and the basis in the layout that the loops read; `fredfmt.codec.planes` fills it."""
 
     NUMBERS = ("masks", "frequencies", "rows", "height", "width", "padded_height", "columns", "mirrored")
     POINTERS = ("order", "column", "end", "used", "factors", "basis")
@@ -65,12 +65,12 @@ class Kernel:
     columns: int
     """Columns of the image per block."""
     together: int
-    """Rows of the image made together."""
+    """Rows of the image computed together."""
     usable: bool
     """Whether this processor has the instructions."""
 
     def run(self, job: Job, threads: int) -> bool:
-        """Make the images; False if a mask is out of range, and then nothing was written."""
+        """Compute the images. Returns False, and writes nothing, if a mask is out of range."""
         assert COMPILED.library is not None
         library = COMPILED.library
         failed = library.fredfmt_planes(library.fredfmt_planes_kernel(self.index), ctypes.byref(job), threads)
@@ -92,12 +92,12 @@ KERNELS = _kernels()
 
 
 def forced() -> str | None:
-    """The kernel that the environment asks for, or ``torch``; None without the variable.
+    """The kernel that the environment variable selects, or ``torch``; None if it is not set.
 
     Raises
     ------
     ArgumentError
-        For a name that is unknown here, or that this processor cannot run.
+        For an unknown kernel, or one that this processor cannot run.
     """
     name = os.environ.get(VARIABLE)
     if not name or name == TORCH:
@@ -108,7 +108,7 @@ def forced() -> str | None:
 
 
 def kernel_for(width: int) -> Kernel | None:
-    """The kernel for images of this width: the one that is forced, or the widest whose vectors such an image fills."""
+    """The kernel for images of this width: the forced one, or the widest whose vectors are not wider than an image."""
     name = forced()
     usable = [kernel for kernel in KERNELS if kernel.usable and name in (None, kernel.name)]
     return next((kernel for kernel in usable if kernel.lanes <= width), usable[-1] if usable else None)

@@ -1,7 +1,8 @@
-"""Coefficients to images on the CPU by compiled loops (`fredfmt.codec.kernels`).
+"""Computes images from coefficients on the CPU by compiled loops (`fredfmt.codec.kernels`).
 
-Each image is made from the frequencies of its own mask alone, so a batch may mix masks at no cost. Written for float32
-images of one or two axes; everything else, and every other device, goes through `fredfmt.codec.synthesis`.
+Each image is computed from the frequencies of its own mask only, so a batch of different masks takes no longer. The
+loops are for float32 images of one or two axes; `fredfmt.codec.synthesis` computes all others, and those on other
+devices.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from fredfmt.codec.kernels import Job, Kernel, Tables
 from fredfmt.errors import ArgumentError
 
 _ALIGNMENT = 64
-"""Bytes of a cache line: a vector that lies across two of them costs two loads."""
+"""Bytes of a cache line; a vector that crosses two lines costs two loads."""
 
 
 class Planes:
-    """The images of any of a set of masks: tables for the compiled loops.
+    """Computes images of a fixed set of masks by compiled loops.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class Planes:
     matrices
         One (size, length) synthesis matrix per axis.
     kernel
-        The loops that make the images.
+        The loops that compute the images.
     """
 
     def __init__(
@@ -81,12 +82,12 @@ class Planes:
         self._scratch = most * kernel.columns + _multiple(frequencies.shape[1], _ALIGNMENT // 4)
 
     def __call__(self, coefficients: Tensor, masks: Tensor | int, out: Tensor) -> None:
-        """Fill ``out`` (B, C, *size) from float32 coefficients (B, C, K) and masks (B,), or one mask for all.
+        """Fill ``out`` (B, C, *size) from float32 coefficients (B, C, K) and masks (B,), or a single mask for all.
 
         Raises
         ------
         ArgumentError
-            For a mask out of range; nothing is written then.
+            For a mask out of range; nothing is written.
         """
         coefficients = coefficients.contiguous()
         instances, channels, stride = coefficients.shape
@@ -107,14 +108,14 @@ class Planes:
 
 
 def _multiple(number: int, of: int) -> int:
-    """The least multiple that is not below ``number``."""
+    """The smallest multiple of ``of`` that is at least ``number``."""
     return -(-number // of) * of
 
 
 def _blocks(columns_of: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float32]:
-    """(block, column of frequencies, columns of the block): the basis as the loops read it.
+    """(block, column of frequencies, columns of the block): the basis in the layout that the loops read.
 
-    At the right edge vectors overlap, so that every one is written whole.
+    At the right edge vectors overlap, so that only whole vectors are written.
     """
     width = len(columns_of)
     basis = np.zeros((columns_of.shape[1], max(width, kernel.lanes)), np.float32)
@@ -134,7 +135,7 @@ def _aligned(array: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _parity(matrix: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Of each column: 1 if it is even about its middle, -1 if odd, 0 if neither."""
+    """For each column: 1 if it is symmetric about its middle, -1 if antisymmetric, 0 if neither."""
     even = np.isclose(matrix, matrix[::-1], rtol=0, atol=1e-12).all(axis=0)
     odd = np.isclose(matrix, -matrix[::-1], rtol=0, atol=1e-12).all(axis=0)
     return np.where(even, 1, np.where(odd, -1, 0))

@@ -33,7 +33,7 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def exactly(make: Linear, values: Tensor) -> Tensor:
-    """``make(values)`` of a linear function, outside autocast, and so are its derivatives, taken where they may."""
+    """``make(values)`` for a linear function, outside autocast, as are its derivatives, wherever they are computed."""
     if not autocast_is_on(values.device):
         return make(values)
     if not is_plain(values):
@@ -44,7 +44,7 @@ def exactly(make: Linear, values: Tensor) -> Tensor:
 
 
 def is_plain(tensor: Tensor) -> bool:
-    """Whether this holds numbers: it is not being traced, vectorised, faked or wrapped in another way."""
+    """Whether a tensor has actual values, that is, it is not traced, vectorised, fake or wrapped in another way."""
     return (
         type(tensor) in (Tensor, torch.nn.Parameter)
         and not torch.compiler.is_compiling()
@@ -66,7 +66,7 @@ class _Exact(torch.autograd.Function):
 
 
 class _Adjoint(torch.autograd.Function):
-    """The transpose of a linear function, as torch derives it: linear too, and its transpose is the function."""
+    """The transpose of a linear function, by autograd. It is linear, too, and its transpose is the function."""
 
     @staticmethod
     def forward(ctx: Any, outer: Tensor, make: Linear, shape: torch.Size) -> Tensor:

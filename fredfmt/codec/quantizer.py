@@ -1,4 +1,4 @@
-"""Real coefficients in, stored numbers and their error out."""
+"""Quantises real coefficients to stored numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Step = float | None | Literal["float16"]
 """A uniform step in orthonormal units, None for float32, or ``"float16"``."""
 
 Rounding = Literal["nearest", "rate"]
-"""To the nearest multiple of a step, or by bits and error together; see `quantize`."""
+"""To the nearest multiple of a step, or rate-distortion optimised; see `quantize`."""
 
 _BITS_AGAINST_ERROR = 0.06
 """Half of `fredfmt.storage.coder.WORTH_OF_A_BIT`."""
@@ -32,20 +32,21 @@ _MOST_BELOW = 0.3
 def quantize(
     coefficients: Rows, step: Step, *, rounding: Rounding = "nearest", least: DTypeLike = np.int16
 ) -> tuple[NDArray[Any], Quantization]:
-    """Stored numbers of real coefficients, same shape, and how they were made, with the achieved error.
+    """Quantise real coefficients. Returns the stored numbers, of the same shape, and the quantisation with its error.
 
-    A uniform step rounds to the nearest multiple (ties to even) and gives int16, or int32 where that is too narrow, or
-    narrower than ``least``. One step for all coefficients of an orthonormal transform is the allocation of least mean
-    square error. Raises `ArgumentError` for an unusable step and for values that the chosen kind of number cannot hold.
-    The coefficients are read in blocks, twice. Of more than 64 MiB, the numbers lie in a temporary file
-    (`fredfmt.codec.spool`), from which they are read whenever they are looked at.
+    A uniform step rounds to the nearest multiple (ties to even). The numbers are int16, or int32 if int16 is too narrow
+    or narrower than ``least``. A single step for all coefficients of an orthonormal transform minimises the mean square
+    error. Raises `ArgumentError` for an unusable step and for values that the number type cannot represent. The
+    coefficients are read in blocks, twice. More than 64 MiB of numbers are stored in a temporary file
+    (`fredfmt.codec.spool`) and read when they are accessed.
 
-    With ``rounding="rate"`` a coefficient becomes the one of its two neighbours that is worth its bits: at the same
-    error a finer step then takes fewer bytes (docs/decisions/codec.md). The error of a coefficient stays below one
-    step, and multiples of the step stay what they are. The bits are those of the context coder
-    (`fredfmt.storage.coder.choose`), for as many values as are stored by it unasked. For more of them, an integer n + 1
-    is taken to need log2(1 + 1/m) bits more than n, with m the mean magnitude at its channel and frequency (a geometric
-    distribution): the threshold between them moves up from 1/2 by 0.06 of that, 0.3 at most.
+    With ``rounding="rate"``, each coefficient is rounded to the one of its two neighbours with the lower cost of error
+    and bits: for the same error, a finer step then takes fewer bytes (docs/decisions/codec.md). The error of a
+    coefficient stays below one step, and multiples of the step do not change. The bits are those of the context coder
+    (`fredfmt.storage.coder.choose`), if there are few enough values that it is the default codec. Otherwise they are
+    estimated: an integer n + 1 needs log2(1 + 1/m) bits more than n, where m is the mean magnitude at its channel and
+    frequency (a geometric distribution), so the threshold between them moves up from 1/2 by 0.06 times that, but at
+    most by 0.3.
 
     >>> import numpy as np
     >>> quantize(np.array([[0.2, -0.7, 1.2]]), 0.5)[0]
@@ -74,13 +75,13 @@ def quantize(
 
 
 def _kind(coefficients: Rows, step: Step) -> tuple[type[np.generic], Literal["uniform", "float16", "float32"]]:
-    """The kind of number that holds the coefficients, and the mode of quantisation."""
+    """The number type that can represent the coefficients, and the mode of quantisation."""
     size = step if isinstance(step, int | float) else None
     largest = 0.0
     for rows in row_blocks(coefficients):
         block = coefficients[rows]
         if not np.isfinite(block).all():
-            raise ArgumentError("coefficients hold NaN or infinity", expected="finite values")
+            raise ArgumentError("coefficients contain NaN or infinity", expected="finite values")
         scaled = block if size is None else np.rint(block / size)
         largest = max(largest, float(np.abs(scaled).max(initial=0)))
     if step is None:
@@ -97,7 +98,7 @@ def _kind(coefficients: Rows, step: Step) -> tuple[type[np.generic], Literal["un
 def _numbers(
     coefficients: Rows, size: float | None, dtype: type[np.generic], rounding: Rounding
 ) -> Callable[[slice, NDArray[Any]], NDArray[Any]]:
-    """What gives the stored numbers of some rows and their coefficients."""
+    """A function from a slice of instances and their coefficients to their stored numbers."""
     check_rounding(rounding)
     if size is None:
         return lambda rows, block: block
@@ -121,8 +122,8 @@ def _below(coefficients: Rows, size: float) -> NDArray[np.float64]:
 
 
 def rounding_thresholds(coefficients: Rows, step: float) -> NDArray[np.float64]:
-    """What has to be added to magnitudes in steps, before their fraction is cut off, to round about as
-    ``rounding="rate"`` does, (channel, frequency): 0.5 where that rounds to the nearest, down to 0.2."""
+    """(channel, frequency) offsets that approximate ``rounding="rate"``: magnitudes in units of the step are rounded to
+    ``floor(magnitude + offset)``. Offsets are from 0.2 to 0.5, which is rounding to the nearest."""
     return 0.5 - _below(coefficients, step)
 
 

@@ -1,4 +1,4 @@
-"""Images in, their spectra out, block by block in bounded memory; what is counted over them."""
+"""Spectra of images, computed block by block in bounded memory, and statistics of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCK_BYTES = 2 << 20
 
 
 class Rows(Protocol):
-    """Anything with a shape that gives its rows by slice: a numpy array, a memory map, a torch tensor, a lazy view."""
+    """Anything with a shape and rows that can be read by slice: a NumPy array, a memory map, a torch tensor, a view."""
 
     @property
     def shape(self) -> Sequence[int]: ...
@@ -26,19 +26,22 @@ class Rows(Protocol):
 
 
 def row_blocks(rows: Rows) -> Iterator[slice]:
-    """Slices that take all ``rows``, of numbers of up to 8 bytes, in small blocks."""
+    """Slices that divide ``rows``, with elements of up to 8 bytes, into small blocks."""
     return blocks(rows.shape[0], 8 * math.prod(rows.shape[1:]))
 
 
 class Spectra:
-    """The spectra of the images, (instance, channel, frequency) float32, and the (instance,) energies that they have
-    outside the range of the transform, block by block, as often as asked."""
+    """Iterates over the spectra of images in blocks, any number of times.
+
+    Yields the slice of the instances, their spectra (instance, channel, frequency) float32, and their energies
+    (instance,) outside the range of the transform.
+    """
 
     def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
         self.images, self.shape, self.transform = images, shape, transform
         self.bijective = bool(live_frequencies(transform, shape[2:]).all())
         self.low, self.high = np.inf, -np.inf
-        """The least and the largest value of the images seen so far."""
+        """The smallest and the largest value of the images so far."""
         self.rows = max(1, BLOCK_BYTES // (4 * spatial_size(shape[1:])))
 
     def __iter__(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float64]]]:
@@ -48,13 +51,13 @@ class Spectra:
             if block.dtype.kind != "f":
                 raise ArgumentError(
                     "images are not floats",
-                    expected="floats in the space you train in",
+                    expected="floats, as networks are trained on them",
                     found=block.dtype,
-                    hint="Divide 8-bit images by 255; where you normalise them, say normalization=(mean, std)",
+                    hint="Divide 8-bit images by 255; if you normalise them, pass normalization=(mean, std)",
                 )
             block = block.astype(np.float32, copy=False)
             if not np.isfinite(block).all():
-                raise ArgumentError("images hold NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
+                raise ArgumentError("images contain NaN or infinity", where=f"images {rows.start} to {rows.stop - 1}")
             self.low, self.high = min(self.low, float(block.min())), max(self.high, float(block.max()))
             spectra = analyse(block, self.transform, len(self.shape) - 2)
             beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
@@ -70,7 +73,7 @@ class Spectra:
 
 def mean_spectra(coefficients: Rows, groups: NDArray[Any], count: int) -> NDArray[np.float64]:
     """(group, channel, frequency): the mean of the coefficients (instance, channel, frequency) of each of ``count``
-    groups, zero where a group is empty; ``groups`` is the (instance,) group of each."""
+    groups, zero for an empty group; ``groups`` is the (instance,) group of each."""
     sums = np.zeros((count, *coefficients.shape[1:]))
     for rows in row_blocks(coefficients):
         block, of = coefficients[rows], groups[rows]
@@ -82,10 +85,10 @@ def mean_spectra(coefficients: Rows, groups: NDArray[Any], count: int) -> NDArra
 
 
 def as_numpy(array: Any) -> NDArray[Any]:
-    """NumPy from NumPy, a list, or a torch tensor wherever it lives, without importing torch.
+    """A NumPy array from an array, a list, or a torch tensor on any device, without importing torch.
 
-    Floating point types that NumPy lacks, such as bfloat16, become float32. Raises `ArgumentError` for a list of lists
-    of different lengths.
+    Floating point types that NumPy lacks, such as bfloat16, are converted to float32. Raises `ArgumentError` for a list
+    of lists of different lengths.
     """
     if hasattr(array, "detach"):
         array = array.detach().cpu()
@@ -100,6 +103,6 @@ def as_numpy(array: Any) -> NDArray[Any]:
 
 
 def _energy(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(N, ...) to the (N,) sums of squares."""
+    """(N,) sums of squares of (N, ...) values."""
     energy: NDArray[np.float64] = np.square(values, dtype=np.float64).reshape(len(values), -1).sum(axis=1)
     return energy

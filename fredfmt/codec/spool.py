@@ -18,10 +18,10 @@ IN_MEMORY = 64 << 20
 
 
 class Spool:
-    """An (instance, ...) array that is written and read by slices of the first axis; what was not written is 0.
+    """An (instance, ...) array that is written and read by slices of the first axis; rows that were not written are 0.
 
-    Beyond 64 MiB it lies in a file without a name in the folder for temporary files (``TMPDIR``), which goes with
-    `close`, or with the process. Raises `AccessError` if there is no room.
+    Beyond 64 MiB it is stored in a file without a name in the folder for temporary files (``TMPDIR``), which is deleted
+    by `close` or when the process ends. Raises `AccessError` if there is no space.
 
     >>> spool = Spool((3, 2))
     >>> spool[0:3] = np.array([[1, 2], [3, 4], [5, 6]])
@@ -39,13 +39,13 @@ class Spool:
             self._array = np.zeros(shape, dtype)
         else:
             with access_explained("no temporary file can be made", tempfile.gettempdir()):
-                self._file = tempfile.TemporaryFile(prefix="fredfmt-", buffering=0)  # noqa: SIM115 (as long as the spool)
+                self._file = tempfile.TemporaryFile(prefix="fredfmt-", buffering=0)  # noqa: SIM115 (open as long as the spool)
                 self._file.truncate(shape[0] * self._row)
                 weakref.finalize(self, self._file.close)
 
     def __setitem__(self, rows: slice, values: NDArray[Any]) -> None:
         if self._file is None:
-            self._array[rows] = values  # type: ignore[index]  # one of the two is there
+            self._array[rows] = values  # type: ignore[index]  # one of the two exists
             return
         with access_explained("the temporary file cannot be written", tempfile.gettempdir()):
             self._file.seek(rows.start * self._row)
@@ -62,7 +62,7 @@ class Spool:
         return values.reshape(-1, *self.shape[1:])
 
     def whole(self) -> NDArray[Any]:
-        """All rows, of which those in a file are read from there whenever they are looked at, also after `close`.
+        """All rows. Those in a file are read from it when they are accessed, even after `close`.
 
         >>> Spool((3, 2), np.int16).whole().shape
         (3, 2)

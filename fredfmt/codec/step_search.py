@@ -1,4 +1,4 @@
-"""The search for a quantization step: what is wanted of the error or the bytes in, the step that reaches it out."""
+"""Searches the quantisation step for a given error or number of bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fredfmt.storage.files import packed_size
 
 _NEARBY = 1.02
 _FINEST_BITS = 20
-"""A step search goes no further below the typical coefficient than float32 resolves."""
+"""The smallest step of a search relative to a typical coefficient: the resolution of float32."""
 
 
 def step_for_error(at: Callable[[float], FreDData], coefficients: Rows, target_rmse: float) -> float:
@@ -29,9 +29,9 @@ def step_for_bytes(
 ) -> float:
     """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
 
-    The search begins at the step ``near``, if there is one: sizes of small files do not always fall as steps grow, and
-    of several steps that fit it finds one close by. Raises `ArgumentError` if even the coarsest step makes too large a
-    file.
+    The search begins at the step ``near``, if it is given: the size of a small file does not always decrease as the
+    step grows, and of several steps that fit, the search finds one close to ``near``. Raises `ArgumentError` if even
+    the coarsest step makes too large a file.
     """
     start = _typical(coefficients)
     least = packed_size(at(1e6 * start))
@@ -59,15 +59,15 @@ def _typical(coefficients: Rows) -> float:
 def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3, factor: float = 2.0) -> float:
     """The largest step, to a relative ``precision``, for which ``fits`` was seen to hold.
 
-    ``fits`` must hold for steps small enough and fail for steps too large; the search brackets from ``start`` by
-    ``factor``, which grows to 2, and then bisects the logarithm. Raises `ArgumentError` if no step fits.
+    ``fits`` must hold for sufficiently small steps and fail for sufficiently large ones. The search brackets from
+    ``start`` by ``factor``, which grows to 2, and then bisects the logarithm. Raises `ArgumentError` if no step fits.
     """
     good, bad = start, math.inf
     while not fits(good):
         good, bad, factor = good / factor, good, min(2.0, factor * factor)
         if good < start * 1e-18:
             raise ArgumentError(
-                "no step meets the target", hint="Ask for a larger error, more bytes or fewer frequencies"
+                "no step meets the target", hint="Allow a larger error or more bytes, or keep fewer frequencies"
             )
     while bad == math.inf:
         further = good * factor

@@ -1,9 +1,9 @@
-"""Two ways from kept coefficients to images that never touch what the mask left out, and the choice between them.
+"""Two algorithms that compute images from kept coefficients only, and the choice between them.
 
-`SeparableSynthesis` scatters coefficients into the smallest box of frequencies that holds the masks and takes one
-matrix product per axis. `BasisSynthesis` scatters them into the union of the masks and takes one product with the basis
-images of those frequencies. Both are plain torch, differentiable any number of times, and read nothing back from the
-device.
+`SeparableSynthesis` scatters coefficients into the smallest box of frequencies that contains the masks and computes one
+matrix product per axis. `BasisSynthesis` scatters them into the union of the masks and computes one product with the
+basis images of those frequencies. Both consist of torch operations, are differentiable any number of times, and do not
+synchronise with the device.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from torch import Tensor
 Matrix = NDArray[np.float64]
 
 TOUCH = 25.0
-"""Multiplications of a large matrix product in the time that one float takes to be written and read again, measured."""
+"""The number of multiplications of a large matrix product that take as long as writing and reading a float,
+measured."""
 
 
 class Synthesis(Protocol):
-    """Coefficients (B, C, K) and masks (B,), both on its device, to images (B, C, *size)."""
+    """Computes images (B, C, *size) from coefficients (B, C, K) and masks (B,) on its device."""
 
     work: float
     """Estimated time per image and channel, in multiplications of a large matrix product."""
@@ -39,7 +40,7 @@ class SeparableSynthesis:
     """Separable: one product per axis over the box of rows and columns that any of the masks uses."""
 
     PENALTY = 1.7
-    """A batch of small products runs this much slower than one large one (docs/decisions/decoder.md)."""
+    """How many times slower a batch of small products is than one large product (docs/decisions/decoder.md)."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class BasisSynthesis:
     """One product with the basis images of the frequencies that any of the masks keeps."""
 
     LARGEST = 1 << 24
-    """Floats of basis images beyond which this way is not taken."""
+    """The largest number of floats of basis images for which this algorithm is used."""
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ class BasisSynthesis:
 
     @classmethod
     def estimate(cls, frequencies: NDArray[np.integer], matrices: Sequence[Matrix]) -> float:
-        """`work`, before any basis image is made."""
+        """`work`, without computing basis images."""
         floats = cls.floats(frequencies, matrices)
         size = math.prod(map(len, matrices))
         return floats + TOUCH * (floats // size + size)
@@ -147,7 +148,7 @@ def fastest(
     device: torch.device,
     dtype: torch.dtype,
 ) -> Synthesis:
-    """The way with the least estimated work for these masks (M, K) and these (size, n) synthesis matrices."""
+    """The algorithm with the least estimated work for these masks (M, K) and (size, n) synthesis matrices."""
     separable = SeparableSynthesis(frequencies, spatial_shape, matrices, device=device, dtype=dtype)
     too_large = BasisSynthesis.floats(frequencies, matrices) > BasisSynthesis.LARGEST
     if too_large or BasisSynthesis.estimate(frequencies, matrices) > separable.work:
@@ -156,7 +157,7 @@ def fastest(
 
 
 def _scattered(coefficients: Tensor, index: Tensor, masks: Tensor, length: int) -> Tensor:
-    """(B, C, length): each instance's coefficients at the places of its mask, zeros elsewhere."""
+    """(B, C, length): each instance's coefficients at the positions of its mask, zeros elsewhere."""
     batch, channels, k = coefficients.shape
     places = index.expand(batch, -1) if len(index) == 1 else index.index_select(0, masks)
     zeros = coefficients.new_zeros(batch, channels, length)

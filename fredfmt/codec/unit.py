@@ -1,4 +1,4 @@
-"""Decoded images in, the same in 0..1 out: whitening and normalization undone."""
+"""Converts decoded images to 0..1 by undoing whitening and normalisation."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) -> Tensor:
-    """Images (B, C, *spatial) brought from the space of ``normalization`` to 0..1, and clipped to it where asked; None
-    says that they are in this space already."""
+    """Images (B, C, *spatial) converted from the space of ``normalization`` (None: 0..1) to 0..1, and clipped to it
+    with ``clip``."""
     if normalization is not None:
         mean, std = map(images.new_tensor, normalization.moments(images.ndim - 2))
         images = images * std + mean
@@ -26,10 +26,10 @@ def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) 
 
 
 def unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:
-    """Whitened images (B, C, *spatial) brought back."""
+    """Images (B, C, *spatial) with their whitening undone."""
     if images.shape[2:] != metadata.spatial_shape:
         raise ArgumentError(
-            "whitening can be undone at the size it was done at",
+            "whitening can only be undone at the size of the data",
             where="size",
             expected=metadata.spatial_shape,
             found=tuple(images.shape[2:]),

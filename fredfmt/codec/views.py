@@ -55,7 +55,7 @@ class Selected:
 
 
 class View:
-    """Float32 images of the same number and shape as other images, computed from them when rows are accessed."""
+    """Float32 images that are computed from other images of the same number and shape when rows are accessed."""
 
     dtype = np.dtype(np.float32)
 

@@ -23,13 +23,13 @@ from fredfmt.model.parts import Whitening
 _log = logging.getLogger(__name__)
 
 EPSILON = 0.1
-"""Of Kornia's and Matching Training Trajectories' ZCA, for pixels in 0..1."""
+"""The epsilon of Kornia and Matching Training Trajectories, for pixels in 0..1."""
 LARGEST = 8192
-"""Numbers of an image, beyond which the matrix takes more than half a gigabyte."""
+"""The largest number of values of an image; beyond it the matrix takes more than half a gigabyte."""
 
 
 class RealImages(Protocol):
-    """What whitening needs of real images; `fredfmt.data.sources.Source` is such."""
+    """The part of `fredfmt.data.sources.Source` that whitening uses."""
 
     @property
     def name(self) -> str: ...
@@ -42,8 +42,10 @@ class RealImages(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ZCA:
-    """``z = W (y - m)`` of images y in 0..1, all channels and places as one vector of D numbers: m and S are the mean
-    and the covariance (divisor n - 1) of n images, and ``W = (S + epsilon I) ** -1/2``, symmetric.
+    """The whitening ``z = W (y - m)`` of images y in 0..1, each as one vector of D values (all channels and positions).
+
+    m and S are the mean and the covariance (divisor n - 1) of n images, and ``W = (S + epsilon I) ** -1/2`` is
+    symmetric.
 
     >>> from fredfmt import ZCA, open_source
     >>> source = open_source("digits").sample(20)
@@ -60,20 +62,20 @@ class ZCA:
     inverse: NDArray[np.float32]
     """(D, D)."""
     record: Whitening
-    """What files record about it."""
+    """The description that files record."""
 
     @classmethod
     def fit(cls, source: RealImages, epsilon: float = EPSILON) -> Self:
-        """The whitening by all images of ``source``, a train split, read block by block.
+        """Compute the whitening from all images of ``source``, usually a train split, which are read block by block.
 
-        Raises `ArgumentError` for fewer than two images, images of more than `LARGEST` numbers, or an unusable epsilon.
+        Raises `ArgumentError` for fewer than two images, images of more than `LARGEST` values, or an unusable epsilon.
         """
         size = int(np.prod(source.images.shape[1:]))
         if size > LARGEST:
             raise ArgumentError(
                 "images are too large to be whitened",
                 where=source.name,
-                expected=f"at most {LARGEST} numbers",
+                expected=f"at most {LARGEST} values",
                 found=size,
             )
         if len(source.images) < 2:
@@ -90,11 +92,11 @@ class ZCA:
 
     @classmethod
     def of(cls, metadata: Metadata, source: RealImages) -> Self:
-        """The whitening that a file's metadata record, computed from the train split that they name.
+        """The whitening that a file's metadata describe, computed from the train split that they name.
 
         Raises `ArgumentError` if the file's images are not whitened, if they were whitened after a normalisation (which
-        fredfmt does not do), or if ``source`` has other images than the file's matrix was made of. Where the file does
-        not say of which images that was, and the source is not the one that it names, this is said in the log.
+        fredfmt does not do), or if the file's matrix was computed from other images than those of ``source``. If the
+        file does not record these images, and names another source, a warning is logged.
         """
         record, normalization = metadata.whitening, metadata.normalization
         if record is None:
@@ -107,38 +109,38 @@ class ZCA:
             )
         if record.images is not None and (found := _digest(source.images)) != record.images:
             raise ArgumentError(
-                "the data are whitened by other images than these",
+                "the data were whitened with other images",
                 where=f"{source.name} {source.split}",
                 expected=f"{record.images} ({_words(record)})",
                 found=found,
             )
         if record.images is None and (words := other_source(metadata, source)):
             _log.warning(
-                "%s; by which images they were whitened is not recorded, and the matrix is made of these: what comes of"
-                " it is right only if both are the same images",
+                "%s; the file does not record the images with which they were whitened, so the matrix is computed from"
+                " the given ones: the result is correct only if they are the same",
                 words,
             )
         return cls.fit(source, record.epsilon)
 
     def fits(self, metadata: Metadata) -> bool:
-        """Whether this is the whitening that a file's metadata record; one by unknown images fits if epsilon does."""
+        """Whether this is the whitening of a file's metadata; if its images are unknown, only epsilon is compared."""
         record = metadata.whitening
         same = record is not None and record.epsilon == self.record.epsilon
         return same and record is not None and record.images in (None, self.record.images)
 
     def whiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """(N, C, *spatial) images in 0..1 to whitened ones."""
+        """Whiten (N, C, *spatial) images in 0..1."""
         flat = images.reshape(len(images), -1).astype(np.float32, copy=False) - self.mean
         return _shaped(flat @ self.matrix, images)
 
     def unwhiten(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """The reverse of `whiten`: whitened (N, C, *spatial) images to 0..1, not clipped."""
+        """The inverse of `whiten`: (N, C, *spatial) images in 0..1, not clipped."""
         flat = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False) @ self.inverse
         return _shaped(flat + self.mean, images)
 
 
 class Whitened(View):
-    """Images in 0..1 as whitened ones."""
+    """Whitened images, computed from images in 0..1."""
 
     def __init__(self, images: Images, whitening: ZCA) -> None:
         super().__init__(images)
@@ -149,33 +151,33 @@ class Whitened(View):
 
 
 def warn_if_whitened(metadata: Metadata) -> None:
-    """Log a warning if images are whitened: networks trained on them know whitened images only."""
+    """Log a warning if images are whitened: networks that are trained on them need whitened test images."""
     if metadata.whitening is not None:
         _log.warning(
-            "the images are whitened (ZCA): networks trained on them know whitened images only; whiten test images"
-            " by the same matrix, fredfmt.data.sources.ZCA.of(data.metadata, train)"
+            "the images are whitened (ZCA): networks that are trained on them need whitened test images; whiten these"
+            " with the same matrix, fredfmt.data.sources.ZCA.of(data.metadata, train)"
         )
 
 
 def other_source(metadata: Metadata, source: RealImages) -> str:
-    """What differs between the real images that data come from and ``source``, in words; empty where nothing does."""
+    """How the real images that the data come from differ from ``source``, in words; empty if they do not."""
     name, split = (metadata.source.get(key) for key in ("name", "split"))
     if name == source.name and split in (None, source.split):
         return ""
-    known = " ".join(str(part) for part in (name, split) if part) or "images that are not named"
-    return f"the data come from {known}, and the images given are {source.name} {source.split}"
+    known = " ".join(str(part) for part in (name, split) if part) or "unnamed images"
+    return f"the data come from {known}, but the given images are {source.name} {source.split}"
 
 
 def check_unit(metadata: Metadata, whitening: ZCA | None = None) -> None:
-    """Raise `ArgumentError` for whitened images, which only their own whitening brings back to 0..1."""
+    """Raise `ArgumentError` for whitened images, unless their whitening is given, which converts them to 0..1."""
     if metadata.whitening is None:
         return
     if whitening is None:
         raise ArgumentError(
-            "the images are whitened (ZCA), and the file does not hold the matrix that brings them back to 0..1",
+            "the images are whitened (ZCA), and the file does not contain the matrix to convert them to 0..1",
             where="normalized=False",
-            hint="Take them as they are (normalized=True), or decode them with the matrix made anew from the real train"
-            " split: whitening=fredfmt.data.sources.ZCA.of(data.metadata, train); the command: preview --on SOURCE",
+            hint="Use whitened images (normalized=True), or compute the matrix from the real train split:"
+            " whitening=fredfmt.data.sources.ZCA.of(data.metadata, train); on the command line: preview --on SOURCE",
         )
     if not whitening.fits(metadata):
         raise ArgumentError(
@@ -202,7 +204,7 @@ def _moments(images: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _digest(images: Images) -> str:
-    """sha256 of all pixels, row-major: bytes, or little-endian float32 where they are not bytes."""
+    """SHA-256 of all pixels, row-major: bytes, or little-endian float32 if they are not bytes."""
     state = hashlib.sha256()
     for block in blocks(images):
         state.update(np.ascontiguousarray(block, np.uint8 if images.dtype == np.uint8 else "<f4").data)

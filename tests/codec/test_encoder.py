@@ -234,7 +234,7 @@ class Unread:
         ),
         ({"normalization": ([0.5] * 3, [2.0] * 3)}, "not that of images in 0..1"),
         ({"normalization": ([-0.5] * 3, [0.5] * 3)}, "not that of images in 0..1"),
-        ({"channels": 8}, "another number of channels; expected 8, found 3"),
+        ({"channels": 8}, "wrong number of channels; expected 8, found 3"),
         ({"source": "cifar10"}, "source: not an object; found str 'cifar10'"),
         ({"license": ["MIT"]}, "license: not a string; found list"),
         ({"results": {"accuracy": 0.5}}, "results: not a list"),
@@ -255,7 +255,9 @@ def test_bad_arguments_are_refused_before_images_are_read(changes, message):
 
 
 def test_a_list_of_images_is_one_clear_error():
-    with pytest.raises(ArgumentError, match=r"images are not an array.*found list. Of a list of images: numpy.stack"):
+    with pytest.raises(
+        ArgumentError, match=r"images are not an array.*found list. Convert a list of images by numpy.stack"
+    ):
         encode([np.zeros((3, 8, 8), np.float32)] * 20, np.arange(20) % 2, k=9)
 
 
@@ -289,8 +291,8 @@ def test_images_that_are_not_in_0_to_1_are_not_taken_for_such_without_a_word(cap
     assert not caplog.records
     encode(images * 2 - 1, labels, k=5, mask="low")
     (record,) = caplog.records
-    assert "images run from -0.9994 to 0.999" in record.getMessage()
-    assert "the file says that they are in 0..1" in record.getMessage()
+    assert "images have values from -0.9994 to 0.999" in record.getMessage()
+    assert "the file declares them to be in 0..1" in record.getMessage()
 
 
 def test_a_mask_may_be_given_as_a_list_in_any_order():

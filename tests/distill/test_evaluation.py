@@ -241,7 +241,7 @@ def test_another_source_than_that_of_the_data_is_said(digits, digits_test, caplo
     compared, scored = (record.getMessage() for record in caplog.records)
     assert compared == scored
     assert compared == (
-        "the data come from cifar10 train, and the images given are digits train; baselines are drawn from these,"
+        "the data come from cifar10 train, but the given images are digits train; baselines are drawn from these,"
         " and their test images are normalised as the data are"
     )
 

@@ -101,16 +101,16 @@ def test_other_images_than_the_data_name_are_never_used_without_a_word(digits, z
     for named, words in (
         (
             {"name": "cifar10", "split": "train"},
-            "the data come from cifar10 train, and the images given are digits train",
+            "the data come from cifar10 train, but the given images are digits train",
         ),
         ({"name": "digits", "split": "test"}, "the data come from digits test"),
-        ({}, "the data come from images that are not named"),
+        ({}, "the data come from unnamed images"),
     ):
         caplog.clear()
         ZCA.of(replace(meta, source=named), digits)
         (record,) = caplog.records
         assert record.getMessage().startswith(words)
-        assert "right only if both are the same images" in record.getMessage()
+        assert "correct only if they are the same" in record.getMessage()
     caplog.clear()
     known = replace(whitened(digits, 2, zca).metadata, source={"name": "another name of the same images"})
     ZCA.of(known, digits)
@@ -161,7 +161,7 @@ def test_whitened_images_are_never_given_as_pixels(tmp_path, digits, zca, caplog
     for made in (FreDDataset, FreDLoader):
         caplog.clear()
         made(data)
-        assert "networks trained on them know whitened images only" in caplog.text
+        assert "networks that are trained on them need whitened test images" in caplog.text
     file = tmp_path / "x.fred"
     save(data, file)
     for words in (("preview", file, tmp_path / "x.png"), ("export", file, tmp_path / "x.npz")):

@@ -1,8 +1,8 @@
-"""Which k frequencies to keep: statistics of a class's spectra in, a score for every frequency out.
+"""Mask strategies, which score the frequencies of each class by statistics of its spectra.
 
 A strategy is a function ``(moments, spatial_shape, generator) -> score``, (mask, frequency) finite float64. It is
-called for a few classes at a time, in order. The k frequencies of the highest score are kept, of equal scores the
-coarser. Adding a strategy is adding a file beside these and a line in `MASKS`.
+called for a few classes at a time, in order. The k frequencies with the highest scores are kept, and the coarser of
+equal scores. To add a strategy, add a module to this package and a line to `MASKS`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MASKS: Mapping[str, Strategy] = MappingProxyType(
     {"amplitude": amplitude, "evr": evr, "fisher": fisher, "high": high, "low": low, "random": random}
 )
 WITHOUT_STATISTICS = ("high", "low", "random")
-"""Strategies that look at no image."""
+"""Strategies that do not depend on images."""
 
 __all__ = [
     "MASKS",
@@ -58,8 +58,14 @@ def choose_frequencies(
     """The k frequencies of each class, (mask, frequency) uint16 or uint32 flat indices in canonical order.
 
     Raises `ArgumentError` for a strategy that is not in `MASKS`, a k outside 1 to all frequencies, a negative seed, or
-    statistics that the strategy cannot use (a class of one image has no variance, for example). With k equal to all
-    frequencies there is nothing to choose and nothing to refuse.
+    statistics that the strategy cannot use (a class of one image has no variance, for example). If k is the number of
+    all frequencies, all are kept, whatever the statistics.
+
+    >>> import numpy as np
+    >>> statistics = ClassStatistics(2, 1, 12)
+    >>> statistics.update(np.random.default_rng(0).random((6, 1, 12)), np.array([0, 0, 0, 1, 1, 1]))
+    >>> choose_frequencies(statistics, (3, 4), 4, mask="low").tolist()
+    [[0, 1, 4, 2], [0, 1, 4, 2]]
     """
     k = checked_choice(mask, k, spatial_shape, transform)
     live = live_frequencies(transform, spatial_shape)
@@ -75,7 +81,7 @@ def choose_frequencies(
 
 
 def checked_choice(mask: str, k: int, spatial_shape: tuple[int, ...], transform: str) -> int:
-    """The k as `checked_k` returns it. Raises `ArgumentError` for a strategy that is not in `MASKS`, too.
+    """As `checked_k`, but also raises `ArgumentError` for a strategy that is not in `MASKS`.
 
     >>> checked_choice("evr", 40, (8, 8), "dct")
     40
@@ -86,7 +92,8 @@ def checked_choice(mask: str, k: int, spatial_shape: tuple[int, ...], transform:
 
 
 def checked_k(k: int, spatial_shape: tuple[int, ...], transform: str) -> int:
-    """The k as a Python integer. Raises `ArgumentError` for one that the transform of a spatial shape does not have."""
+    """The k as a Python integer. Raises `ArgumentError` if it is out of range for the spatial shape and the
+    transform."""
     size = int(live_frequencies(transform, spatial_shape).sum())
     if not is_integer(k) or not 1 <= k <= size:
         raise ArgumentError(
@@ -96,7 +103,7 @@ def checked_k(k: int, spatial_shape: tuple[int, ...], transform: str) -> int:
 
 
 def best_frequencies(score: NDArray[np.floating[Any]], spatial_shape: tuple[int, ...], k: int) -> NDArray[Any]:
-    """The k frequencies of the highest score (mask, frequency), of equal ones the coarser, in canonical order."""
+    """The k frequencies with the highest score (mask, frequency), the coarser of equal ones, in canonical order."""
     wide = np.uint16 if spatial_size(spatial_shape) <= 2**16 else np.uint32
     chosen = np.empty((len(score), k), wide)
     for rows in blocks(len(score), score.itemsize * score.shape[1]):

@@ -1,4 +1,4 @@
-"""Explained variance ratio: FreD's own choice."""
+"""Explained variance ratio, the strategy of FreD."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fredfmt.errors import ArgumentError
 
 
 def evr(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
-    """The share of its class's variance that a frequency explains, channels summed (FreD, NeurIPS 2023, section 3).
+    """Each frequency's share of the variance of the class, summed over channels (FreD, NeurIPS 2023, section 3).
 
-    The official code averages the channels first, takes an un-normalised DCT and the images drawn for initialisation;
-    docs/decisions/masks.md says what that changes. Raises `ArgumentError` for a class without variance: of one image,
-    or of equal images.
+    The official code averages the channels first, and uses an un-normalised DCT and only the images drawn for
+    initialisation; docs/decisions/masks.md describes the differences. Raises `ArgumentError` for a class without
+    variance, that is, of one image or of identical images.
     """
     variance = moments.variance.sum(axis=1)
     total = variance.sum(axis=1, keepdims=True)
@@ -23,7 +23,7 @@ def evr(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.G
     empty = np.flatnonzero((moments.count < 2) | (total[:, 0] <= tiny))
     if empty.size:
         raise ArgumentError(
-            "explained variance is undefined for a class of one image or of equal images",
+            "explained variance is undefined for a class of one image or of identical images",
             where=f"class {moments.classes.start + empty[0]} ({moments.count[empty[0]]} images)",
             hint="Use mask='amplitude' or mask='low', or give more images",
         )

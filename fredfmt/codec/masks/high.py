@@ -10,5 +10,6 @@ from fredfmt.model.ordering import ranks
 
 
 def high(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
-    """Canonical order backwards, the same for every class: it shows what coarse frequencies are worth."""
+    """The position in canonical order, the same for every class. A baseline that shows how useful coarse frequencies
+    are."""
     return np.tile(ranks(spatial_shape).astype(np.float64), (len(moments), 1))

@@ -10,5 +10,5 @@ from fredfmt.model.ordering import ranks
 
 
 def low(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
-    """Canonical order itself, the same for every class."""
+    """The reversed position in canonical order, the same for every class."""
     return np.tile(-ranks(spatial_shape).astype(np.float64), (len(moments), 1))

@@ -1,4 +1,4 @@
-"""Frequencies drawn by lot, a baseline."""
+"""Random frequencies, a baseline."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from fredfmt.transforms import spatial_size
 
 
 def random(moments: Moments, spatial_shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
-    """A uniform draw for each class."""
+    """Uniform random scores for each class."""
     return generator.random((len(moments), spatial_size(spatial_shape)))

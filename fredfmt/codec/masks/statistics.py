@@ -1,4 +1,4 @@
-"""First and second moments of the spectra of each class, gathered batch by batch in bounded memory."""
+"""First and second moments of the spectra of each class, accumulated batch by batch in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from fredfmt.model.blocks import blocks
 class ClassStatistics:
     """Count, mean and variance of every coefficient in every class, float64.
 
-    Batches are merged by the pairwise update of Chan, Golub and LeVeque (1979), so that large means cost no precision.
-    The moments take 16 bytes per class, channel and frequency: up to 128 MiB in memory, in temporary files beyond.
+    Batches are merged by the pairwise update of Chan, Golub and LeVeque (1979), which keeps precision if means are
+    large. The moments take 16 bytes per class, channel and frequency: up to 128 MiB in memory, in temporary files
+    beyond.
 
     >>> statistics = ClassStatistics(2, 1, 3)
     >>> statistics.update(np.array([[[1, 2, 5]], [[3, 2, 1]], [[4, 4, 4]]]), np.array([0, 0, 1]))
@@ -51,7 +52,7 @@ class ClassStatistics:
             self.count[label] += new
 
     def parts(self) -> Iterator[Moments]:
-        """The moments of all classes in order, of a few classes at a time."""
+        """The moments of all classes in order, a few classes at a time."""
         for classes in blocks(len(self), 8 * int(np.prod(self.means.shape[1:]))):
             yield Moments(self, classes)
 
@@ -70,9 +71,9 @@ class ClassStatistics:
         return sum(((part.share * np.square(part.mean - mean)).sum(axis=0) for part in self.parts()), nothing)
 
     def describe(self, frequencies: NDArray[Any]) -> dict[str, float]:
-        """The shares of the variance within the classes, and of that between them, that masks (class, frequency) keep.
+        """The shares of the variance within classes and between classes that masks (class, frequency) keep.
 
-        The share between classes counts, for each class, its own mask. Empty if no batch was added.
+        For the share between classes, each class contributes with its own mask. Empty if no batch was added.
         """
         if not self.count.any():
             return {}
@@ -88,7 +89,7 @@ class ClassStatistics:
 
 
 class Moments:
-    """The moments of a few classes, read when they are looked at; ``whole`` has those of all."""
+    """The moments of a few classes, read when they are accessed; ``whole`` contains those of all classes."""
 
     def __init__(self, whole: ClassStatistics, classes: slice) -> None:
         self.whole, self.classes = whole, classes
