@@ -1,1 +1,1 @@
-"""Images for training: sources of real ones; `FreDDataset` and `FreDLoader` of decoded ones."""
+"""Images for training: sources of real images, and `FreDDataset` and `FreDLoader` for decoded images."""

@@ -1,5 +1,4 @@
-"""Encodes the images of a source: with given settings, or with those that leave the least error in a number of
-bytes."""
+"""Encodes the images of a source with given settings, or with those that have the least error in a number of bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ _POOR = 1.1
 """A warning is given for a mask whose error is more than this many times that of the best one."""
 _SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 _TRIED = 32
-"""Images per class on which k and masks are tried;"""
+"""Images per class with which k and masks are tried;"""
 _TRIED_VALUES = 4_000_000
 """fewer if together they would have more values than this."""
 
@@ -40,7 +39,7 @@ def encode_source(source: Source, *, report: Report | None = None, **options: An
     """Encode all images of a source with `fredfmt.encode` and its ``options``, and record the source.
 
     ``report`` is called with the number of images read. Each is read once to keep its coefficients, and once before
-    that if masks are chosen from the images.
+    that if masks are computed from the images.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.data.coding import encode_source
@@ -91,13 +90,13 @@ def best_mask(source: Source, k: int, *, transform: str = "dct", seed: int = 0) 
 
 
 def mask_warnings(source: Source, k: int, mask: str, *, transform: str = "dct", seed: int = 0) -> tuple[str, ...]:
-    """A warning if a mask leaves a much larger error than the best one of `MASKS`, measured on a few random images of
-    each class. Errors are root mean squares in normalised units, without quantisation.
+    """A warning if a mask has a much larger error than the best one of `MASKS`, measured on a few random images of each
+    class. Errors are root mean squares in normalised units, without quantisation.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.data.coding import mask_warnings
     >>> mask_warnings(open_source("digits"), 8, "high")
-    ('high leaves an error of 0.994, amplitude one of 0.557; the best is taken if no mask is given',)
+    ('high has an error of 0.994, amplitude only 0.557; without a given mask, the best one is used',)
     """
     few = _few(source, seed)
     better = best_mask(source, k, transform=transform, seed=seed)
@@ -105,7 +104,7 @@ def mask_warnings(source: Source, k: int, mask: str, *, transform: str = "dct", 
     if found <= _POOR * least:
         return ()
     return (
-        f"{mask} leaves an error of {found:.3f}, {better} one of {least:.3f}; the best is taken if no mask is given",
+        f"{mask} has an error of {found:.3f}, {better} only {least:.3f}; without a given mask, the best one is used",
     )
 
 
@@ -206,8 +205,8 @@ def numbers_kept(source: Source, transform: str) -> list[int]:
 
 
 def largest_count(fits: Callable[[int], bool], most: int) -> int:
-    """The largest integer up to ``most`` for which ``fits`` is true, 0 if it is false for 1. If it is true for a number
-    it must be true for all smaller ones.
+    """The largest integer up to ``most`` for which ``fits`` is true, 0 if it is false for 1. If it is true for a
+    number, it must be true for all smaller ones.
 
     >>> largest_count(lambda count: count <= 37, 100)
     37

@@ -28,35 +28,36 @@ Index: TypeAlias = SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any
 
 
 class FreDDataset(Dataset[Sample]):
-    """Images decoded on the CPU when they are asked for; the whole file is read once and not kept open.
+    """A data set whose images are decoded on the CPU when they are accessed. The file is read once and not kept open.
 
-    ``ds[i]`` is a pair of an image (C, *size) and a label: a Python int, or where labels are soft a float32 tensor
-    (class,). A slice, a list or an array of indices, or a mask of booleans gives a batch: images (B, C, *size) and
-    labels. A `torch.utils.data.DataLoader` asks for a whole batch at once and gets it from one decoding, with any
-    number of workers under any start method; `FreDLoader` does without the detour through single images.
-    A subclass may override `__getitem__`: the DataLoader then gets its samples.
+    ``ds[i]`` is a pair of an image (C, *size) and a label: a Python int, or a float32 tensor (class,) if labels are
+    soft. A slice, a list or array of indices, or a boolean mask returns a batch: images (B, C, *size) and labels.
+    `torch.utils.data.DataLoader` requests a whole batch, which is decoded at once, and works with any number of workers
+    and any start method; `FreDLoader` avoids the conversion to single images and back. A subclass may override
+    `__getitem__`; the DataLoader then uses its samples.
 
     Parameters
     ----------
     file
-        What `fredfmt.load` reads, or a loaded `FreDData`.
+        Anything that `fredfmt.load` reads, or a loaded `FreDData`.
     transform, target_transform
-        Called on each image and each label separately, as in torchvision, so random ones differ from image to image.
+        Called for each image and each label separately, as in torchvision, so that random transforms differ between
+        images.
     normalized
-        False gives images in 0..1 instead of the space that they were stored in.
+        False: images in 0..1 instead of the space in which they are stored.
     clip
-        With ``normalized=False``: clip the values that rounding and omitted frequencies bring beyond 0..1.
+        With ``normalized=False``: whether to clip values that rounding and omitted frequencies move out of 0..1.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
     classes, verify, expected_digest, limits
-        As for `fredfmt.load`: a part of the classes, whose labels keep their numbers, and what is checked.
+        As for `fredfmt.load`: the classes to load, whose labels keep their numbers, and the checks of the file.
 
     Raises
     ------
     FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError, SourceError
         From `fredfmt.load`.
     ArgumentError
-        For a size or a k that the data do not have, or ``normalized=False`` of whitened images.
+        For a size or k that the data do not support, or ``normalized=False`` for whitened images.
 
     Examples
     --------
@@ -99,7 +100,7 @@ class FreDDataset(Dataset[Sample]):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names; their order is the meaning of the labels."""
+        """Class names, in the order of the labels."""
         return self.data.metadata.classes
 
     @property
@@ -114,15 +115,15 @@ class FreDDataset(Dataset[Sample]):
 
     @property
     def targets(self) -> list[int]:
-        """The class of every image, the likeliest where labels are soft; what samplers and splitters look at."""
+        """The class of every image (for soft labels the most probable class), which samplers use."""
         classes: list[int] = self.data.hard_labels.tolist()
         return classes
 
     def decode(self, indices: Sequence[SupportsIndex]) -> tuple[Tensor, Tensor]:
         """A batch without transforms: images (B, C, *size) and labels, (B,) int64 or (B, class) float32.
 
-        ``indices`` may come in any order, repeat, and count from the end. Raises `FredIndexError` for one that is out
-        of range, and `FredTypeError` for anything but integers.
+        ``indices`` may be in any order, repeat, and count from the end. Raises `FredIndexError` for an index out of
+        range, and `FredTypeError` for anything but integers.
         """
         rows = indices_of(_on_cpu(indices), len(self.data))
         masks = self.data.mask_of[rows]
@@ -151,7 +152,7 @@ class FreDDataset(Dataset[Sample]):
         return self._samples(indices)
 
     def _samples(self, indices: Sequence[SupportsIndex]) -> list[Sample]:
-        """Images and labels one by one, transformed, from one decoding."""
+        """Transformed images and labels one by one, decoded together."""
         images, labels = self.decode(indices)
         inputs: Sequence[Any] = images.unbind()
         targets: Sequence[Any] = labels.unbind() if self.data.soft else labels.tolist()
@@ -162,7 +163,7 @@ class FreDDataset(Dataset[Sample]):
         return list(zip(inputs, targets, strict=True))
 
     def _rows(self, index: Index) -> list[int]:
-        """The instances that a slice, several indices or a mask of booleans asks for."""
+        """The instances that a slice, several indices or a boolean mask selects."""
         count = len(self)
         if not isinstance(index, slice):
             rows: list[int] = indices_of(_on_cpu(index), count, masks=True).tolist()
@@ -177,7 +178,7 @@ class FreDDataset(Dataset[Sample]):
 
 
 def _is_single(index: Index) -> TypeGuard[SupportsIndex]:
-    """Whether an index asks for one instance; an array of one index asks for a batch."""
+    """Whether an index selects a single instance; an array of one index selects a batch."""
     return hasattr(index, "__index__") and getattr(index, "ndim", 0) == 0
 
 

@@ -25,50 +25,50 @@ from fredfmt.storage.files import loaded
 from fredfmt.storage.reading import File
 
 _MOST = 2**63 - 1
-"""Of torch's integers."""
+"""The largest integer of torch."""
 
 
 class FreDLoader:
-    """Batches of images (B, C, *size) and labels, (B,) int64 or for soft ones (B, class) float32, on ``device``.
+    """Batches of images (B, C, *size) and labels, (B,) int64 or, if soft, (B, class) float32, on ``device``.
 
-    The coefficients lie on the device as they are stored, some hundred times smaller than the images; a batch is
-    gathered and decoded there, without workers and without waiting for the host. Every iteration over the loader is the
-    next epoch, in an order that depends on the seed and the number of the epoch alone.
+    The coefficients are kept on the device in stored form, about a hundred times smaller than the images. A batch is
+    gathered and decoded there, without workers and without synchronisation with the host. Every iteration over the
+    loader is the next epoch; its order depends only on the seed and the number of the epoch.
 
     Parameters
     ----------
     file
-        What `fredfmt.load` reads, or a loaded `FreDData`.
+        Anything that `fredfmt.load` reads, or a loaded `FreDData`.
     batch_size
         Images per batch and rank.
     shuffle, seed
-        Whether the order is random, another one in every epoch, and the seed that it is drawn from.
+        Whether to shuffle, differently in every epoch, and the seed of the order.
     device
-        Where coefficients, images and labels live; torch's default device if left out.
+        The device of coefficients, images and labels. None: torch's default device.
     drop_last
         Omit the last batch if it is smaller, and the instances that do not divide among the ranks.
     transform
-        Called on every batch of images as a whole; random ones must draw for each image by themselves.
+        Called for every batch of images as a whole; a random transform must itself vary between the images of a batch.
     normalized
-        False gives images in 0..1 instead of the space that they were stored in.
+        False: images in 0..1 instead of the space in which they are stored.
     clip
-        With ``normalized=False``: clip the values that rounding and omitted frequencies bring beyond 0..1.
+        With ``normalized=False``: whether to clip values that rounding and omitted frequencies move out of 0..1.
     size, k, dtype
         As for `fredfmt.decode`: another size, only the ``k`` coarsest frequencies, another floating point type.
     rank, world_size
-        In distributed training, which of how many equal shares of each epoch this process gets. All ranks get the same
-        number of batches: if the instances do not divide, the first ones of the epoch are repeated, or with
-        ``drop_last`` its last ones are omitted. Otherwise shares are disjoint.
+        In distributed training, the index of this process and the number of processes, among which each epoch is
+        divided equally. All ranks get the same number of batches: if the instances cannot be divided equally, the first
+        ones of the epoch are repeated, or with ``drop_last`` its last ones are omitted. Otherwise shares are disjoint.
     classes, verify, expected_digest, limits
-        As for `fredfmt.load`: a part of the classes, whose labels keep their numbers, and what is checked.
+        As for `fredfmt.load`: the classes to load, whose labels keep their numbers, and the checks of the file.
 
     Raises
     ------
     FormatError, LimitError, IntegrityError, VersionError, FredFileNotFoundError, SourceError
         From `fredfmt.load`.
     ArgumentError
-        For a size or a k that the data do not have, a rank that is not below ``world_size``, a negative seed,
-        settings that leave no batch, or ``normalized=False`` of whitened images.
+        For a size or k that the data do not support, a rank that is not below ``world_size``, a negative seed, settings
+        that leave no batch, or ``normalized=False`` for whitened images.
 
     Examples
     --------
@@ -140,7 +140,7 @@ class FreDLoader:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class names; their order is the meaning of the labels."""
+        """Class names, in the order of the labels."""
         return self.data.metadata.classes
 
     @cached_property
@@ -157,13 +157,13 @@ class FreDLoader:
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next batch belongs to, counted from 0."""
+        """The epoch of the next batch, counted from 0."""
         return self._step // len(self)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make ``epoch`` the next one.
+        """Make ``epoch`` the next epoch.
 
-        Right after `load_state_dict` with the interrupted epoch, that epoch is resumed.
+        If this is called directly after `load_state_dict`, with the interrupted epoch, that epoch is resumed.
         """
         epoch = integer_of("epoch", epoch, least=0)
         if not (self._resumed and epoch == self.epoch):
@@ -172,15 +172,15 @@ class FreDLoader:
     def state_dict(self) -> dict[str, Any]:
         """The position after the last batch returned, and the settings that the order of batches depends on.
 
-        Numbers and strings only. It is the same on every rank.
+        It contains only numbers and strings, and is the same on every rank.
         """
         epoch, position = divmod(self._step, len(self))
         return {"epoch": epoch, "position": position, **self._settings()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Make the next iteration continue after the last batch returned before ``state``.
+        """Make the next iteration continue after the last batch before `state_dict` was called.
 
-        Raises `ArgumentError` if it comes from a loader with other settings or data, or is not such a state.
+        Raises `ArgumentError` if ``state`` is from a loader with other settings or data, or not a state.
         """
         settings = self._settings()
         if set(state) != {"epoch", "position", *settings}:
@@ -188,7 +188,7 @@ class FreDLoader:
         for name, value in settings.items():
             if not isinstance(state[name], int | np.integer) or state[name] != value:
                 raise ArgumentError(
-                    "the state is of a loader with other settings", where=name, expected=value, found=state[name]
+                    "the state is from a loader with other settings", where=name, expected=value, found=state[name]
                 )
         epoch, position = state["epoch"], state["position"]
         if not (is_integer(epoch) and is_integer(position) and 0 <= epoch <= LARGEST and 0 <= position < len(self)):
@@ -247,7 +247,7 @@ class FreDLoader:
         return images, self._labels.index_select(0, rows)
 
     def _settings(self) -> dict[str, Any]:
-        """What the order of batches depends on besides the epoch."""
+        """The settings on which the order of batches depends, besides the epoch."""
         return {
             "seed": self.seed,
             "shuffle": self.shuffle,
@@ -262,7 +262,7 @@ class FreDLoader:
 
 
 def _moments(data: FreDData, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor] | None:
-    """Mean and standard deviation (C, 1, ...) that lead from the stored space to 0..1, on the device once for all."""
+    """Mean and standard deviation (C, 1, ...) on the device, which convert images from the stored space to 0..1."""
     check_unit(data.metadata)
     normalization = data.metadata.normalization
     if normalization is None:

@@ -192,7 +192,7 @@ def test_a_state_of_other_settings_is_refused(change):
     options = {"batch_size": 5, "shuffle": True, "seed": 0}
     state = FreDLoader(numbered(23), **options).state_dict()
     name = next(iter(change))
-    with pytest.raises(ArgumentError, match=f"{name}: the state is of a loader with other settings"):
+    with pytest.raises(ArgumentError, match=f"{name}: the state is from a loader with other settings"):
         FreDLoader(numbered(23), **(options | change)).load_state_dict(state)
     with pytest.raises(ArgumentError, match="instances"):
         FreDLoader(numbered(24), **options).load_state_dict(state)

@@ -62,8 +62,8 @@ class ImageFiles:
     used. Without ``size`` all images must have the size of the first; with it, they are resized to cover it (bicubic)
     and cropped centrally. All images are RGB if one of the rows ``samples`` has colour, and grey otherwise. Raises
     `SourceError`, naming the file (and the row in it), for an image that cannot be decoded, has more than 8 bits per
-    channel or another size, is white on transparency, or has colour where grey was expected. Images other than the
-    samples are checked when they are accessed.
+    channel or another size, is white on a transparent background, or has colour although the samples are grey. Images
+    other than the samples are checked when they are accessed.
     """
 
     dtype = np.dtype(np.uint8)
@@ -112,7 +112,7 @@ class ImageFiles:
                     "images differ in size",
                     expected=(height, width),
                     found=converted.size[::-1],
-                    hint="Ask for a size (--size) to resize them",
+                    hint="Choose a size (--size) to resize them",
                 )
         pixels = np.asarray(converted)
         return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
@@ -159,7 +159,7 @@ def count_frames(path: Path) -> int:
 
 
 def _on_white(image: Image) -> Image:
-    """The image on a white background. Raises `SourceError` if nothing of it is visible there."""
+    """The image on a white background. Raises `SourceError` if it is not visible on white."""
     from PIL import Image as images
 
     if image.mode not in _TRANSPARENT and "transparency" not in image.info:
@@ -168,7 +168,7 @@ def _on_white(image: Image) -> Image:
     shown = images.alpha_composite(images.new("RGBA", clear.size, (_WHITE,) * 4), clear).convert("RGB")
     if shown.getextrema() == ((_WHITE, _WHITE),) * 3 and clear.getchannel("A").getextrema() != (0, 0):
         raise SourceError(
-            "the image is white on transparency, so nothing of it is visible on white",
+            "the image is white on a transparent background, so it is not visible on white",
             hint="Put the images on another background colour first",
         )
     return shown if image.mode not in _GREY else shown.convert("L")

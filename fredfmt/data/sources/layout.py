@@ -62,7 +62,7 @@ def split_layout(path: Path) -> Layout | None:
                 where=str(path),
                 expected="<split>/<class>/<image files>",
                 found=listed([folder.name for folder in folders]),
-                hint="Put the images of each class in a folder of its own",
+                hint="Put the images of each class into a separate folder",
             )
         if named and len(named) == len(folders):
             raise SourceError("no train images", where=str(path), expected="a folder train", found=names_of(folders))

@@ -1,4 +1,4 @@
-"""Folders of image files: `Listing`, the files of one split with their classes, and the `Source` made of it."""
+"""Folders of image files: `Listing`, the files of one split with their classes, and the `Source` made from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Listing:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """What else the folders hold and is not read, with the number of each kind."""
+    """Other content of the folders, which is not read, with the number of each kind."""
     aliases: tuple[str, ...] = ()
     """Other names of the classes, such as WordNet numbers; see `Source.aliases`."""
 
@@ -47,7 +47,7 @@ class Listing:
                     "a class has no images",
                     where=str(where / (self.aliases or self.classes)[number]),
                     expected=f"files {', '.join(sorted(SUFFIXES))}",
-                    hint="Remove the folder, or leave the class out (--classes)",
+                    hint="Remove the folder, or exclude the class (--classes)",
                 )
 
 

@@ -1,4 +1,4 @@
-"""Warnings about what a source left out or chose by itself, logged once per process."""
+"""Warnings about what a source omits or chooses, logged once per process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def say_once(message: str) -> None:
 
 
 def say_left_out(where: str, count: int, left_out: Mapping[str, int]) -> None:
-    """Log how many images a source has, and how many items of each kind it leaves out, if any.
+    """Log how many images a source has, and how many items of each kind it omits, if any.
 
     >>> say_left_out("folder:pets", 20, {})
     """
     if left_out:
         reasons = ", ".join(f"{what} ({number:,})" for what, number in sorted(left_out.items()))
-        say_once(f"{where}: {count:,} images are read; left out: {reasons}")
+        say_once(f"{where}: {count:,} images are read; omitted: {reasons}")

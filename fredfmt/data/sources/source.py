@@ -57,7 +57,7 @@ class Source:
     aliases: tuple[str, ...] = ()
     """Other names of the classes, which `of_classes` also accepts; may be empty."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """What was found beside the images and not read, with the number of each kind."""
+    """Other content of the source, which is not read, with the number of each kind."""
     whitening: ZCA | None = None
     """Whitening, applied to the normalised images; see `whitened`."""
     normalized: Images = field(init=False)

@@ -55,7 +55,7 @@ def own_split(labels: Labels, split: str, needed: Collection[int] | None = None)
             error.what,
             where=error.where,
             expected=error.expected,
-            hint="Add images, or a test split of your own, or leave the class out (--classes)",
+            hint="Add images, or your own test split, or exclude the class (--classes)",
         ) from None
     left, held = words(_OWN_FRACTION, 0)
     return (rest, rest, left) if split == "train" else (rest, held_out, held)
@@ -86,7 +86,7 @@ def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
                 where=f"class {label}",
                 expected=count,
                 found=len(members),
-                hint="Use fewer images per class (a smaller budget or a larger k), or leave the class out",
+                hint="Use fewer images per class (a smaller budget or a larger k), or exclude the class",
             )
         chosen.append(members[:count])
     return np.concatenate(chosen)

@@ -1,4 +1,4 @@
-"""Tiny ImageNet: 200 classes of 500 images of 64x64 pixels, unpacked by the user."""
+"""Tiny ImageNet: 200 classes of 500 images of 64x64 pixels, which the user unpacks."""
 
 from __future__ import annotations
 

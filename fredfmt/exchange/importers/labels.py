@@ -70,7 +70,7 @@ def _read(labels: NDArray[Any], found: Found, facts: Facts) -> tuple[NDArray[Any
     if labels.ndim not in (1, 2) or labels.size == 0 or labels.dtype.kind not in "iuf":
         raise SourceError("unusable labels", where="labels", found=f"{labels.dtype} {labels.shape}")
     if not np.isfinite(labels).all():
-        raise SourceError("labels hold NaN or infinity", where="labels")
+        raise SourceError("labels contain NaN or infinity", where="labels")
     if labels.ndim == 1:
         if not np.array_equal(labels, np.rint(labels)) or labels.min() < 0 or labels.max() > 1e6:
             raise SourceError("not classes", where="labels", expected="integers from 0", found=labels[:3].tolist())

@@ -46,7 +46,7 @@ def in_space(found: Found, kind: str, facts: Facts) -> Placed:
             raise ArgumentError("uint8 images are not ZCA-whitened", hint="Leave out --zca")
         return Placed((images / np.float32(255)).astype(np.float32), None, notes={"space": "0..1, from bytes"})
     if not np.isfinite(images).all():
-        raise SourceError("images hold NaN or infinity", hint="The distillation diverged: use another file")
+        raise SourceError("images contain NaN or infinity", hint="The distillation diverged: use another file")
     notes: dict[str, Any] = {}
     exact = np.asarray(images, np.float32)
     if images.dtype == np.float64:

@@ -135,7 +135,7 @@ def test_white_ink_on_transparency_is_refused(tmp_path):
     ink = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
     ink[3:6, 4:9, 3] = 0
     Image.fromarray(ink).save(tmp_path / "train" / "ant" / "000.png")
-    with pytest.raises(SourceError, match=r"000\.png: the image is white on transparency"):
+    with pytest.raises(SourceError, match=r"000\.png: the image is white on a transparent background"):
         open_source(f"folder:{tmp_path}")
 
 
@@ -195,7 +195,7 @@ def test_a_test_split_is_taken_before_a_validation_split_and_what_is_left_out_is
     assert len(test) == 4
     assert test.provenance()["left_out"] == {"folders beside the splits: masks, val": 2}
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path}: 4 images are read; left out: folders beside the splits: masks, val (2)"
+        f"{tmp_path}: 4 images are read; omitted: folders beside the splits: masks, val (2)"
     ]
 
 
@@ -266,9 +266,7 @@ def test_links_are_followed_and_what_is_left_out_is_counted(tmp_path, caplog):
         "links to folders that are read already": 2,
     }
     (record,) = caplog.records
-    assert (
-        "14 images are read; left out: broken links (1), files .txt (1), files without a suffix (1)" in record.message
-    )
+    assert "14 images are read; omitted: broken links (1), files .txt (1), files without a suffix (1)" in record.message
 
 
 def test_classes_that_are_left_out_may_be_empty_or_have_one_image(tmp_path):
@@ -278,9 +276,9 @@ def test_classes_that_are_left_out_may_be_empty_or_have_one_image(tmp_path):
     chosen = open_source(f"folder:{tmp_path}", classes=["bee, wild", "ant"])
     assert (chosen.classes, len(chosen)) == (("bee, wild", "ant"), 8)
     assert open_source(f"folder:{tmp_path}", classes=[2]).classes == ("cow",)
-    with pytest.raises(SourceError, match=r"none: a class has no images.*leave the class out"):
+    with pytest.raises(SourceError, match=r"none: a class has no images.*exclude the class"):
         open_source(f"folder:{tmp_path}")
-    with pytest.raises(SourceError, match=r"class 4: a class with a single image cannot be split.*leave the class out"):
+    with pytest.raises(SourceError, match=r"class 4: a class with a single image cannot be split.*exclude the class"):
         open_source(f"folder:{tmp_path}", classes=["one", "ant"])
     with pytest.raises(SourceError, match="none: a class has no images"):
         open_source(f"folder:{tmp_path}", classes=["none", "ant"])
@@ -574,7 +572,7 @@ def test_npz_names_of_bytes_and_arrays_that_are_not_read(tmp_path, caplog):
     place = tmp_path / "data.npz"
     assert said == [
         f"{place}: no test split, so a random 20 % of every class, seed 0 is held out as one",
-        f"{place}: 16 images are read; left out: in the array val_images (3), in the array version (1)",
+        f"{place}: 16 images are read; omitted: in the array val_images (3), in the array version (1)",
     ]
 
 

@@ -14,7 +14,7 @@ _OPTION = re.compile(r"#(?=[a-z]+=)")
 
 @dataclass(frozen=True)
 class Address:
-    """The place of shards, and options for what cannot be known from the files."""
+    """The location of shards, and options for facts that the files do not contain."""
 
     where: str
     """A path, a pattern or a name."""

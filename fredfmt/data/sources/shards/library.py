@@ -35,7 +35,7 @@ class Split:
     def schema(self) -> Schema:
         """The columns and their features. Raises `SourceError` if a stream does not declare them."""
         if self.data.features is None:
-            raise SourceError("columns are unknown before the whole data set is read", hint="Leave out #first")
+            raise SourceError("columns are unknown before the whole data set is read", hint="Omit #first")
         return self.data.features.arrow_schema
 
     def count(self) -> int:
@@ -66,7 +66,7 @@ def load_splits(request: Request, address: Address) -> dict[str, Split]:
         place = os.path.expanduser(address.where)
         if any(os.path.isfile(os.path.join(place, name)) for name in ("dataset_dict.json", "state.json")):
             if first is not None:
-                raise ArgumentError("streaming needs a download", where=place, hint="Leave out #first")
+                raise ArgumentError("streaming needs a download", where=place, hint="Omit #first")
             loaded = datasets.load_from_disk(place)
         else:
             loaded = datasets.load_dataset(

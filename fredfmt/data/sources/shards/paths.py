@@ -26,7 +26,7 @@ class Shards:
     test: tuple[Path, ...] = ()
     """The files of the test split; empty if a part of the train split is held out."""
     left_out: dict[str, int] = field(default_factory=dict)
-    """What else was found and not read, with the number of each kind."""
+    """Other files that were found, which are not read, with the number of each kind."""
 
 
 def find_shards(where: str, suffix: str, test: str | None = None) -> Shards:

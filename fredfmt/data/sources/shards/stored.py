@@ -43,7 +43,7 @@ def open_shards(
     read: Callable[[tuple[Path, ...], Mapping[str, str], Mapping[str, int]], Stored],
 ) -> Source:
     """Open the files with this suffix at an address. ``read`` reads one split from its paths, the options of the
-    address and the counts of what else was found."""
+    address and the counts of other files."""
     shards = find_shards(address.where, suffix, address.options.get("test"))
 
     def split(paths: tuple[Path, ...]) -> Stored:
@@ -103,7 +103,7 @@ def open_stored(
 
 
 def _classes(train: Stored) -> tuple[str, ...]:
-    """The names that the shards hold, or the different texts in order, or the numbers from 0."""
+    """The names in the shards, or the different texts in order, or the numbers from 0."""
     if not len(train.values):
         raise SourceError("no images", expected="at least one in the train split")
     names, count = train.names, len(train.names)
@@ -115,7 +115,7 @@ def _classes(train: Stored) -> tuple[str, ...]:
         raise SourceError(
             "labels are not class numbers",
             where=train.coded.place(int(train.values.argmax())),
-            expected=f"at most {len(train.values) - 1} for so many images",
+            expected=f"at most {len(train.values) - 1} for this number of images",
             found=count - 1,
         )
     classes = tuple(names.get(number, str(number)) for number in range(count))
@@ -149,6 +149,4 @@ def _require_images(labels: NDArray[np.int64], wanted: list[int], classes: tuple
     counts = np.bincount(labels, minlength=len(classes))
     for number in wanted:
         if counts[number] == 0:
-            raise SourceError(
-                "a class has no images", where=f"class {classes[number]}", hint="Leave it out (--classes)"
-            )
+            raise SourceError("a class has no images", where=f"class {classes[number]}", hint="Exclude it (--classes)")

@@ -30,8 +30,10 @@ class Sample:
 
 
 def read_samples(stream: FileIO, left_out: Counter[str]) -> Iterator[Sample]:
-    """The samples of a tar file in order; other members are counted in ``left_out``. Raises `SourceError` for a file
-    that is compressed, cut off or damaged, and for a name that leads out of its folder.
+    """The samples of a tar file in order; other members are counted in ``left_out``.
+
+    Raises `SourceError` for a file that is compressed, cut off or damaged, and for a name that points outside its
+    folder.
     """
     start = stream.read(8)
     packed = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
@@ -44,7 +46,7 @@ def read_samples(stream: FileIO, left_out: Counter[str]) -> Iterator[Sample]:
         if member.isdir():
             continue
         if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
-            raise SourceError("a name that leads out of the shard", where=repr(member.name), hint="Do not trust it")
+            raise SourceError("a name that points outside the shard", where=repr(member.name), hint="Do not trust it")
         named = _NAME.fullmatch(member.name)
         if not member.isreg() or named is None:
             left_out["members that are not samples"] += 1

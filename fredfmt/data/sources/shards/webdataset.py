@@ -30,7 +30,8 @@ _TEXT = 1 << 20
 
 
 def open_webdataset(request: Request) -> Source:
-    """``PATH`` is a tar file, a folder or a pattern; `fredfmt.data.sources.shards.paths.find_shards` tells the splits.
+    """``PATH`` is a tar file, a folder or a pattern; see `fredfmt.data.sources.shards.paths.find_shards` for the
+    splits.
 
     A sample has one image (``.jpg``, ``.png``, ``.webp`` ...; ``#image=SUFFIX`` selects one of several). Its label, an
     integer or text, is in ``.cls``, or in ``.json`` under ``label``, ``class`` or ``cls`` (``#label=SUFFIX`` or
