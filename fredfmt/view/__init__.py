@@ -1,1 +1,1 @@
-"""Data sets to look at: pictures, report pages, curves, differences."""
+"""Views of data sets: pictures, report pages, curves, differences."""

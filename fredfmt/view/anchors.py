@@ -1,4 +1,4 @@
-"""Published accuracies to draw beside one's own, each with where it was read.
+"""Published accuracies to draw beside your own, each with its source.
 
 Bits are nominal, as their authors count: 32 for each stored number, nothing for masks, labels or containers. Networks
 are a ConvNet of three blocks and 128 channels unless the source says otherwise; the protocols are their authors'.
@@ -24,7 +24,7 @@ class Anchor:
 
 
 _NUMBERS: Mapping[str, int] = {"fashion-mnist": 784, "mnist": 784, "svhn": 3072, "cifar10": 3072, "cifar100": 3072}
-"""Numbers of an image, so one image per class costs 32 times as many bits."""
+"""Values of an image; an image per class costs 32 times as many bits."""
 
 _IPC = (1, 10, 50)
 _FROM_FRED = "FreD's repository"

@@ -1,4 +1,4 @@
-"""Accuracy against bits: the results that files record in, rows, CSV and a picture out."""
+"""Accuracy against bits: the recorded results of files as points, CSV and a picture."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ class Point:
 
     file: str
     bytes: int
-    """Of the file without its recorded results: recording one moves no point."""
+    """Bytes of the file without its recorded results, so that recording a result does not change them."""
     bits_per_class: float
-    """8 times these bytes over the number of classes."""
+    """8 times these bytes, divided by the number of classes."""
     accuracy: float
-    """Share of correct answers, 0..1."""
+    """Share of correct predictions, 0..1."""
     std: float | None
-    """Over networks."""
+    """Standard deviation over networks."""
     networks: int | None
     test: str
     protocol: str
     network: str
     made_by: str
-    """The objective of the distillation, or that these are real images."""
+    """The objective of the distillation, or ``real images``."""
     k: int
     stored_as: str
-    """The step, or the floating point type."""
+    """The quantisation step, or the floating point type."""
 
     @property
     def series(self) -> tuple[str, str, str, str]:
-        """What points that may be joined by a line have in common."""
+        """The key of the series of a point; points of one series may be joined by a line."""
         return self.test, self.made_by, self.network, self.protocol
 
 
 def points_of(data: FreDData, file: str) -> list[Point]:
-    """A point for each recorded result that has an accuracy, in their order.
+    """A point for each recorded result that has an accuracy, in order.
 
     >>> import numpy as np
     >>> from fredfmt import encode
@@ -88,7 +88,7 @@ def points_of(data: FreDData, file: str) -> list[Point]:
 
 
 def to_csv(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> str:
-    """A line per point; published figures follow, with their source in the last column."""
+    """One line per point, followed by published figures, whose source is in the last column."""
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     names = [entry.name for entry in fields(Point)]
@@ -107,10 +107,11 @@ def to_csv(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> str:
 
 
 def draw(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Image:
-    """Accuracy against bits per class on a logarithmic scale, whiskers of one standard deviation over networks.
+    """Draw accuracy against bits per class on a logarithmic scale, with error bars of one standard deviation over
+    networks.
 
-    Points of one test set, maker, network and protocol are joined. Published figures are rings, never joined with ours:
-    their bits are nominal, 32 for each stored number, and their protocols their own.
+    Points of the same test set, method, network and protocol are joined. Published figures are rings and are not joined
+    with these points, because their bits are nominal (32 per stored number) and their protocols differ.
     """
     series = list(dict.fromkeys(point.series for point in points))
     methods = list(dict.fromkeys(anchor.method for anchor in anchors))
@@ -148,7 +149,7 @@ def draw(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Image:
     if methods:
         top += _ROW * len(series) + 8
         sheet.line([(60, top), (_WIDTH - 30, top)], LINE, 1)
-        text = "Rings: published elsewhere, other protocols; bits are nominal, 32 per stored number, not file sizes"
+        text = "Rings: published figures with other protocols; bits are nominal, 32 per stored number, not file sizes"
         sheet.words((60, top + 16), text, anchor="lm", colour=QUIET)
         for number, method in enumerate(methods):
             at = (66 + 380 * (number % 2), top + 38 + _ROW * (number // 2))
@@ -159,7 +160,8 @@ def draw(points: Sequence[Point], anchors: Sequence[Anchor] = ()) -> Image:
 
 
 def _draw_anchors(axes: Axes, anchors: Sequence[Anchor], rings: dict[str, Colour]) -> None:
-    """A ring for each figure with the name of its method beside it, names moved apart where they would meet."""
+    """Draw a ring for each figure with the name of its method beside it; names are moved so that they do not
+    overlap."""
     last: dict[float, float] = {}
     for anchor in sorted(anchors, key=lambda anchor: -anchor.accuracy):
         x, y = axes.place(anchor.bits_per_class, 100 * anchor.accuracy)
@@ -196,5 +198,5 @@ def _network(value: Any) -> str:
 
 
 def sources_of(points: Iterable[Point]) -> list[str]:
-    """The names of the real data sets that points were tested on, without their split."""
+    """The names of the real data sets on which points were tested, without the split."""
     return list(dict.fromkeys(point.test.partition(" ")[0] for point in points))

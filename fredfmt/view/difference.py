@@ -1,4 +1,4 @@
-"""`difference`: two data sets in, what differs between them out."""
+"""`difference`: compares two data sets."""
 
 from __future__ import annotations
 
@@ -20,57 +20,57 @@ _BLOCK_VALUES = 1 << 22
 
 @dataclass(frozen=True)
 class Masks:
-    """How two sets of masks agree."""
+    """The agreement of two sets of masks."""
 
     equal: int
     """Masks that keep the same frequencies."""
     count: int
     """Masks compared."""
     overlap: float
-    """Mean share of frequencies in common, of those that either of two masks keeps."""
+    """Mean over masks of the frequencies that both keep, as a share of those that either keeps (Jaccard index)."""
     least: float
-    """The smallest such share of a mask."""
+    """The smallest of these shares."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """How two sets of labels agree, by instance."""
+    """The agreement of two sets of labels, by instance."""
 
     changed: int
     """Instances whose class, or most probable class, differs."""
     distance: float
-    """Mean over instances of half the sum of differences of the probabilities: 0 for equal labels, at most 1."""
+    """Mean total variation distance of the probabilities: 0 for equal labels, at most 1."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """How far numbers lie apart."""
+    """Errors between two arrays of numbers."""
 
     rmse: float
     largest: float
     instances: int
     """Instances with any difference."""
     psnr: float | None = None
-    """In decibels, for images of 0..1; none for equal ones and for coefficients."""
+    """In decibels, for images in 0..1; None for equal images and for coefficients."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs between two data sets. A part is None where the two cannot be compared; `reasons` says why."""
+    """The differences between two data sets. A part is None if it cannot be compared; `reasons` says why."""
 
     digests: tuple[str, str]
     settings: Mapping[str, tuple[Any, Any]]
-    """Facts and metadata that differ, by their path; None where one has no such entry."""
+    """Facts and metadata that differ, by path; None if one of the two has no such entry."""
     bytes: tuple[int, int]
     """Sizes of the two as ``.fred`` files."""
     masks: Masks | None
     labels: Labels | None
     coefficients: Values | None
-    """In orthonormal units, base included."""
+    """In orthonormal units, including the base."""
     images: Values | None
     """Decoded, in 0..1."""
     reasons: Mapping[str, str]
-    """Part to why it is None."""
+    """For each part that is None, the reason."""
 
     @property
     def same(self) -> bool:
@@ -78,14 +78,21 @@ class Difference:
         return self.digests[0] == self.digests[1]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The differences as JSON values."""
         return {"same": self.same, **asdict(self)}
 
 
 def difference(a: FreDData, b: FreDData) -> Difference:
-    """Compare two data sets, instance by instance in their order.
+    """Compare two data sets instance by instance, in their order.
 
-    Images are compared decoded, whatever their transforms and masks; coefficients only under equal masks.
+    Decoded images are compared even if transforms and masks differ; coefficients only if masks are equal.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fine, coarse = (fredfmt.encode(images, [0, 0, 1, 1], k=20, step=step) for step in (0.01, 0.5))
+    >>> found = difference(fine, coarse)
+    >>> found.same, found.masks.equal, found.images.rmse < 0.2
+    (False, 2, True)
     """
     reasons: dict[str, str] = {}
     grid = _unequal(_grid(a), _grid(b))
@@ -138,11 +145,11 @@ def _labels(data: FreDData) -> dict[str, Any]:
 
 
 def _unequal(a: dict[str, Any], b: dict[str, Any]) -> str:
-    """The first entry that differs, in words; empty for none."""
+    """The first entry that differs, in words; empty if there is none."""
     for name, value in a.items():
         if value != b[name]:
             shown = [" x ".join(map(str, part)) if isinstance(part, tuple) else str(part) for part in (value, b[name])]
-            return f"{name} {shown[0]} and {shown[1]}" if name != "classes" else "other classes"
+            return f"{name} {shown[0]} and {shown[1]}" if name != "classes" else "different classes"
     return ""
 
 
@@ -168,7 +175,7 @@ def _decoded(data: FreDData, rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _compare(a: FreDData, b: FreDData, numbers: Any, *, peak: bool = False) -> Values:
-    """Differences of what ``numbers`` makes of blocks of instances."""
+    """The differences of the values that ``numbers`` computes for blocks of instances."""
     values = math.prod(_shape(a)) * a.metadata.channels
     rows = max(1, _BLOCK_VALUES // values)
     squares, largest, changed, count = 0.0, 0.0, 0, 0

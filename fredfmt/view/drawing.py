@@ -1,4 +1,4 @@
-"""Plain pictures with Pillow: lines, cells and words in, a picture out; and axes to put numbers on it."""
+"""Draws simple pictures with Pillow: lines, cells, text and plots with axes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ QUIET: Colour = (95, 96, 104)
 LINE: Colour = (222, 220, 214)
 SERIES: tuple[Colour, ...] = ((47, 85, 151), (183, 94, 36), (31, 122, 90), (140, 62, 130), (120, 110, 30), (70, 72, 80))
 _FINE = 4
-"""Shapes are drawn so many times larger and then reduced, for smooth edges."""
+"""Shapes are drawn this many times larger and then reduced, for smooth edges."""
 _FEW, _MANY = 3, 8
-"""Ticks on an axis."""
+"""The number of ticks on an axis."""
 _HEAT = np.array([[16, 14, 38], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]], np.float64)
 
 
 class Sheet:
-    """A picture to draw on; places are in pixels from the top left."""
+    """A picture to draw on; positions are in pixels from the top left."""
 
     def __init__(self, width: int, height: int) -> None:
         self._shapes: Image | None = None
@@ -46,7 +46,7 @@ class Sheet:
         self._pen().line(fine, fill=colour, width=max(1, round(width * _FINE)), joint="curve")
 
     def _pen(self) -> ImageDraw:
-        """What draws shapes; a sheet without any needs no larger copy of itself."""
+        """Draws shapes on an enlarged copy, which is created when the first shape is drawn."""
         from PIL import Image, ImageDraw
 
         if self._shapes is None:
@@ -64,11 +64,11 @@ class Sheet:
         self._words.append((at, text, size, colour, anchor))
 
     def paste(self, pixels: NDArray[np.uint8], at: tuple[int, int], size: tuple[int, int]) -> None:
-        """An (h, w, 3) picture, its pixels as squares, at ``at`` with a ``size`` of (width, height)."""
+        """Paste an (h, w, 3) picture at ``at``, enlarged to ``size`` (width, height) without smoothing."""
         self._pasted.append((pixels, at, size))
 
     def picture(self) -> Image:
-        """All of it."""
+        """The finished picture."""
         from PIL import Image, ImageDraw
 
         if self._shapes is None:
@@ -85,19 +85,20 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers of ``low`` to ``high`` along an axis, by their logarithm if ``log``."""
+    """The numbers from ``low`` to ``high`` along an axis, logarithmic if ``log``."""
 
     low: float
     high: float
     log: bool = False
 
     def at(self, value: float) -> float:
-        """Where a number lies: 0 at the lower end, 1 at the upper."""
+        """The position of a number: 0 at the lower end, 1 at the upper."""
         low, high, value = (math.log(part) if self.log else part for part in (self.low, self.high, value))
         return (value - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Round numbers to write at the axis, three at least; steps are equal where a logarithmic range is narrow.
+        """Round numbers for the labels of the axis, at least three; in a narrow logarithmic range they are equally
+        spaced.
 
         >>> Scale(1, 5000, log=True).ticks()
         [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0]
@@ -135,7 +136,7 @@ class Axes:
         return left + (right - left) * self.x.at(x), bottom - (bottom - top) * self.y.at(y)
 
     def draw(self, *, x_name: str = "", y_name: str = "", size: float = 12) -> None:
-        """The frame: lines at the ticks of y, numbers, and names."""
+        """Draw the frame: lines at the ticks of y, numbers and names."""
         left, top, right, bottom = self.box
         for tick in self.y.ticks():
             y = self.place(self.x.low, tick)[1]
@@ -150,12 +151,12 @@ class Axes:
         self.sheet.words((left - 30, top - 22), y_name, size=size, colour=INK)
 
     def curve(self, xs: Sequence[float], ys: Sequence[float], colour: Colour, width: float = 1.5) -> None:
-        """A line through the points that lie in the plot's range."""
+        """Draw a line through the points that are in the range of the plot."""
         self.sheet.line([self.place(x, y) for x, y in zip(xs, ys, strict=True)], colour, width)
 
 
 def written(number: float) -> str:
-    """A number at an axis: 0.5, 20, 5,000, 10k, 2M."""
+    """A number as the label of an axis: 0.5, 20, 5,000, 10k, 2M."""
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= max(unit, 1e4):
             return f"{number / unit:g}{letter}"

@@ -1,4 +1,4 @@
-"""What is in a file, for people and programs: data in, JSON values out."""
+"""Describes the content of a file as JSON values, for people and programs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fredfmt.model.typed import thawed
 from fredfmt.storage.ledger import ledger
 
 _BETWEEN_KEPT = 0.7
-"""The share of the variance between classes below which there is a warning."""
+"""The share of the variance between classes below which a warning is given."""
 
 
 def describe(data: FreDData, *, file: str | None = None) -> dict[str, Any]:
-    """What data are, where their bytes go, their metadata, every setting of the run that made them, and warnings.
+    """The arrays, the bytes of each part, the metadata, all settings of the distillation, and warnings.
 
-    The bytes are those of ``file``, a path or an address that the data were loaded from; None: of the ``.fred`` file
-    that `fredfmt.save` would write.
+    The bytes are those of ``file``, the path or address from which the data were loaded; None: those of the ``.fred``
+    file that `fredfmt.save` would write.
 
     >>> import numpy as np
     >>> from fredfmt import encode
@@ -70,15 +70,15 @@ def warnings_of(data: FreDData) -> list[str]:
     warnings = []
     if data.metadata.whitening is not None:
         warnings.append(
-            "the images are whitened (ZCA): networks trained on them know whitened images only, and test images"
-            " must be whitened by the same matrix"
+            "the images are whitened (ZCA): networks that are trained on them need test images whitened with the"
+            " same matrix"
         )
     kept = data.metadata.mask.get("between_kept")
     if isinstance(kept, int | float) and kept < _BETWEEN_KEPT and len(data.metadata.classes) > 1:
         text = (
-            f"the masks leave out {1 - kept:.0%} of the variance between classes, and networks may not tell them apart;"
-            " explained variance is blind to what is constant within a class: try --mask fisher or amplitude, or a"
-            " larger k"
+            f"the masks omit {1 - kept:.0%} of the variance between classes, so networks may not distinguish them;"
+            " explained variance ignores patterns that are constant within a class: try --mask fisher or amplitude,"
+            " or a larger k"
         )
         warnings.append(text)
     return warnings

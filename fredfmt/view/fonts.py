@@ -33,7 +33,7 @@ _STYLED = (
     "narrow",
     "math",
 )
-"""Parts of file names of fonts that are used only if no plain font has the letters."""
+"""Parts of the file names of fonts that are used only if no plain font has the letters."""
 _PROBE = 12
 _NOT_A_LETTER = "\U0010ffff"
 """A code point that no font has: every missing letter is drawn like it."""

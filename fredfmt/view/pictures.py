@@ -1,6 +1,6 @@
-"""`pictures`: coefficients in, a few images in 0..1 out, with NumPy alone; for looking, comparing and drawing.
+"""`pictures`: decodes a few images with NumPy alone, to display, compare and draw them.
 
-`fredfmt.decode` makes the same images faster and on any device, and needs torch.
+`fredfmt.decode` computes the same images faster and on any device, but needs torch.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def pictures(
     within: int | None = None,
     whitening: ZCA | None = None,
 ) -> NDArray[np.float64]:
-    """Images (B, C, *spatial) of the instances ``indices``, in 0..1 through the recorded normalisation, not clipped.
+    """Images (B, C, *spatial) of the instances ``indices``, float64 in 0..1 by the recorded normalisation, not clipped.
 
-    ``normalized`` leaves them in the space that they are stored in. ``k`` uses a prefix of the frequencies. ``within``
-    makes no axis longer than that, by averaging. Raises `ArgumentError` for whitened images whose ``whitening`` is not
-    given, or is another one.
+    With ``normalized``, images stay in the space in which they are stored. ``k`` is the number of frequencies to use,
+    ``within`` the largest length of an axis, to which longer ones are averaged. Raises `ArgumentError` for whitened
+    images if their ``whitening`` is not given.
     """
     if not normalized:
         check_unit(data.metadata, whitening)
@@ -58,13 +58,14 @@ def pictures(
 
 
 def pixels(images: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(B, height, width, 3) of images (B, C, height, width) in 0..1, clipped; unless RGB, the first channel in grey."""
+    """(B, height, width, 3) bytes of images (B, C, height, width) in 0..1, clipped; if not RGB, the first channel in
+    grey."""
     colours = images if images.shape[1] == 3 else np.repeat(images[:, :1], 3, axis=1)
     return np.ascontiguousarray(np.moveaxis((colours.clip(0, 1) * 255).round(), 1, -1)).astype(np.uint8)
 
 
 def _averages(length: int, size: int) -> Matrix:
-    """(size, length): each row averages the ``length / size`` positions that fall to it, parts of positions in part."""
+    """(size, length): each row averages ``length / size`` positions, weighted by their share if only partly covered."""
     edges = np.linspace(0, length, size + 1)
     positions = np.arange(length)
     overlap = np.minimum(edges[1:, None], positions + 1) - np.maximum(edges[:-1, None], positions)

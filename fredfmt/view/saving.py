@@ -1,4 +1,4 @@
-"""Pictures and pages to files: the suffix of a name says the format, and what no format belongs to is refused."""
+"""Saves pictures and pages in the format of the file's suffix; unknown suffixes are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PICTURES: Mapping[str, dict[str, Any]] = MappingProxyType(
         ".bmp": {"format": "BMP"},
     }
 )
-"""What Pillow is asked for, by suffix."""
+"""Pillow's format for each suffix."""
 PAGES = (".html", ".htm")
 
 
@@ -44,7 +44,7 @@ def check_suffix(path: Path, known: Collection[str]) -> None:
 
 
 def save_picture(picture: Image, path: Path) -> None:
-    """Write a picture, whole or not at all, in the format that the suffix says.
+    """Write a picture atomically, in the format of the suffix.
 
     Raises `ArgumentError` for a suffix that is not in `PICTURES`.
     """

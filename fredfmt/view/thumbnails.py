@@ -1,4 +1,4 @@
-"""`thumbnails`: a data set in, a small sheet for a terminal out, two pixels per character as coloured half-blocks."""
+"""`thumbnails`: a small contact sheet for a terminal, with two pixels per character as coloured half blocks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ROWS = 3
 
 
 def thumbnails(data: FreDData, *, width: int) -> Text | None:
-    """The first instance of each class over its name, as many as fit into three rows of ``width`` characters.
+    """The first instance of each class above its name, as many as fit into three rows of ``width`` characters.
 
-    Of volumes it is the middle slice; None for signals, which are no pictures.
+    Volumes are shown by their middle slice. None for signals, which are not pictures.
     """
     from rich.style import Style
     from rich.text import Text
@@ -51,7 +51,7 @@ def thumbnails(data: FreDData, *, width: int) -> Text | None:
 
 
 def _small(data: FreDData, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """(B, height, width, 3) of at most `_SIDE` columns, an even number of rows."""
+    """(B, height, width, 3) with at most `_SIDE` columns and an even number of rows."""
     shape = data.metadata.spatial_shape
     within = _SIDE * max(shape) / shape[-1]
     images = pictures(data, chosen, within=round(min(within, 2 * _SIDE)))
@@ -63,7 +63,7 @@ def _small(data: FreDData, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def _fitted(name: str) -> str:
-    """A name cut or filled to the width of a thumbnail and the gap after it, control characters left out."""
+    """A name cut or padded to the width of a thumbnail and the gap after it, without control characters."""
     from rich.cells import cell_len, set_cell_size
 
     plain = "".join(letter for letter in name if letter.isprintable())

@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_says_why():
     found = difference(made(), made(shape=(2, 17, 13)))
     assert found.reasons["images"] == "spatial shape 13 x 17 and 17 x 13"
     found = difference(made(classes=("a", "b", "c")), made(classes=("a", "b", "d")))
-    assert found.reasons["labels"] == "other classes"
+    assert found.reasons["labels"] == "different classes"
 
 
 def test_the_command(tmp_path):

@@ -1,7 +1,7 @@
-"""Pictures of a data set: a `FreDData` in, a Pillow image out.
+"""Pictures of a data set with Pillow.
 
-A kind is a function ``(data, *, instances, size, k, whitening) -> Image``; each uses of the options what it has a use
-for. Adding one is adding a file beside these and a line in `KINDS`.
+A kind is a function ``(data, *, instances, size, k, whitening) -> Image``, which may ignore options. To add one, add a
+module to this package and a line to `KINDS`.
 """
 
 from __future__ import annotations
@@ -43,28 +43,36 @@ def preview(
     k: int | None = None,
     whitening: ZCA | None = None,
 ) -> Image:
-    """A picture of a data set. Signals are drawn as lines, volumes by their middle slice.
+    """Draw a picture of a data set. Signals are drawn as lines, volumes by their middle slice.
 
     Parameters
     ----------
     kind
-        ``images``: a contact sheet, one row per class, its mask first. ``masks``: every mask large, with the strength
-        of its frequencies. ``energy``: how few frequencies hold how much of the energy. ``spectra``: the strength of
-        coefficients against frequency, class by class. ``k``: an instance of each class from more and more frequencies.
+        ``images``: a contact sheet with one row per class, beginning with its mask. ``masks``: all masks enlarged, with
+        the strength of their frequencies. ``energy``: the share of the energy in the first frequencies. ``spectra``:
+        the strength of coefficients against frequency, for each class. ``k``: an instance of each class decoded from
+        more and more frequencies.
     instances
-        Instances shown of each class (``images``).
+        Instances to show per class (``images``).
     size
         Height of an instance in pixels, at most 4096 (``images``, ``k``).
     k
         Use only the ``k`` coarsest frequencies.
     whitening
-        What whitened images were whitened by (``images``, ``k``); see `fredfmt.data.sources.ZCA.of`.
+        The whitening of whitened images (``images``, ``k``); see `fredfmt.data.sources.ZCA.of`.
 
     Raises
     ------
     ArgumentError
         For an unknown kind, a number that is not an integer or out of range, or whitened data without their whitening
         (``images``, ``k``).
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> sheet = preview(fredfmt.encode(images, [0, 0, 1, 1], k=20), size=48)
+    >>> sheet.save("pets.png")
     """
     if not isinstance(kind, str) or kind not in KINDS:
         raise ArgumentError("no such kind of preview", expected=", ".join(KINDS), found=quoted(kind))

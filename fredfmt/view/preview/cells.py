@@ -1,4 +1,4 @@
-"""How data of one, two and three axes look as small pictures: decoded values or a mask's strengths in, pixels out."""
+"""Small pictures of instances and masks with one, two and three axes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fredfmt.view.pictures import pixels
 
 
 def plane(data: FreDData) -> tuple[int, int]:
-    """(height, width) of what is shown: an image, a slice of a volume, a signal as one row."""
+    """(height, width) of an image, of a slice of a volume, or of a signal as one row."""
     height, width = (1, 1, *data.metadata.spatial_shape)[-2:]
     return height, width
 
@@ -23,16 +23,16 @@ def cell_size(data: FreDData, size: int) -> tuple[int, int]:
 
 
 def drawn(images: NDArray[np.float64], cell: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """A picture of each of (B, C, *spatial) in 0..1: images; the middle slice of volumes; lines."""
+    """A picture of each instance (B, C, *spatial) in 0..1: images, the middle slice of volumes, or signals as lines."""
     if images.ndim == 3:
         return [_lines(signal, cell) for signal in images]
     return list(pixels(images[:, :, images.shape[2] // 2] if images.ndim == 5 else images))
 
 
 def heat_map(data: FreDData, mask: int, strong: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(height, width, 3): a mask's frequencies by their strength, on a logarithmic scale of colours; others black.
+    """(height, width, 3): the strength of a mask's frequencies as colours, on a logarithmic scale; others are black.
 
-    Of volumes each place shows the strongest of the frequencies that lie behind one another.
+    For volumes, each position shows the maximum over the first axis.
     """
     level = np.full(data.metadata.spatial_shape, -1.0)
     kept = np.log1p(strong / data.step)
@@ -41,7 +41,7 @@ def heat_map(data: FreDData, mask: int, strong: NDArray[np.float64]) -> NDArray[
 
 
 def _lines(signal: NDArray[np.float64], cell: tuple[int, int]) -> NDArray[np.uint8]:
-    """A signal's channels over each other, with lines at 0 and 1."""
+    """The channels of a signal in one picture, with lines at 0 and 1."""
     width, height = cell
     sheet = Sheet(width, height)
     room = Scale(min(0.0, float(signal.min())), max(1.0, float(signal.max())))

@@ -1,4 +1,4 @@
-"""Energy compaction: how few of the kept frequencies hold how much of the energy."""
+"""Energy compaction: the share of the energy in the first of the kept frequencies."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PALE: Colour = (190, 203, 226)
 
 
 def energy(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
-    """The share of the stored energy against the number of frequencies, of each mask and of all together.
+    """Draw the share of the stored energy against the number of frequencies, for each mask and the mean of all.
 
-    Strongest first says how few would do; coarse first is the order of a file's prefix.
+    Strongest first shows how few frequencies would be enough; coarse first is the order in the file.
     """
     squares = np.square(strengths(data))
     squares = squares[squares.sum(axis=1) > 0]

@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 _MARGIN, _GAP, _APART, _BETWEEN, _NAME_WIDTH, _TOP = 20, 4, 12, 28, 110, 90
 _TALL = 20
-"""Classes from which a sheet may have several columns of them."""
+"""The number of classes from which on a sheet may have several columns of classes."""
 _TWO_LINES = 34
-"""Height of a row that has room for a name and a count."""
+"""The smallest height of a row with space for a name and a count."""
 
 
 def images(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
-    """One row per class: its name, its mask, and its first ``instances`` instances in 0..1; many classes in columns.
+    """Draw one row per class: its name, its mask, and its first ``instances`` instances in 0..1; many classes in
+    columns.
 
-    A mask is drawn with the coarsest frequency at its top left; colour is the root mean square of the coefficients over
-    the mask's instances, on a logarithmic scale, and frequencies left out are black. Signals are lines, volumes their
-    middle slice.
+    The coarsest frequency of a mask is at the top left. Colour is the root mean square of the coefficients over the
+    mask's instances, on a logarithmic scale; omitted frequencies are black. Signals are drawn as lines, volumes by
+    their middle slice.
     """
     classes = data.metadata.classes
     cell = cell_size(data, size)
@@ -83,7 +84,7 @@ def _kept(data: FreDData, k: int | None) -> str:
 
 
 def _header(counts: NDArray[np.int64], instances: int) -> str:
-    """What is shown of each class, in words that hold for all of them."""
+    """A description of the shown instances that is true for all classes."""
     most, same = int(counts.max()), counts.min() == counts.max()
     if most <= instances:
         return "all instances"

@@ -1,4 +1,4 @@
-"""Every mask large, with the strength of its frequencies."""
+"""All masks enlarged, with the strength of their frequencies."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MARGIN, _GAP, _NAME, _COLUMNS, _STRIP = 24, 20, 20, 5, 32
 
 
 def masks(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
-    """A map of each mask, up to a hundred of them, under its name.
+    """Draw a map of each mask below its name, up to a hundred.
 
-    The coarsest frequency is at the top left; colour is the root mean square of the coefficients over the mask's
-    instances and channels, on a logarithmic scale of each map's own, and frequencies left out are black.
+    The coarsest frequency is at the top left. Colour is the root mean square of the coefficients over the instances of
+    the mask and channels, on a separate logarithmic scale for each map; omitted frequencies are black.
     """
     height, width = plane(data)
     places = math.prod(data.metadata.spatial_shape)
@@ -39,7 +39,7 @@ def masks(data: FreDData, *, instances: int, size: int, k: int | None, whitening
     sheet = Sheet(across, top + rows * (box[1] + _NAME + _GAP) + _MARGIN)
     sheet.words((_MARGIN, _MARGIN - 6), f"Masks: {data.k:,} of {places:,} frequencies", size=16)
     more = first_of(count, len(data.frequencies), "masks")
-    sheet.words((_MARGIN, _MARGIN + 17), f"black: left out ({1 - data.k / places:.0%}){more}", size=12, colour=QUIET)
+    sheet.words((_MARGIN, _MARGIN + 17), f"black: omitted ({1 - data.k / places:.0%}){more}", size=12, colour=QUIET)
     legend = across - _MARGIN - 90
     sheet.words((legend - 6, _MARGIN + 23), "weak", size=12, colour=QUIET, anchor="rm")
     sheet.paste(heat(np.linspace(0.25, 1, 60)[None]), (legend, _MARGIN + 18), (46, 10))

@@ -1,4 +1,4 @@
-"""Reconstruction against k: an instance of each class from more and more of its frequencies."""
+"""Reconstruction against k: an instance of each class decoded from more and more frequencies."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NAME, _GAP, _TOP = 120, 4, 86
 
 
 def reconstruction(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
-    """One row per class: its first instance from 1, 2, 4 ... frequencies up to all, coarse first.
+    """Draw one row per class: its first instance decoded from its first 1, 2, 4 ... frequencies, and from all.
 
-    Under each number is the root mean square difference to all frequencies, over the shown instances, in 0..1.
+    Under each number is the root mean square difference from all frequencies, over the shown instances, in 0..1.
     """
     labels = data.hard_labels
     present = [label for label in range(len(data.metadata.classes)) if (labels == label).any()]

@@ -1,4 +1,4 @@
-"""Spectra: the strength of coefficients against frequency, class by class."""
+"""Spectra: the strength of coefficients against frequency, for each class."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CELL = (150, 120)
 
 
 def spectra(data: FreDData, *, instances: int, size: int, k: int | None, whitening: ZCA | None) -> Image:
-    """For each mask, the root mean square of its coefficients against frequency, on a logarithmic scale.
+    """Draw the root mean square of the coefficients of each mask against frequency, on a logarithmic scale.
 
-    Frequency is the mean over axes of the position in units of the axis, 0 for the coarsest to 1; grey is the mean of
-    all masks. Where nothing is kept there is no line.
+    Frequency is the mean over the axes of the position relative to the axis, from 0 (coarsest) to 1. Grey is the mean
+    of all masks. There is no line at frequencies that are not kept.
     """
     places = np.stack(np.unravel_index(data.frequencies.astype(np.int64), data.metadata.spatial_shape))
     lengths = np.reshape(np.maximum(1, np.array(data.metadata.spatial_shape) - 1), (-1, 1, 1))

@@ -1,4 +1,4 @@
-"""How strong the coefficients of masks are: what `masks`, `energy` and `spectra` draw."""
+"""The strength of the coefficients of masks, for `masks`, `energy` and `spectra`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from fredfmt.view.fonts import font_for
 
 
 def strengths(data: FreDData) -> NDArray[np.float64]:
-    """(mask, frequency): root mean square of the coefficients, base included, over a mask's instances and channels."""
+    """(mask, frequency): root mean square of the coefficients, including the base, over the mask's instances and
+    channels."""
     found = np.zeros(data.frequencies.shape)
     for mask in range(len(found)):
         values = data.spectra(data.mask_of == mask)
@@ -20,13 +21,13 @@ def strengths(data: FreDData) -> NDArray[np.float64]:
 
 
 def names_of_masks(data: FreDData) -> list[str]:
-    """The class where masks and classes are the same thing, else the mask's number."""
+    """The names of the classes if there is one mask per class, else the numbers of the masks."""
     by_class = len(data.frequencies) == len(data.metadata.classes) and (data.soft or data.masks_are_labels)
     return list(data.metadata.classes) if by_class else [f"mask {i}" for i in range(len(data.frequencies))]
 
 
 def shortened(name: str, room: float = 98) -> str:
-    """A name that fits into ``room`` pixels: one line, without what cannot be printed."""
+    """A name that fits into ``room`` pixels: one line without unprintable characters."""
     line = "".join(letter for letter in " ".join(name.split()) if letter.isprintable())
     font = font_for(line, 12)
     if font.getlength(line) <= room:
@@ -37,7 +38,7 @@ def shortened(name: str, room: float = 98) -> str:
 
 
 def first_of(shown: int, count: int, what: str) -> str:
-    """What to add where a picture leaves some out; nothing if it does not."""
+    """A note for a title if only some are shown; empty if all are."""
     return f", the first {shown} of {count} {what}" if shown < count else ""
 
 

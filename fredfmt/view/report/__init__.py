@@ -1,4 +1,4 @@
-"""The report page: a data set as one HTML file that carries the `.fred` file itself and decodes it in the browser."""
+"""The report page: an HTML file that contains the `.fred` file itself and decodes it in the browser."""
 
 from fredfmt.view.report.report import report
 

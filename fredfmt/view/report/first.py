@@ -1,4 +1,4 @@
-"""`first_images`: a data set in, a few small pictures as HTML out, which are seen while the browser reads the file."""
+"""`first_images`: a few small pictures as HTML, which are visible before the browser has decoded the file."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fredfmt.view.pictures import pictures
 from fredfmt.view.preview.cells import drawn
 
 _MOST = 12
-"""Classes of which one is shown."""
+"""The largest number of classes that are shown."""
 _SIDE = 64
 _DEVIATIONS = 6
-"""Whitened values are shown as the page shows them: zero as mid grey, three standard deviations to either side."""
+"""Whitened values are shown as in the page: zero is mid grey, three standard deviations to either side."""
 
 
 def first_images(data: FreDData) -> str:
-    """The first instance of each of the first classes, at most 64 pixels a side, each a figure with the class name.
+    """The first instance of each of the first classes as a figure with the class name, at most 64 pixels per side.
 
     >>> import numpy as np
     >>> from fredfmt import encode

@@ -1,4 +1,4 @@
-"""`report`: a file in, the text of a page out."""
+"""`report`: the HTML page of a file."""
 
 from __future__ import annotations
 
@@ -20,19 +20,28 @@ from fredfmt.storage.reading import SUFFIXES
 from fredfmt.view.report.first import first_images
 
 SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "context.js", "inflate.js", "decoder.js", "words.js", "page.js")
-"""The page's script, in parts: each uses those before it."""
+"""The parts of the page's script, each of which uses those before it."""
 
 
 def report(file: str | os.PathLike[str] | FreDData, *, name: str | None = None) -> str:
-    """One HTML page without any reference to the network, to browse a data set with.
+    """An HTML page to browse a data set, which makes no network requests.
 
     Parameters
     ----------
     file
-        A path or URL, which is read and verified, or a data set. The bytes of a ``.fred`` file are carried as they are;
-        anything else is packed as `fredfmt.save` would.
+        A path or address, which is read and verified, or a data set. The page contains the bytes of a ``.fred`` file
+        unchanged; anything else is converted as by `fredfmt.save`.
     name
-        What the page and the file to download from it are called; by default the file's name.
+        The title of the page, and the name of the file that can be downloaded from it. None: the name of the file.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> from fredfmt.view.report.report import report
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> page = report(fredfmt.encode(images, [0, 0, 1, 1], k=20), name="pets.fred")
+    >>> page[:15], "pets.fred" in page
+    ('<!doctype html>', True)
     """
     data = file if isinstance(file, FreDData) else load(file)
     content = _content(file, data)
@@ -53,7 +62,7 @@ def report(file: str | os.PathLike[str] | FreDData, *, name: str | None = None) 
 
 
 def _content(file: object, data: FreDData) -> bytes:
-    """The bytes of the ``.fred`` file: its own where it is one."""
+    """The bytes of the ``.fred`` file: those of ``file`` if it is one."""
     if isinstance(file, str | os.PathLike) and Path(file).is_file():
         content = Path(file).read_bytes()
         if content.startswith(archive.MAGIC):
@@ -62,7 +71,7 @@ def _content(file: object, data: FreDData) -> bytes:
 
 
 def _fred_name(path: str) -> str:
-    """The last part of a path or URL, with the suffix of what the page carries."""
+    """The last part of a path or address, with the suffix ``.fred``."""
     name = re.split(r"[/\\]", path.rstrip("/"))[-1]
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if name.endswith(suffix):
@@ -71,7 +80,7 @@ def _fred_name(path: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """A content security policy under which this style and this script run, and nothing is fetched or sent."""
+    """A content security policy that allows this style and this script, but no requests."""
     hashes = (base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for part in (script, style))
     allowed = "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'"
     return allowed.format(*hashes) + "; form-action 'none'"
