@@ -36,7 +36,7 @@ class Place:
 
     @classmethod
     def of(cls, address: str, name: str) -> Place:
-        """The place of ``hf://datasets/OWNER/NAME[@REVISION]/[FILE]``; the file is ``name`` if it is left out."""
+        """The place of ``hf://datasets/OWNER/NAME[@REVISION]/[FILE]``; the file is ``name`` if it is omitted."""
         found = _ADDRESS.fullmatch(address)
         parts = (found[3] or name).split("/") if found else [""]
         if found is None or not all(parts) or {".", ".."} & set(parts):
@@ -137,7 +137,7 @@ def _name(address: str) -> str:
     """The name of the file at an address. Raises `ArgumentError` unless every operating system accepts that name."""
     name = shown(address).rpartition("/")[2]
     if not _NAME.fullmatch(name):
-        raise ArgumentError("the address does not end in a plain file name", where=shown(address), hint="Name OUT")
+        raise ArgumentError("the address does not end with a plain file name", where=shown(address), hint="Give OUT")
     return name
 
 

@@ -1,7 +1,7 @@
 """The card of a published file: README.md, croissant.json, CITATION.cff and preview.png.
 
-Everything in it comes from the file or from the publisher. Missing facts are not invented: they are left out and
-listed, so that the publisher can add them.
+All facts come from the file or from the publisher. Missing facts are omitted and listed, so that the publisher can add
+them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Made:
 
     files: tuple[Path, ...]
     left_out: tuple[str, ...]
-    """The missing facts, each with what to do about it."""
+    """The missing facts, each with the option that adds it."""
 
 
 def card(
@@ -75,7 +75,9 @@ def card(
         If the file does not exist or is not valid.
     """
     if not file.is_file():
-        raise FredFileNotFoundError("no such file, or a folder", where=str(file), hint="Cards are for one .fred file")
+        raise FredFileNotFoundError(
+            "no such file, or a folder", where=str(file), hint="A card describes a single .fred file"
+        )
     content = file.read_bytes()
     data = load(file)
     with located(file):

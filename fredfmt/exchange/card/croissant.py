@@ -49,7 +49,7 @@ _CONTEXT: dict[str, Any] = {
 
 
 def croissant(facts: Facts) -> str:
-    """The document. Missing facts are left out; Croissant's checker gives warnings for them, but no errors."""
+    """The document. Missing facts are omitted; Croissant's checker gives warnings for them, but no errors."""
     found: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

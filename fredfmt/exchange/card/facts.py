@@ -99,7 +99,7 @@ class Facts:
 
     @property
     def source(self) -> Mapping[str, Any]:
-        """The name of the real data set in the file."""
+        """The real data set, as the file describes it."""
         found: Mapping[str, Any] = self.metadata.get("source", {})
         return found
 

@@ -1,8 +1,8 @@
 """Exports a data set to files that other programs read.
 
 An exporter is a function ``(data, path) -> None`` that writes decoded images and labels to a path that does not exist
-yet. Images are in 0..1, or, in the forms of other projects, in the space of training. To add one, add a module beside
-these and a line in `EXPORTERS`.
+yet. Images are in 0..1, or, in the forms of other projects, in the space of training. To add one, add a module to this
+package and a line to `EXPORTERS`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,15 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
 
     ``to`` names the form in `EXPORTERS`; by default it follows from the suffix of ``path`` (`BY_SUFFIX`); without one,
     ``path`` is a folder of ``png`` images. The write is atomic. Raises `ArgumentError` if the target exists, unless it
-    is a file and ``force`` is set, or if the form cannot hold the data.
+    is a file and ``force`` is set, or if the form cannot represent the data.
+
+    >>> import numpy as np, fredfmt
+    >>> from fredfmt.exchange.exporters import export
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> export(fredfmt.encode(images, [0, 0, 1, 1], k=20), "pets.npz")
+    'in 0..1'
+    >>> sorted(np.load("pets.npz"))
+    ['class_names', 'images', 'labels', 'space']
     """
     path = Path(path)
     chosen = to or BY_SUFFIX.get(path.suffix, path.suffix)
@@ -83,7 +91,7 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
             "the images are ZCA-whitened, which this form cannot record",
             expected=" or ".join(f"--to {name}" for name in WHITENED),
             found=chosen,
-            hint="These keep the whitened images; their reader must whiten test images with the same matrix (--zca)",
+            hint="These forms keep whitened images; their readers must whiten test images with the same matrix (--zca)",
         )
     with replacing_path(path) as new:
         EXPORTERS[chosen](data, new)

@@ -17,9 +17,8 @@ def png(data: FreDData, path: Path) -> None:
     """``path/<number>-<class>/<instance>.png``, grey or RGB; values are clipped to 0..1 and rounded to 8 bits.
 
     Folder names keep the letters and digits of any script; other characters become hyphens, and class names are cut at
-    200 bytes of UTF-8. Of soft labels only the class with the largest probability is kept. torchvision's
-    ``ImageFolder`` and the source ``folder:PATH`` read it. Raises `ArgumentError` for data that are not images of 1 or
-    3 channels.
+    200 bytes of UTF-8. Of soft labels, only the most probable class is kept. torchvision's ``ImageFolder`` and the
+    source ``folder:PATH`` read it. Raises `ArgumentError` for data that are not images of 1 or 3 channels.
     """
     meta = data.metadata
     images = pictures(data)

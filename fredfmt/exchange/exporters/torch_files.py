@@ -29,7 +29,9 @@ def hard_labels(data: FreDData, *, instead: str) -> Tensor:
     import torch
 
     if data.soft:
-        raise ArgumentError("this form cannot hold soft labels", expected="hard labels", hint=f"Use --to {instead}")
+        raise ArgumentError(
+            "this form cannot represent soft labels", expected="hard labels", hint=f"Use --to {instead}"
+        )
     return torch.from_numpy(data.labels.astype(np.int64))
 
 

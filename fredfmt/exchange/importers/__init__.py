@@ -1,7 +1,7 @@
 """Imports the files of other projects.
 
 An importer is a function ``(content, facts) -> Found | None``; None means that the file is of another kind. Kinds are
-recognised by structure alone. To add one, add a module beside these and a line in `IMPORTERS`.
+recognised by structure alone. To add one, add a module to this package and a line to `IMPORTERS`.
 """
 
 from __future__ import annotations
@@ -80,14 +80,13 @@ def import_file(
     path
         A file, or a folder that holds one such file or image files in one folder per class.
     facts
-        Facts that the file does not hold. Nothing is guessed: the error for a missing fact names the option that gives
-        it.
+        Facts that the file does not contain. Nothing is guessed: the error for a missing fact names its option.
     kind
         A name in `IMPORTERS`; None recognises the kind by the structure of the file.
     transform
-        None stores exact pixels (``identity``, float32), or the kept DCT coefficients if FreD's mask is beside the
-        images. Other transforms use ``k``, ``mask`` and ``step`` as `encode` does, and record the error in
-        ``metadata.reconstruction``. If FreD's mask is beside the images, ``k`` selects some of its frequencies.
+        None stores exact pixels (``identity``, float32), or, if FreD's mask is in the folder of the images, the DCT
+        coefficients that it keeps. Other transforms use ``k``, ``mask`` and ``step`` as `encode` does, and record the
+        error in ``metadata.reconstruction``. With FreD's mask, ``k`` selects some of its frequencies.
     mask
         None: ``evr`` if every class has two images or more, ``amplitude`` if every class has one, else ``low``.
     limits
@@ -169,7 +168,7 @@ def _recognised(content: Content, facts: Facts, kind: str | None) -> tuple[str, 
             return name, found
     raise SourceError(
         f"not of the kind {kind}" if kind else "no images and labels are recognised",
-        expected="a structure that one of these has: " + ", ".join(IMPORTERS),
+        expected="the structure of one of these: " + ", ".join(IMPORTERS),
         found=_described(content.value),
         hint="Save images and labels as arrays of these names in one .npz",
     )

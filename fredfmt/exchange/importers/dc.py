@@ -63,7 +63,7 @@ def _pair(entry: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
 
 def _which(count: int) -> MissingFact:
     return (
-        f"which of its {count} experiments to take",
+        f"which of its {count} experiments to import",
         f"--experiment 0 to {count - 1}",
         "DC-bench uses the last; each has its own images, and FreD's mask.pt belongs to the last",
     )

@@ -36,7 +36,7 @@ def mask_of_classes(
         hard = hard_labels(labels)
         rows = np.array([np.flatnonzero(hard == label)[:1] for label in range(classes) if (hard == label).any()])[:, 0]
         if len(rows) != classes:
-            raise SourceError("a class has no image, and so no mask", expected=f"{classes} classes", found=len(rows))
+            raise SourceError("a class without images has no mask", expected=f"{classes} classes", found=len(rows))
         chosen = flat[rows, 0]
         k = chosen.sum(axis=1)
         if not (flat == chosen[hard][:, None]).all() or k.min() != k.max() or k[0] == 0:

@@ -1,4 +1,4 @@
-"""The space of imported images: combines what the file and the caller say."""
+"""The space of imported images, from the facts of the file and of the caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOWEST, HIGHEST = -1.0, 2.0
 
 @dataclass(frozen=True)
 class Placed:
-    """Images and the space that they are in."""
+    """Images and their space."""
 
     images: NDArray[np.float32]
     normalization: Normalization | None
@@ -41,9 +41,9 @@ def in_space(found: Found, kind: str, facts: Facts) -> Placed:
     images = found.images
     if images.dtype == np.uint8:
         if facts.mean or facts.std or facts.unit:
-            raise ArgumentError("uint8 images are in 0..1 already", hint="Leave out --unit, --mean and --std")
+            raise ArgumentError("uint8 images are in 0..1 already", hint="Omit --unit, --mean and --std")
         if facts.zca not in (None, "no"):
-            raise ArgumentError("uint8 images are not ZCA-whitened", hint="Leave out --zca")
+            raise ArgumentError("uint8 images are not ZCA-whitened", hint="Omit --zca")
         return Placed((images / np.float32(255)).astype(np.float32), None, notes={"space": "0..1, from bytes"})
     if not np.isfinite(images).all():
         raise SourceError("images contain NaN or infinity", hint="The distillation diverged: use another file")
@@ -78,7 +78,7 @@ def in_space(found: Found, kind: str, facts: Facts) -> Placed:
 def _whitened(found: Found, facts: Facts) -> bool:
     if found.whitened is False:
         if facts.zca not in (None, "no"):
-            raise ArgumentError("this kind of file is not ZCA-whitened", hint="Leave out --zca")
+            raise ArgumentError("this kind of file is not ZCA-whitened", hint="Omit --zca")
         return False
     if facts.zca is None:
         raise missing(
@@ -100,7 +100,7 @@ def _epsilon(facts: Facts) -> float | None:
         return None
     if facts.zca_epsilon is None:
         raise missing(
-            "what was added to the variances when its images were whitened",
+            "the epsilon that was added to the variances when its images were whitened",
             "--zca-epsilon",
             "0.1 in MTT and other projects with Kornia's ZCAWhitening(eps=0.1); in kernel methods a factor (zca_reg,"
             " reg_coef, 0.1 in RFAD) times the mean variance of normalised pixels, which is close to 1",
@@ -139,7 +139,7 @@ def _normalization(found: Found, kind: str, facts: Facts, channels: int | None) 
         raise ArgumentError("mean and std belong together", expected="--mean and --std")
     if found.unit:
         if facts.mean is not None:
-            raise ArgumentError("images of this kind are in 0..1", hint="Leave out --mean and --std")
+            raise ArgumentError("images of this kind are in 0..1", hint="Omit --mean and --std")
         return None
     if facts.unit:
         if facts.mean is not None:

@@ -1,7 +1,7 @@
 """Reads untrusted files as plain values (dicts, lists, numbers, numpy arrays) without executing code.
 
 A reader is a function ``(content, limits) -> value``. All declared sizes are checked before memory is allocated. To add
-one, add a module beside these and a line in `READERS`.
+one, add a module to this package and a line to `READERS`.
 """
 
 from __future__ import annotations

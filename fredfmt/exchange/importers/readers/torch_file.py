@@ -22,8 +22,8 @@ def read_torch(content: bytes, limits: Limits) -> Any:
     """Dicts, lists, numbers and numpy arrays of a file; bfloat16 becomes float32.
 
     Before torch reads the file, `pickles` reads its declarations: every tensor must be inside a storage whose numbers
-    are in the file, and all within the limits. Raises `SourceError` or `LimitError`; no code in the file is ever
-    executed.
+    are in the file, and all must be within the limits. Raises `SourceError` or `LimitError`; no code in the file is
+    ever executed.
     """
     declared = _zipped(content) if content[:2] == b"PK" else _legacy(content)
     shown = sum(tensor.nbytes for tensor in declared.tensors())
@@ -76,7 +76,7 @@ def _zipped(content: bytes) -> pickles.Pickle:
         there = sizes.get(f"{folder}data/{storage.key}", 0)
         if storage.nbytes > there:
             raise SourceError(
-                "a tensor's numbers are not all there", expected=f"{storage.nbytes} bytes", found=f"{there}"
+                "the numbers of a tensor are incomplete", expected=f"{storage.nbytes} bytes", found=f"{there}"
             )
     return declared
 
@@ -90,7 +90,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], folder: str) -> None:
             raise SourceError("the archive is compressed or encrypted", where=entry.filename, expected="as torch saves")
         if not (name == "data.pkl" or name in _BESIDE or name.startswith("data/")):
             raise SourceError(
-                "the archive holds something else than tensors",
+                "the archive contains more than tensors",
                 where=entry.filename,
                 hint="A TorchScript module contains code and cannot be imported",
             )
@@ -111,7 +111,7 @@ def _legacy(content: bytes) -> pickles.Pickle:
         }:
             raise SourceError("a tensor's numbers are not in the list of storages")
         if needed > left:
-            raise SourceError("a tensor's numbers are not all there", expected=f"{needed} bytes", found=left)
+            raise SourceError("the numbers of a tensor are incomplete", expected=f"{needed} bytes", found=left)
     return declared
 
 
