@@ -1,4 +1,4 @@
-"""The `fredfmt` command. Each command is a module in `fredfmt.cli.commands` without logic of its own."""
+"""The `fredfmt` command. Each command is a module in `fredfmt.cli.commands`, which only calls the library."""
 
 from __future__ import annotations
 

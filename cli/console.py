@@ -57,7 +57,7 @@ class _Closed(io.TextIOBase):
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; control characters are written as JSON escapes."""
+    """Print one JSON document on stdout, with control characters as JSON escapes."""
     whole = sys.stdout.encoding.lower().startswith("utf")
     text = json.dumps(value, indent=2, ensure_ascii=not whole)
     sys.stdout.write(
@@ -81,7 +81,7 @@ def columns() -> int:
 
 
 def show(*parts: RenderableType) -> None:
-    """Text or tables on stdout, a line each."""
+    """Print text or tables on stdout, each on a line."""
     from rich.console import Console
 
     for part in parts:
@@ -100,7 +100,7 @@ def show_in_colour(draw: Callable[[int], RenderableType | None]) -> None:
 
 
 def say(text: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     sys.stderr.write(text + "\n")
 
 
@@ -179,7 +179,7 @@ def check_output(path: Path, force: bool) -> None:
 
 
 def kilobytes(size: int) -> str:
-    """A size for people: bytes below 10 kB, else kB or MB."""
+    """A size in bytes, in kB from 10,000 bytes on, or in MB from 10 MB on."""
     if size < 10_000:
         return f"{size:,} B"
     return f"{size / 1000:,.1f} kB" if size < 10_000_000 else f"{size / 1e6:,.1f} MB"

@@ -49,7 +49,7 @@ Source = Annotated[
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ExpectedDigest = Annotated[
-    str | None, typer.Option(metavar="sha256:...", help="Refuse data that have another content digest.")
+    str | None, typer.Option(metavar="sha256:...", help="Refuse data with another content digest.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 Codec = Annotated[
@@ -102,14 +102,14 @@ Classes = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,...",
-        help="Only these classes, by name or number, in this order; a name with a comma in double quotes.",
+        help="Only these classes, by name or number, in this order; a name with a comma needs double quotes.",
     ),
 ]
 BitsPerClass = Annotated[
     float | None,
     typer.Option(
         min=1,
-        help="Like --bytes, in bits per class: the whole file over the number of classes.",
+        help="Like --bytes, in bits per class: the bits of the whole file divided by the number of classes.",
         rich_help_panel="Budget",
     ),
 ]
@@ -174,7 +174,7 @@ def options_of(other: Callable[..., None]) -> Callable[[Command], Command]:
 
 
 def given_options(context: typer.Context) -> dict[str, Any]:
-    """The options that were given on the command line itself, by the names of their parameters."""
+    """The options that were given on the command line, by the names of their parameters."""
     return {
         name: value
         for name, value in context.params.items()

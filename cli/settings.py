@@ -1,4 +1,4 @@
-"""Makes options of commands from the fields of settings."""
+"""Creates options of commands from the fields of settings."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def asking(panels: Panels) -> Callable[[Command], Command]:
 
 
 def given_settings(context: typer.Context, panels: Panels) -> dict[str, Any]:
-    """The settings that were given on the command line itself, by name."""
+    """The settings that were given on the command line, by name."""
     known = {name: option for settings in panels.values() for name, option in settings.items()}
     return {
         name: known[name].read(value) if isinstance(value, str) else value

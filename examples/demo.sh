@@ -10,7 +10,7 @@ run() {
     "$fredfmt" "$@"
 }
 
-# All other settings choose themselves (docs/decisions/choosing.md).
+# All other settings are chosen automatically (docs/decisions/choosing.md).
 case $source in
 digits) bytes=2500 ;;
 *) bytes=31360 ;;

@@ -44,7 +44,7 @@ def test_labels_can_be_asked_for(tmp_path):
 def test_effort_and_labels_are_for_settings_that_choose_themselves(tmp_path, budget):
     result = run(f"distill digits {tmp_path / 'x.fred'} {budget} --labels hard")
     assert result.exit_code == 1
-    assert "settings that choose themselves" in str(result.exception)
+    assert "automatic choice of settings" in str(result.exception)
 
 
 def test_plan_says_what_will_be_done_and_why():

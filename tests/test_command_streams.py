@@ -126,8 +126,8 @@ def test_figures_are_explained(tmp_path):
     for figure, words in (
         ("between kept", "share of the variance between class means that the masks keep"),
         ("variance kept", "share of the variance within classes that the masks keep"),
-        ("rmse", "root mean square error of the stored images against the originals"),
-        ("ipc", "images per class that hold as many numbers"),
+        ("rmse", "root mean square error of the stored images"),
+        ("ipc", "whole images per class with the same number of values"),
     ):
         assert [line for line in stdout.splitlines() if figure in line and words in line]
 

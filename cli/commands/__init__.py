@@ -1,7 +1,7 @@
-"""The commands: one module per command, with a function of the same name. A new command is a file here and a line in
-`COMMANDS`.
+"""The commands: one module per command, with a function of the same name.
 
-A module is imported only to run its command or to show its help, so its line holds the text for the list of commands.
+To add a command, add a module to this package and a line to `COMMANDS`. A module is imported only to run its command or
+to show its help, so the text for the list of commands is in that line.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class Command:
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "plan": Command("plan", "Make", "Show the choices within a budget: k, step and number of instances."),
-        "distill": Command("distill", "Make", "Distill a data set into a small file to train on in its place."),
+        "distill": Command("distill", "Make", "Distill a data set into a small file for training."),
         "experts": Command("experts", "Make", "Train experts for trajectory matching."),
         "encode": Command("encode", "Make", "Encode real images: the best k frequencies of each, quantized."),
-        "evaluate": Command("evaluate", "Train", "Train fresh networks on a file and test them on real images."),
-        "inspect": Command("inspect", "Look", "Show what is in a file, where it came from, and that it is intact."),
+        "evaluate": Command("evaluate", "Train", "Train new networks on a file and test them on real images."),
+        "inspect": Command("inspect", "Look", "Verify a file, and show its content, size and origin."),
         "preview": Command("preview", "Look", "Draw a picture: a contact sheet, masks, spectra and more."),
         "report": Command("report", "Look", "Write one HTML page that contains the file and shows it."),
         "validate": Command("validate", "Look", "Check files against every rule of the format."),
-        "bench": Command("bench", "Look", "Time loading and decoding on this machine."),
-        "diff": Command("diff", "Compare", "Show what differs between two files."),
+        "bench": Command("bench", "Look", "Measure the speed of loading and decoding on this machine."),
+        "diff": Command("diff", "Compare", "Show the differences between two files."),
         "curve": Command("curve", "Compare", "Draw accuracy against bits per class."),
         "convert": Command("convert", "Share", "Copy a file into another container, without loss."),
         "import": Command("import_", "Share", "Import files of other projects. No code in a file is executed."),

@@ -17,7 +17,8 @@ def bench(
     device: options.Device = "cpu",
     json: options.Json = False,
 ) -> None:
-    """Time loading and decoding on this machine, beside a dense decoder and a plain copy of the images."""
+    """Measure the speed of loading and decoding on this machine, compared with a dense decoder and a copy of the
+    images."""
     from fredfmt.codec.benchmark import measure
     from fredfmt.storage.addresses import shown
     from fredfmt.storage.files import load
@@ -29,7 +30,7 @@ def bench(
     if json:
         print_json({"file": shown(file), "load_seconds": loading, **rates.to_json()})
         return
-    say(f"Images are made by {rates.way}: {rates.reason}.")
+    say(f"Images are computed by {rates.way}: {rates.reason}.")
     show(f"load and verify   {loading * 1000:10.1f} ms")
     show(f"decode            {rates.decode:10,.0f} images/s")
     show(f"dense decoder     {rates.dense:10,.0f} images/s   decode is {rates.decode / rates.dense:.1f} times as fast")

@@ -13,7 +13,7 @@ from fredfmt.cli.console import say
 
 def card(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .fred or .fred.h5 file.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; the file is also copied there.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; the file is copied into it.")],
     title: Annotated[str | None, typer.Option(help="Title of the data set.")] = None,
     address: Annotated[
         str | None, typer.Option(help="Where the file will be published: hf://datasets/OWNER/NAME/FILE or https://...")
@@ -22,8 +22,8 @@ def card(
         list[str] | None, typer.Option(metavar="'FAMILY, GIVEN'", help="Author; repeat it for each person or group.")
     ] = None,
     license: Annotated[str | None, typer.Option(metavar="SPDX", help="Licence, if the file records none.")] = None,
-    version: Annotated[str | None, typer.Option(help="Of the publication, as 1.0.0.")] = None,
-    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Of the publication.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version of the publication, such as 1.0.0.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Date of the publication.")] = None,
     force: options.Force = False,
 ) -> None:
     """Write README.md (Hugging Face), croissant.json, CITATION.cff and preview.png from the metadata of a file."""
@@ -42,4 +42,4 @@ def card(
     )
     say(f"{folder}: {', '.join(path.name for path in made.files)}")
     for text in made.left_out:
-        say(f"left out: {text}")
+        say(f"missing: {text}")

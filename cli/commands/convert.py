@@ -1,4 +1,4 @@
-"""`fredfmt convert`: the same data in another container."""
+"""`fredfmt convert`: copies data into another container."""
 
 from __future__ import annotations
 

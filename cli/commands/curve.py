@@ -1,4 +1,4 @@
-"""`fredfmt curve`: accuracy against size, from the results that files record."""
+"""`fredfmt curve`: draws accuracy against size from the recorded results of files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def curve(
         list[str],
         typer.Argument(
             metavar="FILE... OUT.png",
-            help="Files or URLs, then the picture to write: .png, .jpg, .webp, .tiff or .bmp.",
+            help="Files or URLs, and the picture to write: .png, .jpg, .webp, .tiff or .bmp.",
         ),
     ],
     anchors: Annotated[
@@ -31,9 +31,9 @@ def curve(
     json: options.Json = False,
     force: options.Force = False,
 ) -> None:
-    """Draw accuracy against bits per class, as OUT.png, and write the same numbers as OUT.csv.
+    """Draw accuracy against bits per class as OUT.png, and write the same numbers as OUT.csv.
 
-    Results are those that `evaluate --record` writes; the bits are those of the file without its recorded results.
+    The results are those that `evaluate --record` wrote; the bits are those of the file without recorded results.
     """
     from dataclasses import asdict
 
@@ -49,7 +49,7 @@ def curve(
     *sources, last = files
     out = Path(last)
     if not sources or last.endswith(SUFFIXES):
-        raise ArgumentError("the last argument is the picture to write", expected="FILE... OUT.png", found=last)
+        raise ArgumentError("the last argument must be the picture to write", expected="FILE... OUT.png", found=last)
     check_suffix(out, PICTURES)
     numbers = out.with_suffix(".csv")
     refuse_existing(out, force)
@@ -60,9 +60,9 @@ def curve(
         found = points_of(load(file), Path(name).name)
         points += found
         if not found:
-            say(f"{name}: no result recorded, left out")
+            say(f"{name}: omitted, because it has no recorded result")
     if not points:
-        raise ArgumentError("no file records a result", hint="Use fredfmt evaluate FILE --on SOURCE --record")
+        raise ArgumentError("no file has a recorded result", hint="Use fredfmt evaluate FILE --on SOURCE --record")
     published = anchors_of(sources_of(points)) if anchors else []
     if anchors and not published:
         say(f"fredfmt has no published figures for {', '.join(sources_of(points))}")

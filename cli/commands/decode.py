@@ -1,4 +1,4 @@
-"""`fredfmt decode`: the images of a file."""
+"""`fredfmt decode`: writes the images of a file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fredfmt.cli.options import options_of
 def decode(**given: Any) -> None:
     """Decode the stored frequencies of a file to ordinary image files.
 
-    A folder gets PNG images, in one folder per class; NAME.npz gets arrays of all images, in 0..1 and clipped, and
-    labels. The size is that of the images that were encoded; in Python, fredfmt.decode gives any size and only some
-    images. For other projects' files see fredfmt export, which takes the same options.
+    For a folder, PNG images in one folder per class; for NAME.npz, arrays of all images, clipped to 0..1, and labels.
+    Images have their original size; in Python, fredfmt.decode can also decode at other sizes, and only some images.
+    fredfmt export, which has the same options, also writes files of other projects.
     """
     export(**given)

@@ -24,9 +24,10 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     json: options.Json = False,
 ) -> None:
-    """Show what differs between two files: settings, masks, labels, coefficients, images and size.
+    """Show the differences between two files: settings, masks, labels, coefficients, images and size.
 
-    Exit status 0: the same content digest (notes and results may still differ); 1: other data; 3: one is unreadable.
+    Exit status 0: the same content digest (metadata and results may still differ); 1: different data; 3: a file is
+    unreadable.
     """
     from fredfmt.errors import FredError
     from fredfmt.storage.files import load
@@ -41,7 +42,7 @@ def diff(
     if json:
         print_json(found.to_json())
     else:
-        show("[green]the same data[/green]" if found.same else "[yellow]other data[/yellow]")
+        show("[green]the same data[/green]" if found.same else "[yellow]different data[/yellow]")
         show(_parts(found))
         if found.settings:
             show(_settings(found, a, b))
@@ -56,7 +57,7 @@ def _parts(found: Difference) -> Table:
     if masks := found.masks:
         results["masks"] = f"{masks.equal} of {masks.count} equal, overlap {masks.overlap:.1%}, least {masks.least:.1%}"
     if labels := found.labels:
-        apart = f"{labels.changed} of another class, mean distance {labels.distance:.3g}"
+        apart = f"{labels.changed} with another class, mean distance {labels.distance:.3g}"
         results["labels"] = apart if labels.distance else "equal"
     for name in ("coefficients", "images"):
         if values := getattr(found, name):

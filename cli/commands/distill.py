@@ -1,4 +1,4 @@
-"""`fredfmt distill`: distils real images into a small file to train on in their place."""
+"""`fredfmt distill`: distils real images into a small file for training."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def distill(
         str,
         typer.Argument(
             metavar="[SOURCE]",
-            help="Real images; by default with --from, those of the file.",
+            help="Real images; with --from, by default those of the file.",
             autocompletion=options.complete_source,
         ),
     ],
@@ -65,21 +65,25 @@ def distill(
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     bits_per_class: options.BitsPerClass = None,
     effort: Annotated[
-        Effort, typer.Option(help="How long trials and run are, where settings choose themselves.")
+        Effort, typer.Option(help="Length of the trials and the run, if settings are chosen automatically.")
     ] = "default",
     labels: Annotated[
         Labels | None,
-        typer.Option(help="Hard labels, or soft ones, of a teacher and learned; left out: by trial."),
+        typer.Option(
+            help="Hard labels, or soft labels of a teacher, which are also learned; by default chosen by trial."
+        ),
     ] = None,
     device: options.Device = "cpu",
     checkpoint: Annotated[
-        Path | None, typer.Option(help="File for the state of the run; by default beside OUT.")
+        Path | None, typer.Option(help="File for the state of the run; by default in the folder of OUT.")
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Start again even if there is a checkpoint.")] = False,
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for loss, rate and images, for TensorBoard.")
     ] = None,
-    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what happens, and when, to a file.")] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append log messages with their times to a file.")
+    ] = None,
     size: options.Size = None,
     classes: options.Classes = None,
     data_root: options.DataRoot = None,
@@ -88,9 +92,10 @@ def distill(
 ) -> None:
     """Distill a data set. Ctrl-C stops cleanly; the same command resumes, and the result is the same to the bit.
 
-    With --bytes or --bits-per-class, or without any budget, all settings that are not given choose themselves for these
-    bytes (without any, those of one float32 image per class). With --from or --config, only options that are given
-    change the settings. Several devices or machines: torchrun --nproc-per-node 4 -m fredfmt distill ... --device cuda
+    With --bytes or --bits-per-class, or without a budget, all settings that are not given are chosen automatically for
+    this number of bytes (without a budget, that of one float32 image per class). With --from or --config, settings
+    change only if their options are given. Several devices or machines: torchrun --nproc-per-node 4 -m fredfmt distill
+    ... --device cuda
     """
     before = DistillConfig()
     names: tuple[str, ...] = ()
@@ -111,7 +116,7 @@ def distill(
     chooses = from_ is None and config is None and bool({"max_bytes", "bits_per_class"} & given or not LAYOUT & given)
     if not chooses and {"effort", "labels"} & given:
         raise ArgumentError(
-            "--effort and --labels are for settings that choose themselves",
+            "--effort and --labels are for the automatic choice of settings",
             hint="Give --bytes or --bits-per-class, and neither --from nor --config",
         )
     wanted = options.parse_classes(classes) or names or None
@@ -127,7 +132,7 @@ def distill(
     if bits_per_class is not None:
         changes["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))
         settings = settings.replace(max_bytes=changes["max_bytes"])
-    first = int(os.environ.get("RANK", "0")) == 0  # of several processes that torchrun started
+    first = int(os.environ.get("RANK", "0")) == 0  # of the processes that torchrun started
     if save_config is not None and first:
         refuse_existing(save_config, force)
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
@@ -152,7 +157,7 @@ def distill(
                     **changes,
                 )
                 settings = found.config
-                length = duration(real, settings, mine, own)  # on all processes, which work at an iteration together
+                length = duration(real, settings, mine, own)  # on all processes, which work together on each iteration
                 if first:
                     say("\n".join([*found.reasons, length]))
             if save_config is not None and first:
@@ -172,7 +177,7 @@ def distill(
         if isinstance(ended, DistillationStopped):
             unfinished = out.with_name(f"stopped-{out.name}")
             save(ended.data, unfinished)
-            say(f"{unfinished}: the set as it was when stopped")
+            say(f"{unfinished}: the data at the time of the interruption")
         raise
     if not first:
         return

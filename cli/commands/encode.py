@@ -1,4 +1,4 @@
-"""`fredfmt encode`: real images into a file, without distillation."""
+"""`fredfmt encode`: encodes real images, without distillation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from fredfmt.storage.ledger import stored_size
 _BUDGET, _KEPT = BudgetSettings.options(), FrequencySettings.options()
 _PANELS = {
     "Budget": {
-        "step": replace(_BUDGET["step"], default=None, help=f"{_BUDGET['step'].help} 0.5 if it is not searched."),
+        "step": replace(
+            _BUDGET["step"],
+            default=None,
+            help=f"{_BUDGET['step'].help} Default: 0.5, or a search with --bytes or --target-rmse.",
+        ),
     },
     "Frequencies": {
         "k": replace(_KEPT["k"], default=None, help=f"{_KEPT['k'].help} Chosen if only --bytes is given."),
@@ -31,7 +35,7 @@ _PANELS = {
             _KEPT["mask"],
             default=None,
             words=tuple(MASKS),
-            help="How frequencies are chosen; if omitted, by the one of low and amplitude with the least error.",
+            help="How frequencies are chosen; by default low or amplitude, whichever has the lower error.",
         ),
         "base": _KEPT["base"],
     },
@@ -61,13 +65,13 @@ def encode(
     rounding: Annotated[
         Literal["nearest", "rate"] | None,
         typer.Option(
-            help="rate: by error and bits together; the default if the step is searched.", rich_help_panel="Budget"
+            help="rate: rate-distortion optimised; the default if the step is searched.", rich_help_panel="Budget"
         ),
     ] = None,
     per_class: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Random images per class; by default all, or with --bytes and no --k the best number."
+            min=1, help="Random images per class; by default all, or the best number with --bytes but without --k."
         ),
     ] = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
@@ -90,7 +94,7 @@ def encode(
     if k is None and max_bytes is None:
         raise typer.BadParameter("the size is missing: give --k, --bytes or both, such as --bytes 100000")
     if max_bytes is not None and ("step" in settings or target_rmse is not None):
-        raise ArgumentError("--bytes finds the step itself", hint="Leave out --step and --target-rmse, or --bytes")
+        raise ArgumentError("--bytes cannot be combined with --step and --target-rmse", hint="Omit these, or --bytes")
     check_output(out, force)
     wanted = options.parse_classes(classes)
 

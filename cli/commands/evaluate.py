@@ -1,4 +1,4 @@
-"""`fredfmt evaluate`: how well does a network train on a file?"""
+"""`fredfmt evaluate`: measures the accuracy of networks that are trained on a file."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 _PANELS = panels_of(Protocol=EvaluationConfig)
 _LR, _AUGMENTATION = (EvaluationConfig.options()[name] for name in ("lr", "augmentation"))
 _PANELS["Protocol"] |= {
-    "lr": replace(_LR, words=("recipe",), metavar="NUMBER|recipe", help=f"{_LR.help} recipe: that of the file."),
-    "augmentation": replace(_AUGMENTATION, default=None, help=f"{_AUGMENTATION.help} The file's own if omitted."),
+    "lr": replace(
+        _LR, words=("recipe",), metavar="NUMBER|recipe", help=f"{_LR.help} recipe: the learning rate in the file."
+    ),
+    "augmentation": replace(_AUGMENTATION, default=None, help=f"{_AUGMENTATION.help} Default: that of the file."),
 }
 
 
@@ -45,14 +47,14 @@ def evaluate(
         str,
         typer.Option(
             metavar="SOURCE",
-            help="The real data set to test on, and to draw baselines from.",
+            help="The real data set for test images and baselines.",
             autocompletion=options.complete_source,
         ),
     ],
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"{_PANELS['Network']['network'].help} Several for a table across architectures.",
+            help=f"{_PANELS['Network']['network'].help} Repeat it to compare several.",
             autocompletion=options.starting_with(_PANELS["Network"]["network"].examples),
             rich_help_panel="Network",
         ),
@@ -61,25 +63,25 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help=f"Rows beside the file: {', '.join(BASELINES)}; none for none. whole takes long. Left out: "
+            help=f"Rows for comparison: {', '.join(BASELINES)}, or none; whole is slow. Default: "
             f"{', '.join(DEFAULT_BASELINES)}, and coded-soft for a file with soft labels.",
         ),
     ] = None,
     corruptions: Annotated[
         str | None,
-        typer.Option(metavar="all|A,B,...", help=f"Test on corrupted images too: {', '.join(CORRUPTIONS)}."),
+        typer.Option(metavar="all|A,B,...", help=f"Also test on corrupted images: {', '.join(CORRUPTIONS)}."),
     ] = None,
     severities: Annotated[str, typer.Option(metavar="1,3,5", help="Severities of the corruptions, 1 to 5.")] = "1,3,5",
     metric: Annotated[
         str | None,
-        typer.Option(metavar="lrs,ars", help="DD-Ranking's scores in place of the table."),
+        typer.Option(metavar="lrs,ars", help="Show DD-Ranking's scores instead of accuracies."),
     ] = None,
     record: Annotated[
-        bool, typer.Option("--record", help="Write the file's results into its metadata; its digest stays.")
+        bool, typer.Option("--record", help="Write the results into the file's metadata; its digest does not change.")
     ] = False,
     save_network: Annotated[
         Path | None,
-        typer.Option(metavar="NET.pt", help="Keep the first network; fredfmt.distill.load_network reads it."),
+        typer.Option(metavar="NET.pt", help="Save the first network; fredfmt.distill.load_network loads it."),
     ] = None,
     device: options.Device = "cpu",
     size: options.Size = None,
@@ -88,15 +90,19 @@ def evaluate(
     json: options.Json = False,
     **_: Any,
 ) -> None:
-    """Train new networks on a file and test them on real images, beside random real images in the same bytes."""
+    """Train new networks on a file, test them on real images, and compare with random real images in the same bytes."""
     if record and is_address(file):
-        raise ArgumentError("results are recorded in local files", where=shown(file), hint="fredfmt pull it first")
+        raise ArgumentError(
+            "results can only be recorded in local files", where=shown(file), hint="fredfmt pull it first"
+        )
     if save_network is not None:
         if metric is not None or len(network or ()) > 1:
-            raise ArgumentError("--save-network keeps one network", hint="Leave out --metric, name one --network")
+            raise ArgumentError(
+                "--save-network saves a single network", hint="Omit --metric, and give only one --network"
+            )
         refuse_existing(save_network, False)
     if metric is not None and record:
-        raise ArgumentError("--record keeps accuracies, not scores", hint="Leave out --metric or --record")
+        raise ArgumentError("--record writes accuracies, not scores", hint="Omit --metric or --record")
     tried = _corruption_config(corruptions, severities)
     data = load(file, expected_digest=expected_digest)
     changes = given_settings(context, _PANELS)
@@ -150,7 +156,7 @@ def evaluate(
         if starts and config.seeds > 1:
             difference, error = gain(rows[0].evaluation, starts[0])
             text = f"{100 * difference:+.2f} points, standard error {100 * error:.2f}"
-            show(f"The file against its own start: {text}.")
+            show(f"Gain over its own start: {text}.")
 
 
 def _corruption_config(corruptions: str | None, severities: str) -> CorruptionConfig | None:
@@ -159,7 +165,9 @@ def _corruption_config(corruptions: str | None, severities: str) -> CorruptionCo
     try:
         levels = tuple(map(int, severities.split(",")))
     except ValueError:
-        raise ArgumentError("unusable --severities", expected="numbers of 1 to 5, as 1,3,5", found=severities) from None
+        raise ArgumentError(
+            "unusable --severities", expected="integers from 1 to 5, such as 1,3,5", found=severities
+        ) from None
     return CorruptionConfig(() if corruptions == "all" else options.parse_list(corruptions), levels)
 
 

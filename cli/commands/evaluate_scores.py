@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 METRICS = {"lrs": "label-robust score", "ars": "augmentation-robust score"}
 _PARTS = {
-    "hard_label_recovery": "hard-label gap to the whole set (less is better)",
-    "improvement_over_random": "gain over as many random images",
+    "hard_label_recovery": "hard-label gap to the whole set (lower is better)",
+    "improvement_over_random": "gain over the same number of random images",
     "bit_matched_improvement": "gain over random images in the same bytes",
 }
 

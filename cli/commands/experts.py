@@ -1,4 +1,4 @@
-"""`fredfmt experts`: networks trained on real images, their parameters kept epoch by epoch for trajectory matching."""
+"""`fredfmt experts`: trains networks on real images and stores their parameters for trajectory matching."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ def experts(
     source: options.Source,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the experts.")],
     count: Annotated[int, typer.Option(min=1, help="Number of experts.")] = 10,
-    first: Annotated[int, typer.Option(min=0, help="Number of the first, to divide the work between machines.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes to train in; they share the threads.")] = 1,
+    first: Annotated[
+        int, typer.Option(min=0, help="Number of the first expert, to divide the work between machines.")
+    ] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes, which share the threads.")] = 1,
     device: options.Device = "cpu",
     size: options.Size = None,
     classes: options.Classes = None,
     data_root: options.DataRoot = None,
     **_: Any,
 ) -> None:
-    """Train experts for trajectory matching. Ctrl-C stops cleanly; the same command trains those that are missing."""
+    """Train experts for trajectory matching. Ctrl-C stops cleanly; the same command trains the missing ones."""
     changes = given_settings(context, _PANELS)
     own = options.parse_network(changes.get("network", ""))
     config = ExpertConfig().replace(**changes)

@@ -19,7 +19,7 @@ def export(
     to: Annotated[
         str | None,
         typer.Option(
-            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by default from the suffix of DST.",
+            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by default by the suffix of DST.",
             autocompletion=options.completing("fredfmt.exchange.exporters", "EXPORTERS"),
         ),
     ] = None,
@@ -28,8 +28,8 @@ def export(
 ) -> None:
     """Write a file in the form of another program or project.
 
-    npz, safetensors, png, parquet (Hugging Face) and webdataset hold images in 0..1, clipped; dc, mtt and ddranking are
-    the .pt files of these projects, in the space of training. A folder gets PNG images unless --to is given.
+    npz, safetensors, png, parquet (Hugging Face) and webdataset contain images in 0..1, clipped; dc, mtt and ddranking
+    are the .pt files of these projects, in the space of training. A folder contains PNG images unless --to is given.
     """
     from fredfmt.exchange.exporters import export as write
     from fredfmt.storage.files import load

@@ -1,4 +1,4 @@
-"""`fredfmt import`: another project's distilled set, as a file of this format."""
+"""`fredfmt import`: converts a distilled data set of another project."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def import_(
     no_zca: Annotated[bool, typer.Option("--no-zca", help="The images are not ZCA-whitened.")] = False,
     classes: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Class names in the order of the labels, or the word numbers if unknown."),
+        typer.Option(
+            metavar="A,B,...", help="Class names in the order of the labels, or the word numbers if they are unknown."
+        ),
     ] = None,
     labels: Annotated[
         Literal["hard", "probabilities", "logits", "centred", "class-major"] | None,
@@ -57,7 +59,7 @@ def import_(
         Literal["first", "last", "none"] | None, typer.Option(help="Position of the channel axis.")
     ] = None,
     w0: Annotated[float | None, typer.Option(help="Frequency of the sines of a neural field.")] = None,
-    w0_initial: Annotated[float | None, typer.Option(help="The same of its first layer.")] = None,
+    w0_initial: Annotated[float | None, typer.Option(help="The same for its first layer.")] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -65,11 +67,11 @@ def import_(
             help="Size of neural fields and of images stored as rows, or to which image files are resized.",
         ),
     ] = None,
-    kind: Annotated[str | None, typer.Option(help=f"Take it for {_KINDS}; recognised if omitted.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Kind of the file: {_KINDS}; recognised if omitted.")] = None,
     transform: Annotated[
         str | None, typer.Option(help="dct, hartley, haar, db2 or identity; by default exact pixels.")
     ] = None,
-    k: Annotated[int | None, typer.Option("--k", min=1, help="Frequencies kept per image; by default all.")] = None,
+    k: Annotated[int | None, typer.Option("--k", min=1, help="Frequencies to keep per image; by default all.")] = None,
     mask: Annotated[
         str | None,
         typer.Option(
@@ -142,13 +144,13 @@ def import_(
     say(f"{out}: {len(data):,} instances, {meta.transform} k={data.k}, {exact}, {kilobytes(stored)}")
     before = sum(entry["bytes"] for entry in notes["files"])
     if before and stored > _LARGER * before:
-        say(f"that is {stored / before:.1f} times the {kilobytes(before)} of its source{_why(notes)}")
+        say(f"this is {stored / before:.1f} times the {kilobytes(before)} of its source{_why(notes)}")
 
 
 def _why(notes: Mapping[str, Any]) -> str:
     factor = notes.get("factor", 1)
     packed = f": each image was divided into {factor**2} pictures, enlarged to its size" if factor > 1 else ""
-    return f"{packed}; --transform dct with --k and --step stores less, and reports the error"
+    return f"{packed}; --transform dct with --k and --step makes a smaller file and reports the error"
 
 
 def _number(text: str, option: str) -> float:

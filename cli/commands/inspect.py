@@ -23,16 +23,16 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "k": "coefficients kept per image and channel",
         "frequencies_used_by_any_mask": "of all frequencies",
         "variance_kept": "share of the variance within classes that the masks keep",
-        "between_kept": "share of the variance between class means that the masks keep: if low, classes look alike",
-        "rmse": "root mean square error of the stored images against the originals, in the space that is trained in",
+        "between_kept": "share of the variance between class means that the masks keep; if low, classes look alike",
+        "rmse": "root mean square error of the stored images, in the space of training",
         "error_rms": "root mean square error of rounding a coefficient",
         "error_max": "largest error of rounding a coefficient",
-        "memory": "all arrays, loaded",
-        "bits_per_class": "the whole file over the number of classes",
-        "ipc": "images per class that hold as many numbers: the budget of the papers",
+        "memory": "all arrays when loaded",
+        "bits_per_class": "bits of the whole file divided by the number of classes",
+        "ipc": "whole images per class with the same number of values: the budget of papers",
     }
 )
-"""The meaning of figures whose names do not explain it."""
+"""The meaning of figures whose names do not explain them."""
 
 
 def inspect(
@@ -41,13 +41,13 @@ def inspect(
         bool,
         typer.Option(
             "--metadata",
-            help="Only the metadata: of a URL only the first 64 KiB are fetched, and the data are not verified.",
+            help="Show only the metadata: only the first 64 KiB of a URL are fetched, and the data are not verified.",
         ),
     ] = False,
     expected_digest: options.ExpectedDigest = None,
     json: options.Json = False,
 ) -> None:
-    """Show what is in a file: shapes, masks, where its bytes go, where it came from, and that it is intact."""
+    """Verify a file, and show its shapes, masks, bytes of each part, origin and results."""
     from rich.markup import escape
 
     from fredfmt.storage.addresses import shown
@@ -80,12 +80,12 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
     from fredfmt.storage.files import load_metadata
 
     if expected_digest is not None:
-        raise ArgumentError("the content digest needs the whole file", hint="Leave out --metadata")
+        raise ArgumentError("the content digest needs the whole file", hint="Omit --metadata")
     found, file = load_metadata(file).to_json(), shown(file)
     if json:
         print_json({"file": file, "metadata": found, "verified": False})
         return
-    show(f"[bold]{escape(printable(file))}[/bold]  only the metadata, the data were not read")
+    show(f"[bold]{escape(printable(file))}[/bold]  only the metadata; the data were not read")
     facts = {
         "shape": _by(found["channels"], *found["spatial_shape"]),
         "classes": _listed(found["classes"]),
@@ -156,7 +156,7 @@ def _figures(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listed_facts(title: str, values: dict[str, Any]) -> Table:
-    """Names and values, with what a name means where it does not say so itself."""
+    """Names and values, with the meaning of names that do not explain themselves."""
     rows = (
         (plain(f"  {name.replace('_', ' ')}"), plain(written(value)), _MEANING.get(name, ""))
         for name, value in values.items()

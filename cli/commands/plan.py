@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fredfmt.distill.planning import Choice
 
 _WIDE = 70
-"""Characters of a line from which all columns are shown; budgets in other units are omitted below that."""
+"""The width in characters from which on all columns are shown; in a narrower terminal, budgets in other units are
+omitted."""
 
 
 _BUDGET, _KEPT = BudgetSettings.options(), FrequencySettings.options()
@@ -56,7 +57,7 @@ def plan(
     ] = None,
     effort: Annotated[
         Effort | None,
-        typer.Option(help="Also choose the settings of distill with these bytes, by trials, and say why."),
+        typer.Option(help="Also choose the settings of distill for these bytes, by trials, and give the reasons."),
     ] = None,
     device: options.Device = "cpu",
     seed: options.Seed = 0,
@@ -66,9 +67,9 @@ def plan(
     json: options.Json = False,
     **_: Any,
 ) -> None:
-    """Show the choices of k, step and number of instances that a budget leaves, with real bytes and errors.
+    """Show the possible choices of k, step and number of instances within a budget, with actual bytes and errors.
 
-    Bytes are those of random real images in the same layout, with which a distillation starts.
+    They are measured with random real images in the same layout, from which a distillation starts.
     """
     from fredfmt.data.sources import open_source
     from fredfmt.distill.planning import STEPS
@@ -120,6 +121,4 @@ def plan(
         )
     )
     if chosen is not None:
-        typer.echo(
-            "\n".join(["", "fredfmt distill with these bytes alone:", *chosen.reasons, "", chosen.config.to_toml()])
-        )
+        typer.echo("\n".join(["", "fredfmt distill with only --bytes:", *chosen.reasons, "", chosen.config.to_toml()]))

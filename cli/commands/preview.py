@@ -19,15 +19,13 @@ def preview(
     kind: Annotated[
         Literal["images", "masks", "energy", "spectra", "k"],
         typer.Option(
-            help="images: a contact sheet; masks; energy: its share by number of frequencies; spectra: strength by"
-            " frequency; k: images from an increasing number of frequencies."
+            help="images: a contact sheet; masks: all masks; energy: its share against the number of frequencies;"
+            " spectra: strength against frequency; k: images from an increasing number of frequencies."
         ),
     ] = "images",
-    instances: Annotated[int, typer.Option(min=1, help="Instances shown of each class.")] = 12,
+    instances: Annotated[int, typer.Option(min=1, help="Instances to show per class.")] = 12,
     size: Annotated[int, typer.Option(min=8, help="Height of an instance in pixels.")] = 56,
-    k: Annotated[
-        int | None, typer.Option("--k", min=1, help="Decode this many frequencies only, coarse first.")
-    ] = None,
+    k: Annotated[int | None, typer.Option("--k", min=1, help="Use only this many frequencies, the coarsest.")] = None,
     on: Annotated[
         str | None,
         typer.Option(metavar="SOURCE", help="For whitened files: the real data set from which the matrix is computed."),
@@ -35,7 +33,7 @@ def preview(
     data_root: options.DataRoot = None,
     force: options.Force = False,
 ) -> None:
-    """Draw a picture: a contact sheet of every class and its mask, or another view of the frequencies."""
+    """Draw a picture: a contact sheet of all classes with their masks, or another view of the frequencies."""
     from fredfmt.data.sources import ZCA, open_source
     from fredfmt.storage.files import load
     from fredfmt.view.preview import preview as draw

@@ -1,4 +1,4 @@
-"""`fredfmt pull`: a file from an address."""
+"""`fredfmt pull`: downloads a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fredfmt push`: a file to the Hugging Face Hub."""
+"""`fredfmt push`: uploads a file to the Hugging Face Hub."""
 
 from __future__ import annotations
 

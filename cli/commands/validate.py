@@ -18,7 +18,8 @@ def validate(
 ) -> None:
     """Check files against every rule of the format and list the broken rules.
 
-    Exit status 0: all valid (warnings do not count); 1: one is not; 3: one is unreadable or over a limit.
+    Exit status 0: all files are valid (possibly with warnings); 1: a file is not valid; 3: a file is unreadable or
+    exceeds a limit.
     """
     from rich.markup import escape
 

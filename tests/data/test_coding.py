@@ -111,7 +111,7 @@ def test_the_command_takes_the_better_mask_and_warns_of_a_poor_one(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--bytes", 5000, "--step", 1), "finds the step itself"),
+        (("--bytes", 5000, "--step", 1), "--bytes cannot be combined"),
         (("--bytes", 100), "max_bytes is less"),
         (("--k", 65), "k is out of range"),
     ],

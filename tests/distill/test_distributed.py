@@ -184,7 +184,7 @@ def test_ctrl_c_stops_torchrun_with_one_checkpoint_and_one_set(tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=300)
     assert process.returncode != 0
-    assert err.count("the set as it was when stopped") == 1, err
+    assert err.count("the data at the time of the interruption") == 1, err
     assert {path.name for path in tmp_path.iterdir()} == {"stopped-x.fred", "x.fred.checkpoint"}
     stopped = fredfmt.load(tmp_path / "stopped-x.fred").metadata.distillation["optimization"]["iterations"]
     again = torchrun(tmp_path, "distill", "digits", "x.fred", *settings, "--iterations", stopped + 3)

@@ -228,7 +228,7 @@ def test_the_command(rich, tmp_path):
     result = CliRunner().invoke(app, ["card", str(rich), str(tmp_path / "card"), "--creator", "Doe, Jane"])
     assert result.exit_code == 0, (result.output, result.exception)
     assert "CITATION.cff" in result.stderr
-    assert "left out: address" in result.stderr
+    assert "missing: address" in result.stderr
 
 
 def test_the_card_of_a_folder_is_refused(tmp_path):

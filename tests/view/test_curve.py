@@ -86,7 +86,7 @@ def test_the_command(tmp_path):
     out = tmp_path / "out.png"
     done = run(*names, out, "--anchors", "--json")
     assert done.exit_code == 0
-    assert "bare.fred: no result recorded" in done.stderr
+    assert "bare.fred: omitted" in done.stderr
     found = json.loads(done.stdout)
     assert [point["accuracy"] for point in found["points"]] == [0.7, 0.8]
     assert {anchor["data"] for anchor in found["published"]} == {"fashion-mnist"}
@@ -95,7 +95,7 @@ def test_the_command(tmp_path):
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 1 + 2 + len(found["published"])
     assert "exists already" in str(run(*names, out).exception)
     assert run(*names, out, "--force").exit_code == 0
-    assert "no file records a result" in str(run(names[2], tmp_path / "none.png").exception)
+    assert "no file has a recorded result" in str(run(names[2], tmp_path / "none.png").exception)
     assert not (tmp_path / "none.png").exists()
     with pytest.raises(fredfmt.ArgumentError, match="the picture to write"):
         raise run(*names).exception
