@@ -44,6 +44,10 @@ class FredError(ValueError):
         How to correct it.
     rule
         The rule of the specification that is broken, ``"FRED-nnn"``.
+
+    >>> with located("x.fred"):
+    ...     print(FormatError("wrong number of axes", where="labels", expected=1, found=3, rule="FRED-202"))
+    x.fred: labels: wrong number of axes; expected 1, found 3 [FRED-202]
     """
 
     def __init__(

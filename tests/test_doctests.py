@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,24 @@ def test_examples_run(name, tmp_path, monkeypatch):
     assert runner.failures == 0, "".join(report)
 
 
-def public_functions_and_classes():
-    """The functions and classes of the two front doors; not errors, which are raised for users and not made by them."""
+def public_names():
+    """The names of the two front doors, and those that the pages in docs/api document."""
     for module in (fredfmt, fredfmt.distill):
-        for name in module.__all__:
-            value = getattr(module, name)
-            if callable(value) and not (isinstance(value, type) and issubclass(value, Exception)):
-                yield pytest.param(value, id=f"{module.__name__}.{name}")
+        yield from (f"{module.__name__}.{name}" for name in module.__all__)
+    for page in (ROOT / "docs/api").glob("*.md"):
+        for name, members in re.findall(
+            r"^::: (\S+)(?:\n    options: \{members: \[(.*)\]\})?$", page.read_text(), re.M
+        ):
+            yield from (f"{name}.{member}" for member in members.split(", ")) if members else (name,)
+
+
+def public_functions_and_classes():
+    """The public functions and classes; not errors, which are raised for users and not made by them."""
+    for name in sorted(set(public_names())):
+        module, _, attribute = name.rpartition(".")
+        value = getattr(importlib.import_module(module), attribute)
+        if callable(value) and not (isinstance(value, type) and issubclass(value, Exception)):
+            yield pytest.param(value, id=name)
 
 
 @pytest.mark.parametrize("public", list(public_functions_and_classes()))

@@ -79,6 +79,12 @@ def push(
     SourceError
         If huggingface_hub is not installed, or if the Hub refuses. Nothing was changed, except that a repository may
         have been created.
+
+    Examples
+    --------
+    >>> push(Path("pets.fred"), "https://example.org/pets.fred")
+    Traceback (most recent call last):
+    fredfmt.errors.ArgumentError: no address to push to; expected hf://datasets/OWNER/NAME...
     """
     place = Place.of(address, file.name)
     if not file.is_file():
@@ -118,6 +124,13 @@ def pull(
 
     It is verified first, and written atomically. Raises what `fredfmt.load` raises, and `ArgumentError` if ``path``
     exists and must not be replaced.
+
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fredfmt.save(fredfmt.encode(images, [0, 0, 1, 1], k=20), "pets.fred")
+    >>> digest = pull(f"file://{Path('pets.fred').resolve()}", Path("copy.fred"))
+    >>> digest == fredfmt.digest("copy.fred")
+    True
     """
     check_spelling(expected_digest)
     if not is_address(address):

@@ -30,9 +30,14 @@ def pictures(
 ) -> NDArray[np.float64]:
     """Images (B, C, *spatial) of the instances ``indices``, float64 in 0..1 by the recorded normalisation, not clipped.
 
-    With ``normalized``, images stay in the space in which they are stored. ``k`` is the number of frequencies to use,
-    ``within`` the largest length of an axis, to which longer ones are averaged. Raises `ArgumentError` for whitened
+    With ``normalized``, images stay in the space in which they are stored. ``k`` is the number of frequencies to use.
+    Images with an axis longer than ``within`` are reduced to it by averaging. Raises `ArgumentError` for whitened
     images if their ``whitening`` is not given.
+
+    >>> from fredfmt import encode
+    >>> data = encode(np.random.default_rng(0).random((4, 3, 8, 12), np.float32), [0, 0, 1, 1], k=20)
+    >>> pictures(data, [3, 0], k=5).shape, pictures(data, [3], within=6).shape
+    ((2, 3, 8, 12), (1, 3, 4, 6))
     """
     if not normalized:
         check_unit(data.metadata, whitening)

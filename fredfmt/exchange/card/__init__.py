@@ -73,6 +73,15 @@ def card(
         contradicts the file's.
     FredFileNotFoundError, FormatError
         If the file does not exist or is not valid.
+
+    Examples
+    --------
+    >>> import numpy as np, fredfmt
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> fredfmt.save(fredfmt.encode(images, [0, 0, 1, 1], k=20), "pets.fred")
+    >>> made = card(Path("pets.fred"), Path("publish"), creators=["Doe, Jane"], license="CC0-1.0")
+    >>> [path.name for path in made.files]
+    ['README.md', 'croissant.json', 'CITATION.cff', 'preview.png', 'pets.fred']
     """
     if not file.is_file():
         raise FredFileNotFoundError(

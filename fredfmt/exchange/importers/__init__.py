@@ -98,6 +98,19 @@ def import_file(
         For a file that is not recognised, damaged, hostile or beyond the limits. No code in a file is ever executed.
     ArgumentError
         For a fact that is missing or contradicts the file; the message names the option.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fredfmt.exchange.importers import Facts, import_file
+    >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
+    >>> np.savez("pets.npz", images=images, labels=np.array([0, 0, 1, 1]))
+    >>> import_file("pets.npz", Facts(unit=True, zca="no", classes=("cat", "dog")))
+    FreDData: 4 instances of 3x8x12, 2 classes, k=96 identity, float32
+      coefficients 4x3x96          float32
+      frequencies  2x96            uint16
+      labels       4               uint8
+      mask_of      4               uint8
     """
     facts = facts or Facts()
     if facts.dataset is not None and facts.dataset not in KNOWN:
