@@ -1,1 +1,1 @@
-"""What a data set is good for: the protocol, baselines, comparison, corruptions, scores."""
+"""Evaluation of data sets: protocols, baselines, comparison, corruptions and scores."""

@@ -1,4 +1,4 @@
-"""A file beside its baselines: data and the source they came from in, a table of accuracies and bytes out."""
+"""Compares data with baselines: accuracies and bytes in one table."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from fredfmt.storage.ledger import without_results
 
 TrainingSet: TypeAlias = FreDData | Source
 Named: TypeAlias = tuple[str, str, Callable[[int], TrainingSet]]
-"""The name of a row, what it is, and the set that the network of a seed is trained on."""
+"""The name and the description of a row, and a function from a seed to the training set."""
 Baseline: TypeAlias = Callable[[FreDData, Source, torch.device | str], Named]
-"""From the data, the real train split and where to train a teacher to what a row is about."""
+"""From the data, the real train split and a device for training a teacher, to a row."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One set of images: what it is, what it takes, what it is good for.
+    """One training set with its size and its result.
 
     >>> result = Evaluation(EvaluationConfig(), "digits test", 500, (0.75, 0.85))
     >>> row = Row("file", "the file", bytes=4000, instances_per_class=10.0, evaluation=result, bits_per_class=3200.0)
@@ -52,14 +52,14 @@ class Row:
     name: str
     description: str
     bytes: int
-    """Of the ``.fred`` file; for images that are not coded, of their float32 pixels and bytes of labels."""
+    """Bytes of the ``.fred`` file; for images that are not coded, of float32 pixels and integer labels."""
     instances_per_class: float
     evaluation: Evaluation
     bits_per_class: float = 0.0
-    """``8 * bytes`` over the number of classes."""
+    """``8 * bytes`` divided by the number of classes."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The row as JSON values."""
         return {
             "name": self.name,
             "description": self.description,
@@ -72,13 +72,13 @@ class Row:
 
 def _own_start(data: FreDData, train: Source, device: torch.device | str) -> Named:
     start = own_start(data, train, device=device)
-    words = "random real images in the layout of the file: same instances and masks, and the same step or bytes"
+    words = "random real images in the layout of the file: same number of instances, masks, and step or bytes"
     return "own start", words, lambda seed: start
 
 
 def _coded(data: FreDData, train: Source, device: torch.device | str) -> Named:
     size, transform = packed_size(without_results(data)), data.metadata.transform
-    description = f"random real images coded into at most {size:,} bytes, other ones for each seed"
+    description = f"random real images, coded in at most {size:,} bytes, drawn again for each seed"
     return "coded images", description, lambda seed: coded_images(train, size, seed=seed, transform=transform)
 
 
@@ -86,7 +86,7 @@ def _coded_soft(data: FreDData, train: Source, device: torch.device | str) -> Na
     size, transform = packed_size(without_results(data)), data.metadata.transform
     made_with = DistillConfig.from_json(thawed(data.metadata.distillation))
     config = made_with if made_with.teacher.teacher_steps else made_with.replace(teacher_steps=_TEACHER_STEPS)
-    description = f"the same with a teacher's soft labels, in at most {size:,} bytes"
+    description = f"the same with soft labels of a teacher, in at most {size:,} bytes"
 
     def make(seed: int) -> FreDData:
         teacher = train_teacher(train, config, device=device)
@@ -96,14 +96,12 @@ def _coded_soft(data: FreDData, train: Source, device: torch.device | str) -> Na
 
 
 def _equal_instances(data: FreDData, train: Source, device: torch.device | str) -> Named:
-    description = "as many random real images, whole and uncoded, other ones for each seed"
+    description = "the same number of random real images, not coded, drawn again for each seed"
     return "equal instances", description, lambda seed: equal_instances(data, train, seed=seed)
 
 
 def _equal_budget(data: FreDData, train: Source, device: torch.device | str) -> Named:
-    description = (
-        "random real images, whole and uncoded, of as many numbers as the file stores, other ones for each seed"
-    )
+    description = "random real images, not coded, with as many values as the file stores, drawn again for each seed"
     return "equal budget", description, lambda seed: equal_budget(data, train, seed=seed)
 
 
@@ -122,13 +120,13 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
     }
 )
 DEFAULT_BASELINES = ("own-start", "coded")
-"""To which ``coded-soft`` comes for data with soft labels."""
+"""The default baselines; for data with soft labels also ``coded-soft``."""
 _TEACHER_STEPS = 1200
-"""Of the teacher of the baseline, where the data had none."""
+"""The steps of the teacher of a baseline, if the data had no teacher."""
 
 
 def default_baselines(data: FreDData) -> tuple[str, ...]:
-    """`DEFAULT_BASELINES`, and ``coded-soft`` where labels are soft."""
+    """`DEFAULT_BASELINES`, and ``coded-soft`` if labels are soft."""
     return (*DEFAULT_BASELINES, "coded-soft") if data.soft else DEFAULT_BASELINES
 
 
@@ -145,18 +143,19 @@ def compare(
     progress: Callback | None = None,
     keep: Callable[[torch.nn.Module], None] | None = None,
 ) -> tuple[Row, ...]:
-    """Evaluate ``data`` and its baselines by one protocol: by default its own start and coded images of the same bytes,
-    where its labels are soft also such with a teacher's labels.
+    """Evaluate ``data`` and baselines by the same protocol.
 
-    Networks of the same seed have the same first parameters in every row. The spread of the file, its start and the
-    whole set is over networks; the other images are drawn again for every seed, so that their spread is over draws too.
-    All come from ``train``, the split that data were made from; where they are whitened, so is everything else, by its
-    statistics. ``test`` is tested on and nothing else. ``corruptions`` and ``network`` as in
-    `fredfmt.distill.evaluate`; ``keep`` is given the first network that is trained on ``data``.
+    The default baselines are the own start and coded images in the same number of bytes; for data with soft labels,
+    also coded images with soft labels of a teacher. Networks of the same seed have the same initial parameters in every
+    row. The spread of the file, its start and the whole set is over networks; the images of other rows are drawn again
+    for every seed, so their spread is also over draws. All images come from ``train``, the split from which the data
+    were made; if the data are whitened, everything is whitened by its statistics. ``test`` is used only for testing.
+    ``corruptions`` and ``network`` are as in `fredfmt.distill.evaluate`; ``keep`` is called with the first network that
+    is trained on ``data``.
 
-    Raises `ArgumentError` for a name that is not in `BASELINES`, and before anything is trained for a baseline that
-    cannot be, or a ``train`` with other images than whitened data were whitened by. Where it is not the source that the
-    data name, and nothing shows that it has the same images, a warning is logged.
+    Raises `ArgumentError` for a name that is not in `BASELINES`, and, before any training, for a baseline that is
+    impossible, or if whitened data were whitened with other images than those of ``train``. If the data name another
+    source, and it cannot be verified that the images are the same, a warning is logged.
 
     >>> from fredfmt import encode, open_source
     >>> from fredfmt.distill import EvaluationConfig

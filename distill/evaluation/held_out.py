@@ -1,4 +1,4 @@
-"""Real images set aside, on which choices are made: a source and settings in, two sources out."""
+"""Splits off held-out real images, on which choices are made."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 
 _SPLITS: WeakKeyDictionary[Source, tuple[tuple[float, int], tuple[Source, Source]]] = WeakKeyDictionary()
-"""How each source was split last: the parts are the same objects, and what is known of them stays known."""
+"""The last split of each source, so that its parts stay the same objects and what is cached for them is used again."""
 
 
 def held_out(source: Source, config: DistillConfig) -> tuple[Source, Source | None]:
-    """The images that a run learns from, and those that it sets aside, if it does.
+    """The images from which a run learns, and the held-out images, or None if it holds none out.
 
     >>> from fredfmt import open_source
     >>> rest, held = held_out(open_source("digits"), DistillConfig(held_out=0.2))

@@ -1,6 +1,6 @@
-"""What a data set is good for: data in, the accuracy of fresh networks trained on it out.
+"""Measures the accuracy of new networks that are trained on a data set.
 
-The test images are used to count correct answers and for nothing else: no step, network or setting is chosen by them.
+Test images are only used to count correct predictions: no step, network or setting is selected with them.
 """
 
 from __future__ import annotations
@@ -45,27 +45,28 @@ def evaluate(
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> Evaluation:
-    """Train networks on ``data`` and nothing else, and test them on the real images of ``test``.
+    """Train networks only on ``data``, and test them on the real images of ``test``.
 
-    Networks differ by their seed: first parameters, order and augmentation; ``data`` stay the same, so the spread says
-    nothing about how another distillation would have come out. Test images are normalised as ``data`` are.
+    Networks differ by their seed: initial parameters, order and augmentation. The data are the same, so the spread does
+    not include that of other distillations. Test images are normalised like the data.
 
     Parameters
     ----------
     data
-        A distilled or encoded set; or a `Source` of real images, read batch by batch.
+        A distilled or encoded data set; or a `Source` of real images, which is read batch by batch.
     corruptions
-        Test the same networks on corrupted test images too, made batch by batch.
+        Also test the networks on corrupted test images, which are computed batch by batch.
     network
-        A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names;
-        the result says ``module:name`` of it. Torch's global generators are seeded for it and put back.
+        A callable ``(channels, spatial_shape, classes) -> nn.Module`` that replaces the network of ``config``; the
+        result records its name, ``module:name``. Torch's global generators are seeded for the call and restored.
     whitening
-        What ``data`` were whitened by, for the test images; needed where they were.
+        The whitening of ``data``, to apply to the test images; required if the data are whitened.
 
     Raises
     ------
     ArgumentError
-        If classes or shapes of the two differ, the network does not fit them, or the whitening is not that of the data.
+        If the classes or shapes of data and test images differ, the network does not fit them, or the whitening is not
+        that of the data.
 
     >>> from fredfmt import open_source
     >>> train, test = open_source("digits"), open_source("digits", split="test")
@@ -106,8 +107,8 @@ def evaluate_sets(
 ) -> Evaluation:
     """`evaluate` with a data set for each seed: the network of a seed is trained on ``make(seed)``.
 
-    All sets are normalised and whitened alike. ``report`` is told what is being done, how much of it is done and how
-    much there is; ``keep`` is given the first network when it is trained.
+    All data sets have the same normalisation and whitening. ``report`` is called with the task, the steps done and
+    their number; ``keep`` is called with the first network after its training.
     """
     names = corruption_names(corruptions) if corruptions is not None else ()
     if names:
@@ -146,7 +147,7 @@ def evaluate_sets(
 
 
 def check_alike(data: FreDData | Source, test: Source) -> None:
-    """Raise `ArgumentError` if ``test`` has other classes, channels or lengths than the data."""
+    """Raise `ArgumentError` unless ``test`` has the classes, channels and spatial shape of the data."""
     mine = data if isinstance(data, Source) else data.metadata
     for what, left, right in (
         ("classes", mine.classes, test.classes),
@@ -154,15 +155,15 @@ def check_alike(data: FreDData | Source, test: Source) -> None:
         ("spatial shape", mine.spatial_shape, test.spatial_shape),
     ):
         if left != right:
-            raise ArgumentError(f"the test images have other {what} than the data", expected=left, found=right)
+            raise ArgumentError(f"test images and data differ in their {what}", expected=left, found=right)
 
 
 def _check_whitening(data: FreDData | Source, whitening: ZCA | None) -> None:
     recorded = data.metadata.whitening if isinstance(data, FreDData) else data.whitening
     if recorded is not None and whitening is None:
         raise ArgumentError(
-            "the data are whitened, so test images have to be whitened alike",
-            hint="Pass whitening=fredfmt.data.sources.ZCA.of(data.metadata, train), of the real train split",
+            "the data are whitened, so test images must be whitened in the same way",
+            hint="Pass whitening=fredfmt.data.sources.ZCA.of(data.metadata, train), with the real train split",
         )
     if isinstance(data, Source):
         same = whitening is data.whitening
@@ -180,13 +181,13 @@ def _trained(
     seed: int,
     device: torch.device | str,
 ) -> nn.Module:
-    """A network trained on ``data``."""
+    """Train a new network on ``data``."""
     network = new_network(data if isinstance(data, Source) else data.metadata, config, seed, device, factory)
     soft = isinstance(data, FreDData) and data.soft
     labels = torch.tensor(data.labels, dtype=torch.float32 if soft else torch.int64, device=device)
     images = data if isinstance(data, Source) else decode(data, device=device)
     drawing: AbstractContextManager[None] = nullcontext()
-    if factory is not None:  # which may draw random numbers while it computes, for dropout for example
+    if factory is not None:  # it may draw random numbers in its forward pass, for example for dropout
         drawing = seeded(generator(seed, "evaluation own network"), device)
     with drawing:
         train(network, images, labels, config, seed=seed)
@@ -216,8 +217,8 @@ def new_network(
 def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
-    (N, C, *spatial) images, or a source that is read batch by batch, and (N,) int64 or (N, class) float32 labels, which
-    are on the network's device.
+    Images are (N, C, *spatial), or a source that is read batch by batch; labels are (N,) int64 or (N, class) float32.
+    Tensors are on the device of the network.
     """
     paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(
@@ -242,8 +243,8 @@ def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: E
 
 
 def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
-    """Indices of each step and the factor of its learning rate: up linearly over a tenth of the steps, then down to
-    zero."""
+    """Indices of each step and the factor of its learning rate, which rises linearly over a tenth of the steps and then
+    falls to zero."""
     peak = max(1, config.steps // 10)
     batches = _batches(count, config.batch, seed)
     for step in range(config.steps):
@@ -251,14 +252,14 @@ def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Te
 
 
 def published_steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
-    """Indices of each step and the factor of its learning rate: 1, and a tenth after half of the epochs."""
+    """Indices of each step and the factor of its learning rate: 1, and 0.1 after half of the epochs."""
     for epoch in range(config.epochs):
         for rows in torch.split(_order(count, seed, epoch), config.batch):
             yield rows, 1.0 if epoch < config.epochs // 2 + 1 else 0.1
 
 
 def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Indices on the CPU, (size,) int64, for ever: all images in one random order after another."""
+    """Indices on the CPU, (size,) int64, without end: all images in one random order after another."""
     epoch, left = 0, torch.empty(0, dtype=torch.int64, device="cpu")
     while True:
         while len(left) < size:
@@ -273,7 +274,7 @@ def _order(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def _shares_correct(networks: Sequence[nn.Module], test: Source, device: torch.device | str) -> tuple[float, ...]:
-    """The accuracy of each network; every test image is read, normalised and sent to the device once."""
+    """The accuracy of each network; every test image is read, normalised and copied to the device once."""
     labels = torch.from_numpy(test.labels)
     correct = torch.zeros(len(networks), dtype=torch.int64, device=device)
     for network in networks:

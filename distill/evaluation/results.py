@@ -1,4 +1,4 @@
-"""What evaluation found: accuracies of trained networks in, means, errors and JSON out."""
+"""Results of an evaluation: accuracies with means and errors."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class CorruptedAccuracy:
     name: str
     severity: int
     accuracies: tuple[float, ...]
-    """Shares of correct answers, 0..1, by seed."""
+    """Shares of correct predictions, 0..1, by seed."""
 
     @property
     def mean(self) -> float:
-        """Over the networks."""
+        """The mean over the networks."""
         return statistics.fmean(self.accuracies)
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """Accuracies on corrupted test images, of the networks whose clean accuracies are beside it.
+    """Accuracies of networks on corrupted test images, and their accuracies on clean ones.
 
     >>> config = CorruptionConfig(("gaussian_noise",), severities=(3,))
     >>> found = Robustness(config, (CorruptedAccuracy("gaussian_noise", 3, (0.4, 0.5)),), clean=(0.9, 0.9))
@@ -39,11 +39,11 @@ class Robustness:
     config: CorruptionConfig
     each: tuple[CorruptedAccuracy, ...]
     clean: tuple[float, ...]
-    """Accuracies of the networks on the images as they are."""
+    """Accuracies of the networks on clean images."""
 
     @property
     def accuracies(self) -> tuple[float, ...]:
-        """Each network's mean over corruptions and severities, all counted alike."""
+        """The mean of each network over corruptions and severities, all with the same weight."""
         return tuple(map(statistics.fmean, zip(*(one.accuracies for one in self.each), strict=True)))
 
     @property
@@ -53,7 +53,7 @@ class Robustness:
 
     @property
     def relative_drop(self) -> float:
-        """The share of the clean accuracy that is lost: ``1 - corrupted / clean``, of means over the networks."""
+        """The lost share of the clean accuracy: ``1 - corrupted / clean``, with means over the networks."""
         clean = statistics.fmean(self.clean)
         return 1 - self.mean / clean if clean else math.nan
 
@@ -94,15 +94,15 @@ class Evaluation:
 
     config: EvaluationConfig
     source: str
-    """The test images: name and split."""
+    """Name and split of the test images."""
     images: int
-    """Their number."""
+    """The number of test images."""
     accuracies: tuple[float, ...]
-    """Shares of correct answers, 0..1, by seed."""
+    """Shares of correct predictions, 0..1, by seed."""
     robustness: Robustness | None = None
-    """On corrupted test images, where that was asked for."""
+    """Accuracies on corrupted test images, if they were requested."""
     parameters: int | None = None
-    """Of one network."""
+    """The number of parameters of one network."""
 
     @property
     def mean(self) -> float:
@@ -111,16 +111,16 @@ class Evaluation:
 
     @property
     def std(self) -> float:
-        """Standard deviation over the networks (of a sample, ``n - 1``); NaN for a single one."""
+        """Sample standard deviation over the networks (divisor ``n - 1``); NaN for a single network."""
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else math.nan
 
     @property
     def standard_error(self) -> float:
-        """Of the mean."""
+        """Standard error of the mean."""
         return self.std / math.sqrt(len(self.accuracies))
 
     def to_json(self) -> dict[str, Any]:
-        """For ``Metadata.results`` or ``--json``: figures in 0..1 and the whole protocol."""
+        """JSON values for ``Metadata.results`` and ``--json``: accuracies in 0..1 and the whole protocol."""
         document = {
             "accuracy": _rounded(self.mean),
             **_spread(self.accuracies),
@@ -137,9 +137,10 @@ class Evaluation:
 
 
 def gain(first: Evaluation, second: Evaluation) -> tuple[float, float]:
-    """How much better the mean accuracy of ``first`` is than that of ``second``, in 0..1, and its standard error.
+    """The difference between the mean accuracies of ``first`` and ``second``, in 0..1, and its standard error.
 
-    Both are taken as independent: the error is the root of the sum of the squared errors. It is NaN for one network.
+    The two are treated as independent: the error is the root of the sum of squared errors. It is NaN for a single
+    network.
 
     >>> from fredfmt.distill import EvaluationConfig
     >>> left, right = (Evaluation(EvaluationConfig(), "digits test", 9, found) for found in ((0.5, 0.7), (0.3, 0.5)))

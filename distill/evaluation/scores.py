@@ -1,8 +1,8 @@
-"""DD-Ranking's scores: data and the real set they stand for in, what the images themselves are worth out.
+"""DD-Ranking's scores, which measure the quality of the images without soft labels and augmentation.
 
-After Li et al. (DD-Ranking, 2025): an accuracy alone credits soft labels and augmentation to the images. The
-label-robust score asks what is left with hard labels and against random images under the same labels; the
-augmentation-robust score, what is left without augmentation. Accuracies enter the exponential as shares in 0..1.
+After Li et al. (DD-Ranking, 2025): an accuracy also depends on soft labels and augmentation. The label-robust score
+uses hard labels, and a comparison with random images that have the same kind of labels; the augmentation-robust score
+also uses training without augmentation. Accuracies are shares in 0..1 in the exponentials.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _BATCH = 500
 
 
 def label_robust_score(recovery: float, improvement: float, *, weight: float = 0.5) -> float:
-    """LRS, 0..1 where both are shares: ``(e^a - e^-1) / (e - e^-1)`` with ``a = w improvement - (1 - w) recovery``.
+    """LRS: ``(e^a - e^-1) / (e - e^-1)`` with ``a = w improvement - (1 - w) recovery``; 0..1 if both are shares.
 
-    ``recovery`` is the accuracy of the whole real set less that of the images with hard labels, ``improvement`` the
-    accuracy of the images less that of as many random real ones trained on in the same way.
+    ``recovery`` is the accuracy of the whole real set minus that of the images with hard labels, ``improvement`` the
+    accuracy of the images minus that of the same number of random real ones that are used in the same way.
     """
     weight = share_of("weight", weight)
     return _scaled(weight * improvement - (1 - weight) * recovery)
 
 
 def augmentation_robust_score(augmented: float, plain: float, *, weight: float = 0.5) -> float:
-    """ARS: as LRS, of ``weight augmented + (1 - weight) plain``, improvements over random with and without
-    augmentation."""
+    """ARS: as LRS, with ``a = weight augmented + (1 - weight) plain``, the improvements over random images with and
+    without augmentation."""
     weight = share_of("weight", weight)
     return _scaled(weight * augmented + (1 - weight) * plain)
 
@@ -58,19 +58,19 @@ def _scaled(exponent: float) -> float:
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Shares of correct answers of networks of one seed, each trained on another set."""
+    """Shares of correct predictions of networks of one seed, each trained on a different set."""
 
     whole: float
     """The whole real train split with its hard labels."""
     own: float
-    """The data as they are."""
+    """The data unchanged."""
     hard: float
     """The data's images with hard labels."""
     random: float
-    """As many random real images of each class; where the data have soft labels, labelled by the network of
+    """The same number of random real images per class; if the data have soft labels, labelled by the network of
     ``whole``."""
     coded: float
-    """Random real images coded into the bytes of the data, with hard labels."""
+    """Random real images coded in the bytes of the data, with hard labels."""
     own_plain: float
     """``own`` without augmentation."""
     random_plain: float
@@ -93,21 +93,21 @@ class Scores:
     weight: float
     accuracies: tuple[Accuracies, ...]
     bytes: int
-    """Of the ``.fred`` file, which the coded images do not exceed."""
+    """Bytes of the ``.fred`` file, and the limit for coded images."""
 
     @property
     def hard_label_recovery(self) -> tuple[float, ...]:
-        """HLR: by how much the images with hard labels fall short of the whole real set; less is better."""
+        """HLR: the accuracy of the whole real set minus that of the images with hard labels; lower is better."""
         return tuple(one.whole - one.hard for one in self.accuracies)
 
     @property
     def improvement_over_random(self) -> tuple[float, ...]:
-        """IOR: against as many random real images."""
+        """IOR: the gain over the same number of random real images."""
         return tuple(one.own - one.random for one in self.accuracies)
 
     @property
     def bit_matched_improvement(self) -> tuple[float, ...]:
-        """The same against as many random real images as the bytes of the file hold."""
+        """The gain over random real images that are coded in the bytes of the file."""
         return tuple(one.own - one.coded for one in self.accuracies)
 
     @property
@@ -125,7 +125,7 @@ class Scores:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values: each figure's mean, spread and values by seed."""
+        """JSON values: mean, spread and values by seed of each figure."""
         names = ("lrs", "ars", "hard_label_recovery", "improvement_over_random", "bit_matched_improvement")
         figures = {name: _summary(getattr(self, name)) for name in names}
         each = {
@@ -150,12 +150,12 @@ def score(
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> Scores:
-    """Train up to seven networks per seed by one protocol, all alike but for the set, and score ``data`` with them.
+    """Train up to seven networks per seed by one protocol, each on a different set, and compute scores of ``data``.
 
-    Networks of a seed have the same first parameters; random images are drawn again for every seed. The whole train
-    split is held in memory as float32. Where ``train`` is not the source that the data name, a warning is logged.
+    Networks of a seed have the same initial parameters; random images are drawn again for every seed. The whole train
+    split is in memory as float32. If the data name another source than ``train``, a warning is logged.
 
-    Raises `ArgumentError` where classes or shapes differ, or images are whitened.
+    Raises `ArgumentError` if classes or shapes differ, or images are whitened.
 
     >>> from fredfmt import encode, open_source
     >>> from fredfmt.distill import EvaluationConfig
@@ -169,11 +169,11 @@ def score(
     config = config or EvaluationConfig()
     meta = data.metadata
     if getattr(meta, "whitening", None) is not None:
-        raise ArgumentError("whitened data cannot be scored yet", hint="Use evaluate")
+        raise ArgumentError("scores of whitened data are not supported", hint="Use evaluate")
     for source in (train, test):
         if (meta.classes, meta.channels, meta.spatial_shape) != (source.classes, source.channels, source.spatial_shape):
             raise ArgumentError(
-                "the real images have other classes or another shape than the data",
+                "real images and data differ in their classes or shapes",
                 where=source.name,
                 expected=f"{len(meta.classes)} classes of {(meta.channels, *meta.spatial_shape)}",
                 found=f"{len(source.classes)} classes of {(source.channels, *source.spatial_shape)}",
@@ -200,7 +200,7 @@ class _Scorer:
         self.labels = torch.tensor(data.labels, dtype=torch.float32, device=device) if data.soft else self.hard
 
     def accuracies(self, seed: int) -> Accuracies:
-        """All that the scores of a seed need."""
+        """The accuracies for the scores of a seed."""
         plain = replace(self.config, augmentation="none")
         real, real_labels = self._real(self.train), torch.from_numpy(self.train.labels).to(self.device)
         teacher = self._network(real, real_labels, self.config, seed)
@@ -238,7 +238,7 @@ class _Scorer:
         return self.data.metadata.normalization or Normalization((0.0,) * channels, (1.0,) * channels)
 
     def _renormalized(self, coded: FreDData) -> Tensor:
-        """Images coded in the space of the source, in that of the data."""
+        """Images that are coded in the space of the source, converted to that of the data."""
         shape = (-1,) + (1,) * len(coded.metadata.spatial_shape)
         space = self._space()
         mean, std = (torch.tensor(values, device=self.device).view(shape) for values in (space.mean, space.std))
@@ -262,13 +262,13 @@ class _Scorer:
 
 
 def random_rows(real: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
-    """Rows of random real images of the classes ``wanted``, one for each."""
+    """Rows of random real images, one for each of the classes ``wanted``."""
     rows = np.empty(len(wanted), np.int64)
     for label in np.unique(wanted):
         places, candidates = np.flatnonzero(wanted == label), np.flatnonzero(real == label)
         if len(candidates) < len(places):
             raise ArgumentError(
-                "fewer real images than the data have instances",
+                "a class has fewer real images than instances",
                 where=f"class {label}",
                 expected=f"at least {len(places)}",
                 found=len(candidates),

@@ -1,4 +1,4 @@
-"""How fresh networks are trained and tested."""
+"""Settings of the training and testing of networks."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from fredfmt.model.distillation import by_name
 
 Protocol = Literal["steps", "paper"]
 SEVERITIES = (1, 2, 3, 4, 5)
-"""Of corruptions."""
+"""The severities of corruptions."""
 
 
 @dataclass(frozen=True)
 class EvaluationConfig(Settings):
-    """How fresh networks are trained and tested; a protocol with a name, so that results can be compared.
+    """Settings of the training and testing of new networks, by a protocol with a name, so that results can be compared.
 
-    ``steps``: the same number of optimizer steps whatever the size of the set. SGD with Nesterov momentum 0.9 and
-    weight decay 5e-4 on the cross-entropy; the learning rate rises linearly over the first tenth of the steps and falls
-    linearly to zero; every batch is augmented by one drawn operation, each image with its own parameters; the accuracy
-    is that of the last step on the whole test split, without augmentation. Batches from a smaller set have every image
-    once before any comes again.
+    ``steps``: a number of optimizer steps that does not depend on the size of the data. SGD with Nesterov momentum 0.9
+    and weight decay 5e-4 on the cross-entropy. The learning rate rises linearly over the first tenth of the steps and
+    then falls linearly to zero. One random operation augments each batch, with different parameters for each image. The
+    accuracy is that after the last step, on the whole test split without augmentation. In batches from a smaller data
+    set, every image occurs once before any is repeated.
 
-    ``paper``: that of Dataset Condensation and of FreD's code, see `EvaluationConfig.paper`. SGD with momentum 0.9 and
-    weight decay 5e-4 for a number of epochs (300 where nothing is augmented), the learning rate a tenth after half of
-    them, every batch augmented as above.
+    ``paper``: the protocol of Dataset Condensation and of FreD's code, see `EvaluationConfig.paper`. SGD with momentum
+    0.9 and weight decay 5e-4 for a number of epochs (300 without augmentation), after half of which the learning rate
+    is divided by ten. Augmentation is as above.
 
     >>> EvaluationConfig(steps=500, seeds=5).steps
     500
@@ -40,7 +40,7 @@ class EvaluationConfig(Settings):
     where: ClassVar[str] = "evaluation"
 
     protocol: Protocol = setting(
-        "steps", "steps: a fixed number of optimizer steps; paper: SGD for the published 1000 epochs."
+        "steps", "steps: a fixed number of optimizer steps; paper: SGD for 1000 epochs, as published."
     )
     steps: int = setting(1000, "steps: optimizer steps of each network.", least=1)
     epochs: int = setting(1000, "paper: epochs of each network.", least=1)
@@ -48,17 +48,18 @@ class EvaluationConfig(Settings):
     lr: float = setting(0.05, "Peak learning rate.", above=0)
     network: NetworkConfig = group(NetworkConfig)
     augmentation: str = setting(
-        DEFAULT_AUGMENTATION, "Operations joined by _, one of them drawn per batch; none for none.", check=operations
+        DEFAULT_AUGMENTATION,
+        "Operations joined by _, one of which is drawn per batch; none for none.",
+        check=operations,
     )
-    seeds: int = setting(3, "Networks trained on each set; seeds 0, 1, ... decide all that is random.", least=1)
+    seeds: int = setting(3, "Number of networks per training set, with the seeds 0, 1, ...", least=1)
 
     @classmethod
     def for_data(cls, data: FreDData, **changes: Any) -> Self:
-        """The protocol for data: its published settings, the augmentation that the data were made with or else that of
-        their source, then changes.
+        """The protocol for data, with the augmentation with which they were made, or else that of their source.
 
-        A change that is None is none; ``lr="recipe"`` is the learning rate of the data's recipe. Raises `ArgumentError`
-        where they have none, for unknown settings and unusable values.
+        ``changes`` are applied to it, except None; ``lr="recipe"`` is the learning rate of the data's recipe. Raises
+        `ArgumentError` if there is none, and for unknown settings and unusable values.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         config = cls.paper() if given.get("protocol") == "paper" else cls()
@@ -72,7 +73,7 @@ class EvaluationConfig(Settings):
         return config.replace(**given)
 
     def following(self, recipe: Mapping[str, Any]) -> Self:
-        """The same at the learning rate of a file's recipe, ``data.metadata.recipe``.
+        """The same protocol with the learning rate of a file's recipe, ``data.metadata.recipe``.
 
         Raises `ArgumentError` if it has none.
 
@@ -86,13 +87,13 @@ class EvaluationConfig(Settings):
                 where="metadata: recipe.lr, or peak_lr",
                 expected="a number",
                 found=quoted(rate),
-                hint="Give the rate as a number",
+                hint="Give the learning rate as a number",
             )
         return self.replace(lr=float(rate))
 
     def recipe(self) -> dict[str, Any]:
-        """The protocol in the few words of ``Metadata.recipe``. Its rate is the peak of a schedule, ``peak_lr``: ``lr``
-        of a recipe is one that was learned with the data, and constant."""
+        """The protocol in the form of ``Metadata.recipe``. Its learning rate is ``peak_lr``, the peak of a schedule;
+        ``lr`` in a recipe is a constant rate that was learned with the data."""
         length = {"epochs": self.epochs} if self.protocol == "paper" else {"steps": self.steps}
         return {
             "protocol": self.protocol,
@@ -103,7 +104,7 @@ class EvaluationConfig(Settings):
         }
 
     def words(self) -> str:
-        """The settings that the protocol uses, in a line for people.
+        """The settings that the protocol uses, in one readable line.
 
         >>> EvaluationConfig(augmentation="none", network="package:factory").words()
         'steps 1000, batch 64, lr 0.05, augmentation none, seeds 3, network package:factory'
@@ -116,7 +117,7 @@ class EvaluationConfig(Settings):
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:
-        """The published protocol: 1000 epochs in batches of 256 at a rate of 0.01, five networks of width 128.
+        """The published protocol: 1000 epochs, batches of 256, learning rate 0.01, five networks of width 128.
 
         >>> EvaluationConfig.paper(seeds=1).network.width
         128
@@ -127,7 +128,7 @@ class EvaluationConfig(Settings):
 
 @dataclass(frozen=True)
 class CorruptionConfig(Settings):
-    """Which corruptions trained networks are tested on as well; see `fredfmt.distill.evaluation.corruptions`.
+    """Settings of tests on corrupted images; see `fredfmt.distill.evaluation.corruptions`.
 
     >>> CorruptionConfig(("fog", "jpeg"), severities=(5,)).severities
     (5,)

@@ -1,13 +1,13 @@
-"""Corruptions: clean test images in 0..1 in, the same images as a bad camera or a bad day would show them out.
+"""Corruptions of test images in 0..1, such as noise, blur and compression.
 
 A corruption is a function ``(images, severity, draws) -> images`` of a batch, with a generator for each image, so that
-what becomes of an image depends on the seed, the corruption and the image's index, and on no other image. It has the
-same draws at every severity. All of it happens on the CPU and *before* images are normalised, with the statistics of
-the train split like all others. Lengths grow with the image's sides, so that 8 pixels suffer about as 256 do.
+the result for an image depends only on the seed, the corruption and the index of the image, and not on other images.
+The draws are the same for all severities. Corruptions are computed on the CPU, *before* images are normalised. Lengths
+are relative to the sides of the image, so that images of 8 and of 256 pixels are affected similarly.
 
-After Hendrycks and Dietterich (Benchmarking Neural Network Robustness, ICLR 2019); the figures are fredfmt's own, so
-accuracies compare with each other and not with published ones. Adding a corruption is adding a function to one of the
-files beside this and a line in `CORRUPTIONS`.
+After Hendrycks and Dietterich (Benchmarking Neural Network Robustness, ICLR 2019), but with other parameters, so
+accuracies cannot be compared with published ones. To add a corruption, add a function to a module of this package and a
+line to `CORRUPTIONS`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError, quoted
 
 Corruption = Callable[[Tensor, int, Draws], Tensor]
-"""(N, C, H, W) images in 0..1, a severity of 1 to 5 and a generator an image to images, which are clipped to 0..1."""
+"""From (N, C, H, W) images in 0..1, a severity of 1 to 5 and a generator per image to images, which are clipped."""
 
 CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
     {
@@ -57,10 +57,11 @@ __all__ = ["CORRUPTIONS", "Corrupted", "Corruption", "check_images", "corrupt", 
 
 
 def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, indices: NDArray[Any] | None = None) -> Tensor:
-    """(N, C, H, W) images in 0..1 to corrupted ones, float32 in 0..1.
+    """Corrupt (N, C, H, W) images in 0..1. Returns float32 images in 0..1.
 
-    ``indices`` are the images' numbers in their data set, 0 to N - 1 by default: equal numbers, equal draws. Raises
-    `ArgumentError` for a name that is not in `CORRUPTIONS`, a severity other than 1 to 5, or images without two axes.
+    ``indices`` are the indices of the images in their data set, which determine the draws; None: 0 to N - 1. Raises
+    `ArgumentError` for a name that is not in `CORRUPTIONS`, a severity other than 1 to 5, or images without two spatial
+    axes.
     """
     if name not in CORRUPTIONS:
         raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=quoted(name))
@@ -75,20 +76,20 @@ def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, indices:
 
 
 def check_images(shape: Sequence[int]) -> None:
-    """Raise `ArgumentError` for what is not (N, C, height, width)."""
+    """Raise `ArgumentError` for a shape that is not (N, C, height, width)."""
     if len(shape) != 4:
-        raise ArgumentError("corruptions are of images", expected="(N, C, height, width)", found=tuple(shape))
+        raise ArgumentError("only images can be corrupted", expected="(N, C, height, width)", found=tuple(shape))
 
 
 def corruption_names(config: CorruptionConfig) -> tuple[str, ...]:
-    """The corruptions of a configuration, all where it names none. Raises `ArgumentError` for an unknown name."""
+    """The corruptions of a configuration; all if it names none. Raises `ArgumentError` for an unknown name."""
     if unknown := [name for name in config.names if name not in CORRUPTIONS]:
         raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=quoted(unknown[0]))
     return config.names or tuple(CORRUPTIONS)
 
 
 class Corrupted(View):
-    """Images corrupted, in 0..1, the same whatever rows come together."""
+    """Corrupted images in 0..1; the result for a row does not depend on the other rows."""
 
     def __init__(self, images: Images, name: str, severity: int, *, seed: int = 0) -> None:
         super().__init__(images)

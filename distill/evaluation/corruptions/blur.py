@@ -1,4 +1,4 @@
-"""Blur: that of a lens out of focus, of a moving hand. Beyond the frame the border goes on."""
+"""Blur. Images are padded with the values of their border."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_EXPOSURES = 33
 
 
 def gaussian_blur(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """A Gaussian, summed over each pixel's width, whose standard deviation grows with the root of the shorter side."""
+    """A Gaussian filter, integrated over pixels, whose standard deviation grows with the root of the shorter side."""
     deviation = _DEVIATION[severity - 1] * math.sqrt(min(images.shape[2:]))
     reach = math.ceil(3 * deviation)
     below = [math.erf((edge - 0.5) / (deviation * math.sqrt(2))) for edge in range(-reach, reach + 2)]
@@ -33,7 +33,7 @@ def gaussian_blur(images: Tensor, severity: int, draws: Draws) -> Tensor:
 
 
 def motion_blur(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """The mean along a straight path, a share of the shorter side long, in a direction drawn for each image."""
+    """The mean along a line in a random direction, whose length is a share of the shorter side."""
     length = _LENGTH[severity - 1] * min(images.shape[2:])
     angle = uniform(draws)[:, None] * torch.pi
     path = length * torch.cat([angle.cos(), angle.sin()], 1)

@@ -1,4 +1,4 @@
-"""Lossy storage: coarse pixels, JPEG."""
+"""Lossy compression: coarse pixels and JPEG."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _QUALITY = (50, 30, 18, 10, 5)
 
 
 def pixelate(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Fewer and larger pixels, each the mean of those it stands for."""
+    """Fewer and larger pixels, each the mean of those that it replaces."""
     height, width = (_block_means(side, max(1, round(side * _SIDES[severity - 1]))) for side in images.shape[2:])
     return height @ images @ width.T
 
 
 def _block_means(side: int, blocks: int) -> Tensor:
-    """(side, side): a line of pixels to the mean of each one's block."""
+    """(side, side) matrix that replaces each pixel of a line by the mean of its block."""
     block = torch.arange(side) * blocks // side
     same = (block[:, None] == block).to(torch.float32)
     return same / same.sum(1, keepdim=True)
 
 
 def jpeg(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Written by a JPEG encoder and read back; other than three channels one by one, as grey images."""
+    """JPEG compression; unless there are three channels, of each channel separately as a grey image."""
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     quality = _QUALITY[severity - 1]
     if images.shape[1] == 3:

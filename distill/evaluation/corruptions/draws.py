@@ -1,4 +1,4 @@
-"""Random numbers for each image of a batch: generators in, tensors of draws out, whatever the batch."""
+"""Random numbers for each image of a batch, which do not depend on the other images."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def normal(draws: Draws, *shape: int) -> Tensor:
 
 
 def poisson(draws: Draws, rates: Tensor) -> Tensor:
-    """Counts of these mean ``rates``, (N, ...)."""
+    """Poisson counts with mean ``rates``, (N, ...)."""
     return torch.stack([torch.poisson(rate, generator=chance) for rate, chance in zip(rates, draws, strict=True)])
 
 
 def smooth(draws: Draws, channels: int, cells: int, height: int, width: int) -> Tensor:
-    """(N, channels, height, width) normal numbers on a grid of ``cells`` a side, joined by cubic curves."""
+    """(N, channels, height, width) normal numbers on a grid with ``cells`` per side, interpolated by cubic curves."""
     grid = normal(draws, channels, min(cells, height), min(cells, width))
     return torch.nn.functional.interpolate(grid, (height, width), mode="bicubic", align_corners=True)

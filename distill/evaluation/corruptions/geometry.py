@@ -1,4 +1,4 @@
-"""Other places for the same values, which come from between pixels. Beyond the frame the border goes on."""
+"""Geometric distortions with bilinear interpolation. Images are padded with the values of their border."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def elastic(images: Tensor, severity: int, draws: Draws) -> Tensor:
 
 
 def rotate(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """A turn around the centre, to a side drawn for each image."""
+    """A rotation around the centre, in a random direction for each image."""
     degrees = torch.where(uniform(draws) < 0.5, -1.0, 1.0) * _DEGREES[severity - 1]
     cosine, sine = (part[:, None, None] for part in (torch.deg2rad(degrees).cos(), torch.deg2rad(degrees).sin()))
     height, width = images.shape[2:]
@@ -32,14 +32,14 @@ def rotate(images: Tensor, severity: int, draws: Draws) -> Tensor:
 
 
 def translate(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """A shift by a share of the sides, in a direction drawn for each image."""
+    """A shift by a share of the sides, in a random direction for each image."""
     angle = uniform(draws)[:, None] * (2 * torch.pi)
     sides = torch.tensor(images.shape[2:]) * _SHIFT[severity - 1]
     return moved(images, torch.cat([angle.sin(), angle.cos()], 1) * sides)
 
 
 def moved(images: Tensor, by: Tensor) -> Tensor:
-    """Images moved by (N, 2) pixels, down and right."""
+    """Images shifted by (N, 2) pixels, down and to the right."""
     y, x = _places(*images.shape[2:])
     shape = (len(images), *images.shape[2:])
     return _sampled(images, (y - by[:, :1, None]).expand(shape), (x - by[:, 1:, None]).expand(shape))
@@ -51,7 +51,7 @@ def _places(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _sampled(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Images at the rows ``y`` and the columns ``x``, (N, H, W) in pixels, bilinearly."""
+    """Images sampled bilinearly at the rows ``y`` and the columns ``x``, (N, H, W) in pixels."""
     height, width = images.shape[2:]
     grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], 3)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)

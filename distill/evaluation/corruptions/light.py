@@ -1,4 +1,4 @@
-"""Other light: less contrast, more brightness, fog."""
+"""Changes of light: lower contrast, higher brightness, fog."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _CELLS = (2, 4, 8)
 
 
 def contrast(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Differences from the image's mean become smaller."""
+    """Reduces differences from the mean of the image."""
     level = images.mean((1, 2, 3), keepdim=True)
     return (images - level) * _CONTRAST[severity - 1] + level
 
 
 def brightness(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """The same amount added to every value."""
+    """Adds the same amount to every value."""
     return images + _BRIGHTNESS[severity - 1]
 
 
 def fog(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """A share of the image gives way to light grey clouds, large ones and fainter small ones."""
+    """Blends the image with light grey clouds, large ones and fainter small ones."""
     height, width = images.shape[2:]
     clouds = torch.zeros(len(images), 1, height, width)
     for octave, cells in enumerate(_CELLS):

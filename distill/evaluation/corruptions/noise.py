@@ -1,4 +1,4 @@
-"""Noise of single values: that of warm electronics, of few photons, of broken sensors."""
+"""Noise of single values."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _BROKEN = (0.02, 0.05, 0.09, 0.15, 0.24)
 
 
 def gaussian_noise(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Normal numbers added to every value."""
+    """Adds a normal number to every value."""
     return images + normal(draws, *images.shape[1:]) * _DEVIATION[severity - 1]
 
 
 def shot_noise(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """Every value counted in photons, of which white has few."""
+    """Photon noise: Poisson counts, with few photons for white."""
     photons = _PHOTONS[severity - 1]
     return poisson(draws, images * photons) / photons
 
 
 def impulse_noise(images: Tensor, severity: int, draws: Draws) -> Tensor:
-    """A share of the values becomes 0 or 1, each half of the time."""
+    """Salt and pepper noise: a share of the values is set to 0 or 1, with equal probability."""
     chance, share = uniform(draws, *images.shape[1:]), _BROKEN[severity - 1]
     return torch.where(chance < share, (chance < share / 2).to(images.dtype), images)
