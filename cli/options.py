@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import typer
 
-from fredfmt.errors import ArgumentError, located
+from fredfmt.errors import ArgumentError, brief, located, quoted
 from fredfmt.model.arguments import positive_of
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def parse_size(text: str) -> Sides:
     """Height and width from ``HxW``, or from one number for both."""
     height, _, width = text.lower().replace("×", "x").partition("x")
     if not (height.isdecimal() and (width or height).isdecimal()) or ("x" in text.lower() and not width):
-        raise typer.BadParameter(f"{text!r} is not a number, nor HEIGHTxWIDTH such as 48x64")
+        raise typer.BadParameter(f"{brief(quoted(text))} is not a number, nor HEIGHTxWIDTH such as 48x64")
     sides = Sides(int(height), int(width or height))
     if min(sides) < 1:
-        raise typer.BadParameter(f"{text!r}: an image has at least one row and one column")
+        raise typer.BadParameter(f"{brief(quoted(text))}: an image has at least one row and one column")
     return sides
 
 

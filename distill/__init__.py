@@ -1,7 +1,7 @@
-"""fredfmt.distill: synthetic sets of a few images per class to train on in place of a whole data set.
+"""fredfmt.distill: distils a data set into a few synthetic images per class.
 
-A source of real images and a `DistillConfig` go into `distill`, a `FreDData` comes out; `evaluate` and `compare` say
-what a set is good for. All names are imported when they are first asked for, most of them with torch.
+`distill` makes a `FreDData` from a source of real images and a `DistillConfig`; `evaluate` and `compare` measure how
+well networks train on it. All names are imported when they are first used, most of them with torch.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Differentiable siamese augmentation: images and a generator in, augmented images of the same shape out.
+"""Differentiable siamese augmentation.
 
 After Zhao and Bilen (Dataset Condensation with Differentiable Siamese Augmentation, 2021): a strategy is a list of
-operations, each a small change of colour or geometry with a few random parameters; one of them is drawn for a batch.
-With one set of parameters for the whole batch, real and synthetic images are changed alike (siamese); with a set for
-each image this is the ordinary augmentation of training.
+operations, each a small change of colour or geometry with a few random parameters; one of them is drawn for each batch.
+With one set of parameters for the whole batch, real and synthetic images are changed in the same way (siamese); with
+one set per image, this is ordinary augmentation.
 
-What leaves the frame is replaced by the border's own values rather than by zeros, which in a normalised space would be
-a grey that no real image has at its border.
+Positions outside of the image are padded with the values of its border. Zeros would be an unusual grey in a normalised
+space.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from torch import Tensor
 from fredfmt.errors import ArgumentError
 
 Operation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(N, C, *spatial) images and (N or 1, 4) uniform draws in 0..1 to images; differentiable in the images."""
+"""From (N, C, *spatial) images and (N or 1, 4) uniform draws in 0..1 to augmented images; differentiable."""
 
 BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
 SHIFT, CUTOUT, SCALE, DEGREES = 0.125, 0.5, 1.2, 15.0
 _DRAWS = 4
 DEFAULT_AUGMENTATION = "color_crop_cutout_flip_scale_rotate"
 UNMIRRORED = frozenset({"digits", "kmnist", "mnist", "svhn"})
-"""Sources whose images lose or change their meaning when mirrored."""
+"""Sources whose images lose or change their meaning when they are mirrored."""
 
 
 def color(images: Tensor, draws: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def crop(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def cutout(images: Tensor, draws: Tensor) -> Tensor:
-    """A rectangle of half the sides around a random pixel becomes zero."""
+    """A rectangle of half the sides around a random pixel is set to zero."""
     inside = images.new_ones((), dtype=torch.bool)
     for axis in range(2, images.ndim):
         length = images.shape[axis]
@@ -68,7 +68,7 @@ def cutout(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def flip(images: Tensor, draws: Tensor) -> Tensor:
-    """Left and right are exchanged in half of all draws."""
+    """The image is mirrored horizontally with probability 0.5."""
     return torch.where(_each(draws[:, 0] < 0.5, images), images.flip(-1), images)
 
 
@@ -80,7 +80,7 @@ def scale(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def rotate(images: Tensor, draws: Tensor) -> Tensor:
-    """A rotation by up to 15 degrees either way in the plane of the last two axes, also correct on images that are not
+    """A rotation by up to 15 degrees in either direction, in the plane of the last two axes; images need not be
     square."""
     angle = (draws[:, 0] - 0.5) * 2 * (DEGREES / 180 * torch.pi)
     cosine, sine = angle.cos(), angle.sin()
@@ -89,9 +89,9 @@ def rotate(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def _warp(images: Tensor, matrix: Tensor) -> Tensor:
-    """Images sampled linearly at (N or 1, axes, axes) linear maps of the cube -1..1, rows of (x, y, z), x along the
-    last axis; axes that the maps leave out stay as they are."""
-    framed = images if images.ndim > 3 else images.unsqueeze(2)  # torch has no such sampling along one axis
+    """Images sampled linearly after (N or 1, axes, axes) linear maps of the cube -1..1, with rows of (x, y, z) and x
+    along the last axis. Axes without a map do not change."""
+    framed = images if images.ndim > 3 else images.unsqueeze(2)  # torch cannot sample along one axis
     axes, mapped = framed.ndim - 2, matrix.shape[1]
     theta = torch.eye(axes, axes + 1, dtype=matrix.dtype, device=matrix.device).repeat(len(matrix), 1, 1)
     theta[:, :mapped, :mapped] = matrix
@@ -101,12 +101,12 @@ def _warp(images: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _each(values: Tensor, images: Tensor) -> Tensor:
-    """(N or 1,) values of images, for arithmetic with them."""
+    """(N or 1,) values in a shape that broadcasts with images."""
     return values.view(-1, *(1,) * (images.ndim - 1))
 
 
 def _along(values: Tensor, axis: int, images: Tensor) -> Tensor:
-    """(N or 1, length) values along an axis of images, likewise."""
+    """(N or 1, length) values along an axis, in a shape that broadcasts with images."""
     return values.view(len(values), *(-1 if one == axis else 1 for one in range(1, images.ndim)))
 
 
@@ -117,7 +117,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One of ``operations`` with its parameters, ready to be applied to any number of batches."""
+    """An operation with its parameters, which can be applied to any number of batches."""
 
     operation: str | None
     draws: Tensor
@@ -125,25 +125,25 @@ class Augmentation:
 
     @classmethod
     def none(cls) -> Augmentation:
-        """Images stay as they are."""
+        """No change."""
         return cls(None, torch.empty(1, _DRAWS, device="cpu"))
 
     def of(self, part: slice) -> Augmentation:
-        """That of a part of a batch."""
+        """The augmentation of a part of a batch."""
         return self if len(self.draws) == 1 else replace(self, draws=self.draws[part])
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to the same shape, on their device."""
+        """Augmented images of the same shape (N, C, *spatial), on the same device."""
         if self.operation is None:
             return images
         return OPERATIONS[self.operation](images, self.draws.to(images.device, images.dtype, non_blocking=True))
 
 
 def operations(strategy: str, axes: int = 2) -> tuple[str, ...]:
-    """The names in a strategy such as ``"color_crop_cutout_flip_scale_rotate"``; ``"none"`` has none.
+    """The operations of a strategy such as ``"color_crop_cutout_flip_scale_rotate"``; ``"none"`` has none.
 
-    Raises `ArgumentError` for a name that is not in `OPERATIONS`, or that images of so many spatial ``axes`` do not
-    allow.
+    Raises `ArgumentError` for a name that is not in `OPERATIONS`, or that is impossible for this number of spatial
+    axes.
     """
     names = () if strategy in ("", "none") else tuple(strategy.split("_"))
     if unknown := [name for name in names if name not in OPERATIONS]:
@@ -162,8 +162,8 @@ def operations(strategy: str, axes: int = 2) -> tuple[str, ...]:
 
 
 def augmentation_for(source: str, axes: int = 2) -> str:
-    """The strategy for images of a source of this name where nothing else says one: `DEFAULT_AUGMENTATION` without what
-    changes their meaning. Digits and letters are not mirrored, and signals along one axis are not rotated.
+    """The default strategy for a source of this name: `DEFAULT_AUGMENTATION` without operations that change the meaning
+    of its images. Digits and letters are not mirrored, and signals along one axis are not rotated.
 
     >>> augmentation_for("digits")
     'color_crop_cutout_scale_rotate'
@@ -174,7 +174,7 @@ def augmentation_for(source: str, axes: int = 2) -> str:
 
 
 def draw_augmentation(names: tuple[str, ...], generator: torch.Generator, *, images: int = 1) -> Augmentation:
-    """One operation drawn from ``names``, with one set of parameters (siamese) or a set for each of ``images``."""
+    """Draw one operation from ``names``, with one set of parameters (siamese) or one for each of ``images``."""
     if not names:
         return Augmentation(None, torch.empty(images, _DRAWS, device="cpu"))
     chosen = int(torch.randint(len(names), (), generator=generator, device="cpu"))

@@ -1,4 +1,4 @@
-"""The settings of a distillation: groups of settings, and those of the objective, as a file holds them."""
+"""The settings of a distillation: groups of settings and those of the objective, as a file stores them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from fredfmt.model.typed import thawed
 
 @dataclass(frozen=True)
 class RecordedSettings(Settings):
-    """The recorded settings of a user's own objective whose class is not available."""
+    """The recorded settings of a custom objective whose class is not available."""
 
     where: ClassVar[str] = "distillation.objective"
 
     name: str
-    """Of the objective."""
+    """The settings of the objective."""
     values: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """As it was recorded."""
+        """The settings as they were recorded."""
         return dict(self.values)
 
     spelled = to_json
@@ -44,8 +44,8 @@ class RecordedSettings(Settings):
 class DistillConfig(Settings):
     """All settings of `fredfmt.distill.distill`: the same settings and source give the same file.
 
-    Settings are given by name, whichever group they belong to, or as a whole group; omitted ones keep their
-    defaults. They are also read by name. Each objective has settings of its own, and those of another are refused.
+    Settings are given by name, whichever group they belong to, or as a whole group; omitted ones have their defaults.
+    They are also read by name. Each objective has its own settings, and those of other objectives are refused.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class DistillConfig(Settings):
     budget, frequencies, optimization, run, teacher
         Groups: `BudgetSettings`, `FrequencySettings`, `OptimizationSettings`, `RunSettings`, `TeacherSettings`.
     settings
-        Any setting by its own name.
+        Any setting by its name.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class DistillConfig(Settings):
     {'seed': 3}
     >>> DistillConfig(objective="dm", pool=3)
     Traceback (most recent call last):
-    fredfmt.errors.ArgumentError: distillation: dm has no setting pool: it is one of frepo
+    fredfmt.errors.ArgumentError: distillation: dm has no setting pool, which is a setting of frepo
     """
 
     where: ClassVar[str] = "distillation"
@@ -111,7 +111,7 @@ class DistillConfig(Settings):
         object.__setattr__(self, "objective_settings", _settings(name, found, objective_settings, given))
 
     def __getattr__(self, name: str) -> Any:
-        """A setting by its own name, whichever group it belongs to."""
+        """A setting by its name, whichever group it belongs to."""
         for entry in fields(self):
             held = self.__dict__.get(entry.name)
             if isinstance(held, Settings) and name in held.options() and name != "name":
@@ -120,11 +120,11 @@ class DistillConfig(Settings):
 
     @classmethod
     def of(cls, given: Any) -> Self:
-        """These settings themselves, or made of a mapping by name."""
+        """``given`` if it is a configuration, or a configuration made from a mapping by name."""
         return cls(**given) if isinstance(given, Mapping) else super().of(given)
 
     def to_json(self) -> dict[str, Any]:
-        """The document that files hold, which leaves defaults out; `from_json` gives equal settings back. See
+        """The document that files store, which omits defaults; `from_json` restores equal settings. See
         `fredfmt.model.distillation`."""
         network = self.network.to_json()
         return abridged(
@@ -137,10 +137,11 @@ class DistillConfig(Settings):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote, or fredfmt 0.1.
+        """Read a document of `to_json`, or of fredfmt 0.1.
 
-        An objective that is not in `OBJECTIVES` is kept as it was recorded; running it needs its class. Raises
-        `ArgumentError` for unknown settings and unusable values, `VersionError` for settings of a newer fredfmt.
+        An objective that is not in `OBJECTIVES` is kept as it was recorded; its class is needed to run it. Raises
+        `ArgumentError` for unknown settings and unusable values, and `VersionError` for settings of a newer version of
+        fredfmt.
         """
         full: dict[str, Any] = complete(values)
         for named in NAMED:
@@ -152,11 +153,11 @@ class DistillConfig(Settings):
         return cls(**full)
 
     def spelled(self) -> dict[str, Any]:
-        """Every setting as TOML has it, in a table for each group."""
+        """Every setting in the form of TOML, with a table for each group."""
         return super().spelled() | {"objective": {"name": self.objective, **self.objective_settings.spelled()}}
 
     def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:
-        """How many instances the budget buys for each class; see `fredfmt.distill.groups.instances_per_class`.
+        """The number of instances per class within the budget; see `fredfmt.distill.groups.instances_per_class`.
 
         >>> DistillConfig(ipc=1, k=49).instances_per_class((28, 28))
         16
@@ -187,7 +188,8 @@ def _resolved(
 def _settings(
     name: str, objective: type[Objective] | None, before: Settings | None, changes: Mapping[str, Any]
 ) -> Settings:
-    """The settings of an objective: those it had before, or shares with the previous objective, with changes."""
+    """The settings of an objective: its previous ones, or those that it shares with the previous objective, with
+    changes."""
     recorded = before.values if isinstance(before, RecordedSettings) and before.name == name else {}
     if objective is None:
         return RecordedSettings(name, {**recorded, **changes})
@@ -212,7 +214,7 @@ def _unknown(objective: str, setting: str) -> ArgumentError:
     owners = [name for name, made in OBJECTIVES.usable().items() if setting in settings_class(made).options()]
     if owners:
         return ArgumentError(
-            f"{objective} has no setting {setting}: it is one of {', '.join(owners)}", where="distillation"
+            f"{objective} has no setting {setting}, which is a setting of {', '.join(owners)}", where="distillation"
         )
     return ArgumentError(
         "unknown settings",
@@ -223,10 +225,9 @@ def _unknown(objective: str, setting: str) -> ArgumentError:
 
 
 def run_of(metadata: Metadata, where: str = "metadata") -> tuple[DistillConfig, str, tuple[str, ...]]:
-    """The settings, the source and the classes of the run that made a file.
-
-    Raises `ArgumentError` for data that were not distilled.
+    """The settings, the source and the classes of the run that made a file. Raises `ArgumentError` for data that were
+    not distilled.
     """
     if not metadata.distillation or "name" not in metadata.source:
-        raise ArgumentError("not a distilled file, so there is no run to repeat", where=where)
+        raise ArgumentError("the data were not distilled, so there is no run to repeat", where=where)
     return DistillConfig.from_json(thawed(metadata.distillation)), str(metadata.source["name"]), metadata.classes

@@ -1,4 +1,4 @@
-"""The settings of a distillation that every objective shares, in groups."""
+"""The settings of a distillation that all objectives share, in groups."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ TeacherLabels = Literal["originals", "both"]
 
 @dataclass(frozen=True)
 class OptimizationSettings(Settings):
-    """How the coefficients are updated.
+    """Settings of the updates of the coefficients.
 
-    FreD's official learning rates, of SGD on transforms of side ``n`` that are not normalised, are divided by
-    ``4 n**2``: about 30 to 250 for SGD here. Adam's rate is in the coefficients' own units and fits different sources
-    and networks alike.
+    FreD's official learning rates are for SGD on un-normalised transforms of side ``n``; divide them by ``4 n**2``,
+    which gives about 30 to 250. Adam's learning rate is in units of the coefficients and suits different sources and
+    networks.
     """
 
     where: ClassVar[str] = "distillation.optimization"
 
-    iterations: int = setting(1000, "Iterations of the run; 0 stores the images that it would start from.", least=0)
+    iterations: int = setting(1000, "Iterations of the run; 0 stores the images from which it would start.", least=0)
     optimizer: Optimizer = setting("adam", "Optimizer of the coefficients.")
     lr: float = setting(0.1, "Learning rate of the coefficients of an orthonormal transform.", above=0)
-    momentum: float = setting(0.5, "Momentum of SGD, or the first of Adam's two.", least=0, below=1)
+    momentum: float = setting(0.5, "Momentum of SGD, or beta1 of Adam.", least=0, below=1)
     average: float = setting(
         0.99,
-        "Decay of the running mean of the coefficients, which is what the file holds; 0 stores the last iterate.",
+        "Decay of the running mean of the coefficients, which the file stores; 0 stores the last iterate.",
         least=0,
         below=1,
     )
@@ -45,22 +45,24 @@ class OptimizationSettings(Settings):
 
 @dataclass(frozen=True)
 class RunSettings(WhiteningSettings):
-    """The images that networks see, and how they compute."""
+    """Settings of the images and the computation of networks."""
 
     where: ClassVar[str] = "distillation.run"
 
     augmentation: str = setting(
         DEFAULT_AUGMENTATION,
-        "Operations joined by _, one of them drawn per update; none for none.",
+        "Operations joined by _, one of which is drawn per update; none for none.",
         check=operations,
     )
-    precision: Precision = setting("float32", "What networks compute in; all else is float32.")
-    compile: bool = setting(False, "Compile networks (torch.compile); not for gradients of gradients (dc, dsa, tm).")
+    precision: Precision = setting("float32", "Floating point type of the networks; everything else is float32.")
+    compile: bool = setting(
+        False, "Compile networks (torch.compile); impossible for objectives with second derivatives (dc, dsa, tm)."
+    )
     seed: int = setting(0, "Seed of every random draw.", least=0)
     held_out: float = setting(
         0.0,
-        "Share of the real images that is set aside: start and result are compared on it at the end, and the file "
-        "holds the better one; 0 for none.",
+        "Share of the real images that is held out: at the end, start and result are compared on it, and the file "
+        "contains the better one; 0 for none.",
         least=0,
         below=1,
     )
@@ -68,36 +70,37 @@ class RunSettings(WhiteningSettings):
 
 @dataclass(frozen=True)
 class TeacherSettings(Settings):
-    """A network trained on the real images, whose calibrated predictions are the labels that instances start with."""
+    """Settings of a network that is trained on the real images, and whose calibrated predictions are the initial
+    labels."""
 
     where: ClassVar[str] = "distillation.teacher"
 
     teacher_steps: int = setting(
-        0, "Optimizer steps of the teacher; 0 for none, and hard labels to start with.", least=0
+        0, "Optimizer steps of the teacher; 0 for no teacher and hard initial labels.", least=0
     )
     teacher_width: int = setting(64, "Width of the teacher's network.", least=1)
     teacher_labels: TeacherLabels = setting(
         "both",
-        "What the labels are the teacher's predictions for: the real images that instances start from (originals), or "
-        "the mean of these and of the same images as they are coded (both), at the end of the run as learned.",
+        "Images whose predictions are the labels. originals: the real images that instances start from; both: the mean "
+        "of these predictions and those for the coded images, or at the end of the run for the learned ones.",
     )
     teacher_weight: float = setting(
         0.0,
-        "Weight in the loss of the divergence of the teacher's answers for instances from those for the real images "
-        "that they start from.",
+        "Weight of the divergence between the teacher's predictions for instances and for the real images that they "
+        "start from.",
         least=0,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.teacher_weight and not self.teacher_steps:
-            raise self._unusable("teacher_steps", "at least 1, for a weight of its answers")
+            raise self._unusable("teacher_steps", "at least 1 if teacher_weight is above 0")
 
 
 def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, spatial_shape: tuple[int, ...]) -> int:
-    """``floor(ipc * positions / k)``, at least one.
+    """``floor(ipc * positions / k)``, the number of instances per class within the budget.
 
-    Raises `ArgumentError` if the budget is less than one instance, or k more than there are frequencies.
+    Raises `ArgumentError` if the budget is less than one instance, or k exceeds the number of frequencies.
     """
     size, k = spatial_size(spatial_shape), frequencies.k
     if k > size:
@@ -121,4 +124,4 @@ GROUPS: Mapping[str, type[Settings]] = MappingProxyType(
         "teacher": TeacherSettings,
     }
 )
-"""By their names in a `fredfmt.distill.DistillConfig`."""
+"""The groups by their names in a `fredfmt.distill.DistillConfig`."""

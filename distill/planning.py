@@ -1,4 +1,4 @@
-"""What a budget buys: a source and a number of bytes in, the choices of k, step and instances out, before any run."""
+"""The possible choices of k, step and number of instances within a budget, before a run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from fredfmt.storage.files import packed_size
 from fredfmt.transforms import live_frequencies, spatial_size
 
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
-"""Shares of all frequencies: the values of k that are tried."""
+"""The values of k that are tried, as shares of all frequencies."""
 STEPS: tuple[Step, ...] = (None, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to spend a budget. Bytes are those of a distilled file when its run starts, on real images: coefficients
-    that are learned grow, and take up to a fifth more; in float32 they take the same.
+    """One choice within a budget.
+
+    Bytes are those of the file at the start of the run, with real images. Learned coefficients are larger and take up
+    to a fifth more bytes, except in float32.
 
     >>> from fredfmt import open_source
     >>> choice, = plan(open_source("digits"), max_bytes=4000, ks=[16], steps=[0.5])
@@ -40,14 +42,14 @@ class Choice:
     step: Step
     instances_per_class: int
     ipc: float
-    """Stored coefficients per class and channel, in images: FreD's budget."""
+    """Stored coefficients per class and channel, in units of whole images (FreD's budget)."""
     bytes: int
-    """Of the ``.fred`` file."""
+    """Size of the ``.fred`` file."""
     rmse: float
-    """Of real images so stored, in normalised units."""
+    """Root mean square error of real images stored in this way, in normalised units."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The choice as JSON values."""
         return asdict(self)
 
 
@@ -63,11 +65,12 @@ def plan(
     seed: int = 0,
     progress: Callback | None = None,
 ) -> tuple[Choice, ...]:
-    """The choices that a budget leaves, by k and step: as many instances as fit ``max_bytes``, or ``ipc`` allows.
+    """The possible choices within a budget, by k and step: as many instances as fit into ``max_bytes``, or ``ipc``
+    allows.
 
     Sizes and errors are measured on random real images, so they are exact for the start of a distillation. Choices
     without a single instance are omitted. Raises `ArgumentError` unless exactly one budget is given, and if no choice
-    is left.
+    is possible.
 
     >>> from fredfmt import open_source
     >>> choices = plan(open_source("digits"), ipc=1, ks=[16, 32], steps=[0.5])
@@ -110,9 +113,9 @@ def plan(
                 choices.append(Choice(k, step, count, round(count * k / size, 4), _file_size(data, metadata), rmse))
     if not choices:
         raise ArgumentError(
-            "not one instance per class fits the budget in any layout",
+            "the budget is too small for one instance per class in any layout",
             found=f"{max_bytes} bytes",
-            hint="Give it more, a smaller k or a larger step",
+            hint="Use more bytes, a smaller k or a larger step",
         )
     return tuple(choices)
 

@@ -1,4 +1,4 @@
-"""The weight of the bits in the loss: given, or steered so that the file comes to take the bytes of its budget."""
+"""The weight of the bits in the loss: fixed, or controlled so that the file has the size of the budget."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 from fredfmt.distill.layout import BudgetSettings
 
 EVERY = 20
-"""Iterations between two looks at the size of the file."""
+"""Iterations between two measurements of the size of the file."""
 _GAIN, _AHEAD = 1.0, 3
-"""Of the logarithm of the weight per logarithm of size over budget, as the size will be after so many more looks if it
-goes on as since the last one. Sizes follow the weight late, as the file holds a running mean, and would swing without
-looking ahead."""
+"""The change of the log weight per log ratio of size and budget, and the number of measurements for which the trend of
+the size is extrapolated. The file stores a running mean, so its size reacts to the weight with a delay, and would
+oscillate without extrapolation."""
 _FIRST = 3.0
 _LEAST, _MOST = 1e-3, 20.0
 
@@ -34,10 +34,10 @@ class Rate:
         self._budget = budget
         self.weight: float = _FIRST if budget.rate == "auto" else float(budget.rate)
         self.size = 0
-        """At the last look, 0 before the first."""
+        """The size at the last measurement; 0 before the first."""
 
     def steer(self, size: int) -> None:
-        """Take notice of the bytes that the file would take now."""
+        """Adapt the weight to the current size of the file in bytes."""
         off = math.log(size / float(self._budget.max_bytes or size))
         trend = math.log(size / self.size) if self.size else 0.0
         self.weight = min(_MOST, max(_LEAST, self.weight * math.exp(_GAIN * (off + _AHEAD * trend))))

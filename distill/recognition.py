@@ -1,4 +1,4 @@
-"""What a teacher recognises: an addition to any objective, and the labels of what a run has learned."""
+"""Knowledge of a teacher: an additional loss for any objective, and the labels of the result."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from fredfmt.distill.synset import FrequencySynset, sixteenths
 from fredfmt.model.data import FreDData
 
 _BATCH = 160
-"""Instances per update."""
+"""The largest number of instances per update."""
 
 
 class Recognition:
-    """A teacher, and the real images that the instances of a run start from, in their order.
+    """A teacher, and the real images that the instances of a run start from, in the same order.
 
-    Coarse steps take away what images are recognised by: of CIFAR-10 in 2 kB per class a teacher recognises 78 % of the
-    originals and 48 % of the coded images. So a run may also reduce the Kullback-Leibler divergence of its answers for
-    instances from its answers for their originals, both augmented alike: knowledge distillation (Hinton, Vinyals and
-    Dean, Distilling the Knowledge in a Neural Network, 2015) that changes the images instead of a network. Only the
-    first of several processes has the teacher, and does this.
+    Coarse quantisation makes images hard to recognise: for CIFAR-10 in 2 kB per class, a teacher recognises 78 % of the
+    originals and 48 % of the coded images. A run can therefore also minimise the Kullback-Leibler divergence between
+    its predictions for instances and for their originals, with the same augmentation: knowledge distillation (Hinton,
+    Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015) that changes images instead of a network. Only
+    the first of several processes has the teacher and computes this.
     """
 
     def __init__(self, teacher: Teacher | None, originals: Images, weight: float, ranks: Ranks) -> None:
         self._teacher, self._originals, self._weight, self._ranks = teacher, originals, weight, ranks
 
     def add_gradient(self, coefficients: Tensor, iteration: Iteration, scale: float = 1.0) -> None:
-        """Add the gradient of the weighted divergence, times ``scale``, to that of the coefficients: the mean over some
-        random instances."""
+        """Add the gradient of the weighted divergence, the mean over some random instances, times ``scale``, to that of
+        the coefficients."""
         if not self._weight or coefficients.grad is None:
             return
         gradient = torch.zeros_like(coefficients)
@@ -59,8 +59,8 @@ class Recognition:
         return summed(images, parts, lambda part, number: teacher.divergence(part, originals[parts[number]]))
 
     def labelled(self, synset: FrequencySynset, coded: FreDData) -> FrequencySynset:
-        """``synset`` with fixed labels in place of learned ones: the mean of these and the teacher's for originals and
-        ``coded`` images, or the teacher's alone where none were learned."""
+        """``synset`` with fixed labels: the mean of its learned labels and of the teacher's for originals and ``coded``
+        images, or only the latter if labels were not learned."""
 
         def labels() -> NDArray[np.float32]:
             assert self._teacher is not None

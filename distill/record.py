@@ -1,4 +1,4 @@
-"""What a distillation records in the metadata of its result: settings and a recipe in, fields of `Metadata` out."""
+"""The metadata of the result of a distillation: settings and recipe."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fredfmt.distill.evaluation.settings import EvaluationConfig
 
 
 def recorded(settings: DistillConfig, recipe: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Settings, how to train on the data (by default the protocol `EvaluationConfig` with the augmentation of the run),
-    and no error of reconstruction, as no real image is reconstructed.
+    """Fields of `Metadata`: the settings, how to train on the data (by default the protocol `EvaluationConfig` with the
+    augmentation of the run), and no reconstruction error, because instances are not reconstructions of real images.
 
     >>> recorded(DistillConfig(k=16))["distillation"]["frequencies"]
     {'k': 16}

@@ -1,4 +1,4 @@
-"""`distill`: a source of real images and a configuration in, a small synthetic data set out."""
+"""`distill`: learns a small synthetic data set from real images."""
 
 from __future__ import annotations
 
@@ -45,27 +45,27 @@ from fredfmt.transforms import live_frequencies, spatial_size
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
 _LARGEST = 1e4
-"""Root mean square of an image's numbers, in normalised units, above which they are taken for diverged."""
+"""The root mean square of the values of an image, in normalised units, above which the run counts as diverged."""
 _TIMED = 2
-"""Iterations that are run before others are timed, and as many that are timed."""
+"""The number of iterations before the timed ones, and of timed ones."""
 _TRIAL = {"steps": 600, "seeds": 2}
-"""Of the networks that result and start are compared by."""
+"""The seeds of the networks by which result and start are compared."""
 _GRADIENTS = 20
-"""Networks by whose gradients the mask ``gradient`` is chosen."""
+"""The number of networks whose gradients choose the mask ``gradient``."""
 
 
 class DistillationStopped(FredError):
-    """Ctrl-C; ``data`` is what there was by then, a usable set."""
+    """Raised after Ctrl-C; ``data`` is the current result, which can be used."""
 
     def __init__(self, data: FreDData, iteration: int, config: DistillConfig, checkpoint: Path | None) -> None:
-        hint = f"The checkpoint is {checkpoint}; run the same again to go on" if checkpoint else ""
+        hint = f"The checkpoint is {checkpoint}; run the same command again to continue" if checkpoint else ""
         super().__init__(f"stopped after iteration {iteration} of {config.optimization.iterations}", hint=hint)
         self.data = data
         self.iteration = iteration
 
 
 class DivergenceError(FredError):
-    """The loss or a coefficient became NaN, infinite or larger than in any image."""
+    """The loss or a coefficient became NaN or infinite, or coefficients became larger than those of any image."""
 
 
 def distill(
@@ -80,43 +80,45 @@ def distill(
     checkpoint_every: int = 100,
     resume: bool = True,
 ) -> FreDData:
-    """Learn a few instances per class to train on in place of ``source``.
+    """Learn a few instances per class for training in place of ``source``.
 
-    With a process group of ``torch.distributed`` the work is shared over its processes, each on a ``device`` of its
-    own, and the same result, which does not depend on their number beyond rounding, is returned on all of them. Only
-    the first one writes and reads the checkpoint.
+    In a process group of ``torch.distributed`` the work is divided among the processes, each with its own ``device``.
+    All return the same result, which does not depend on their number up to rounding. Only the first process writes and
+    reads the checkpoint.
 
     Parameters
     ----------
     source
-        Real images to learn from, a train split. Read batch by batch; once more before, where ``config.zca`` is set.
+        Real images to learn from, usually a train split. They are read batch by batch, and with ``config.zca`` once
+        more before.
     config
-        All settings, which are put into the metadata. Equal ones give an equal result: bit for bit on a CPU, with the
+        All settings, which the metadata record. The same settings give the same result, bit for bit on a CPU with the
         same number of threads.
     objective
-        A class of your own in place of the one that ``config`` names; see `fredfmt.distill.objectives`.
+        A custom class that replaces the objective of ``config``; see `fredfmt.distill.objectives`.
     network
-        A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names;
-        the metadata say ``module:name`` of it. Torch's global generators are seeded for it and put back. ``dm`` asks of
-        its modules a method ``embed``, the features before the last layer.
+        A callable ``(channels, spatial_shape, classes) -> nn.Module`` that replaces the network of ``config``; the
+        metadata record its name, ``module:name``. Torch's global generators are seeded for the call and restored.
+        ``dm`` and ``frepo`` need modules with a method ``embed``, which returns the features before the last layer.
     device
-        Where to compute; random numbers are the same everywhere.
+        Device to compute on; random numbers do not depend on it.
     progress
         Called every ten iterations, on the first of several processes.
     checkpoint
-        A file to keep the state in, written every ``checkpoint_every`` iterations (and when stopped), atomically. It is
-        left there at the end.
+        A file for the state of the run, which is written atomically every ``checkpoint_every`` iterations and when the
+        run is stopped. It is kept at the end.
     resume
-        Go on from ``checkpoint`` if it exists; the result is the same as without the interruption. False begins anew.
+        Whether to continue from ``checkpoint`` if it exists; the result is the same as without the interruption. False:
+        start again.
 
     Raises
     ------
     ArgumentError
-        For settings that do not fit the source, or a checkpoint of another run.
+        For settings that do not fit the source, or a checkpoint of a different run.
     DivergenceError
-        If the loss becomes NaN or infinite, or coefficients become larger than in any image.
+        If the loss becomes NaN or infinite, or coefficients become larger than those of any image.
     DistillationStopped
-        After Ctrl-C, at the end of the iteration, with the set as it is.
+        After Ctrl-C, at the end of the iteration, with the current result.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.distill import DistillConfig
@@ -139,7 +141,7 @@ def distill(
         run.restore(path)
     run.announce(device)
     if config.budget.max_bytes is not None and run.state.done == 0:
-        run.state.data()  # refuses a number of bytes that nothing fits
+        run.state.data()  # raises if the number of bytes is too small
     keep_freed_memory()
     with noting_interrupts() as interruption:
         while run.state.done < iterations:
@@ -163,15 +165,15 @@ def distill(
 def duration(
     source: Source, config: DistillConfig, device: torch.device | str = "cpu", network: NetworkFactory | None = None
 ) -> str:
-    """How long a run will take on this machine, in words, by four iterations of one that is thrown away. Its teacher is
-    kept, and is that of the next run of this source and these settings."""
+    """The estimated duration of a run on this machine, in words, measured by a few iterations whose result is
+    discarded. The teacher is kept for the next run with the same source and settings."""
     run = Run(source, config, device, network)
 
     def several() -> float:
         before = time.perf_counter()
         for _ in range(_TIMED):
             run.step()
-        run.mean_loss()  # waits for the device
+        run.mean_loss()  # synchronises with the device
         return time.perf_counter() - before
 
     several()
@@ -180,7 +182,7 @@ def duration(
 
 
 class Run:
-    """A source, the networks and the objective, which change the state from one iteration to the next."""
+    """A run: the source, the networks and the objective, which change the state in each iteration."""
 
     def __init__(
         self,
@@ -213,7 +215,7 @@ class Run:
         self._losses: list[Tensor] = []
 
     def _taught(self, start: FreDData) -> FreDData:
-        """``start`` with the labels of a teacher, which is trained on the first of several processes."""
+        """``start`` with labels of a teacher, which the first of several processes trains."""
         config, images = self.config, chosen_images(self.train, self.config).normalized
         teacher = train_teacher(self.train, config, device=self.device) if self.ranks.first else None
         if config.teacher.teacher_labels == "both":
@@ -226,7 +228,7 @@ class Run:
         return self.ranks.from_first(labelled)
 
     def announce(self, device: torch.device | str) -> None:
-        """Say in the log what is being run."""
+        """Log a description of the run."""
         count, _, k = self.state.start.coefficients.shape
         _log.info(
             "%s: %s on %d images of %d classes, %d instances of %d frequencies, iterations %d to %d, %s on %s, "
@@ -237,7 +239,7 @@ class Run:
         )
 
     def _check_network(self) -> None:
-        """Raise `ArgumentError` for a network that does not fit images or objective, before any image is read."""
+        """Raise `ArgumentError` if the network does not fit images or objective, before any image is read."""
         made = make_network(
             self.config.network,
             channels=self.source.channels,
@@ -250,14 +252,14 @@ class Run:
             embedding(made)
 
     def step(self) -> None:
-        """One iteration. Nothing here waits for the device, but for the loss scale of float16."""
+        """One iteration. It does not synchronise with the device, except for the loss scale of float16."""
         with explaining_derivatives(), self._seeded(self.state.done):
             losses = self._updates(self.iteration(self.state.done, self.state.synset))
         self._losses.append(torch.stack(losses).mean())
         self.state.count()
 
     def _updates(self, iteration: Iteration) -> list[Tensor]:
-        """The losses of an iteration, an update of the coefficients after each."""
+        """The losses of an iteration, with an update of the coefficients after each."""
         losses = []
         state, learned = self.state, self.state.learned
         for loss in self.objective.losses(iteration):
@@ -276,7 +278,7 @@ class Run:
         return losses
 
     def iteration(self, number: int, synset: FrequencySynset) -> Iteration:
-        """What the objective is given to compute its losses of ``synset``."""
+        """The `Iteration` with which the objective computes its losses for ``synset``."""
         return Iteration(
             number=number,
             seed=self.config.run.seed,
@@ -295,14 +297,16 @@ class Run:
         )
 
     def _seeded(self, number: int) -> AbstractContextManager[None]:
-        """A user's network may draw random numbers while it computes, for dropout for example."""
+        """A context that seeds the random draws of a custom network in its forward pass, for example for dropout."""
         if self.network is None:
             return nullcontext()
         return seeded(generator(self.config.run.seed, "own network", number), self.device)
 
     def _by_gradient(self, device: torch.device | str) -> NDArray[Any]:
-        """(class, frequency) flat indices of the largest gradients of the objective's first loss: magnitudes summed
-        over instances and channels, at starting images of all frequencies, by networks that the run will not use."""
+        """(class, frequency) flat indices of the largest gradients of the objective's first loss.
+
+        Magnitudes are summed over instances and channels, for the initial images with all frequencies, and networks
+        that the run does not use otherwise."""
         config, shape = self.config, self.source.spatial_shape
         every = int(live_frequencies(config.frequencies.transform, shape).sum())
         count = config.instances_per_class(self.source.spatial_shape)
@@ -341,14 +345,14 @@ class Run:
                 if not finite.all()
                 else self.state.done
             )
-            raise self._diverged("the loss is not finite any more", first)
+            raise self._diverged("the loss is no longer finite", first)
         limit = _LARGEST * math.sqrt(spatial_size(self.source.spatial_shape))
         largest = float(self.state.synset.coefficients.detach().abs().max())
         if largest > limit:
             raise self._diverged(
-                "the coefficients are not those of images any more",
+                "the coefficients are no longer those of images",
                 self.state.done,
-                expected=f"at most {limit:.3g} in size",
+                expected=f"magnitudes up to {limit:.3g}",
                 found=f"{largest:.3g}",
             )
         return float(losses.mean())
@@ -359,8 +363,8 @@ class Run:
         return DivergenceError(what, where=f"iteration {iteration}", hint=hint, **more)
 
     def best(self, progress: Callback | None) -> FreDData:
-        """What was learned or the images that it was learned from, whichever networks learn more of what the held-out
-        images show from; what was learned where none are held out."""
+        """The result or the initial images, whichever networks learn more from, measured on the held-out images; the
+        result if no images are held out."""
         learned, held = self.state.data(), self.held
         if held is None or not self.state.done:
             return learned
@@ -377,13 +381,13 @@ class Run:
         return learned if gain >= 0 else unlearned
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint, on the first of several processes; after `mean_loss`, which lets no NaN through."""
+        """Write the checkpoint, on the first of several processes. Call `mean_loss` before, which refuses NaN."""
         self.saved = path, self.state.done
         if self.ranks.first:
             self.state.save(path, self.source.provenance())
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint, if there is one. Raises `ArgumentError` if it is of another run."""
+        """Continue from a checkpoint, if it exists. Raises `ArgumentError` if it is from a different run."""
         found = self.ranks.from_first(lambda: read_checkpoint(path) if path.exists() else None)
         if found is not None:
             self.state.restore(*found, path, self.source.provenance())

@@ -36,21 +36,21 @@ def setting(
     Parameters
     ----------
     help
-        What it sets: a sentence for the command's help page.
+        A description for the help page of the command.
     least, above, below
-        Bounds of a number; ``least`` is allowed, ``above`` and ``below`` are not.
+        Bounds of a number: ``least`` is inclusive, ``above`` and ``below`` are exclusive.
     choices
-        All allowed texts. For a ``Literal`` type they are taken from the type.
+        All allowed strings. For a ``Literal`` type they are taken from the type.
     none
         The word for None in TOML files and on the command line, such as ``float32``. Without one, None is omitted.
     flag
         The option of the command, ``--like-the-name`` if omitted; None for a setting that the command does not offer.
     metavar
-        What the help page calls the option's value.
+        The placeholder of the value on the help page.
     examples
-        Names that a shell completes, where others are possible too.
+        Names for shell completion, if other values are also possible.
     check
-        Called with each value that fits; raises `ArgumentError` to refuse it.
+        A function that is called with each valid value, and raises `ArgumentError` to refuse it.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def setting(
 
 
 def group(kind: type[Settings]) -> Any:
-    """A field that holds settings of a class of their own, by default those of ``kind()``."""
+    """A field that contains settings of another class, by default ``kind()``."""
     return field(default_factory=kind, metadata={"setting": {}})
 
 
@@ -83,7 +83,7 @@ class Option:
     optional: bool = False
     """Whether it may be None."""
     words: tuple[str, ...] = ()
-    """Texts that it may be: all of them, or beside numbers."""
+    """The allowed strings: all values, or those besides numbers."""
     default: Any = None
     help: str = ""
     least: float | None = None
@@ -97,7 +97,7 @@ class Option:
 
     @property
     def group(self) -> type[Settings] | None:
-        """The class of the settings that it holds, if it holds some."""
+        """The class of the settings that it contains, if it is a group."""
         return self.kind if issubclass(self.kind, Settings) else None
 
     @property
@@ -137,7 +137,7 @@ class Option:
         )
 
     def read(self, text: str) -> Any:
-        """The value of a text from the command line. Raises `ArgumentError` if it has none."""
+        """The value of a string from the command line. Raises `ArgumentError` if it is not a valid value."""
         if self.optional and text == self.none:
             return None
         if text in self.words or self.kind is str:
@@ -204,13 +204,13 @@ class Settings:
         return self.of({**before, **regrouped(self.options(), before, changes)})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; `from_json` gives equal settings back."""
+        """The settings as JSON values; `from_json` restores equal settings."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {name: value.to_json() if isinstance(value, Settings) else value for name, value in values.items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote; fields that are missing take their defaults.
+        """Read the values of `to_json`; missing fields have their defaults.
 
         Raises `ArgumentError` for unknown fields and unusable values.
         """
@@ -220,8 +220,8 @@ class Settings:
     def from_toml(cls, path: str | os.PathLike[str]) -> Self:
         """Read a TOML file: names and values, those of a group in a table such as ``[network]``.
 
-        Fields that are missing take their defaults. Raises `ArgumentError` for a file that is not TOML, unknown fields
-        and unusable values.
+        Missing fields have their defaults. Raises `ArgumentError` for a file that is not TOML, unknown fields and
+        unusable values.
         """
         with located(path):
             try:
@@ -231,7 +231,7 @@ class Settings:
             return cls.of(values)
 
     def to_toml(self) -> str:
-        """The text of a TOML file with every setting; `from_toml` gives equal settings back."""
+        """The text of a TOML file with every setting; `from_toml` restores equal settings."""
         values = self.spelled()
         tables = {name: values.pop(name) for name in list(values) if isinstance(values[name], dict)}
         lines = _lines(values)
@@ -256,7 +256,7 @@ class Settings:
 
 
 def regrouped(options: Mapping[str, Option], before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``changes`` in which settings of a group are put into that group, as it was ``before``."""
+    """``changes`` with the settings of groups moved into these groups, whose other settings are as ``before``."""
     left = dict(changes)
     for name, option in options.items():
         if option.group is None:
@@ -270,12 +270,12 @@ def regrouped(options: Mapping[str, Option], before: Mapping[str, Any], changes:
 
 
 def _is_large(value: Any) -> bool:
-    """Whether a value is an integer that a file, which holds all settings as JSON, cannot hold."""
+    """Whether a value is an integer that is too large for JSON, and therefore for a file."""
     return isinstance(value, int) and abs(value) > LARGEST_INTEGER
 
 
 def _lines(values: Mapping[str, Any]) -> list[str]:
-    """The lines of a TOML table; numbers, texts, booleans and lists are written as in JSON."""
+    """The lines of a TOML table; numbers, strings, booleans and lists are written as in JSON."""
     return [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
 
 

@@ -1,4 +1,4 @@
-"""What distillation starts from: a source and a configuration in, random real images in the result's layout out."""
+"""The start of a distillation: random real images in the layout of the result."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
 _NAMED = 10
-"""Classes that a warning names."""
+"""The largest number of classes that a warning lists."""
 
 
 def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any] | None = None) -> FreDData:
-    """Random real images of every class, class by class, their kept coefficients in float32.
+    """Random real images of every class, class by class, with coefficients in float32.
 
-    Masks are given, or chosen by all images of a class, read block by block, or by the drawn ones alone
-    (``mask_scope``). Raises `ArgumentError` if no class has as many images as the budget asks for, and what
+    Masks are given, or chosen from all images of a class, which are read block by block, or from the drawn images only
+    (``mask_scope``). Raises `ArgumentError` if no class has as many images as the budget has instances, and what
     `fredfmt.encode` raises.
     """
     chosen = chosen_images(source, config)
@@ -43,21 +43,21 @@ def chosen_images(source: Source, config: DistillConfig) -> Source:
 
 
 def _counts(source: Source, config: DistillConfig) -> int | list[int]:
-    """How many instances the classes have: what the budget buys, or one for each image of a class that has fewer."""
+    """The number of instances per class within the budget, or for each class if some have fewer images."""
     wanted = config.instances_per_class(source.spatial_shape)
     there = source.counts
     few = np.flatnonzero(there < wanted).tolist()
     if len(few) in (0, len(there)):
         return wanted
     _log.warning(
-        "%d of %d classes have fewer images than the %d instances of the budget, and get one instance an image: %s",
+        "%d of %d classes have fewer images than the %d instances of the budget, and get one instance per image: %s",
         *(len(few), len(there), wanted, ", ".join(source.classes[label] for label in few[:_NAMED])),
     )
     return [int(count) for count in np.minimum(there, wanted)]
 
 
 def gather_statistics(source: Source, transform: str) -> ClassStatistics:
-    """Moments of the spectra of each class, the images read block by block."""
+    """Moments of the spectra of each class; images are read block by block."""
     shape = (len(source), source.channels, *source.spatial_shape)
     return Spectra(source.normalized, shape, transform).statistics(source.labels, len(source.classes))
 

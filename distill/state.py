@@ -1,4 +1,4 @@
-"""The state of a run between two iterations: what is learned so far, as a data set and as a checkpoint."""
+"""The state of a run between two iterations, which is stored as a data set or a checkpoint."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from fredfmt.storage.files import packed_size
 
 
 def settings_of(checkpoint: str | os.PathLike[str]) -> DistillConfig:
-    """The settings of the run that a checkpoint is of. Raises `FormatError` for what is no checkpoint."""
+    """The settings of the run of a checkpoint. Raises `FormatError` for a file that is not a checkpoint."""
     return DistillConfig.from_json(read_checkpoint(checkpoint)[1]["config"])
 
 
 class State:
-    """What a run has learned, from the images ``start``: coefficients, labels and what the objective learns, their
-    running averages, the optimizer, the loss scale of float16 and the weight of the rate."""
+    """The state of a run that starts from the images ``start``: coefficients, labels and parameters of the objective,
+    their running averages, the optimizer, the loss scale of float16 and the weight of the rate."""
 
     def __init__(
         self,
@@ -61,18 +61,18 @@ class State:
         self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
         self.memory = objective if isinstance(objective, StatefulObjective) else StatefulObjective()
         self.settings = config.replace(**self.memory.recorded())
-        """What files and checkpoints hold."""
+        """The settings that files and checkpoints store."""
         self.optimizer = _optimizer(self.synset, self.memory.learned(device), config)
         self.done = 0
-        """Iterations so far."""
+        """The number of finished iterations."""
 
     @property
     def learned(self) -> list[Tensor]:
-        """All that the optimizer updates."""
+        """All parameters that the optimizer updates."""
         return [value for group in self.optimizer.param_groups for value in group["params"]]
 
     def count(self) -> None:
-        """End an iteration: take its values into the averages, and steer the weight of the rate."""
+        """Finish an iteration: update the averages and the weight of the rate."""
         self.done += 1
         decay = min(self.config.optimization.average, self.done / (self.done + 9))
         for name, value in self.synset.named_parameters():
@@ -81,7 +81,7 @@ class State:
             self.rate.steer(self.size())
 
     def data(self) -> FreDData:
-        """The averaged coefficients, stored as the configuration asks, with the configuration in the metadata."""
+        """The averaged coefficients, stored as configured, with the configuration in the metadata."""
         synset, budget = self._averaged(), self.config.budget
         if self.recognition is not None and self.done:
             coded = synset.to_data(step=budget.step, rounding=budget.rounding)
@@ -89,7 +89,7 @@ class State:
         return self._stored(synset, self.done)
 
     def unlearned(self) -> FreDData:
-        """The images that the run started from, stored in the same way."""
+        """The images from which the run started, stored in the same way."""
         return self._stored(FrequencySynset.from_data(self.start), 0)
 
     def exact(self) -> FreDData:
@@ -97,7 +97,7 @@ class State:
         return self._stored(self._averaged(), self.done, step=None, max_bytes=None)
 
     def size(self) -> int:
-        """Bytes of the file at the loop's step."""
+        """Bytes of the file with the step of the loop."""
         return packed_size(self._stored(self._averaged(), self.done, max_bytes=None, rounding="rate"))
 
     def _averaged(self) -> FrequencySynset:
@@ -114,7 +114,7 @@ class State:
         )
 
     def save(self, path: Path, source: Mapping[str, Any]) -> None:
-        """Write a checkpoint of a run on real images of the provenance ``source``."""
+        """Write a checkpoint; ``source`` is the provenance of the real images."""
         arrays = {"start": self.start.coefficients}
         for part, values in (
             ("learnt", dict(self.synset.named_parameters())),
@@ -134,7 +134,7 @@ class State:
     def restore(
         self, arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any], path: Path, source: Mapping[str, Any]
     ) -> None:
-        """Go on from what `read_checkpoint` found in ``path``. Raises `ArgumentError` if it is of another run."""
+        """Restore what `read_checkpoint` found in ``path``. Raises `ArgumentError` if it is from a different run."""
         self._check_same_run(arrays, document, path, source)
         tensors = {name: torch.from_numpy(value) for name, value in arrays.items()}
         self.synset.load_state_dict(_below("learnt", tensors))
@@ -159,19 +159,19 @@ class State:
             if differing := [name for name in sorted({**values, **others}) if values.get(name) != others.get(name)]:
                 name = "objective" if "objective" in differing else differing[0]
                 raise ArgumentError(
-                    f"the checkpoint is of another run: its {name} differs",
+                    f"the checkpoint is from a different run: its {name} differs",
                     where=str(path),
                     expected=values.get(name),
                     found=others.get(name),
-                    hint="Use the same settings, or begin anew without resuming (--restart)",
+                    hint="Use the same settings, or start again without resuming (--restart)",
                 )
         if not np.array_equal(arrays.get("start", ()), self.start.coefficients):
             raise ArgumentError(
-                "the checkpoint began with other images", where=str(path), hint="Begin anew (--restart)"
+                "the checkpoint started from other images", where=str(path), hint="Start again (--restart)"
             )
         if document["iteration"] > self.config.optimization.iterations:
             raise ArgumentError(
-                "the checkpoint is further than these settings go",
+                "the checkpoint has more iterations than the settings",
                 where=str(path),
                 expected=f"at most {self.config.optimization.iterations} iterations",
                 found=document["iteration"],
@@ -179,8 +179,7 @@ class State:
 
 
 def _compared(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a checkpoint that have to be the same, by name; a run may go on for more iterations than it was
-    meant to at first."""
+    """The settings of a checkpoint that must be the same, by name. The number of iterations may be increased."""
     settings: dict[str, Any] = {}
     for group, values in complete(document).items():
         if group in NAMED:
@@ -205,15 +204,15 @@ def _optimizer(
 
 
 def _learns_labels(config: DistillConfig) -> bool:
-    """Whether labels are learned, which is up to the objective."""
+    """Whether labels are learned, a setting of some objectives."""
     return bool(getattr(config.objective_settings, "learn_labels", False))
 
 
 def _below(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with ``part`` and a dot, without it."""
+    """The tensors whose names begin with ``part`` and a dot, by the rest of the name."""
     return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
 
 
 def numpy(value: Tensor) -> NDArray[Any]:
-    """The values of a tensor, wherever it is."""
+    """The values of a tensor on any device."""
     return value.detach().cpu().numpy()

@@ -1,4 +1,4 @@
-"""`FrequencySynset`: the synthetic set while it is being learned, coefficients in, images out, differentiably."""
+"""`FrequencySynset`: learnable synthetic data, whose images are a differentiable function of the coefficients."""
 
 from __future__ import annotations
 
@@ -22,35 +22,34 @@ from fredfmt.model.data import FreDData
 from fredfmt.model.parts import Quantization
 
 START_SHARE = 0.86
-"""The probability that a learned label starts with on the class of its hard label."""
+"""The initial probability of the class of the hard label in a learned label."""
 
 
 class FrequencySynset(nn.Module):
     """N learnable instances as kept coefficients of an orthonormal transform.
 
-    It replaces the tensor of images in a distillation loop: ``synset(indices)`` is that tensor's rows, and an
-    optimizer of ``synset.parameters()`` is the optimizer of the images. The coefficients are the only parameter, so
-    that frequencies outside the masks take no memory, no gradient and no optimizer state.
+    It replaces the tensor of images in a distillation loop: ``synset(indices)`` replaces the rows of the tensor, and
+    ``synset.parameters()`` replaces the tensor in the optimizer. Only the kept coefficients are parameters, so
+    frequencies outside the masks need no memory, gradients or optimizer state.
 
     Parameters
     ----------
     coefficients
-        (instance, channel, frequency) real values, in orthonormal units; made float32.
+        (instance, channel, frequency) values in orthonormal units, which are converted to float32.
     layout
-        A data set whose masks, labels and metadata these instances have; see `from_data` for the usual way in.
+        A data set with the masks, labels and metadata of the instances; `from_data` is usually simpler.
     loop_step
-        Decode from coefficients rounded to multiples of this step, as from a file with that step; the gradient passes
-        the rounding as if it were not there (straight-through, Bengio et al. 2013). None decodes the values as they
-        are.
+        Decode from coefficients that are rounded to multiples of this step, as in a file with that step. Gradients
+        ignore the rounding (straight-through estimator, Bengio et al. 2013). None: no rounding.
     loop_rounding
-        How the loop rounds: ``"nearest"``, or ``"rate"``, with the thresholds of `fredfmt.codec.quantizer.quantize` for
-        the coefficients that it begins with.
+        Rounding in the loop: ``"nearest"``, or ``"rate"`` with the thresholds of `fredfmt.codec.quantizer.quantize` for
+        the initial coefficients.
     learn_labels
-        Make labels soft and learnable: ``logits`` becomes a second parameter, of which `labels` is the softmax. They
-        start with `START_SHARE` of the probability on the layout's label.
+        Make labels soft and learnable: ``logits`` is a second parameter, whose softmax is `labels`. Initially the label
+        of the layout has the probability `START_SHARE`.
 
     classes
-        (instance,) integers: the class that `indices_of` counts an instance to, by default the likeliest by its label.
+        (instance,) integers: the class of each instance for `indices_of`. None: the most probable class of its label.
 
     >>> from fredfmt import encode, open_source
     >>> source = open_source("digits").sample(2)
@@ -114,7 +113,7 @@ class FrequencySynset(nn.Module):
         classes: NDArray[np.integer] | None = None,
         device: torch.device | str = "cpu",
     ) -> Self:
-        """A synthetic set that starts as ``data``, on ``device``. A base spectrum becomes part of each instance."""
+        """Synthetic data that start as ``data``, on ``device``. A base spectrum is added to each instance."""
         return cls(
             torch.tensor(data.spectra().astype(np.float32), device=device),
             data,
@@ -134,15 +133,15 @@ class FrequencySynset(nn.Module):
         base: bool = False,
         **metadata: Any,
     ) -> FreDData:
-        """What was learned, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of the layout's.
+        """The current state as a data set, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of
+        the layout's metadata.
 
-        With ``max_bytes`` the step is searched instead: the smallest, or one ``near`` another, for which the ``.fred``
-        file has at most so many.
-        ``rounding`` is that of `fredfmt.codec.quantizer.quantize`, left out ``"rate"`` for a step that is searched and
-        ``"nearest"`` for one that is given.
-        ``base`` stores the mean of each mask's instances once and instances relative to it. Learned labels are stored
-        in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or
-        too large for the step, or no step gets there.
+        With ``max_bytes``, the step is searched instead: the smallest one, or one close to ``near``, for which the
+        ``.fred`` file has at most this many bytes. ``rounding`` is that of `fredfmt.codec.quantizer.quantize`; None:
+        ``"rate"`` if the step is searched, and ``"nearest"`` otherwise. With ``base``, the mean of the instances of
+        each mask is stored once, and instances as differences from it. Learned labels are stored in sixteenths, which
+        are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or too large for the step, or if
+        no step fits.
         """
         layout, values = self._layout, self.coefficients.detach().cpu().numpy()
         described = replace(layout.metadata, **metadata)
@@ -169,7 +168,7 @@ class FrequencySynset(nn.Module):
 
     @property
     def labels(self) -> Tensor:
-        """(instance,) int64, or (instance, class) float32 where they are soft; differentiable if they are learned."""
+        """(instance,) int64, or (instance, class) float32 if soft; differentiable if they are learned."""
         return self._labels if self.logits is None else self.logits.softmax(1)
 
     def forward(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
@@ -177,17 +176,17 @@ class FrequencySynset(nn.Module):
         return self.images(indices)
 
     def images(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
-        """(B, C, *spatial) float32 images of the instances ``indices``, in any order, with repeats; by default all.
+        """(B, C, *spatial) float32 images of the instances ``indices``, in any order, which may repeat; None: all.
 
-        They are in the space of the data's normalisation and carry gradients to the coefficients. Indices are best
-        given as a list or a CPU tensor, so that no device has to wait.
+        They are in the normalised space of the data and differentiable with respect to the coefficients. A list or a
+        CPU tensor of indices avoids synchronisation with the device.
         """
         return self.decode(self.values(indices), indices)
 
     def values(self, indices: Sequence[int] | Tensor | None = None) -> Tensor:
-        """(B, C, k) coefficients of the instances ``indices``, by default of all, rounded where ``loop_step`` says so.
+        """(B, C, k) coefficients of the instances ``indices`` (None: all), rounded if there is a ``loop_step``.
 
-        With `decode`, for those who make a few of many images at a time: their gradient is that of coefficients.
+        Use it with `decode` to compute a few of many images at a time, with gradients with respect to coefficients.
         """
         coefficients: Tensor = self.coefficients
         if indices is not None:
@@ -198,7 +197,7 @@ class FrequencySynset(nn.Module):
         return coefficients
 
     def decode(self, values: Tensor, indices: Sequence[int] | Tensor | None = None) -> Tensor:
-        """(B, C, *spatial) float32 images of ``values`` (B, C, k) in the masks of the instances ``indices``."""
+        """(B, C, *spatial) float32 images of ``values`` (B, C, k) with the masks of the instances ``indices``."""
         masks = self._masks
         if indices is not None:
             masks = masks[torch.as_tensor(indices, dtype=torch.int64, device="cpu")]
@@ -207,7 +206,7 @@ class FrequencySynset(nn.Module):
         return self._decoder(values, masks)
 
     def _rounded(self, coefficients: Tensor) -> Tensor:
-        """Multiples of the loop's step."""
+        """Coefficients rounded to multiples of the step of the loop."""
         step = float(self.loop_step or 1)
         if self._threshold is None:
             return (coefficients / step).round() * step
@@ -220,7 +219,7 @@ class FrequencySynset(nn.Module):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Class names; their order is the meaning of the labels."""
+        """Class names, in the order of the labels."""
         return self._layout.metadata.classes
 
     def __len__(self) -> int:
@@ -238,7 +237,8 @@ def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
 
 
 def _logits(layout: FreDData) -> Tensor:
-    """(instance, class) scores whose softmax is the label; a hard one gets `START_SHARE`, the others share the rest."""
+    """(instance, class) logits of the labels; the class of a hard label gets `START_SHARE`, and the others share the
+    rest."""
     if layout.soft:
         return torch.from_numpy(np.log(np.maximum(layout.labels.astype(np.float32), 1e-3)))
     classes = len(layout.metadata.classes)

@@ -259,7 +259,7 @@ def test_a_file_is_not_tested_on_other_images(file, tmp_path):
     images = np.zeros((20, 1, 8, 9), np.float32)
     np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(20) % 10)
     result = run("evaluate", file, "--on", f"npz:{tmp_path / 'wide.npz'}", "--steps", 1, status=1)
-    assert "other spatial shape than the data" in str(result.exception)
+    assert "differ in their spatial shape" in str(result.exception)
 
 
 def test_usage_errors_exit_2(tmp_path):

@@ -75,4 +75,4 @@ def test_a_checkpoint_of_other_bytes_is_refused(tmp_path):
     distill(source, config, checkpoint=tmp_path / "kept")
     result = run(f"distill digits {tmp_path / 'x.fred'} --bytes 2700 --checkpoint {tmp_path / 'kept'} {QUICK}")
     assert result.exit_code == 1
-    assert "the checkpoint is of another run" in str(result.exception)
+    assert "the checkpoint is from a different run" in str(result.exception)

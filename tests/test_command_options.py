@@ -101,7 +101,7 @@ def test_flags_are_switched_off_where_a_file_has_them_on(tmp_path):
         (["--lr", "0"], 1, "optimization.lr: unusable setting; expected a number above 0, found 0.0"),
         (["--step", "coarse"], 1, "unusable --step; expected a number above 0 or float16 or float32, found 'coarse'"),
         (["--objective", "frpo"], 1, "no such objective"),
-        (["--objective", "dm", "--pool", "3"], 1, "dm has no setting pool: it is one of frepo"),
+        (["--objective", "dm", "--pool", "3"], 1, "dm has no setting pool, which is a setting of frepo"),
         (["--network", "convent"], 1, "no such network"),
         (["--augmentation", "jitter"], 1, "no such augmentation"),
     ],

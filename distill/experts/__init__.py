@@ -1,1 +1,1 @@
-"""Networks trained on real images, epoch by epoch, for trajectory matching: made, stored, read."""
+"""Networks trained on real images for trajectory matching: training, storing and reading their parameters."""

@@ -1,4 +1,4 @@
-"""How experts are trained."""
+"""Settings of the training of experts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from fredfmt.distill.settings import group, setting
 
 @dataclass(frozen=True)
 class ExpertConfig(WhiteningSettings):
-    """How experts are trained on real images: SGD on the cross-entropy, every batch augmented by one drawn operation,
-    each image with its own parameters. The rate and the batch are those of Cazenavette et al. (2022).
+    """Settings of the training of experts on real images.
 
-    Trajectory matching needs at least ``max_start_epoch - 1 + expert_epochs`` epochs.
+    Experts are trained by SGD on the cross-entropy. One random operation augments each batch, with different parameters
+    for each image. Learning rate and batch size are those of Cazenavette et al. (2022). Trajectory matching needs at
+    least ``max_start_epoch - 1 + expert_epochs`` epochs.
 
     >>> ExpertConfig(epochs=20, network="vgg11").network.name
     'vgg11'
@@ -30,8 +31,8 @@ class ExpertConfig(WhiteningSettings):
     momentum: float = setting(0.0, "Momentum of SGD.", least=0, below=1)
     network: NetworkConfig = group(NetworkConfig)
     augmentation: str = setting(
-        DEFAULT_AUGMENTATION, "Operations joined by _, one of them drawn per batch; none for none.", check=operations
+        DEFAULT_AUGMENTATION,
+        "Operations joined by _, one of which is drawn per batch; none for none.",
+        check=operations,
     )
-    seed: int = setting(
-        0, "Seed of every random draw; with the number of an expert it decides what the expert becomes.", least=0
-    )
+    seed: int = setting(0, "Seed of every random draw; an expert is determined by the seed and its number.", least=0)

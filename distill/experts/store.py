@@ -1,8 +1,8 @@
-"""Expert trajectories on disk: a folder in, the parameters of any expert after any epoch out, checked and lazily.
+"""Stores expert trajectories in a folder, and reads the verified parameters of any expert after any epoch.
 
-``experts.json`` says what all experts of the folder were trained on and how. Each expert is one HDF5 file with two
-datasets: ``parameters``, (epoch, parameter) float32, its first row the parameters before training; and ``sha256``, the
-checksum of each row. Nothing is pickled, no file is ever seen half-written, and a row is read by itself.
+``experts.json`` describes the real images and the settings of all experts in the folder. Each expert is one HDF5 file
+with two datasets: ``parameters``, (epoch, parameter) float32, whose first row has the parameters before training; and
+``sha256``, the checksum of each row. There are no pickles, files are written atomically, and single rows can be read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TRAIN = "Train some: fredfmt experts SOURCE FOLDER"
 
 @dataclass(frozen=True)
 class ExpertSettings:
-    """What the experts of a folder have in common."""
+    """The common settings of the experts in a folder."""
 
     config: ExpertConfig
     source: Mapping[str, Any]
@@ -50,7 +50,7 @@ class ExpertSettings:
 
     @property
     def size(self) -> int:
-        """Numbers in a row."""
+        """The number of parameters in a row."""
         return sum(int(np.prod(shape)) for _, shape in self.parameters)
 
     @cached_property
@@ -59,7 +59,7 @@ class ExpertSettings:
         return hashlib.sha256(canonical(self.to_json())).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The settings as JSON values."""
         return {
             "format": _FORMAT,
             "config": self.config.to_json(),
@@ -74,7 +74,7 @@ class ExpertSettings:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
+        """Read a document of `to_json`."""
         return cls(
             ExpertConfig.from_json(document["config"]),
             dict(document["source"]),
@@ -86,19 +86,21 @@ class ExpertSettings:
         )
 
     def check_source(self, source: Source) -> None:
-        """Raise `ArgumentError` if the images, ``source`` as networks see it, are others than the experts have seen."""
+        """Raise `ArgumentError` if the experts were not trained on the images of ``source``, as networks see them."""
         for name in ("classes", "channels", "spatial_shape", "normalization"):
             mine, theirs = getattr(source, name), getattr(self, name)
             if mine != theirs:
                 raise ArgumentError(
-                    f"the experts were trained on images of other {name.replace('_', ' ')}", expected=mine, found=theirs
+                    f"the experts were trained on images with different {name.replace('_', ' ')}",
+                    expected=mine,
+                    found=theirs,
                 )
 
 
 class Experts:
-    """The experts in a folder, those that are finished. Parameters are read when they are asked for.
+    """The finished experts in a folder. Parameters are read when they are accessed.
 
-    Raises `FredFileNotFoundError` where there are none, `FormatError` for files that are something else.
+    Raises `FredFileNotFoundError` if there are none, and `FormatError` for files that are not experts.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.distill import train_experts
@@ -124,22 +126,23 @@ class Experts:
 
     @cached_property
     def digest(self) -> str:
-        """``sha256:...`` of the settings and, by their checksums, all parameters of all experts."""
+        """``sha256:...`` of the settings and of the checksums of all parameters of all experts."""
         rows = {str(number): checksums.tobytes().hex() for number, checksums in self._checksums.items()}
         content = canonical({"settings": self.settings.digest, "experts": rows})
         return "sha256:" + hashlib.sha256(content).hexdigest()
 
     def parameters(self, number: int, epoch: int) -> NDArray[np.float32]:
-        """(parameter,) all parameters of an expert after ``epoch`` epochs; no others are read.
+        """(parameter,) all parameters of an expert after ``epoch`` epochs; only these are read.
 
-        Raises `ArgumentError` for what is not there, `FormatError` or `IntegrityError` for a damaged file.
+        Raises `ArgumentError` for an expert or epoch that does not exist, and `FormatError` or `IntegrityError` for a
+        damaged file.
         """
         epochs = self.settings.config.epochs
         if number not in self._checksums or not 0 <= epoch <= epochs:
             raise ArgumentError(
                 "no such parameters",
                 where=str(self.folder),
-                expected=f"an expert of {', '.join(map(str, self.numbers))} after 0 to {epochs} epochs",
+                expected=f"one of the experts {', '.join(map(str, self.numbers))} after 0 to {epochs} epochs",
                 found=f"expert {number} after {epoch}",
             )
         path = self.folder / _name(number)
@@ -148,7 +151,7 @@ class Experts:
             if _checksum(row) != self._checksums[number][epoch].tobytes():
                 raise IntegrityError(
                     f"the parameters after epoch {epoch} do not match their checksum: the file is damaged",
-                    hint="Delete it and run fredfmt experts again, which trains this expert again",
+                    hint="Delete it and run fredfmt experts again to train this expert again",
                 )
         return row
 
@@ -162,14 +165,14 @@ class Experts:
                         f"not an expert of this folder: its {name} differs",
                         expected=expected,
                         found=found[name],
-                        hint="Delete the file, or put it where it was",
+                        hint="Delete the file, or move it back to its folder",
                     )
             made: NDArray[np.uint8] = _dataset(file, "sha256", "|u1", (self.settings.config.epochs + 1, _HASH))[:]
         return made
 
 
 def begin(folder: Path, settings: ExpertSettings) -> None:
-    """Make a folder for experts, or see that those that are there, if any are finished, have these ``settings``."""
+    """Create a folder for experts, or check that the finished experts in it have these ``settings``."""
     folder.mkdir(parents=True, exist_ok=True)
     if not finished(folder):
         with replacing(folder / _DOCUMENT) as stream:
@@ -179,7 +182,7 @@ def begin(folder: Path, settings: ExpertSettings) -> None:
         if differing := sorted(name for name in there | wanted if there.get(name) != wanted.get(name)):
             name = differing[0]
             raise ArgumentError(
-                f"the folder has experts of other settings: their {name} differs",
+                f"the folder contains experts with other settings: their {name} differs",
                 expected=wanted.get(name),
                 found=there.get(name),
                 hint="Use the same settings, or another folder",
@@ -187,12 +190,12 @@ def begin(folder: Path, settings: ExpertSettings) -> None:
 
 
 def finished(folder: Path) -> list[int]:
-    """The numbers of the experts that are there, in order."""
+    """The numbers of the finished experts, in order."""
     return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
 
 
 def write_expert(folder: Path, settings: ExpertSettings, number: int, rows: Iterable[NDArray[np.float32]]) -> None:
-    """Store one expert, row by row as they come: it is there when all of them are."""
+    """Store an expert row by row; it appears in the folder when all rows are written."""
     count = settings.config.epochs + 1
     checksums = np.zeros((count, _HASH), np.uint8)
     with replacing(folder / _name(number)) as stream, new_file(stream.name) as file:
@@ -207,7 +210,7 @@ def write_expert(folder: Path, settings: ExpertSettings, number: int, rows: Iter
 def _settings(folder: Path) -> ExpertSettings:
     path = folder / _DOCUMENT
     if not path.exists():
-        raise FredFileNotFoundError(f"no {_DOCUMENT}, so no experts", hint=_TRAIN)
+        raise FredFileNotFoundError(f"no experts, because there is no {_DOCUMENT}", hint=_TRAIN)
     with located(_DOCUMENT), _translated():
         document = parse(path.read_bytes())
         if not isinstance(document, dict) or document.get("format") != _FORMAT:
@@ -220,14 +223,14 @@ def _attributes(settings: ExpertSettings, number: int) -> dict[str, Any]:
 
 
 def _dataset(file: Any, name: str, dtype: str, shape: tuple[int, ...]) -> Any:
-    """A dataset of that type and shape, in the file itself and unfiltered."""
+    """A dataset of that type and shape, stored in the file without filters."""
     import h5py
 
     found = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or (found.dtype, found.shape) != (np.dtype(dtype), shape):
         raise FormatError(f"no usable {name}", expected=f"{shape} {dtype}", found=found)
     if found.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS or found.external:
-        raise FormatError(f"{name} is stored otherwise", expected="in one piece in the file itself")
+        raise FormatError(f"wrong storage of {name}", expected="contiguous, in the file itself")
     return found
 
 
@@ -249,21 +252,21 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Any error about the content of a file, as a `FormatError`."""
+    """Turn any error about the content of a file into a `FormatError`."""
     try:
         yield
     except FredError:
         raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise FormatError(
-            "cannot be read: it is damaged or something else",
+            "cannot be read: it is damaged, or not an expert",
             found=f"{type(error).__name__}: {error}",
             hint="Delete it and run fredfmt experts again",
         ) from None
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested objects as one, by dotted names."""
+    """Nested objects as a single one with dotted names."""
     flat: dict[str, Any] = {}
     for name, value in document.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}

@@ -1,4 +1,4 @@
-"""`train_experts`: a source of real images in, a folder of trajectories of networks trained on them out."""
+"""`train_experts`: trains networks on real images and stores their trajectories in a folder."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError, FredError
 
 _LARGEST_LOSS = 1e4
-"""Of an epoch's mean cross-entropy."""
+"""The largest mean cross-entropy of an epoch of a network that learns."""
 _WAIT = 0.2
-"""Seconds between two looks at whether the processes are alive."""
+"""Seconds between two checks that the processes are alive."""
 
 Stop = Callable[[], bool]
 Report = Callable[[float], None]
 
 
 class ExpertsStopped(FredError):
-    """Ctrl-C; the experts that were finished by then are in the folder."""
+    """Raised after Ctrl-C; the experts that were finished before are in the folder."""
 
 
 class ExpertError(FredError):
@@ -48,7 +48,7 @@ class ExpertError(FredError):
 
 @dataclass(frozen=True)
 class _Task:
-    """All that a process needs to train an expert."""
+    """Everything that a process needs to train an expert."""
 
     source: Source
     settings: ExpertSettings
@@ -71,38 +71,38 @@ def train_experts(
 ) -> Experts:
     """Train networks on real images and keep their parameters after every epoch, for trajectory matching.
 
-    Experts that are in ``folder`` already stay as they are, so the same call resumes after an interruption; an
-    unfinished expert is trained again. What an expert becomes is decided by ``config`` and its number alone: bit
-    for bit on a CPU, with the same number of threads.
+    Experts that are already in ``folder`` are kept, so the same call resumes after an interruption; an unfinished
+    expert is trained again. The parameters of an expert depend only on ``config`` and its number: bit for bit on a CPU
+    with the same number of threads.
 
     Parameters
     ----------
     source
-        Real images, a train split. Read batch by batch.
+        Real images, usually a train split, which are read batch by batch.
     folder
-        Made if it is not there. Experts of other settings in it are refused.
+        The folder, which is created if it does not exist. It must not contain experts with other settings.
     config
-        All settings; they are kept in the folder. With ``zca`` images are whitened by the statistics of ``source``.
+        All settings, which are stored in the folder. With ``zca``, images are whitened by the statistics of ``source``.
     count, first
-        The numbers of the experts: ``first`` and those after it. Several machines can share the work by number.
+        The numbers of the experts: ``count`` of them, from ``first`` on. Several machines can share the work by number.
     workers
-        Processes to train in, with the threads of torch shared out among them.
+        Number of processes, among which the threads of torch are divided.
     network
-        A callable ``(channels, spatial_shape, classes) -> nn.Module`` in place of the network that ``config`` names,
-        for one worker only.
+        A callable ``(channels, spatial_shape, classes) -> nn.Module`` that replaces the network of ``config``, with one
+        worker only.
     device
-        Where to compute.
+        Device to compute on.
     progress
         Called after every epoch of an expert.
 
     Raises
     ------
     ArgumentError
-        For unusable numbers, or a folder with experts of other settings.
+        For unusable numbers, or a folder that contains experts with other settings.
     ExpertError
         If the parameters become NaN or infinite, or a process dies.
     ExpertsStopped
-        After Ctrl-C; the experts finished by then are kept.
+        After Ctrl-C; finished experts are kept.
 
     >>> from fredfmt import open_source
     >>> source = open_source("digits", classes=["3", "5"]).sample(8)
@@ -117,8 +117,10 @@ def train_experts(
     if network is not None:
         config = config.replace(network=name_of(network))
         if workers > 1:
-            raise ArgumentError("a custom network is trained in this process", expected="1 worker", found=workers)
-    operations(config.augmentation, len(source.spatial_shape))  # refuses what does not fit
+            raise ArgumentError(
+                "a custom network can only be trained in this process", expected="1 worker", found=workers
+            )
+    operations(config.augmentation, len(source.spatial_shape))  # raises for operations that do not fit
     source = source.in_space(config.zca_epsilon if config.zca else None)
     task = _Task(source, _settings(source, config, network), Path(folder), str(device), network)
     begin(task.folder, task.settings)
@@ -139,18 +141,20 @@ def train_experts(
         else:
             _train_in_processes(task, numbers, workers, lambda: interruption.wanted, report)
     if missing := set(numbers) - set(finished(task.folder)):
-        raise ExpertsStopped(f"stopped, {len(missing)} experts are missing", hint="Run the same again to go on")
+        raise ExpertsStopped(
+            f"stopped, {len(missing)} experts are missing", hint="Run the same command again to continue"
+        )
     return Experts(task.folder)
 
 
 def _train(task: _Task, number: int, stop: Stop, report: Report) -> None:
-    """Train one expert and store it. If it is stopped, nothing of it is left."""
+    """Train one expert and store it. If it is stopped, nothing is stored."""
     with suppress(_Stopped):
         write_expert(task.folder, task.settings, number, _trajectory(task, number, stop, report))
 
 
 class _Stopped(Exception):
-    """In the middle of a trajectory."""
+    """Stopped in the middle of a trajectory."""
 
 
 def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterator[NDArray[np.float32]]:
@@ -171,7 +175,7 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
             augmentation = draw_augmentation(names, chance, images=len(rows))
             images = torch.from_numpy(source.batch(rows.numpy())).to(task.device, non_blocking=True)
             drawing = seeded(chance, task.device) if task.factory is not None else nullcontext()
-            with drawing:  # a user's network may draw random numbers while it computes, for dropout for example
+            with drawing:  # a custom network may draw random numbers in its forward pass, for example for dropout
                 loss = F.cross_entropy(network(augmentation(images)), labels[rows].to(task.device, non_blocking=True))
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -181,7 +185,7 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
         finite = np.isfinite(row).all()
         if not finite or mean > _LARGEST_LOSS:
             raise ExpertError(
-                "the loss is that of no network that learns" if finite else "the parameters are not finite any more",
+                "the network does not learn" if finite else "the parameters are no longer finite",
                 where=f"expert {number}, epoch {epoch + 1}",
                 found=f"a loss of {mean:.3g}",
                 hint=f"A learning rate of {config.lr:g} is likely too large",
@@ -223,7 +227,7 @@ def _row(network: nn.Module) -> NDArray[np.float32]:
 
 
 def _train_in_processes(task: _Task, numbers: Sequence[int], workers: int, stop: Stop, report: Report) -> None:
-    """Train experts in processes of their own, which end by themselves when this one has ended."""
+    """Train experts in separate processes, which end when this process has ended."""
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
     stopping = context.Event()
@@ -260,7 +264,7 @@ def _train_in_processes(task: _Task, numbers: Sequence[int], workers: int, stop:
 
 
 def _work(task: _Task, numbers: Sequence[int], threads: int, news: Any, stopping: Any) -> None:
-    """What a process does: train, report the loss of each epoch, and at the end None or what went wrong."""
+    """The main function of a process: train, report the loss of each epoch, and at the end None or the error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
     parent = multiprocessing.parent_process()

@@ -1,7 +1,8 @@
-"""Networks to match and to train: a configuration in, an `nn.Module` with freshly drawn parameters out.
+"""Networks for matching and evaluation.
 
-A network maps (N, C, *spatial) images to (N, class) scores, and ``embed`` gives the (N, feature) numbers before its
-last linear layer. Adding a network is adding a file beside these and a line in each table of the registry.
+A network is an `nn.Module` from (N, C, *spatial) images to (N, class) scores; its method ``embed`` returns the (N,
+feature) inputs of the last linear layer. To add a network, add a module to this package and a line to each table of the
+registry.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fredfmt.errors import ArgumentError
 
 
 class Network(Protocol):
-    """What objectives and the evaluation need of a network, an `nn.Module`; ``embed`` is for matching features."""
+    """The part of an `nn.Module` that objectives and evaluation use; ``embed`` is for matching features."""
 
     def __call__(self, images: Tensor, /) -> Tensor: ...
     def embed(self, images: Tensor, /) -> Tensor: ...
@@ -47,9 +48,14 @@ def make_network(
     device: torch.device | str = "cpu",
     factory: NetworkFactory | None = None,
 ) -> Any:
-    """A `Network` for images of that shape, its parameters drawn from ``generator``; by ``factory`` if there is one.
+    """A new `Network` for images of this shape, with parameters drawn from ``generator``, or made by ``factory``.
 
-    Raises `ArgumentError` for a factory that makes no network, and for images that are too small.
+    Raises `ArgumentError` for a factory that does not return a network, and for images that are too small.
+
+    >>> config, draws = NetworkConfig("convnet", width=8, depth=2), torch.Generator().manual_seed(0)
+    >>> network = make_network(config, channels=3, spatial_shape=(16, 20), classes=5, generator=draws)
+    >>> network(torch.zeros(2, 3, 16, 20)).shape, network.embed(torch.zeros(2, 3, 16, 20)).shape
+    (torch.Size([2, 5]), torch.Size([2, 160]))
     """
     if factory is not None:
         return make_own(
@@ -62,9 +68,9 @@ def make_network(
         )
     if config.own:
         raise ArgumentError(
-            "a user's own network, which is not run merely because a file or a setting names it",
+            "a custom network, which is not run only because a file or a setting names it",
             where=config.name,
-            hint="Pass the factory itself: network=... in Python, --network package.module:factory to the command",
+            hint="Pass the factory: network=... in Python, --network package.module:factory on the command line",
         )
     taken = {argument: getattr(config, name) for name, argument in SETTINGS[config.name].items()}
     return NETWORKS[config.name](channels, spatial_shape, classes, **taken, generator=generator, device=device)

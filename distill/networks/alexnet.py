@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from fredfmt.distill.networks.parts import Classifier, convolution, draw_parameters, first_padding
 
 _LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192, 3, True))
-"""Channels at the published width of 128, kernel, and whether a max pooling follows."""
+"""For each convolution: channels at the published width of 128, kernel size, and whether max pooling follows."""
 
 
 class AlexNet(Classifier):
-    """Five convolutions with ReLU, three max poolings and one linear layer, without norms: the form of Krizhevsky's
-    network (2012) that Dataset Condensation tests on. The published width is 128.
+    """Five convolutions with ReLU, three max poolings and one linear layer, without norms: the variant of Krizhevsky's
+    network (2012) in Dataset Condensation. The published width is 128.
     """
 
     def __init__(
@@ -42,6 +42,6 @@ class AlexNet(Classifier):
         draw_parameters(self, generator, device)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, feature)."""
+        """(N, feature) features of (N, C, *spatial) images."""
         features: Tensor = self.features(images)
         return features.flatten(1)

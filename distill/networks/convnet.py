@@ -1,4 +1,4 @@
-"""The small convolutional network that dataset distillation is measured with."""
+"""The small convolutional network that is commonly used in dataset distillation."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _POOLING = {
 class ConvNet(Classifier):
     """``depth`` blocks of 3-wide convolution, norm, ReLU and pooling by two, then a linear layer, over 1, 2 or 3 axes.
 
-    The network of Gidaris and Komodakis (2018) in the form of Zhao, Mopuri and Bilen (Dataset Condensation, 2021); over
-    three axes that of FreD's 3D-MNIST. Instance norm makes every image's features independent of the rest of its batch.
+    The network of Gidaris and Komodakis (2018) as in Zhao, Mopuri and Bilen (Dataset Condensation, 2021); with three
+    axes, that of FreD's 3D-MNIST. With instance norm, the features of an image do not depend on the rest of its batch.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ConvNet(Classifier):
         draw_parameters(self, generator, device)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, feature)."""
+        """(N, feature) features of (N, C, *spatial) images."""
         if not self._fused:
             features: Tensor = self.features(images)
             return features.flatten(1)

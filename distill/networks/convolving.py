@@ -1,10 +1,10 @@
-"""The convolutions of small networks: torch's results, by the fastest way and without unneeded derivatives.
+"""Convolutions of small networks: the results of torch, computed faster and without unused derivatives.
 
-On a CPU the first convolution, of one or three channels, is quicker by torch's plain matrix product of patches than by
-oneDNN, which takes two to four times as long for one channel and for the gradient in the images.
+On a CPU the first convolution, of one or three channels, is faster with a matrix product of patches than with oneDNN,
+which takes two to four times as long for one channel and for the gradient with respect to the images.
 
-Gradient matching differentiates the gradients of weights in the images. torch's own convolution computes more second
-derivatives than that, which take long and are thrown away.
+Gradient matching differentiates the gradients of the weights with respect to the images. torch's convolution also
+computes other second derivatives, which take time and are not used.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _MATCHING: ContextVar[bool] = ContextVar("matching", default=False)
 
 @contextmanager
 def matching_gradients() -> Iterator[None]:
-    """For what is convolved inside the block by `convolve`, a gradient with ``create_graph`` is that of weights alone
-    (not of biases, nor of the network's input), and a later one is that of images alone. Attention takes the way that
-    can be differentiated twice."""
+    """Inside the block, for layers that are computed by `convolve`, gradients with ``create_graph`` are computed only
+    for weights (not for biases and the input of the network), and second derivatives only for images. Attention uses
+    the implementation that can be differentiated twice."""
     token = _MATCHING.set(True)
     try:
         with sdpa_kernel(SDPBackend.MATH):
@@ -41,7 +41,7 @@ def matching_gradients() -> Iterator[None]:
 def convolve(layer: Any, images: Tensor, *, first: bool = False) -> Tensor:
     """``layer(images)``, for a convolution with a bias, a stride of one, no dilation and no groups.
 
-    ``first`` says that ``images`` are the network's input.
+    ``first``: whether ``images`` are the input of the network.
     """
     made: Tensor
     if torch.compiler.is_compiling():
@@ -62,7 +62,8 @@ def convolve(layer: Any, images: Tensor, *, first: bool = False) -> Tensor:
 
 
 def _by_patches(images: Tensor, in_images: bool) -> bool:
-    """Whether patches are quicker, for a forward pass or a gradient, ``in_images`` or in the weight."""
+    """Whether patches are faster, for a forward pass or a gradient with respect to images (``in_images``) or
+    weights."""
     plain = type(images) in (Tensor, nn.Parameter) and not torch._C._functorch.is_functorch_wrapped_tensor(images)
     few = images.ndim == 4 and images.shape[1] <= (_FEW if in_images else 1)
     return plain and few and images.device.type == "cpu" and images.dtype == torch.float32
@@ -77,7 +78,7 @@ def _forward(images: Tensor, weight: Tensor, bias: Tensor | None, padding: Any) 
 
 
 def _gradient(outer: Tensor, images: Tensor, weight: Tensor, padding: Any, mask: list[bool]) -> tuple[Tensor, ...]:
-    """Of images, weight and bias, where ``mask`` asks for it."""
+    """The gradients of images, weight and bias that ``mask`` selects."""
     made: tuple[Tensor, ...]
     ones, zeros = [1] * len(padding), [0] * len(padding)
     if _by_patches(images, mask[0]):

@@ -1,8 +1,8 @@
-"""Instance norm, ReLU and average pooling by two in one go: what a convolution made in, the next layer's input out.
+"""Instance norm, ReLU and average pooling by two in a single operation.
 
-On a CPU these take most of a small network's time when each passes over memory by itself. Compiled loops (`_block.c`,
-where installation found a C compiler) do them plane by plane in the nearest cache; everywhere else torch's own
-operations do the same.
+On a CPU these take most of the time of a small network if each passes over memory separately. Compiled loops
+(`_block.c`, if the installation found a C compiler) process each plane in the innermost cache; otherwise torch's
+operations are used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from fredfmt.storage.compiled import load_compiled
 
 _FLOATS_A_THREAD = 32768
-"""Fewer are not worth waking another thread."""
+"""The smallest number of floats per thread for which threads are used."""
 _NUMBERS = ("planes", "channels", "height", "width")
 _POINTERS = ("weight", "bias", "mean", "inverse", "scratch")
 
@@ -38,7 +38,7 @@ LIBRARY = load_compiled("fredfmt.distill.networks._block", _FUNCTIONS).library
 def norm_relu_pool(images: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """(N, C, H, W) to (N, C, H // 2, W // 2): ``avg_pool2d(relu(group_norm(images, C, weight, bias, eps)), 2)``.
 
-    Differentiable twice (any number of times where torch does it).
+    Differentiable twice (with torch's operations, any number of times).
     """
     if _can_fuse(images, weight, bias):
         made: Tensor = _Fused.apply(images, weight, bias, eps)
@@ -111,7 +111,7 @@ class _Backward(torch.autograd.Function):
 
 
 def _block(images: Tensor, weight: Tensor, bias: Tensor, moments: Tensor) -> tuple[Any, int, Tensor]:
-    """The description for the loops, the number of threads, and memory that must outlive the call."""
+    """The arguments of the loops, the number of threads, and memory that must outlive the call."""
     count, channels, height, width = images.shape
     threads = torch.get_num_threads()
     if images.numel() < threads * _FLOATS_A_THREAD:  # all of torch's threads or none: OpenMP starts new ones

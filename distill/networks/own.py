@@ -1,6 +1,6 @@
-"""Networks of users: a callable ``(channels, spatial_shape, classes) -> nn.Module`` in, checked and seeded modules out.
+"""Custom networks: checks and seeds the modules of a callable ``(channels, spatial_shape, classes) -> nn.Module``.
 
-A name in a file or in a configuration is never imported: only what the caller passed is run.
+A name in a file or in a configuration is never imported; only a factory that the caller passes is run.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from torch import Tensor, nn
 from fredfmt.errors import ArgumentError
 
 NetworkFactory: TypeAlias = Callable[[int, tuple[int, ...], int], nn.Module]
-"""``(channels, spatial_shape, classes)`` to a module from (N, C, *spatial) images to (N, class) scores. Its parameters
-come from torch's global generators, which are seeded for it and put back."""
+"""From ``(channels, spatial_shape, classes)`` to a module from (N, C, *spatial) images to (N, class) scores. Its
+parameters are drawn from torch's global generators, which are seeded for this and restored afterwards."""
 
 _TRIED = 2
 
 
 def name_of(made: Any) -> str:
-    """``package.module:name`` of a function, a class or an object's class, for the record."""
+    """The name ``package.module:name`` of a function, a class or the class of an object, for the metadata."""
     named = made if hasattr(made, "__qualname__") else type(made)
     return f"{named.__module__}:{named.__qualname__}"
 
 
 def load_named(name: str, what: str) -> Any:
-    """What ``package.module:name`` names, from the current folder or an installed package.
+    """The object that ``package.module:name`` names, from the current folder or an installed package.
 
-    For names that the user typed, never for one that a file holds: the module is run. ``what`` is the word of messages
-    for it. Raises `ArgumentError` if there is nothing.
+    Only for names that the user gave, never for a name in a file, because the module is run. ``what`` describes the
+    object in messages. Raises `ArgumentError` if it does not exist.
     """
     module, _, attribute = name.partition(":")
     here = str(Path.cwd())
@@ -51,7 +51,14 @@ def load_named(name: str, what: str) -> Any:
 
 
 def load_factory(name: str) -> NetworkFactory:
-    """The network factory that ``package.module:factory`` names; see `load_named`."""
+    """The network factory that ``package.module:factory`` names, from the current folder or an installed package.
+
+    Only for names that the user gave, never for a name in a file, because the module is run. Raises `ArgumentError` if
+    there is no such callable.
+
+    >>> load_factory("torchvision.models:resnet18").__name__
+    'resnet18'
+    """
     found = load_named(name, "network factory")
     if not callable(found):
         raise ArgumentError("not a network factory", where=name, expected="a callable", found=type(found).__name__)
@@ -67,16 +74,16 @@ def make_own(
     generator: torch.Generator,
     device: torch.device | str,
 ) -> nn.Module:
-    """A module of the factory on ``device``, checked on a blank image. Raises `ArgumentError` if it is no such network.
+    """A module of the factory on ``device``, checked with blank images. Raises `ArgumentError` if it is not a network.
 
-    Its random draws are seeded by ``generator``; the global generators are left as they were.
+    Its random draws are seeded by ``generator``; the global generators do not change.
     """
     name = name_of(factory)
     with seeded(generator, device):
         made: object = factory(channels, tuple(spatial_shape), classes)
         if not isinstance(made, nn.Module):
             raise ArgumentError(
-                "the network factory made no torch module",
+                "the network factory did not return a torch module",
                 where=name,
                 expected="an nn.Module",
                 found=type(made).__name__,
@@ -90,18 +97,18 @@ def make_own(
         raise ArgumentError(
             "the network does not give one score per class",
             where=name,
-            expected=f"({_TRIED}, {classes}) of {_TRIED} images",
+            expected=f"({_TRIED}, {classes}) for {_TRIED} images",
             found=tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__,
         )
     return network
 
 
 def embedding(network: Any) -> Callable[[Tensor], Tensor]:
-    """Its ``embed``, for objectives that match features. Raises `ArgumentError` for a network without one."""
+    """The method ``embed`` of a network, for objectives that match features. Raises `ArgumentError` if it has none."""
     embed = getattr(network, "embed", None)
     if not callable(embed):
         raise ArgumentError(
-            "this objective matches features, and the network has none to give",
+            "this objective matches features, but the network has no method embed",
             where=type(network).__name__,
             expected="a method embed(images) -> (N, feature), the input of the last layer",
             hint="Add it, or use an objective that matches gradients (dc, dsa)",
@@ -111,7 +118,8 @@ def embedding(network: Any) -> Callable[[Tensor], Tensor]:
 
 @contextmanager
 def seeded(generator: torch.Generator, device: torch.device | str) -> Iterator[None]:
-    """Torch's global generators, of the CPU and of ``device``, seeded from ``generator`` inside and put back after."""
+    """Inside the block, torch's global generators of the CPU and ``device`` are seeded from ``generator``; they are
+    restored afterwards."""
     seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
     device = torch.device(device)
     with torch.random.fork_rng(devices=[]):

@@ -1,4 +1,4 @@
-"""What the networks share: norms, padding, and the drawing of parameters from a generator."""
+"""Common parts of the networks: norms, padding, and the drawing of parameters from a generator."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ _GROUPS = 4
 
 
 class Classifier(nn.Module):
-    """A network that embeds images and has a linear layer, ``head``, on the features."""
+    """A network with a linear layer, ``head``, on the features of ``embed``."""
 
     head: nn.Module
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, feature)."""
+        """(N, feature) features of (N, C, *spatial) images."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, class) scores."""
+        """(N, class) scores of (N, C, *spatial) images."""
         scores: Tensor = self.head(self.embed(images))
         return scores
 
 
 def norm(name: str, width: int, axes: int = 2) -> nn.Module:
-    """A norm over ``width`` channels: of each channel of each image, of each channel of the batch, of four groups of
-    channels of each image, or none."""
+    """A norm over ``width`` channels: instance, batch, group (four groups of channels), or none."""
     if name == "batch":
         return (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[axes - 1](width, device="meta")
     if name == "none":
@@ -39,15 +38,17 @@ def norm(name: str, width: int, axes: int = 2) -> nn.Module:
 
 
 def convolution(axes: int, channels: int, width: int, kernel: int, *, padding: int | tuple[int, ...]) -> nn.Module:
-    """A convolution over 1, 2 or 3 spatial axes, without memory."""
+    """A convolution over 1, 2 or 3 spatial axes, on the meta device."""
     return (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1](channels, width, kernel, padding=padding, device="meta")  # type: ignore[arg-type]
 
 
 def first_padding(spatial_shape: tuple[int, ...], depth: int, name: str) -> tuple[int, ...]:
-    """The padding of a first 3-wide convolution by which no border is lost when ``depth`` layers halve the sides: each
-    side grows towards a multiple of ``2**depth``, so that 28 pixels become 32 at depth 3, as in the published networks.
+    """The padding of a first 3-wide convolution with which ``depth`` layers can halve the sides without losing a
+    border.
 
-    Raises `ArgumentError` for images that are too small, as they are or by more than an eighth on each side.
+    Each side is enlarged to a multiple of ``2**depth``; for example 28 pixels to 32 at depth 3, as in the published
+    networks. Raises `ArgumentError` for images that are too small, or would have to be enlarged by more than an eighth
+    on each side.
     """
     paddings = tuple((-side % 2**depth) // 2 for side in spatial_shape)
     fits = all(
@@ -57,16 +58,16 @@ def first_padding(spatial_shape: tuple[int, ...], depth: int, name: str) -> tupl
     if not 1 <= len(spatial_shape) <= 3 or not fits:
         raise ArgumentError(
             f"images do not fit {name}",
-            expected=f"1 to 3 spatial axes of about {2**depth} pixels at least",
+            expected=f"1 to 3 spatial axes of at least about {2**depth} pixels",
             found=spatial_shape,
-            hint="Use larger images, or a network that halves them less often: a convnet of a smaller depth",
+            hint="Use larger images, or a convnet of a smaller depth, which halves them less often",
         )
     return tuple(1 + padding for padding in paddings)
 
 
 def draw_parameters(network: nn.Module, generator: torch.Generator, device: torch.device | str) -> None:
-    """Give a network that was made on the meta device its parameters: ones and zeros in norms, elsewhere uniform
-    numbers within ``1 / sqrt(fan_in)``, as in torch's own layers, from ``generator`` in the order of the modules."""
+    """Initialise the parameters of a network on the meta device: ones and zeros in norms, otherwise uniform numbers
+    within ``1 / sqrt(fan_in)`` as in torch's layers, drawn from ``generator`` in the order of the modules."""
     for module in network.modules():
         parameters = list(module.named_parameters(recurse=False))
         weight = next((part for name, part in parameters if part.ndim > 1), None)

@@ -1,4 +1,4 @@
-"""A network made ready to run: in a precision of its own, compiled, or as it is."""
+"""Prepares a network to run with another precision or compiled."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _HINT = "Run without compile"
 
 
 def prepared(network: Any, precision: Precision = "float32", compile: bool = False) -> Any:
-    """A `Network` that computes in ``precision`` (parameters, images and what comes out stay float32), compiled when it
-    is first called if ``compile``; with neither, ``network`` itself."""
+    """A `Network` that computes in ``precision`` (parameters, inputs and outputs are float32) and, with ``compile``, is
+    compiled when it is first called. With neither, ``network`` itself."""
     return network if precision == "float32" and not compile else _Prepared(network, precision, compile)
 
 
@@ -30,11 +30,11 @@ class _Prepared(nn.Module):
         self._compile = compile
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, feature)."""
+        """(N, feature) features of (N, C, *spatial) images."""
         return self._run("embed", images)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, class) scores."""
+        """(N, class) scores of (N, C, *spatial) images."""
         return self._run("forward", images)
 
     def _run(self, method: str, images: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class _Prepared(nn.Module):
 
 @cache
 def compiled(kind: type, method: str) -> Callable[..., Tensor]:
-    """One compiled function for all networks of a kind; it is compiled when it is first called."""
+    """A compiled function for all networks of a class; it is compiled when it is first called."""
     quick: Callable[..., Tensor] = torch.compile(getattr(kind, method))
 
     def call(network: Any, images: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ def compiled(kind: type, method: str) -> Callable[..., Tensor]:
             made = quick(network, images)
         except torch._dynamo.exc.TorchDynamoException as error:
             found = str(error).strip().partition("\n")[0]
-            what = "torch.compile does not work here"
+            what = "torch.compile does not work on this machine"
             raise ArgumentError(what, where=kind.__name__, found=found, hint=_HINT) from None
         return made
 
@@ -65,19 +65,19 @@ def compiled(kind: type, method: str) -> Callable[..., Tensor]:
 
 @contextmanager
 def explaining_derivatives() -> Iterator[None]:
-    """Turn torch's errors about a gradient of a gradient, of a compiled network or of an operation that has none, into
-    ones that say what to do."""
+    """Turn torch's errors about missing second derivatives, of operations or compiled networks, into errors that say
+    what to do."""
     try:
         yield
     except RuntimeError as error:
         if "derivative for" in str(error) and "not implemented" in str(error):
             raise ArgumentError(
-                "this objective takes gradients of gradients, which torch has not for an operation of the network",
+                "this objective needs second derivatives, which torch does not have for an operation of the network",
                 found=str(error).strip().partition("\n")[0],
                 hint="Use another network, or an objective that matches features (dm, frepo)",
             ) from None
         if "double backward" not in str(error):
             raise
         raise ArgumentError(
-            "this objective takes gradients of gradients, which torch.compile cannot", hint=_HINT
+            "this objective needs second derivatives, which torch.compile does not support", hint=_HINT
         ) from None

@@ -25,4 +25,4 @@ SETTINGS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "vit": {"width": "width", "depth": "depth"},
     }
 )
-"""The settings that mean something to a network, and the arguments that they are."""
+"""For each network, the settings that it uses, and the names of its arguments for them."""

@@ -10,8 +10,8 @@ from fredfmt.errors import ArgumentError
 
 
 class ResNet18(Classifier):
-    """A 3x3 convolution, eight blocks of two, the mean over positions and a linear layer: He et al. (2016) as used
-    on images of 32 pixels, without a first pooling. The published width is 64.
+    """A 3x3 convolution, eight blocks of two convolutions, the mean over positions and a linear layer: He et al. (2016)
+    for images of 32 pixels, without the first pooling. The published width is 64.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ResNet18(Classifier):
         draw_parameters(self, generator, device)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) images to (N, feature)."""
+        """(N, feature) features of (N, C, H, W) images."""
         features: Tensor = self.features(images)
         return features.mean((2, 3))
 

@@ -1,4 +1,4 @@
-"""A trained network in a file: a network and what it was trained for in, the same network for images in 0..1 out."""
+"""Saves a trained network, and loads it for images in 0..1."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _KIND = "fredfmt network 1"
 
 
 class TrainedNetwork(nn.Module):
-    """(N, C, *spatial) images in 0..1 to (N, class) scores; ``classes`` are their names.
+    """A network from (N, C, *spatial) images in 0..1 to (N, class) scores; ``classes`` are the class names.
 
-    `load_network` makes one of a file.
+    `load_network` reads one from a file.
 
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     >>> trained = TrainedNetwork(network, ("cat", "dog"), mean=torch.tensor(0.5), std=torch.tensor(0.25))
@@ -46,10 +46,10 @@ class TrainedNetwork(nn.Module):
 def save_network(stream: IO[bytes], network: nn.Module, config: NetworkConfig, meta: Metadata) -> None:
     """Write a network that was trained on data with these metadata; `load_network` reads it.
 
-    Raises `ArgumentError` for whitened data: what whitened them is not in their metadata.
+    Raises `ArgumentError` for whitened data, because their metadata do not contain the whitening matrix.
     """
     if meta.whitening is not None:
-        raise ArgumentError("a network for whitened images cannot be kept by itself", hint="Leave out --save-network")
+        raise ArgumentError("a network for whitened images cannot be saved", hint="Omit --save-network")
     ones = (1.0,) * meta.channels
     content = {
         "kind": _KIND,
@@ -67,10 +67,10 @@ def save_network(stream: IO[bytes], network: nn.Module, config: NetworkConfig, m
 def load_network(
     path: str | os.PathLike[str], *, device: torch.device | str = "cpu", network: NetworkFactory | None = None
 ) -> TrainedNetwork:
-    """A network that ``fredfmt evaluate --save-network`` kept, ready to judge images in 0..1.
+    """Load a network that ``fredfmt evaluate --save-network`` saved, for images in 0..1.
 
-    Nothing in the file is executed. ``network`` is the factory of a custom network, which a file only names.
-    Raises `FormatError` for a file that is none of these, and `ArgumentError` if a factory is needed.
+    Nothing in the file is executed. ``network`` is the factory of a custom network, which a file only names. Raises
+    `FormatError` for any other file, and `ArgumentError` if a factory is needed.
 
     >>> from fredfmt import encode, open_source
     >>> from fredfmt.distill.networks import NetworkConfig, make_network
@@ -89,12 +89,12 @@ def load_network(
         content = torch.load(path, map_location=device, weights_only=True)
         known = content["kind"] == _KIND
     except Exception as error:
-        raise FormatError("not a network that fredfmt kept", where=str(path), found=type(error).__name__) from None
+        raise FormatError("not a network that fredfmt saved", where=str(path), found=type(error).__name__) from None
     if not known:
-        raise FormatError("not a network that fredfmt kept", where=str(path), found=str(content["kind"]))
+        raise FormatError("not a network that fredfmt saved", where=str(path), found=str(content["kind"]))
     config = NetworkConfig.from_json(content["network"])
     if config.own and network is None:
-        raise ArgumentError("a network of one's own needs its factory", where=str(path), found=config.name)
+        raise ArgumentError("a custom network needs its factory", where=str(path), found=config.name)
     made = make_network(
         config,
         channels=content["channels"],

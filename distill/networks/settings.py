@@ -1,4 +1,4 @@
-"""Which network, and how large."""
+"""Settings of a network."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def _check_name(name: str) -> None:
 
 @dataclass(frozen=True)
 class NetworkConfig(Settings):
-    """A network; see `fredfmt.distill.networks`.
+    """Settings of a network; see `fredfmt.distill.networks`.
 
-    ``name`` is that of a network of fredfmt, or ``package.module:factory`` of a custom one, which ignores the other
-    settings. Published ConvNets have a width of 128, which takes ten times as long on a CPU. A depth of 3
-    is for sides up to 32, one more for each doubling. Objectives pass images of all classes in one batch, which the
-    norm ``batch`` mixes.
+    ``name`` is the name of a network of fredfmt, or ``package.module:factory`` of a custom one, which ignores the other
+    settings. Published ConvNets have a width of 128, which takes ten times as long on a CPU. A depth of 3 is for sides
+    of up to 32 pixels, one more for each doubling. Objectives pass images of all classes in one batch; with the norm
+    ``batch`` these influence each other.
 
     >>> NetworkConfig("vit", depth=4).to_json()
     {'name': 'vit', 'width': 32, 'depth': 4, 'norm': 'instance', 'pooling': 'avg'}
@@ -41,16 +41,16 @@ class NetworkConfig(Settings):
         examples=tuple(NETWORKS),
         check=_check_name,
     )
-    width: int = setting(32, "Channels of the first convolution, or a quarter of the tokens' size.", least=1)
+    width: int = setting(32, "Channels of the first convolution, or a quarter of the size of tokens.", least=1)
     depth: int = setting(3, "Blocks of a convnet or vit.", least=1)
     norm: Norm = setting("instance", "Norm of the layers of a convnet, resnet18 or vgg11.")
     pooling: Pooling = setting("avg", "Pooling of a convnet.")
 
     @property
     def own(self) -> bool:
-        """Whether this names a network that a user brought."""
+        """Whether this names a custom network."""
         return ":" in self.name
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; a user's own network has a name only."""
+        """The settings as JSON values; a custom network has only a name."""
         return {"name": self.name} if self.own else super().to_json()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from fredfmt.distill.networks.parts import Classifier, convolution, draw_parameters, first_padding, norm
 
 _BLOCKS = ((1,), (2,), (4, 4), (8, 8), (8, 8))
-"""Channels of the convolutions between two poolings, in widths."""
+"""Channels of the convolutions between two poolings, in multiples of the width."""
 
 
 class VGG11(Classifier):
@@ -43,6 +43,6 @@ class VGG11(Classifier):
         draw_parameters(self, generator, device)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, C, *spatial) images to (N, feature)."""
+        """(N, feature) features of (N, C, *spatial) images."""
         features: Tensor = self.features(images)
         return features.flatten(1)

@@ -12,9 +12,9 @@ _HEADS = 4
 
 
 class ViT(Classifier):
-    """Patches of an eighth of the smaller side (of at most 16 pixels), a class token, learned positions and ``depth``
-    transformer layers of ``4 * width`` features with the norm before each part (Dosovitskiy et al., 2021), then a
-    linear layer on the class token.
+    """Patches of an eighth of the smaller side (at most 16 pixels), a class token, learned positions, ``depth``
+    pre-norm transformer layers of ``4 * width`` features (Dosovitskiy et al., 2021), and a linear layer on the class
+    token.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ViT(Classifier):
         draw_parameters(self, generator, device)
 
     def embed(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) images to (N, feature)."""
+        """(N, feature) features of (N, C, H, W) images."""
         patches = self.patches(images).flatten(2).transpose(1, 2)
         features: Tensor = torch.cat([self.token.expand(len(images), -1, -1), patches], 1) + self.positions
         for layer in self.layers:

@@ -1,10 +1,10 @@
-"""Objectives: losses whose minimum are synthetic images that are good to train on.
+"""Objectives: losses that synthetic images for training minimise.
 
-An objective is a class made once per run from its `fredfmt.distill.DistillConfig`. For each iteration it gets an
-`Iteration`, which has images, labels, networks and augmentation but knows nothing of frequencies, and it yields losses
-one by one: after each the coefficients are updated, so that images asked for afterwards are the new ones. One with a
-state from iteration to iteration is a `StatefulObjective`. Adding an objective, with settings of its own, is adding a
-file beside these and a line in `OBJECTIVES`; a package adds one by an entry point of the group ``fredfmt.objectives``.
+An objective is a class with one instance per run, made from the `fredfmt.distill.DistillConfig`. For each iteration it
+receives an `Iteration` with images, labels, networks and augmentation, but without frequencies, and yields losses one
+by one. The coefficients are updated after each loss, so images that are decoded later are the updated ones. An
+objective with state between iterations is a `StatefulObjective`. To add an objective with its settings, add a module to
+this package and a line to `OBJECTIVES`; other packages add theirs by entry points of the group ``fredfmt.objectives``.
 """
 
 from __future__ import annotations
@@ -59,14 +59,18 @@ __all__ = [
 def make_objective(config: Config) -> Objective:
     """The objective that a configuration names.
 
-    Raises `ArgumentError` for one whose class is not available, and for settings that it cannot run with.
+    Raises `ArgumentError` if its class is not available, and for settings with which it cannot run.
+
+    >>> from fredfmt.distill import DistillConfig
+    >>> make_objective(DistillConfig(objective="dm")).title
+    'distribution matching'
     """
     if config.objective_class is None:
         raise ArgumentError(
-            "an objective that is not part of fredfmt, and is not run because a file or a setting names it",
+            "a custom objective, which is not run only because a file or a setting names it",
             where=config.objective,
-            hint="Install the package that adds it, or pass the class itself: objective=... in Python,"
-            " --objective package.module:Class to the command",
+            hint="Install the package that adds it, or pass the class: objective=... in Python,"
+            " --objective package.module:Class on the command line",
         )
     return config.objective_class(config)
 
@@ -74,7 +78,10 @@ def make_objective(config: Config) -> Objective:
 def load_objective(name: str) -> type[Objective]:
     """The class that ``package.module:Class`` names, from the current folder or an installed package.
 
-    For names that the user typed, never for one that a file holds: the module is run. Raises `ArgumentError` if there
-    is none.
+    Only for names that the user gave, never for a name in a file, because the module is run. Raises `ArgumentError` if
+    there is no such class.
+
+    >>> load_objective("fredfmt.distill.objectives.dm:DM").title
+    'distribution matching'
     """
     return checked(load_named(name, "objective"), name)

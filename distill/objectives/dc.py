@@ -1,4 +1,4 @@
-"""Gradient matching: real and synthetic images of a class should give a network the same gradient."""
+"""Gradient matching: real and synthetic images of a class should have the same gradients in a network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fredfmt.distill.settings import setting
 _GRAPHS = 4
 """The memory of a gradient of gradients, in units of a forward pass."""
 _BATCH = 256
-"""Synthetic images per step of the network's training, as in the published code."""
+"""Synthetic images per training step of the network, as in the published code."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +31,24 @@ class DCSettings(RealBatchSettings, ClassBatchSettings):
 
     outer_loop: int = setting(1, "Updates of the coefficients per iteration, with one network.", least=1)
     inner_loop: int = setting(
-        1, "Epochs by which the network is trained on the synthetic set between two updates.", least=0
+        1, "Epochs of training of the network on the synthetic images between two updates.", least=0
     )
     lr_net: float = setting(0.01, "Learning rate of the network between two updates.", above=0)
 
 
 class DC:
-    """The distance of the gradients of the cross-entropy by real and by synthetic images of a class, summed over
+    """The distance between the gradients of the cross-entropy of real and of synthetic images of a class, summed over
     classes (Zhao, Mopuri and Bilen, Dataset Condensation with Gradient Matching, ICLR 2021, equations 9 and 10).
 
-    With ``outer_loop`` above 1 the network is trained on the synthetic set for ``inner_loop`` epochs between two
-    updates. The gradients of biases and norms are not matched, as in the published code. Where an update sees some
-    classes (``batch_classes``), the sum over them is scaled up to be an estimate of the sum over all.
+    With ``outer_loop`` above 1, the network is trained on the synthetic images for ``inner_loop`` epochs between two
+    updates. As in the published code, the gradients of biases and norms are not matched. If an update uses only some
+    classes (``batch_classes``), the sum over them is scaled to estimate the sum over all.
     """
 
     title = "gradient matching"
     Settings = DCSettings
     siamese = False
-    """Whether real and synthetic images of a class are augmented alike."""
+    """Whether real and synthetic images of a class are augmented, with the same parameters."""
 
     def __init__(self, config: Config) -> None:
         self._settings: DCSettings = config.objective_settings
@@ -77,7 +77,7 @@ class DC:
         room = iteration.room(graphs=_GRAPHS)
 
         def gradients(images: Tensor, labels: Tensor, count: int, *, graph: bool) -> tuple[Tensor, ...]:
-            """Of ``images`` among ``count``, of the mean cross-entropy of these in the weights."""
+            """The gradients of the weights for ``images``, their part of the mean cross-entropy of ``count`` images."""
             with matching_gradients() if graph else nullcontext():
                 loss = F.cross_entropy(network(images), labels) * (len(images) / count)
             return torch.autograd.grad(loss, weights, create_graph=graph)
@@ -108,7 +108,7 @@ class DC:
         return summed(values, mine, distance, iteration.scale) * (iteration.classes / len(drawn))
 
     def _train(self, network: nn.Module, optimizer: torch.optim.Optimizer, iteration: Iteration, outer: int) -> None:
-        """Train the network on the synthetic set as it is now."""
+        """Train the network on the current synthetic images."""
         count, room = len(iteration.synthetic.labels), iteration.room()
         chance = generator(iteration.seed, "inner", iteration.number, outer)
         for epoch in range(self._settings.inner_loop):
@@ -125,12 +125,12 @@ class DC:
 
 
 def _added(parts: Sequence[tuple[Tensor, ...]]) -> list[Tensor]:
-    """The sum of gradients over ``parts``, weight by weight."""
+    """The sum of gradients over ``parts``, for each weight."""
     return [functools.reduce(torch.add, of_one) for of_one in zip(*parts, strict=True)]
 
 
 def gradient_distance(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
-    """One minus the cosine of each output's gradient, summed over outputs and layers (equation 10)."""
+    """One minus the cosine similarity of the gradients of each output, summed over outputs and layers (equation 10)."""
     total = mine[0].new_zeros(())
     for left, right in zip(mine, theirs, strict=True):
         left, right = left.flatten(1), right.flatten(1)

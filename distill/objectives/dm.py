@@ -1,4 +1,4 @@
-"""Distribution matching: real and synthetic images should have the same mean features, class by class."""
+"""Distribution matching: real and synthetic images of a class should have the same mean features."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class DMSettings(RealBatchSettings, ClassBatchSettings):
 
 
 class DM:
-    """The squared distance of mean embeddings in a random network, summed over classes (Zhao and Bilen, Dataset
+    """The squared distance between mean embeddings in a random network, summed over classes (Zhao and Bilen, Dataset
     Condensation with Distribution Matching, 2023, equation 4), with siamese augmentation.
 
-    Several classes go through the network in one batch: its instance norm does not mix images, so this is exactly the
-    sum of the losses of each class by itself. Batch norm does mix them; all classes are one batch then, everywhere.
-    Where an update sees some classes (``batch_classes``), their sum is scaled up to be an estimate of the sum over all.
+    Several classes are processed in one batch. With instance norm this is exactly the sum of the losses of separate
+    classes. Batch norm depends on the whole batch; then all classes are one batch on every process. If an update uses
+    only some classes (``batch_classes``), the sum over them is scaled to estimate the sum over all.
     """
 
     title = "distribution matching"
@@ -41,7 +41,7 @@ class DM:
         self._whole = config.network.norm == "batch"
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
-        """One loss per iteration, with a network of its own."""
+        """One loss per iteration, with a new network."""
         embed = embedding(iteration.network().requires_grad_(False))
         augmentation, room = iteration.augmentation(), iteration.room()
         drawn = iteration.drawn_classes(self._batch_classes)
@@ -74,13 +74,13 @@ class DM:
 
 
 def _means(features: Sequence[Tensor], counts: Sequence[int]) -> Tensor:
-    """(class, feature) means of ``features`` in parts, where classes have ``counts`` images, one after the other."""
+    """(class, feature) means of ``features``, which are in parts; classes have ``counts`` images each, in order."""
     together = torch.cat(list(features))
     labels = torch.repeat_interleave(torch.tensor(counts, device="cpu")).to(together.device, non_blocking=True)
     return class_means(together, labels, len(counts))
 
 
 def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """(N, feature) and (N,) labels to the (class, feature) mean of each class; every class must be there."""
+    """(class, feature) means of (N, feature) features by (N,) labels; every class must have an image."""
     members = (labels == torch.arange(classes, device=labels.device)[:, None]).to(features.dtype)
     return members @ features / members.sum(1, keepdim=True)

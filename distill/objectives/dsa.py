@@ -6,8 +6,8 @@ from fredfmt.distill.objectives.dc import DC
 
 
 class DSA(DC):
-    """`DC`, real and synthetic images of a class augmented alike (Zhao and Bilen, Dataset Condensation with
-    Differentiable Siamese Augmentation, ICML 2021, equation 4)."""
+    """`DC` with the same augmentation of real and synthetic images of a class (Zhao and Bilen, Dataset Condensation
+    with Differentiable Siamese Augmentation, ICML 2021, equation 4)."""
 
     title = "gradient matching under augmentation"
     siamese = True

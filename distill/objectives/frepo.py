@@ -1,4 +1,4 @@
-"""Feature regression: a linear model of the synthetic images' features is to tell the classes of real images."""
+"""Feature regression: ridge regression on features of synthetic images should predict the classes of real images."""
 
 from __future__ import annotations
 
@@ -26,33 +26,35 @@ from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 
 _RIDGE = 1e-3
-"""Of the regression, in units of the kernel's mean diagonal."""
+"""Regularisation of the regression, in units of the mean of the kernel's diagonal."""
 _SHARPNESS = 8.0
-"""What predictions are multiplied by to be scores: a step from 0 to 1 is then as sure as a trained network."""
+"""The factor from predictions to logits, with which a prediction of 1 is as confident as a trained network."""
 SMALL = 2048
-"""The number of instances up to which the kernel of instances is always used."""
+"""The number of instances up to which the kernel matrix of instances is always used."""
 _BATCH = 64
 _LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
 
 
 @dataclass(frozen=True)
 class FRePoSettings(RealBatchSettings, ClassBatchSettings, LabelSettings):
-    """Of `FRePo`. Old networks cost accuracy where there are few instances, and gain a little where there are many."""
+    """Settings of `FRePo`. Old networks reduce the accuracy for few instances, and increase it slightly for many."""
 
-    batch_syn: int = setting(8192, "Instances per update at most, equal numbers of each class; 0 for all.", least=0)
-    pool: int = setting(8, "Networks in training.", least=1)
-    pool_age: int = setting(30, "Steps of training after which a network makes way for a fresh one.", least=1)
+    batch_syn: int = setting(
+        8192, "Largest number of instances per update, the same number of each class; 0 for all.", least=0
+    )
+    pool: int = setting(8, "Number of networks that are trained at the same time.", least=1)
+    pool_age: int = setting(30, "Training steps after which a network is replaced by a new one.", least=1)
 
 
 class FRePo(StatefulObjective):
     """The cross-entropy of real images under kernel ridge regression on the features of the synthetic ones (Zhou,
     Nezhadarya and Ba, Dataset Distillation using Neural Feature Regression, NeurIPS 2022, equation 3 and algorithm 1).
 
-    Features are those of a pool of networks of all ages, each of which is trained on the synthetic set as it becomes,
-    with augmentation: one of them is drawn in each iteration, gives its features, is trained one step further, and
-    makes way for a fresh one when it is old. The regression's predictions go into the cross-entropy, which networks are
-    trained with afterwards, in place of the paper's squared error. Where an update sees some classes
-    (``batch_classes``), the regression and the cross-entropy are those of a task with these classes alone.
+    Features come from a pool of networks of different ages, which are trained on the augmented synthetic images during
+    the run: in each iteration one of them is drawn, its features are used, and it is trained for one step. It is
+    replaced by a new network when it is old. Instead of the squared error of the paper, the loss is the cross-entropy
+    of the regression's predictions, with which networks are trained later. If an update uses only some classes
+    (``batch_classes``), regression and cross-entropy are restricted to these classes.
     """
 
     title = "feature regression"
@@ -66,7 +68,7 @@ class FRePo(StatefulObjective):
         self._kept: Mapping[str, Tensor] = {}
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
-        """One loss per iteration, then one step of the network that it was computed with."""
+        """One loss per iteration, followed by one training step of its network."""
         settings = self._settings
         if not self._pool:
             self._pool = [self._member(iteration, place) for place in range(settings.pool)]
@@ -105,7 +107,7 @@ class FRePo(StatefulObjective):
         return F.cross_entropy(scores, wanted, reduction="sum") / count
 
     def _member(self, iteration: Iteration, place: int) -> _Member:
-        """A network of the first pool, as fresh as can be, or as a checkpoint has it."""
+        """A network of the initial pool: new, or restored from a checkpoint."""
         member = _Member(iteration.network(place))
         kept = {
             name.removeprefix(f"{place}."): value for name, value in self._kept.items() if name.startswith(f"{place}.")
@@ -123,7 +125,7 @@ class FRePo(StatefulObjective):
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Kept for the first iteration, which knows what the networks look like."""
+        """Keep the state for the first iteration, in which the networks are created."""
         self._kept = state
 
 
@@ -131,15 +133,15 @@ def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:
     """(M, class) predictions for features ``asked`` (M, feature) by ridge regression of ``targets`` (N, class) on
     ``given`` (N, feature).
 
-    By the kernel of the instances; by that of the features, which is the same, where there are fewer of these and the
-    first would be large.
+    Uses the (N, N) kernel matrix of instances, or the equivalent (feature, feature) matrix if there are fewer features
+    and the first would be large.
     """
     count, wide = given.shape
     by_features = count > max(wide, SMALL)
     kernel = given.T @ given if by_features else given @ given.T
     ridge = _RIDGE * (kernel.diagonal().sum() / count if by_features else kernel.diagonal().mean())
     kernel = kernel + ridge * torch.eye(len(kernel), dtype=kernel.dtype, device=kernel.device)
-    weights: Tensor  # solve_ex does not wait for the device
+    weights: Tensor  # solve_ex does not synchronise with the device
     if by_features:
         weights, _ = torch.linalg.solve_ex(kernel, given.T @ targets)
         return asked @ weights
@@ -148,7 +150,7 @@ def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:
 
 
 class _Member:
-    """A network of the pool in training."""
+    """A network of the pool with its optimizer state."""
 
     def __init__(self, network: Any) -> None:
         self.network = network
@@ -158,7 +160,7 @@ class _Member:
         )
 
     def train(self, iteration: Iteration) -> None:
-        """One step on a batch of the synthetic set as it is now, every image augmented by itself."""
+        """One step on a batch of the current synthetic images, each augmented separately."""
         chance = generator(iteration.seed, "pool", iteration.number)
         rows = torch.randperm(len(iteration.synthetic.labels), generator=chance, device="cpu")[:_BATCH]
         labels = iteration.synthetic.labels.detach().index_select(

@@ -1,4 +1,4 @@
-"""What an objective can use in one iteration."""
+"""The data and functions that an objective uses in one iteration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Synthetic(Protocol):
-    """The images that are learned."""
+    """The synthetic images."""
 
     @property
     def labels(self) -> Tensor: ...
@@ -37,8 +37,23 @@ class Synthetic(Protocol):
 
 @dataclass
 class Iteration:
-    """One iteration of a run. Every random draw is a function of the seed, the number and its purpose, so the order
-    of calls does not matter, and calling twice gives the same result."""
+    """One iteration of a run. Every random draw depends only on the seed, the number of the iteration and its purpose,
+    so the order of calls does not matter, and repeated calls give the same result.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.distill import DistillConfig, distill
+    >>> class Shapes:
+    ...     def __init__(self, config):
+    ...         pass
+    ...
+    ...     def losses(self, iteration):
+    ...         real, labels = iteration.real_batch(4)
+    ...         print(iteration.number, tuple(real.shape), tuple(iteration.synthetic.images().shape))
+    ...         yield iteration.synthetic.images().square().mean()
+    >>> source = open_source("digits", classes=["3", "5"])
+    >>> data = distill(source, DistillConfig(objective=Shapes, ipc=1, k=16, iterations=1))
+    0 (8, 1, 8, 8) (8, 1, 8, 8)
+    """
 
     number: int
     seed: int
@@ -51,23 +66,23 @@ class Iteration:
     network_config: NetworkConfig
     operations: tuple[str, ...]
     network_factory: NetworkFactory | None = None
-    """What makes networks in place of ``network_config``."""
+    """The factory that makes networks, in place of ``network_config``."""
     ranks: Ranks = field(default_factory=Ranks)
-    """This process among those that work at the run."""
+    """This process among those of the run."""
     scale: Tensor | None = None
-    """What the run multiplies losses by before their gradient is taken, in half precision."""
+    """The factor of losses before gradients are computed, in half precision."""
     precision: Precision = "float32"
-    """Of the networks' computation."""
+    """The precision of the networks."""
     compile: bool = False
     """Whether networks are compiled."""
     shared: bool = field(default=False, init=False)
-    """Whether `share` was asked."""
+    """Whether `share` was called."""
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """The part of ``items`` (classes, say) that is this process's to compute; all where it is the only one.
+        """The part of ``items`` (for example classes) that this process computes; all if it is the only process.
 
-        An objective that asks yields the losses of its part, and the run sums over processes. One that never asks
-        computes everything everywhere, which is right, but no faster.
+        An objective that calls this yields the losses of its part, and the run sums over processes. An objective that
+        does not call it computes everything on every process, which is correct, but not faster.
         """
         self.shared = True
         return self.ranks.share(items)
@@ -75,8 +90,8 @@ class Iteration:
     def drawn_classes(self, count: int, draw: int = 0) -> Sequence[int]:
         """At most ``count`` random classes, ascending, the same on every process; all of them for 0.
 
-        Where there are more, every ``ceil(classes / count)`` iterations they are shuffled and divided into as many
-        parts of almost equal size, one for each of these iterations: every class is drawn equally often.
+        If there are more, they are shuffled every ``ceil(classes / count)`` iterations and divided into as many parts
+        of almost equal size, one for each of these iterations, so that all classes are drawn equally often.
         """
         if not 0 < count < self.classes:
             return range(self.classes)
@@ -90,7 +105,7 @@ class Iteration:
     ) -> tuple[Tensor, Tensor]:
         """Real images, the same number of each class, class by class, and their (B,) int64 labels.
 
-        Of some ``classes``, they are the images that a batch of all classes has.
+        For some ``classes``, these are the images that a batch of all classes has of them.
         """
         rows, labels = self.real_rows(per_class, draw, classes=classes)
         return self.real.images(rows), labels
@@ -98,7 +113,8 @@ class Iteration:
     def real_rows(
         self, per_class: int, draw: int = 0, *, classes: Sequence[int] | None = None
     ) -> tuple[NDArray[np.int64], Tensor]:
-        """What `real_batch` has, as rows of the source, to be read by ``iteration.real.images(rows)``, and labels."""
+        """The rows in the source of the images of `real_batch`, for ``iteration.real.images(rows)``, and their
+        labels."""
         return self.real.draw(per_class, generator(self.seed, "real", self.number, draw), classes)
 
     def synthetic_batch(self, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -112,8 +128,8 @@ class Iteration:
         return labels.index_select(0, rows.to(labels.device, non_blocking=True))
 
     def synthetic_rows(self, count: int = 0, draw: int = 0, *, classes: Sequence[int] | None = None) -> Tensor:
-        """About ``count`` random instances of ``classes``, the same number of each one, or all of them for 0; by
-        default of all classes. int64 on the CPU."""
+        """About ``count`` random instances of ``classes`` (None: all classes), the same number of each, or all
+        instances for 0. int64 on the CPU."""
         chance = generator(self.seed, "synthetic", self.number, draw)
         wanted = range(self.classes) if classes is None else classes
         per_class = max(1, count // len(wanted)) if count else None
@@ -125,8 +141,8 @@ class Iteration:
         return torch.cat([self.synthetic.indices_of(label) for label in classes])
 
     def room(self, graphs: int = 1) -> Room:
-        """How many images go through the network at a time. ``graphs``: the memory that a computation takes, in units
-        of what a network's forward pass keeps for its gradient."""
+        """The numbers of images that the network can process at a time. ``graphs``: the memory of a computation,
+        relative to that of a forward pass with its graph."""
         return room_for(
             self.network_config,
             self.network_factory,
@@ -138,7 +154,7 @@ class Iteration:
         )
 
     def network(self, draw: int = 0) -> Any:
-        """A `Network` with fresh random parameters on the device of the synthetic images."""
+        """A `Network` with new random parameters on the device of the synthetic images."""
         network = make_network(
             self.network_config,
             channels=self.channels,
@@ -151,5 +167,5 @@ class Iteration:
         return prepared(network, self.precision, self.compile)
 
     def augmentation(self, draw: int = 0) -> Augmentation:
-        """A siamese augmentation, to be applied to real and synthetic images alike."""
+        """A siamese augmentation, to apply to real and synthetic images."""
         return draw_augmentation(self.operations, generator(self.seed, "augmentation", self.number, draw))

@@ -1,4 +1,4 @@
-"""What an objective is, and its defaults: settings and state."""
+"""The interface of objectives, their default settings, and a base class with state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fredfmt.distill.settings import Settings, setting
 
 
 class Config(Protocol):
-    """The settings of a run that an objective is made from, `fredfmt.distill.DistillConfig`."""
+    """The settings from which an objective is made, `fredfmt.distill.DistillConfig`."""
 
     @property
     def objective(self) -> str: ...
@@ -38,12 +38,23 @@ class Config(Protocol):
 
 
 class Objective(Protocol):
-    """What the loop of `fredfmt.distill.distill` asks of an objective.
+    """The interface of objectives for `fredfmt.distill.distill`.
 
-    A class may have ``Settings``, a frozen dataclass of its own options, which is a subclass of
-    `fredfmt.distill.settings.Settings`; without one it has `RealBatchSettings`. ``title`` is what a help page says of
-    it. One whose settings have ``learn_labels`` (`LabelSettings`) gives labels a gradient. One that matches features
-    says ``matches_features = True``, and networks need a method ``embed`` then.
+    A class may have ``Settings``, a frozen dataclass of its options, which is a subclass of
+    `fredfmt.distill.settings.Settings`; the default is `RealBatchSettings`. ``title`` is its description on the help
+    page. If the settings have ``learn_labels`` (`LabelSettings`), losses are differentiable with respect to labels. An
+    objective that matches features has ``matches_features = True``; networks then need a method ``embed``.
+
+    >>> class Brightness:
+    ...     def __init__(self, config):
+    ...         self.count = config.objective_settings.batch_real
+    ...
+    ...     def losses(self, iteration):
+    ...         real, _ = iteration.real_batch(self.count)
+    ...         yield (iteration.synthetic.images().mean() - real.mean()).square()
+    >>> from fredfmt.distill import DistillConfig
+    >>> DistillConfig(objective=Brightness, batch_real=8).objective_settings
+    RealBatchSettings(batch_real=8)
     """
 
     def __init__(self, config: Config, /) -> None: ...
@@ -52,7 +63,11 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class RealBatchSettings(Settings):
-    """Settings of objectives that see a batch of real images of every class."""
+    """Settings of objectives that use a batch of real images of every class.
+
+    >>> RealBatchSettings(batch_real=16).to_json()
+    {'batch_real': 16}
+    """
 
     where: ClassVar[str] = "distillation.objective"
 
@@ -61,56 +76,73 @@ class RealBatchSettings(Settings):
 
 @dataclass(frozen=True)
 class ClassBatchSettings(Settings):
-    """Of objectives that can see the classes in turn: what an update costs does not grow beyond so many."""
+    """Settings of objectives that can use some classes at a time, which bounds the cost of an update."""
 
     where: ClassVar[str] = "distillation.objective"
 
     batch_classes: int = setting(
-        20, "Classes per update at most, every class equally often; 0 for all in every update.", least=0
+        20, "Largest number of classes per update, all classes equally often; 0 for all in every update.", least=0
     )
 
 
 @dataclass(frozen=True)
 class LabelSettings(Settings):
-    """Settings of objectives whose losses have a gradient in the labels."""
+    """Settings of objectives whose losses are differentiable with respect to labels.
+
+    >>> LabelSettings(learn_labels=True).lr_labels
+    0.05
+    """
 
     where: ClassVar[str] = "distillation.objective"
 
-    learn_labels: bool = setting(False, "Learn soft labels too, stored in sixteenths.")
-    lr_labels: float = setting(0.05, "Learning rate of the scores whose softmax the labels are.", above=0)
+    learn_labels: bool = setting(False, "Also learn soft labels, which are stored in sixteenths.")
+    lr_labels: float = setting(0.05, "Learning rate of the logits of labels.", above=0)
 
 
 def classes_at_once(config: Config) -> int:
-    """``batch_classes`` of the objective's settings; 0, all classes, where they have none, which a user's own settings
-    need not have."""
+    """``batch_classes`` of the objective's settings; 0 (all classes) if they do not have it, as those of custom
+    objectives."""
     return int(getattr(config.objective_settings, "batch_classes", 0))
 
 
 def settings_class(objective: type[Objective]) -> type[Settings]:
-    """The class of an objective's settings."""
+    """The class of the settings of an objective."""
     found: type[Settings] = getattr(objective, "Settings", RealBatchSettings)
     return found
 
 
 class StatefulObjective:
-    """A base for objectives that have a state from one iteration to the next: parameters that they learn beside the
-    coefficients, networks in training. What `state` leaves out, checkpoints leave out."""
+    """A base class for objectives with state between iterations, such as networks in training, or parameters that are
+    learned in addition to the coefficients. Checkpoints contain exactly what `state` returns.
+
+    >>> class Counting(StatefulObjective):
+    ...     def __init__(self, config):
+    ...         self.count = torch.zeros(())
+    ...
+    ...     def state(self):
+    ...         return {"count": self.count}
+    ...
+    ...     def restore(self, state):
+    ...         self.count = state["count"]
+    >>> Counting(None).recipe()
+    {}
+    """
 
     def recorded(self) -> dict[str, Any]:
-        """Settings of the objective that files and checkpoints record with other values than given."""
+        """Settings of the objective for which files and checkpoints record other values than those given."""
         return {}
 
     def learned(self, device: torch.device) -> list[dict[str, Any]]:
-        """Groups of parameters on the device for the run's optimizer, each ``{"params": [...], "lr": ...}``."""
+        """Parameter groups on the device for the optimizer of the run, each ``{"params": [...], "lr": ...}``."""
         return []
 
     def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on, by name."""
+        """The state by name, as far as it is needed to continue."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what `state` gave, before the first iteration."""
+        """Restore what `state` returned, before the first iteration."""
 
     def recipe(self) -> dict[str, Any]:
-        """What was learned about training on the data, for ``Metadata.recipe``; empty if nothing."""
+        """Learned settings of training on the data, for ``Metadata.recipe``."""
         return {}

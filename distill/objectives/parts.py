@@ -1,5 +1,5 @@
-"""Losses part by part, so that memory holds the graph of one part at a time: `summed` for a loss that is a sum over
-parts, `remade` for what a loss is computed from."""
+"""Computes losses part by part, so that only the graph of one part is in memory at a time: `summed` for a loss that is
+a sum over parts, `remade` for intermediate results of a loss."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fredfmt.distill.objectives.room import QUICKEST
 
 
 def groups(counts: Sequence[int], device: torch.device, most: int = 1 << 62) -> list[slice]:
-    """Neighbouring classes, of ``counts`` images each, that go through a network together: on an accelerator all of
-    them, on a CPU as many as have a few dozen images; in any case ``most`` images, or one class."""
+    """Groups of consecutive classes, of ``counts`` images each, that a network processes together: on an accelerator
+    all of them, on a CPU as many as have a few dozen images. A group has at most ``most`` images, or one class."""
     limit = min(most, QUICKEST) if device.type == "cpu" else most
     starts, together = [0], 0
     for place, count in enumerate(counts):
@@ -27,7 +27,7 @@ def groups(counts: Sequence[int], device: torch.device, most: int = 1 << 62) -> 
 
 
 def rows_of(counts: Sequence[int], group: slice) -> slice:
-    """The images of a group, where classes of ``counts`` images lie one after the other."""
+    """The images of a group of classes, if classes of ``counts`` images follow each other."""
     return slice(sum(counts[: group.start]), sum(counts[: group.stop]))
 
 
@@ -36,8 +36,9 @@ def summed(
 ) -> Tensor:
     """The sum of ``loss(values[part], number of the part)``, differentiable once.
 
-    The gradient of each part is taken at once, so that memory holds the graph of one part at a time. ``scale`` is what
-    the sum will be multiplied by before its backward pass, where that keeps half precision from underflow.
+    The gradient of each part is computed immediately, so that only the graph of one part is in memory at a time.
+    ``scale`` is the factor by which the sum will be multiplied before its backward pass, to prevent underflow in half
+    precision.
 
     >>> values = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> total = summed(values, [slice(0, 2), slice(2, 3)], lambda part, number: (part * (number + 1)).square().sum())
@@ -75,9 +76,10 @@ class _Sum(torch.autograd.Function):
 def remade(
     values: Tensor, parts: Sequence[slice], function: Callable[[Tensor, slice], tuple[Tensor, ...]]
 ) -> list[tuple[Tensor, ...]]:
-    """What ``function(values[part], part)`` gives for each part, differentiable once.
+    """The results of ``function(values[part], part)`` for each part, differentiable once.
 
-    With several parts no graph is kept: going back, each part is computed once more, with the same random draws.
+    With several parts no graph is kept: the backward pass computes each part again, with the same random draws
+    (activation checkpointing).
 
     >>> values = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> (first,), (second,) = remade(values, [slice(0, 2), slice(2, 3)], lambda part, where: (part.square().sum(),))
@@ -97,7 +99,7 @@ class _Remade(torch.autograd.Function):
         ctx.part, ctx.function = part, function
         ctx.devices = [values.device.index] if values.device.type == "cuda" else []
         ctx.chance = torch.get_rng_state(), *map(torch.cuda.get_rng_state, ctx.devices)
-        with torch.enable_grad():  # the function may take gradients of its own
+        with torch.enable_grad():  # the function may compute gradients itself
             return tuple(made.detach() for made in function(values.detach(), part))
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Real images while distilling: a `Source` in, batches with the same number of images of every class out."""
+"""Batches of real images with the same number of images of every class, from a `Source`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fredfmt.errors import SourceError
 
 
 class RealImages:
-    """The images of a source by class, read as they are asked for; memory holds their indices only.
+    """The images of a source by class, which are read when they are needed; only their indices are in memory.
 
     Raises `SourceError` if a class has no image.
     """
 
     def __init__(self, source: Source, device: torch.device | str = "cpu") -> None:
         self.source = source
-        """In the space that networks see."""
+        """The source in the space of the networks."""
         self._device = torch.device(device)
         self._of_class = [np.flatnonzero(source.labels == label) for label in range(len(source.classes))]
         for name, members in zip(source.classes, self._of_class, strict=True):
@@ -31,10 +31,10 @@ class RealImages:
     def batch(
         self, per_class: int, generator: torch.Generator, classes: Sequence[int] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """``per_class`` random images of each class, or all where it has fewer, class by class, without repeats.
+        """``per_class`` random images of each class, or all if it has fewer, class by class, without repeats.
 
-        (B, C, *spatial) float32 in the source's normalised space and (B,) int64 labels, on the device. Of some
-        ``classes`` only these are read; they are the images that a batch of all classes has.
+        (B, C, *spatial) float32 in the normalised space of the source and (B,) int64 labels, on the device. For some
+        ``classes``, only these images are read; they are those that a batch of all classes has.
         """
         rows, labels = self.draw(per_class, generator, classes)
         return self.images(rows), labels
@@ -42,7 +42,7 @@ class RealImages:
     def draw(
         self, per_class: int, generator: torch.Generator, classes: Sequence[int] | None = None
     ) -> tuple[NDArray[np.int64], Tensor]:
-        """The rows in the source of the images that `batch` has, (B,) int64, and their labels on the device."""
+        """The rows in the source of the images of `batch`, (B,) int64, and their labels on the device."""
         drawn = [members[_permutation(len(members), generator)[:per_class]] for members in self._of_class]
         wanted = range(len(drawn)) if classes is None else classes
         chosen = [drawn[label] for label in wanted]
@@ -54,7 +54,7 @@ class RealImages:
         return torch.from_numpy(self.source.batch(rows)).to(self._device, non_blocking=True)
 
     def counts(self, per_class: int, classes: Sequence[int]) -> list[int]:
-        """How many images of each of ``classes`` a batch has."""
+        """The number of images of each of ``classes`` in a batch."""
         return [min(per_class, len(self._of_class[label])) for label in classes]
 
 

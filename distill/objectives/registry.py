@@ -13,7 +13,7 @@ from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.networks import NetworkConfig, name_of
 from fredfmt.distill.objectives.objective import Objective, settings_class
 from fredfmt.distill.settings import Option, Settings
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.distillation import NAMED
 
 _log = logging.getLogger(__name__)
@@ -21,8 +21,8 @@ ENTRY_POINTS = "fredfmt.objectives"
 
 
 class Registry(Mapping[str, type[Objective]]):
-    """The classes of objectives by name, each imported when it is asked for: fredfmt's own, ``module:Class`` by name,
-    and those that packages add by entry points of the group ``fredfmt.objectives``, which cannot replace fredfmt's."""
+    """The classes of objectives by name, each imported when it is used: those of fredfmt, given as ``module:Class`` by
+    name, and those of entry points of the group ``fredfmt.objectives``, which cannot replace the former."""
 
     def __init__(self, own: Mapping[str, str]) -> None:
         self._own = {name: EntryPoint(name, value, ENTRY_POINTS) for name, value in own.items()}
@@ -32,11 +32,12 @@ class Registry(Mapping[str, type[Objective]]):
         return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)} | self._own
 
     def __getitem__(self, name: str) -> type[Objective]:
-        """Raises `KeyError` for an unknown name, `ArgumentError` for a package that gives no usable objective."""
+        """Raises `KeyError` for an unknown name, and `ArgumentError` for an entry point that is not a usable
+        objective."""
         entry = self._own[name] if name in self._own else self._known[name]
         try:
             found = entry.load()
-        except Exception as error:  # whatever another package's module raises
+        except Exception as error:  # modules of other packages can raise anything
             raise ArgumentError(
                 "an installed objective cannot be imported", where=f"entry point {entry.value}", found=error
             ) from error
@@ -50,31 +51,31 @@ class Registry(Mapping[str, type[Objective]]):
         return len(self._known)
 
     def usable(self) -> dict[str, type[Objective]]:
-        """All that can be imported, by name; a warning in the log for the others."""
+        """All objectives that can be imported, by name; for the others a warning is logged."""
         found = {}
         for name in self:
             try:
                 found[name] = self[name]
             except ArgumentError as error:
-                _log.warning("the objective %s is left out: %s", name, error)
+                _log.warning("the objective %s is omitted: %s", name, error)
         return found
 
     def name_of(self, objective: type[Objective]) -> str:
-        """The name of a class, or ``module:Class`` of one that is not here."""
+        """The name of a class, or ``module:Class`` if it is not registered."""
         checked(objective, name_of(objective))
         return next((name for name, known in self.usable().items() if known is objective), name_of(objective))
 
     def option(self) -> Option:
-        """The setting that names an objective, with a few words on each."""
+        """The setting that names an objective, with a short description of each."""
         words = [f"{name}: {getattr(found, 'title', found.__name__)}" for name, found in self.usable().items()]
-        help = f"{'; '.join(words)}; or package.module:Class of your own."
+        help = f"{'; '.join(words)}; or package.module:Class of a custom one."
         return Option("objective", str, default=NAMED["objective"], help=help, flag="--objective", examples=tuple(self))
 
     def options(self) -> dict[tuple[str, ...], dict[str, Option]]:
         """The settings of all usable objectives, by the names of the objectives that have them.
 
-        Bounds and defaults that differ between objectives are left out. An option that is a number for one objective
-        and something else for another is text, which each objective reads in its own way.
+        Bounds and defaults that differ between objectives are omitted. An option that is a number for one objective and
+        something else for another is text, which each objective interprets.
         """
         known: dict[str, dict[str, Option]] = {}
         for objective, found in self.usable().items():
@@ -87,7 +88,7 @@ class Registry(Mapping[str, type[Objective]]):
 
 
 def common_option(options: Sequence[Option]) -> Option:
-    """One option of the command for what several objectives have by the same name."""
+    """One option of the command for the settings of several objectives with the same name."""
     first = options[0]
     if all(option == first for option in options):
         return first
@@ -99,22 +100,24 @@ def common_option(options: Sequence[Option]) -> Option:
 
 
 def checked(found: Any, where: str) -> type[Objective]:
-    """An objective's class itself. Raises `ArgumentError` for anything else, or if its settings have the names of those
-    that every objective has."""
+    """The class of an objective, unchanged. Raises `ArgumentError` for anything else, or if its settings have names of
+    shared settings."""
     if not (isinstance(found, type) and callable(getattr(found, "losses", None))):
-        raise ArgumentError("not an objective", where=where, expected="a class with a method losses", found=repr(found))
+        raise ArgumentError(
+            "not an objective", where=where, expected="a class with a method losses", found=quoted(found)
+        )
     kind: Any = settings_class(found)
     if not (isinstance(kind, type) and issubclass(kind, Settings)):
         raise ArgumentError(
-            "an objective with other settings than a class of them",
+            "the Settings of an objective are not a class of settings",
             where=f"{where}.Settings",
             expected="a subclass of fredfmt.distill.settings.Settings",
-            found=repr(kind),
+            found=quoted(kind),
         )
     groups: list[type[Settings]] = [*GROUPS.values(), NetworkConfig]
     shared = {*GROUPS, "objective", "network"}.union(*(group.options() for group in groups))
     if taken := sorted(shared & set(kind.options())):
         raise ArgumentError(
-            "an objective with settings that have the names of shared ones", where=f"{where}.Settings", found=taken
+            "an objective has settings with the names of shared settings", where=f"{where}.Settings", found=taken
         )
     return found

@@ -1,6 +1,6 @@
-"""How many images go through a network at a time: a network and the shape of images in, numbers of images out.
+"""Computes how many images a network can process at a time.
 
-What a network keeps of an image for the gradient is measured once, so this holds for any network and any size.
+The memory that a forward pass keeps per image for the gradient is measured once for each network and size of images.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 
 _KEPT: Mapping[str, int] = MappingProxyType({"cpu": 512 << 20})
-"""Bytes that the graph of a batch may take; of a larger one the graph of a part is made at a time."""
+"""The largest number of bytes of the graph of a whole batch; larger batches are divided into parts."""
 _PART: Mapping[str, int] = MappingProxyType({"cpu": 64 << 20})
 """Bytes of the graph of a part."""
 _ON_ACCELERATORS = 2 << 30
-"""Both, elsewhere."""
+"""The same two limits on other devices."""
 QUICKEST = 32
-"""Most images of a part on a CPU, which is quickest when what a network makes of a part stays in its caches."""
+"""The largest number of images of a part on a CPU, which is fastest if activations stay in the caches."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """Numbers of images.
+    """Numbers of images that a network can process at a time.
 
     >>> Room(most=8, part=3).parts(8)
     [slice(0, 8, None)]
@@ -37,12 +37,12 @@ class Room:
     """
 
     most: int
-    """Of a batch that goes through a network in one go."""
+    """The largest batch that is not divided."""
     part: int
-    """Of a part of a larger batch."""
+    """The size of the parts of a larger batch."""
 
     def parts(self, count: int) -> list[slice]:
-        """``count`` images in the order of their batch, in one part or several."""
+        """The parts of a batch of ``count`` images, in order."""
         if count <= self.most:
             return [slice(0, count)]
         return [slice(start, min(start + self.part, count)) for start in range(0, count, self.part)]
@@ -61,9 +61,10 @@ def room_for(
     device: str,
     graphs: int = 1,
 ) -> Room:
-    """Of a network on a kind of device, for a computation that takes ``graphs`` times the memory of one forward pass.
+    """The room of a network on a kind of device, for a computation that takes ``graphs`` times the memory of a forward
+    pass.
 
-    Batch norm mixes the images of a batch, so that a batch cannot be divided.
+    Batch norm depends on the whole batch, so a batch then cannot be divided.
     """
     size = _bytes_of_an_image(config, _Same(factory), channels, spatial_shape, classes) * graphs
     if not size:
@@ -74,7 +75,7 @@ def room_for(
 
 @dataclass(frozen=True)
 class _Same:
-    """A factory, compared by identity: one of somebody's own need not have a hash."""
+    """A factory that is compared by identity, because custom factories need not be hashable."""
 
     factory: NetworkFactory | None
 
@@ -89,7 +90,7 @@ class _Same:
 def _bytes_of_an_image(
     config: NetworkConfig, own: _Same, channels: int, spatial_shape: tuple[int, ...], classes: int
 ) -> int:
-    """What a forward pass keeps for the gradient; 0 for a network that cannot take the images of a batch in parts."""
+    """Bytes that a forward pass keeps per image for the gradient; 0 for a network whose batches cannot be divided."""
     made = make_network(
         config,
         channels=channels,

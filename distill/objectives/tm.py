@@ -1,4 +1,4 @@
-"""Trajectory matching: training on synthetic images should lead a network to where real images led an expert."""
+"""Trajectory matching: training on synthetic images should lead to the same parameters as training on real images."""
 
 from __future__ import annotations
 
@@ -31,35 +31,36 @@ _GRAPHS = 4
 
 @dataclass(frozen=True)
 class TMSettings(LabelSettings):
-    """Of `TM`.
+    """Settings of `TM`.
 
-    Files and checkpoints hold ``experts_digest``, the required value of `fredfmt.distill.Experts.digest`, instead of
-    ``experts``: a run is resumed and repeated with the same experts only. Learning rates published for SGD on
-    the student's learning rate itself are divided by ``lr_syn ** 2`` to be an ``lr_lr``.
+    Files and checkpoints store ``experts_digest``, the required value of `fredfmt.distill.Experts.digest`, instead of
+    ``experts``, so that a run can only be resumed and repeated with the same experts. Published learning rates are for
+    SGD on the student's learning rate itself; divide them by ``lr_syn ** 2`` to get ``lr_lr``.
     """
 
-    experts: str = setting("", "Folder of experts trained by fredfmt experts.", metavar="FOLDER")
-    experts_digest: str = setting("", "Content digest of the experts; any if empty.", flag=None)
+    experts: str = setting("", "Folder of experts, made by fredfmt experts.", metavar="FOLDER")
+    experts_digest: str = setting("", "Required content digest of the experts; any if empty.", flag=None)
     batch_syn: int = setting(
-        8192, "Instances per student step at most, equal numbers of each class; 0 for all.", least=0
+        8192, "Largest number of instances per student step, the same number of each class; 0 for all.", least=0
     )
-    batch_experts: int = setting(1, "Segments of trajectories per update; the loss is their mean.", least=1)
-    max_start_epoch: int = setting(5, "Segments start after 0 to one less than so many epochs of an expert.", least=1)
+    batch_experts: int = setting(1, "Trajectory segments per update; the loss is their mean.", least=1)
+    max_start_epoch: int = setting(5, "Segments start after fewer than this many epochs of an expert.", least=1)
     expert_epochs: int = setting(2, "Length of a segment, in epochs of an expert.", least=1)
-    syn_steps: int = setting(20, "Student steps per segment, on synthetic images.", least=1)
-    lr_syn: float = setting(0.01, "Learning rate of the student at first; it is learned.", above=0)
+    syn_steps: int = setting(20, "Steps of the student on synthetic images per segment.", least=1)
+    lr_syn: float = setting(0.01, "Initial learning rate of the student, which is then learned.", above=0)
     lr_lr: float = setting(
-        0.01, "Learning rate of the logarithm of the student's learning rate; 0 keeps that constant.", least=0
+        0.01, "Learning rate of the logarithm of the student's learning rate; 0 keeps it constant.", least=0
     )
 
 
 class TM(StatefulObjective):
-    """The squared distance of a student from where an expert went, in units of how far the expert went (Cazenavette
-    et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022, equation 2).
+    """The squared distance between the parameters of a student and of an expert after a segment, divided by the squared
+    length of the segment (Cazenavette et al., Dataset Distillation by Matching Training Trajectories, CVPR 2022,
+    equation 2).
 
-    The student begins with the parameters of the expert after a random epoch and takes ``syn_steps`` steps of SGD on
-    synthetic images, every batch augmented by one drawn operation, each image with its own parameters, as experts were.
-    Their learning rate is learned too, by its logarithm, so that it stays positive. The gradient is the exact one,
+    The student starts with the parameters of the expert after a random epoch and makes ``syn_steps`` steps of SGD on
+    synthetic images. As for experts, one random operation augments each batch, with different parameters for each
+    image. The learning rate is also learned, by its logarithm, so that it stays positive. The gradient is exact,
     through all steps.
     """
 
@@ -78,7 +79,7 @@ class TM(StatefulObjective):
             )
         if config.run.compile:
             raise ArgumentError(
-                "trajectory matching takes gradients of gradients, which torch.compile cannot",
+                "trajectory matching needs second derivatives, which torch.compile does not support",
                 where="distillation.run.compile",
                 expected=False,
                 found=True,
@@ -89,27 +90,27 @@ class TM(StatefulObjective):
         self._check()
 
     def recorded(self) -> dict[str, Any]:
-        """The digest of the experts, wherever their folder is."""
+        """The digest of the experts instead of their folder."""
         return {"experts": "", "experts_digest": self._experts.digest}
 
     def learned(self, device: torch.device) -> list[dict[str, Any]]:
-        """The logarithm of the learning rate of the student."""
+        """The logarithm of the student's learning rate."""
         start = torch.tensor(math.log(self._settings.lr_syn), dtype=torch.float32, device=device)
         self._log_lr, self._average = nn.Parameter(start), start.clone()
         return [{"params": [self._log_lr], "lr": self._settings.lr_lr}]
 
     def state(self) -> dict[str, Tensor]:
-        """The logarithm of the rate, and its running mean."""
+        """The logarithm of the learning rate, and its running mean."""
         return {"log_lr": self._log_lr.detach(), "average": self._average}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from what `state` gave."""
+        """Restore what `state` returned."""
         with torch.no_grad():
             self._log_lr.copy_(state["log_lr"])
             self._average.copy_(state["average"])
 
     def recipe(self) -> dict[str, Any]:
-        """The learned rate of SGD without momentum, averaged over the iterations as the coefficients are."""
+        """The learned learning rate of SGD without momentum, averaged over iterations like the coefficients."""
         return {"optimizer": "sgd", "lr": float(f"{self._average.exp().item():.6g}")}
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
@@ -177,7 +178,7 @@ class TM(StatefulObjective):
         return start, target
 
     def steps(self, iteration: Iteration, segment: int) -> list[Step]:
-        """What a student sees: every image of a class once before any is repeated."""
+        """The batches of a student: every image of a class occurs once before any is repeated."""
         settings = self._settings
         chance = generator(iteration.seed, "student", iteration.number, segment)
         members = [iteration.synthetic.indices_of(label) for label in range(iteration.classes)]
@@ -193,7 +194,7 @@ class TM(StatefulObjective):
 
 
 def _batches(members: Tensor, count: int | None, chance: torch.Generator) -> Iterator[Tensor]:
-    """``count`` of the members at a time, in a new random order whenever all were there; None: all, as they are."""
+    """``count`` members at a time, in a new random order after each pass; None: always all, in order."""
     if count is None or count >= len(members):
         while True:
             yield members
@@ -209,29 +210,29 @@ def _batches(members: Tensor, count: int | None, chance: torch.Generator) -> Ite
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of a student sees."""
+    """The batch and the random draws of one step of a student."""
 
     rows: Tensor
     """(B,) int64 on the CPU."""
     augmentation: Augmentation
     seed: int | None = None
-    """Of what the network draws while it computes, if it does."""
+    """Seeds the draws of the network in its forward pass, if it has any."""
 
     def part(self, part: slice) -> Step:
-        """Some of its images."""
+        """The step for a part of its images."""
         whole = len(range(len(self.rows))[part]) == len(self.rows)
         seed = self.seed if whole or self.seed is None else self.seed + part.start
         return Step(self.rows[part], self.augmentation.of(part), seed)
 
     def drawing(self, device: torch.device) -> AbstractContextManager[None]:
-        """The network draws the same whenever the step is computed."""
+        """A context in which the network makes the same random draws each time the step is computed."""
         if self.seed is None:
             return nullcontext()
         return seeded(torch.Generator("cpu").manual_seed(self.seed), device)
 
 
 Decode: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(B, ...) values and (B,) int64 rows to (B, C, *spatial) images."""
+"""From (B, ...) values and (B,) int64 rows to (B, C, *spatial) images."""
 
 
 def _as_they_are(values: Tensor, rows: Tensor) -> Tensor:
@@ -251,13 +252,14 @@ def trajectory_distance(
     room: Room = EVERYTHING,
     scale: Tensor | None = None,
 ) -> Tensor:
-    """``|student - target|² / |start - target|²`` of the student that SGD makes of ``start``.
+    """``|student - target|² / |start - target|²``, where the student is trained by SGD from ``start``.
 
-    ``start`` and ``target`` are all parameters of ``network`` in one vector. Differentiable in images, learning rate
-    and labels that are probabilities. Memory holds the graph of one step, or of a part of it where there is no
-    ``room`` for more, whatever the number of steps, and for each step a copy of the parameters: going back, each step
-    is computed once more. ``decode`` makes images of rows of ``images``, which are any values then. ``scale`` is what
-    losses are multiplied by while the student's gradients are taken, where that keeps half precision from underflow.
+    ``start`` and ``target`` are vectors of all parameters of ``network``. Differentiable with respect to images,
+    learning rate and labels that are probabilities. For any number of steps, memory holds the graph of a single step,
+    or of a part of it if there is no ``room`` for more, and a copy of the parameters for each step: the backward pass
+    computes each step again. With ``decode``, ``images`` may be any values, from whose rows ``decode`` makes images.
+    ``scale`` is the factor of losses while the gradients of the student are computed, to prevent underflow in half
+    precision.
     """
     student = _Student(network, decode or _as_they_are, room, scale)
     apply: Any = _Distance.apply
@@ -266,7 +268,7 @@ def trajectory_distance(
 
 
 class _Student:
-    """A network as a function of its parameters in one vector."""
+    """A network as a function of a vector of its parameters."""
 
     def __init__(self, network: nn.Module, decode: Decode, room: Room, scale: Tensor | None) -> None:
         self._network, self._decode, self._room = network, decode, room
@@ -280,14 +282,14 @@ class _Student:
         return scores
 
     def parts(self, step: Step) -> list[Step]:
-        """The step part by part, where its graph would be too large."""
+        """The parts of a step, if its graph would be too large."""
         return [step.part(part) for part in self._room.parts(len(step.rows))]
 
     def moved(
         self, vector: Tensor, values: Tensor, labels: Tensor, lr: Tensor, step: Step, share: float, *, graph: bool
     ) -> Tensor:
-        """What SGD adds to the parameters for ``values`` and ``labels`` of some rows, a ``share`` of the batch; with
-        ``graph`` differentiable in all of them."""
+        """The change of the parameters by SGD for ``values`` and ``labels`` of some rows, a ``share`` of the batch;
+        with ``graph``, differentiable with respect to all of them."""
         batch = step.augmentation(self._decode(values, step.rows))
         with step.drawing(values.device), sdpa_kernel(SDPBackend.MATH):  # other attention is differentiable only once
             loss = F.cross_entropy(self(vector, batch), labels) * share
@@ -297,7 +299,8 @@ class _Student:
 
 
 class _Distance(torch.autograd.Function):
-    """Forward, the student's parameters after each step; backward, the steps in reverse, one graph at a time."""
+    """The forward pass computes the student's parameters after each step, the backward pass the steps in reverse, one
+    graph at a time."""
 
     @staticmethod
     def forward(

@@ -1,1 +1,1 @@
-"""What long work needs: seeds, progress, interruption, checkpoints, several processes."""
+"""Tools for long computations: seeds, progress, interruption, checkpoints, several processes."""

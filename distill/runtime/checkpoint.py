@@ -1,4 +1,4 @@
-"""A run's state in a file: named arrays and one JSON document, no pickle; it appears whole or not at all."""
+"""Checkpoints: named arrays and one JSON document in a file without pickles, written atomically."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ _DOCUMENT = "document"
 def write_checkpoint(
     path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], document: Mapping[str, Any]
 ) -> None:
-    """Put ``arrays`` and ``document`` into an ``.npz`` file in place of what was there."""
+    """Write ``arrays`` and ``document`` to an ``.npz`` file, replacing an existing one."""
     text = json.dumps({"format": _FORMAT, **document}).encode()
     with replacing(Path(path)) as stream:
         np.savez(stream, **{_DOCUMENT: np.frombuffer(text, np.uint8)}, **arrays)  # type: ignore[arg-type]
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """What `write_checkpoint` wrote. Raises `FormatError` for anything else; nothing in the file is executed."""
+    """The arrays and the document of a checkpoint. Raises `FormatError` for other files; nothing in them is
+    executed."""
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -41,6 +42,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any
             "not a checkpoint of this version",
             where=os.fspath(path),
             found=f"{type(error).__name__}: {error}",
-            hint="Delete it to begin anew",
+            hint="Delete it to start again",
         ) from None
     return arrays, document

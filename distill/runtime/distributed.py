@@ -1,7 +1,7 @@
-"""Several processes at one run: each takes its share of the work, and sums over all of them come back.
+"""Runs with several processes: each computes its share of the work, and results are summed over all.
 
-torchrun starts the processes, ``torch.distributed`` sends the numbers. Every random draw is a function of the seed
-and what it is for, so that all ranks make the same ones and nothing but sums has to travel.
+torchrun starts the processes, which communicate by ``torch.distributed``. Every random draw depends only on the seed
+and its purpose, so all ranks make the same draws, and only sums have to be communicated.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among ``count``; one by itself needs no process group and does not wait."""
+    """This process among ``count``; a single one needs no process group."""
 
     rank: int = 0
     count: int = 1
 
     @classmethod
     def current(cls) -> Ranks:
-        """Those of the default process group, if there is one."""
+        """The ranks of the default process group, or a single process if there is none."""
         grouped = dist.is_available() and dist.is_initialized()
         return cls(dist.get_rank(), dist.get_world_size()) if grouped else cls()
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes files and prints messages."""
+        """Whether this is the first process, which writes files and prints messages."""
         return self.rank == 0
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """The part of ``items`` that is this rank's: every ``count``-th. Raises `ArgumentError` if a rank gets none."""
+        """The part of ``items`` that belongs to this rank, every ``count``-th. Raises `ArgumentError` if a rank gets
+        none."""
         if len(items) < self.count:
             raise ArgumentError(
                 "more processes than work to share",
@@ -52,7 +53,8 @@ class Ranks:
         return items[self.rank :: self.count]
 
     def combine(self, tensors: Sequence[Tensor], *, shared: bool) -> None:
-        """In place, on every rank the same bits: the sum over ranks of what was ``shared``, else the first rank's."""
+        """Replace the tensors in place by the sum over ranks if the work was ``shared``, else by those of the first
+        rank. All ranks get the same bits."""
         if self.count == 1:
             return
         flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -64,7 +66,7 @@ class Ranks:
             tensor.copy_(part.view_as(tensor))
 
     def any(self, wanted: bool) -> bool:
-        """Whether this is true on any rank. CPUs exchange the answers, so that no accelerator has to finish first."""
+        """Whether this is true on any rank. The CPUs communicate, so accelerators are not synchronised."""
         if self.count == 1:
             return wanted
         votes = torch.tensor(int(wanted), device=_CPU)
@@ -72,7 +74,8 @@ class Ranks:
         return bool(votes)
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What ``make`` gives on the first rank, given on every rank; so is a `FredError` that it raises."""
+        """The result of ``make`` on the first rank, returned on every rank; a `FredError` is also raised on every
+        rank."""
         if self.count == 1:
             return make()
         made: list[Any] = [None, None]
@@ -90,9 +93,9 @@ class Ranks:
 
 @contextmanager
 def process_group(device: str) -> Iterator[str]:
-    """Join the processes that torchrun started, if it did, for as long as the block runs.
+    """Inside the block, join the process group of torchrun, if it started this process.
 
-    Gives the device of this rank: ``cuda`` becomes the GPU of its own, any other name stays.
+    Yields the device of this rank: for ``cuda`` the GPU of this rank, any other name unchanged.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ or dist.is_initialized():
         yield device

@@ -1,4 +1,4 @@
-"""Ctrl-C without harm: the first one is noted, to be acted on between two steps of long work."""
+"""Handles Ctrl-C: the first one is recorded, so that a long computation can stop between two steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interruption:
-    """Whether the work has been asked to stop."""
+    """Whether the computation should stop."""
 
     def __init__(self) -> None:
         self.wanted = False
@@ -18,9 +18,9 @@ class Interruption:
 
 @contextmanager
 def noting_interrupts() -> Iterator[Interruption]:
-    """Inside the block the first SIGINT sets ``wanted``; a second one interrupts at once, as usual.
+    """Inside the block the first SIGINT sets ``wanted``; a second one interrupts immediately, as usual.
 
-    Only the main thread of a program can do this; in another the block changes nothing.
+    This only works in the main thread of a program; in others the block has no effect.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():

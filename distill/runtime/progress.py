@@ -1,4 +1,4 @@
-"""Progress of long work: a callback receives a `Progress` from time to time."""
+"""Progress of long computations, which callbacks receive."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Progress:
     done: int
     total: int
     loss: float | None = None
-    """Mean over the steps since the last report."""
+    """The mean loss of the steps since the last report."""
     data: Callable[[], FreDData] | None = field(default=None, repr=False, compare=False)
-    """A function that gives the current set in float32; usable only while the callback runs."""
+    """A function that returns the current data in float32; only valid during the callback."""
 
 
 Callback: TypeAlias = Callable[[Progress], None]

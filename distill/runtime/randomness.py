@@ -1,4 +1,4 @@
-"""Where every random draw comes from: (seed, purpose, numbers) in, a `torch.Generator` out."""
+"""Random generators, each determined by a seed, a purpose and numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fredfmt.model.arguments import integer_of
 
 
 def generator(seed: int, purpose: str, *numbers: int) -> torch.Generator:
-    """A fresh generator for one purpose, such as ``generator(seed, "network", iteration)``.
+    """A new generator for one purpose, for example ``generator(seed, "network", iteration)``.
 
-    It lives on the CPU whatever the device of the computation, so that the same draws are made everywhere; nothing
-    reads or changes the global state. Equal arguments give equal draws, different ones independent draws. Raises
-    `ArgumentError` for a negative seed.
+    It is always on the CPU, so that draws do not depend on the device of the computation, and it does not use the
+    global state. Equal arguments give equal draws, different ones independent draws. Raises `ArgumentError` for a
+    negative seed.
     """
     seed = integer_of("seed", seed, least=0)
     key = "/".join((str(seed), purpose, *map(str, numbers)))

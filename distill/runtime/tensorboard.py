@@ -1,4 +1,4 @@
-"""TensorBoard: the progress of a run in, an event file out."""
+"""Writes the progress of a run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fredfmt.view.preview import preview
 
 
 class TensorBoard:
-    """A progress callback of `fredfmt.distill.distill` that writes loss and rate each time it is called, and a sheet of
+    """A progress callback of `fredfmt.distill.distill` that writes loss and speed at each call, and a contact sheet of
     the images every ``images_every`` iterations and at the end.
 
-    Raises `ArgumentError` where TensorBoard is not installed.
+    Raises `ArgumentError` if TensorBoard is not installed.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, images_every: int = 100) -> None:
@@ -33,7 +33,7 @@ class TensorBoard:
         self._before: tuple[int, float] | None = None
 
     def __call__(self, news: Progress) -> None:
-        """Write what is new."""
+        """Write the new values."""
         now = time.perf_counter()
         if news.loss is not None:
             self._writer.add_scalar("loss", news.loss, news.done)

@@ -77,7 +77,7 @@ def test_a_configuration_survives_json_toml_and_pickle(tmp_path, config):
         ("kk = 3", "unknown settings"),
         ("k = 0", r"frequencies\.k"),
         ('objective = "frpo"', "no such objective"),
-        ('[objective]\nname = "dm"\npool = 3', "dm has no setting pool: it is one of frepo"),
+        ('[objective]\nname = "dm"\npool = 3', "dm has no setting pool, which is a setting of frepo"),
         ("[budget]\nk = 3", r"distillation\.budget: unknown settings"),
         (None, "No such"),
     ],
@@ -174,7 +174,7 @@ def test_an_objective_has_its_own_settings_and_no_others(objective):
             assert getattr(config, name) == getattr(config.objective_settings, name) == value
             assert config.to_json()["objective"]["configuration"] == {name: value}
         else:
-            with pytest.raises(ArgumentError, match=f"{objective} has no setting {name}: it is one of"):
+            with pytest.raises(ArgumentError, match=f"{objective} has no setting {name}, which is a setting of"):
                 DistillConfig(objective=objective, **{name: value})
             with pytest.raises(AttributeError, match=name):
                 getattr(DistillConfig(objective=objective), name)
@@ -209,7 +209,7 @@ def test_an_objective_of_ones_own_is_recorded_by_module_and_class():
     read = DistillConfig.from_json(document)
     assert read.to_json() == document
     assert read.seed == 4
-    with pytest.raises(ArgumentError, match=r"not part of fredfmt.*--objective package\.module:Class"):
+    with pytest.raises(ArgumentError, match=r"custom objective.*--objective package\.module:Class"):
         make_objective(read)
     assert read.replace(objective=Own) == config
     assert isinstance(make_objective(replace(read, objective=Own)), Own)
@@ -226,7 +226,7 @@ def test_an_objective_may_not_take_the_names_of_shared_settings():
             pass
 
     Taken.Settings = GROUPS["run"]
-    with pytest.raises(ArgumentError, match="names of shared ones"):
+    with pytest.raises(ArgumentError, match="names of shared settings"):
         DistillConfig(objective=Taken)
 
 
@@ -370,7 +370,7 @@ def test_documents_of_0_1_are_read():
     assert (config.objective, config.batch_real, config.k, config.network.own) == ("dm", 5, 9, True)
     named = DistillConfig.from_json({"objective": "gram matching", "batch_real": 7})  # 0.1 recorded any name
     assert named.to_json()["objective"] == {"name": "gram matching", "configuration": {"batch_real": 7}}
-    with pytest.raises(ArgumentError, match="not part of fredfmt"):
+    with pytest.raises(ArgumentError, match="custom objective"):
         make_objective(named)
     with pytest.raises(ArgumentError, match="unknown settings"):
         DistillConfig.from_json({"objective": "dm", "learning_rate": 1})

@@ -99,10 +99,10 @@ def test_soft_labels_that_are_certain_are_hard_labels(digits, digits_test):
 
 
 def test_other_classes_or_shapes_are_refused(digits, digits_test, patches):
-    with pytest.raises(ArgumentError, match="other classes"):
+    with pytest.raises(ArgumentError, match="differ in their classes"):
         evaluate(encoded(patches, 3), digits_test, QUICK)
     renamed = replace(digits_test, classes=tuple(f"digit {name}" for name in digits_test.classes))
-    with pytest.raises(ArgumentError, match="other classes"):
+    with pytest.raises(ArgumentError, match="differ in their classes"):
         evaluate(encoded(digits, 3), renamed, QUICK)
     cropped = replace(digits_test, images=digits_test.images[:, :, 1:])
     with pytest.raises(ArgumentError, match="other spatial shape"):

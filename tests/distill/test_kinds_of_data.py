@@ -131,5 +131,5 @@ def test_volumes_have_baselines_and_whitening_but_no_corruptions():
     assert len(rows) == 4
     assert ZCA.of(data.metadata, volumes).matrix.shape == (504, 504)
     plain = encode(volumes.normalized, labels, k=60, classes=volumes.classes, normalization=volumes.normalization)
-    with pytest.raises(ArgumentError, match=r"corruptions are of images.*height, width"):
+    with pytest.raises(ArgumentError, match=r"only images can be corrupted.*height, width"):
         evaluate(plain, volumes, quick, corruptions=CorruptionConfig(("fog",)))

@@ -96,7 +96,7 @@ def test_the_mask_by_gradient_of_an_own_network(patches):
 
 def test_what_is_no_network_is_refused(digits, digits_test):
     data = encoded(digits, 3)
-    with pytest.raises(ArgumentError, match=r"no torch module.*expected an nn.Module, found int"):
+    with pytest.raises(ArgumentError, match=r"did not return a torch module.*expected an nn.Module, found int"):
         evaluate(data, digits_test, QUICK, network=lambda channels, shape, classes: 3)
     with pytest.raises(ArgumentError, match=r"one score per class.*found \(2, 11\)"):
         evaluate(data, digits_test, QUICK, network=lambda channels, shape, classes: plain(channels, shape, classes + 1))

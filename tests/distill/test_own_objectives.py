@@ -117,7 +117,7 @@ def test_a_package_adds_an_objective_by_an_entry_point(tmp_path):
     elsewhere = tmp_path / "elsewhere"  # where the package is not installed
     elsewhere.mkdir()
     told = fredfmt("distill", "--from", site / "x.fred", "z.fred", path=elsewhere, status=1)
-    assert "weighed: an objective that is not part of fredfmt" in told
+    assert "weighed: a custom objective" in told
     assert "Install the package that adds it" in told
 
 
@@ -127,7 +127,7 @@ def test_a_class_of_ones_own_on_the_command_line(tmp_path):
     fredfmt("distill", "digits", "x.fred", "--objective", "mine:Weighted", *SHORT, path=tmp_path)
     assert load(tmp_path / "x.fred").metadata.distillation["objective"]["name"] == "mine:Weighted"
     told = fredfmt("distill", "--from", "x.fred", "y.fred", path=tmp_path, status=1)
-    assert "mine:Weighted: an objective that is not part of fredfmt" in told
+    assert "mine:Weighted: a custom objective" in told
     assert "--objective package.module:Class" in told
     assert not (tmp_path / "y.fred").exists()
     fredfmt("distill", "--from", "x.fred", "y.fred", "--objective", "mine:Weighted", path=tmp_path)
@@ -148,7 +148,7 @@ def test_an_own_objective_is_never_recorded_by_another_name(patches):
         "configuration": {"batch_real": 5, "batch_classes": 20},
     }
     settings, _, _ = run_of(data.metadata)
-    with pytest.raises(ArgumentError, match="not part of fredfmt"):
+    with pytest.raises(ArgumentError, match="custom objective"):
         distill(patches, settings)
     assert distill(patches, settings, objective=Own) == data
     assert distill(patches, config.replace(objective=Own)) == data

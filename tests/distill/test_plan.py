@@ -28,7 +28,7 @@ def test_a_budget_in_images(digits):
 
 
 def test_a_budget_that_nothing_fits(digits):
-    with pytest.raises(ArgumentError, match=r"not one instance per class fits.*1000 bytes"):
+    with pytest.raises(ArgumentError, match=r"too small for one instance per class.*1000 bytes"):
         plan(digits, max_bytes=1000)
 
 

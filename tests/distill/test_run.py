@@ -184,7 +184,7 @@ def test_a_checkpoint_of_other_settings_is_refused(patches, tmp_path, change, na
 def test_a_checkpoint_of_other_images_or_a_longer_run_is_refused(patches, tmp_path):
     path = tmp_path / "run.checkpoint"
     distill(patches, CONFIG, checkpoint=path)
-    with pytest.raises(ArgumentError, match="began with other images"):
+    with pytest.raises(ArgumentError, match="started from other images"):
         distill(replace(patches, images=patches.images * np.float32(0.99)), CONFIG, checkpoint=path)
     with pytest.raises(ArgumentError, match="its count differs"):
         distill(replace(patches, images=patches.images[1:], labels=patches.labels[1:]), CONFIG, checkpoint=path)

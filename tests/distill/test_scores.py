@@ -86,7 +86,7 @@ def test_random_images_are_as_many_of_each_class():
 
 
 def test_other_classes_are_refused(digits, digits_test):
-    with pytest.raises(ArgumentError, match="other classes"):
+    with pytest.raises(ArgumentError, match="differ in their classes"):
         score(made(digits.of_classes([1, 2])), digits, digits_test, QUICK)
 
 

@@ -338,14 +338,14 @@ def test_experts_may_move_but_not_change(patches, config, experts, tmp_path):
     assert distill(patches, again, checkpoint=tmp_path / "state") == distill(patches, config)
     distill(patches, replace(config, iterations=4), checkpoint=tmp_path / "state", resume=False)
     (moved / "expert-0002.h5").unlink()
-    with pytest.raises(ArgumentError, match=r"another run: its objective\.experts_digest differs"):
+    with pytest.raises(ArgumentError, match=r"different run: its objective\.experts_digest differs"):
         distill(patches, again, checkpoint=tmp_path / "state")
 
 
 def test_experts_of_other_images_are_refused(patches, digits, config):
-    with pytest.raises(ArgumentError, match="trained on images of other classes"):
+    with pytest.raises(ArgumentError, match="trained on images with different classes"):
         distill(digits, replace(config, ipc=1, k=8))
-    with pytest.raises(ArgumentError, match="trained on images of other normalization"):
+    with pytest.raises(ArgumentError, match="trained on images with different normalization"):
         distill(replace(patches, normalization=fredfmt.model.parts.Normalization((0, 0), (1, 1))), config)
 
 

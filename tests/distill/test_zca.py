@@ -173,7 +173,7 @@ def test_whitened_images_are_never_given_as_pixels(tmp_path, digits, zca, caplog
 
 def test_test_images_are_whitened_alike_or_refused(digits, digits_test, zca):
     data = whitened(digits, 10, zca)
-    with pytest.raises(ArgumentError, match="whitened alike"):
+    with pytest.raises(ArgumentError, match="whitened in the same way"):
         evaluate(data, digits_test, QUICK)
     result = evaluate(data, digits_test, QUICK, whitening=zca)
     assert result.mean > 0.3  # chance is 0.1

@@ -88,7 +88,7 @@ def _class_names(feature: Mapping[str, Any], label: str) -> tuple[str, ...]:
     if names is None or feature.get("_type") != "ClassLabel":
         return ()
     if not isinstance(names, list) or not names or len({name for name in names if isinstance(name, str)}) < len(names):
-        raise SourceError("unusable class names", where=label, expected="different texts", found=f"{names!r:.80}")
+        raise SourceError("unusable class names", where=label, expected="unique strings", found=quoted(names))
     return tuple(names)
 
 

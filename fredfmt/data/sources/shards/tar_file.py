@@ -12,7 +12,7 @@ from io import FileIO
 from pathlib import PurePosixPath
 from typing import Any
 
-from fredfmt.errors import SourceError
+from fredfmt.errors import SourceError, quoted
 
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
 _HEADER = 1 << 20
@@ -46,7 +46,7 @@ def read_samples(stream: FileIO, left_out: Counter[str]) -> Iterator[Sample]:
         if member.isdir():
             continue
         if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
-            raise SourceError("a name that points outside the shard", where=repr(member.name), hint="Do not trust it")
+            raise SourceError("a name that points outside the shard", where=quoted(member.name), hint="Do not trust it")
         named = _NAME.fullmatch(member.name)
         if not member.isreg() or named is None:
             left_out["members that are not samples"] += 1

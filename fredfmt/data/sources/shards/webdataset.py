@@ -20,7 +20,7 @@ from fredfmt.data.sources.shards.spans import LARGEST, Spans, read_whole
 from fredfmt.data.sources.shards.stored import Stored, open_shards
 from fredfmt.data.sources.shards.tar_file import Sample, read_samples
 from fredfmt.data.sources.source import Source
-from fredfmt.errors import SourceError, access_explained, located
+from fredfmt.errors import SourceError, access_explained, located, quoted
 
 _NUMBER = re.compile(r"-?\d{1,18}")
 _KEYS = ("label", "class", "cls")
@@ -94,7 +94,7 @@ class _Labels:
         label = self._label(sample, stream)
         if self.values and isinstance(label, str) != bool(self._words):
             kinds = ("an integer", "text") if isinstance(label, str) else ("text", "an integer")
-            raise SourceError("labels are of two kinds", expected=kinds[0], found=f"{kinds[1]}, {label!r}")
+            raise SourceError("labels are of two kinds", expected=kinds[0], found=f"{kinds[1]}, {quoted(label)}")
         if isinstance(label, str):
             self.values.append(self._words.setdefault(label, len(self._words)))
             return
@@ -125,7 +125,7 @@ class _Labels:
                 "no label in the JSON",
                 where=key,
                 expected="an integer or text",
-                found=f"{label!r:.80}" if key in document else f"the keys {list(document)}",
+                found=quoted(label) if key in document else f"the keys {list(document)}",
             )
         return label
 
@@ -150,5 +150,5 @@ def _json(sample: Sample, stream: FileIO) -> dict[str, Any]:
             raise
         raise SourceError("not JSON", where="json", found=str(error)) from None
     if not isinstance(document, dict):
-        raise SourceError("not a JSON object", where="json", found=f"{document!r:.80}")
+        raise SourceError("not a JSON object", where="json", found=quoted(document))
     return document
