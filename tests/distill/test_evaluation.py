@@ -105,7 +105,7 @@ def test_other_classes_or_shapes_are_refused(digits, digits_test, patches):
     with pytest.raises(ArgumentError, match="differ in their classes"):
         evaluate(encoded(digits, 3), renamed, QUICK)
     cropped = replace(digits_test, images=digits_test.images[:, :, 1:])
-    with pytest.raises(ArgumentError, match="other spatial shape"):
+    with pytest.raises(ArgumentError, match="differ in their spatial shape"):
         evaluate(encoded(digits, 3), cropped, QUICK)
 
 
