@@ -154,7 +154,10 @@ def _choose(
     if max_bytes is None:
         max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
     spent = EFFORTS[effort]
-    config = _by_rule(source, max_bytes, spent, device, given)
+    alone = dict(given)  # what holds without a teacher
+    if labels != "hard" and "teacher_steps" not in given and alone.pop("teacher_weight", 0):
+        labels = "soft"
+    config = _by_rule(source, max_bytes, spent, device, alone)
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     train, held = held_out(source, config)
     at_most = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
@@ -170,12 +173,12 @@ def _choose(
         return _settled(config, code(room, teacher), train, given)
 
     coded = code(max_bytes)
-    if held is None:
-        reasons.append("hard labels, as there are too few images to set some aside for a trial")
-        return Chosen(settled(coded), tuple(reasons))
     teacher = None
-    trial = _Trial(held, config, spent, device, progress, factory)
-    if "augmentation" not in given and "flip" in config.run.augmentation:
+    trial = None if held is None else _Trial(held, config, spent, device, progress, factory)
+    if trial is None:
+        labels = labels or "hard"
+        reasons.append("no trials, as there are too few images to set some aside")
+    elif "augmentation" not in given and "flip" in config.run.augmentation:
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
         ways = {"images mirrored": config, "images not mirrored": config.replace(augmentation=unmirrored)}
         found = trial.best({name: (coded, how) for name, how in ways.items()})
@@ -189,8 +192,12 @@ def _choose(
         sets = {"hard labels": (coded, config), words: (soft, taught)}
         if len(soft) == len(coded):  # a run learns more with a teacher, where its labels displace no instance
             sets = dict(reversed(sets.items()))
-        found = words if labels == "soft" else trial.best(sets)
-        reasons.append(f"{found}, as asked" if labels == "soft" else trial.words(found))
+        if labels == "soft" or trial is None:
+            found, why = words, f"{words}, as asked"
+        else:
+            found = trial.best(sets)
+            why = trial.words(found)
+        reasons.append(why)
         coded, config = sets[found]
     return Chosen(settled(coded, teacher if config.teacher.teacher_steps else None), tuple(reasons))
 

@@ -85,6 +85,22 @@ def test_a_class_of_few_images_leaves_none_to_set_aside(digits):
     assert ledger(distill(few, chosen.config)).total <= 2500
 
 
+def test_soft_labels_are_given_where_they_are_asked_for(digits):
+    few = digits.subset(np.concatenate([np.flatnonzero(digits.labels == label)[:5] for label in range(10)]))
+    how = {"effort": "quick", "teacher_width": 8, **SMALL}
+    chosen = choose(few, 2500, labels="soft", **how)
+    assert chosen.config.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
+    assert "as asked" in chosen.reasons[-1]
+
+
+def test_a_weight_of_the_teacher_asks_for_the_teacher(digits):
+    chosen = choose(digits, 3000, effort="quick", teacher_width=8, teacher_weight=3.0, **SMALL).config
+    assert chosen.teacher.teacher_weight == 3
+    assert chosen.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
+    with pytest.raises(ArgumentError, match="teacher_steps"):
+        choose(digits, 3000, effort="quick", labels="hard", teacher_weight=3.0, **SMALL)
+
+
 def test_images_that_mirroring_makes_those_of_another_class_are_not_mirrored(digits):
     twos = digits.of_classes(["2"])
     images = np.concatenate([twos.images[:], twos.images[:][..., ::-1]])
