@@ -128,25 +128,21 @@ def coded_images(
     """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality that is most useful per byte.
 
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
-    frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes least bytes;
-    with these, as many random images of each class as fit; last, the smallest step that still fits (and where all
-    images are used, the k with the least error then). With a ``teacher`` the labels are its predictions for the images,
-    in sixteenths, and their bytes count, so there are fewer images. Where more than ``at_most`` images per class would
-    fit, so many (all of a smaller class) are coded with the same frequencies and the smallest step that fits. Raises
-    `ArgumentError` if not even one image per class fits.
+    frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes the fewest
+    bytes; with these, as many random images of each class as fit, but no more than ``at_most``; last, the smallest step
+    that still fits (and where bytes are left, the k with the least error, too). With a ``teacher`` the labels are its
+    predictions for the images, in sixteenths, and their bytes count, so there are fewer images. Raises `ArgumentError`
+    if not even one image per class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
     >>> packed_size(coded_images(open_source("digits"), 6000)) <= 6000
     True
     """
-    how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform}
+    how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform, "at_most": at_most}
     allowed = max_bytes
     for caution in _CAUTIONS:
         coded = encode_in_bytes(train, allowed, **how)
-        if at_most is not None and int(np.bincount(coded.hard_labels).max()) > at_most:
-            how |= {"per_class": np.minimum(train.counts, at_most).tolist(), "k": coded.k}
-            coded = encode_in_bytes(train, allowed, **how)
         if teacher is None:
             return coded
         counts = np.bincount(coded.hard_labels, minlength=len(train.classes)).tolist()

@@ -135,7 +135,8 @@ def train_teacher(
     settings = config.teacher
     if not settings.teacher_steps:
         raise ArgumentError("these settings name no teacher", expected="teacher_steps of at least 1", found=0)
-    described = (settings, config.network, config.run.augmentation, config.run.seed, str(device))
+    trained = settings.replace(teacher_weight=0), config.network
+    described = (*trained, config.run.augmentation, config.run.seed, str(device))
     known = _KEPT.get(source)
     if known is not None and known[0] == described:
         return known[1]

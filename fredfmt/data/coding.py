@@ -113,6 +113,7 @@ def encode_in_bytes(
     max_bytes: int,
     *,
     per_class: int | Sequence[int] | None = None,
+    at_most: int | None = None,
     k: int | None = None,
     mask: str | None = None,
     transform: str = "dct",
@@ -132,6 +133,8 @@ def encode_in_bytes(
     per_class
         The number of random images of every class, or one number for each. None with ``k``: all images. None without
         ``k``: as many as fit with the k and the step that reach an error of `RMSE` in the fewest bytes.
+    at_most
+        The largest number of images per class, where it is chosen.
     k, mask
         Chosen if None: first the k with the least error in these bytes, among several and with the ``low`` mask, then
         the better mask strategy of `MASKS`. The step is always the smallest that fits.
@@ -156,14 +159,19 @@ def encode_in_bytes(
     (50, True)
     """
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
+    if at_most is not None:
+        at_most = integer_of("at_most", at_most, least=1)
     options = {"rounding": "rate"} | options | {"transform": transform, "seed": seed}
     progress = report or (lambda task, done, total: None)
     tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)
     chosen = source if per_class is None else source.sample(per_class, seed=seed)
     if per_class is None and k is None:
         found, step = _cheapest(_few(source, seed), tried, options, progress)
-        chosen = _as_many_as_fit(source, max_bytes, options | {"k": found, "mask": "low", "step": step})
-        if len(chosen) < len(source):
+        most = min(int(source.counts.max()), at_most or len(source))
+        settings = options | {"k": found, "mask": "low", "step": step}
+        count = largest_count(lambda count: _size(_at_most(source, count, seed), settings) <= max_bytes, most)
+        chosen = _at_most(source, max(1, count), seed)
+        if count < most:  # otherwise there are bytes left for smaller errors
             tried = [found]
     few = _few(chosen, seed)
     share = len(few) / len(chosen)
@@ -172,7 +180,7 @@ def encode_in_bytes(
         """The error of a few images in their share of the bytes; infinite if nothing fits."""
         settings = options | {"k": number, "mask": strategy}
         if share < 1:
-            empty = packed_size(encode_source(few, **settings | {"step": 1e30}))
+            empty = _size(few, settings | {"step": 1e30})
             allowed = int(empty + share * max(0, max_bytes - empty))
         else:
             allowed = max_bytes
@@ -259,11 +267,6 @@ def _cheapest(few: Source, tried: Sequence[int], options: dict[str, Any], progre
     return k, step
 
 
-def _as_many_as_fit(source: Source, max_bytes: int, options: dict[str, Any]) -> Source:
-    """As many random images of each class as fit with these options (all, if a class has fewer), but at least one."""
-    seed = options["seed"]
-
-    def fits(count: int) -> bool:
-        return packed_size(encode_source(_at_most(source, count, seed), **options)) <= max_bytes
-
-    return _at_most(source, max(1, largest_count(fits, int(source.counts.max()))), seed)
+def _size(source: Source, settings: dict[str, Any]) -> int:
+    """Bytes of a ``.fred`` file of all images of a source."""
+    return packed_size(encode_source(source, **settings))
