@@ -2,7 +2,7 @@
 
     python benchmarks/records.py digits --per-class 150 500
     python benchmarks/records.py folder:cifar10 --per-class 500 1500 5000 --results benchmarks/results/records.jsonl
-    python benchmarks/records.py --results benchmarks/results/records.jsonl --table
+    python benchmarks/records.py --results benchmarks/results/records.jsonl --table --pictures docs/pictures
 
 For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, a
 network trained on it, one on what it started from, one on random real images coded into the same bytes, one on such
@@ -24,6 +24,8 @@ from lines import append, read, spread
 from fredfmt import open_source, save
 from fredfmt.distill import EvaluationConfig, NetworkConfig, choose, compare, distill
 from fredfmt.storage.files import packed_size
+from fredfmt.view.anchors import anchors_of
+from fredfmt.view.curve import Point, draw
 
 ROWS = ("file", "own start", "coded images", "coded, soft labels")
 
@@ -37,15 +39,20 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32, help="of the networks that are trained on the sets")
     parser.add_argument("--networks", type=int, default=1, help="trained on each set, of which one mean is taken")
     parser.add_argument("--steps", type=int, default=1000, help="of their training")
-    parser.add_argument("--whole", action="store_true", help="train a network on the whole train split, too")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--results", type=Path, default=Path("records.jsonl"))
     parser.add_argument("--files", type=Path, help="a folder to keep the distilled files in")
     parser.add_argument("--table", action="store_true", help="print the results and stop")
+    parser.add_argument("--pictures", type=Path, help="a folder to draw the curve of each source in")
     options = parser.parse_args()
     if not options.table:
         measure(options)
-    print(table(read(options.results)))
+    records = read(options.results)
+    print(table(records))
+    if options.pictures is not None:
+        for source in sorted({record["source"] for record in records}):
+            rows = [record for record in records if record["source"] == source]
+            draw(points(rows), anchors_of([_name(source)])).save(options.pictures / f"records-{_name(source)}.png")
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -62,8 +69,7 @@ def measure(options: argparse.Namespace) -> None:
             seconds = time.perf_counter() - began
             if options.files is not None:
                 options.files.mkdir(parents=True, exist_ok=True)
-                name = train.name.rpartition(":")[2].replace("/", "-")
-                save(data, options.files / f"{name}-{max_bytes}-{seed}.fred")
+                save(data, options.files / f"{_name(train.name)}-{max_bytes}-{seed}.fred")
             network = chosen.config.network
             protocol = EvaluationConfig.for_data(
                 data,
@@ -71,12 +77,7 @@ def measure(options: argparse.Namespace) -> None:
                 seeds=options.networks,
                 network=NetworkConfig(width=options.width, depth=network.depth),
             )
-            baselines = [
-                "own-start",
-                "coded",
-                "coded-soft",
-                *(["whole"] if options.whole and seed == options.seeds[0] else []),
-            ]
+            baselines = ["own-start", "coded", "coded-soft", *(["whole"] if seed == options.seeds[0] else [])]
             rows = compare(data, train, test, protocol, baselines=baselines, device=options.device)
             record = {
                 **{"source": train.name, "bytes": max_bytes, "seed": seed, "effort": options.effort},
@@ -110,6 +111,40 @@ def table(records: list[dict]) -> str:
             f"{spread(whole) if whole else ''} | {seconds:,.0f} |"
         )
     return "\n".join(lines)
+
+
+def points(records: list[dict]) -> list[Point]:
+    """Of one source, what each row of the table reaches at each number of bytes: the mean over distillations, and their
+    standard deviation."""
+    groups = defaultdict(list)
+    for record in records:
+        for name in ROWS:
+            groups[name, record["bytes"]].append(record)
+    made = []
+    for (name, size), rows in groups.items():
+        accuracies = [row["accuracy"][name] for row in rows]
+        made.append(
+            Point(
+                file=name,
+                bytes=size,
+                bits_per_class=8 * size / rows[0]["classes"],
+                accuracy=statistics.fmean(accuracies),
+                std=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+                networks=None,
+                test=f"{_name(rows[0]['source'])} test",
+                protocol=rows[0]["protocol"].partition(",")[0],
+                network="",
+                made_by=name,
+                k=rows[0]["k"],
+                stored_as="",
+            )
+        )
+    return made
+
+
+def _name(source: str) -> str:
+    """Of files."""
+    return source.rpartition(":")[2].replace("/", "-")
 
 
 if __name__ == "__main__":

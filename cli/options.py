@@ -56,7 +56,7 @@ Codec = Annotated[
     Literal["compact", "core"] | None,
     typer.Option(
         help="compact: the fewest bytes; core: any Zarr reader opens the file. By default .fred is compact, except for"
-        " arrays of over a million values, and .fred.zarr is core.",
+        " arrays of over four million values, and .fred.zarr is core.",
     ),
 ]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder of downloaded data sets, also for new downloads.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
 _CAUTIONS = (1.05, 1.1, 1.2, 1.4, 1.8, 2.6, 4.2, 7.4)
-"""Exponents of the tries at the bytes that soft labels leave to images, each further below than the last: sizes do not
-fall evenly, and a file that is one byte too large would stay so."""
+"""By how many times what a file is too large the next try is smaller: sizes do not fall evenly, as labels of coarser
+images differ."""
+_LEAST_TOO_LARGE = 1e-3
+"""The share of the bytes by which a file that is too large counts as too large at least."""
 
 
 def warn_if_other_source(data: FreDData, train: Source) -> None:
@@ -141,7 +144,7 @@ def coded_images(
     """
     how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform, "at_most": at_most}
     allowed = max_bytes
-    for caution in _CAUTIONS:
+    for tries, caution in enumerate(_CAUTIONS):
         coded = encode_in_bytes(train, allowed, **how)
         if teacher is None:
             return coded
@@ -151,7 +154,11 @@ def coded_images(
         size = packed_size(coded)
         if size <= max_bytes:
             return coded
-        allowed = int(allowed * (max_bytes / size) ** caution)
+        allowed -= math.ceil(caution * max(size - max_bytes, _LEAST_TOO_LARGE * max_bytes))
+        if tries:  # the number of images is nearly right: what is left is for the step
+            how |= {"per_class": counts, "k": coded.k}
+        if allowed < 1:
+            break
     raise ArgumentError(
         "soft labels leave no room for images", expected="more bytes, or hard labels", found=f"{max_bytes} bytes"
     )
