@@ -21,9 +21,16 @@ def error(data):
     return data.metadata.reconstruction["rmse"]
 
 
-def made(images, labels, classes):
+def made(images, labels, classes, channels=1):
     """A source of given images in 0..1."""
-    return Source("made", "train", images.astype(np.float32), labels, classes, Normalization((0.5,), (0.25,)))
+    return Source(
+        "made",
+        "train",
+        images.astype(np.float32),
+        labels,
+        classes,
+        Normalization((0.5,) * channels, (0.25,) * channels),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +175,22 @@ def test_the_command_rounds_as_it_is_told(tmp_path):
         assert done.exit_code == 0, done.output
         sizes[rounding] = out.stat().st_size
     assert sizes["rate"] < sizes["nearest"]
+
+
+def test_images_are_no_more_than_asked_for_and_bytes_left_over_make_them_exact(digits):
+    free, limited = encode_in_bytes(digits, 4000), encode_in_bytes(digits, 4000, at_most=12)
+    assert len(free) > 300
+    assert len(limited) == 120
+    assert error(limited) < 0.5 * error(free)
+    assert 0.97 * 4000 < packed_size(limited) <= 4000
+    with pytest.raises(fredfmt.ArgumentError, match="at_most"):
+        encode_in_bytes(digits, 4000, at_most=0)
+
+
+def test_more_images_take_more_bytes_in_proportion():
+    images = np.random.default_rng(0).normal(0.5, 0.1, (400, 3, 32, 32)).clip(0, 1)
+    sizes = [
+        packed_size(encode_source(made(images[:count], np.arange(count) % 2, ("a", "b"), 3), k=1024, step=2.0))
+        for count in (320, 400)
+    ]
+    assert sizes[1] < 1.3 * sizes[0]
