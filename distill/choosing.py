@@ -43,9 +43,9 @@ class Spent:
 
 EFFORTS: Mapping[str, Spent] = MappingProxyType(
     {
-        "quick": Spent(iterations=300, teacher_steps=400, trial_steps=300, trial_seeds=1),
-        "default": Spent(iterations=2000, teacher_steps=1200, trial_steps=600, trial_seeds=2),
-        "best": Spent(iterations=6000, teacher_steps=4000, trial_steps=1000, trial_seeds=3),
+        "quick": Spent(iterations=200, teacher_steps=400, trial_steps=300, trial_seeds=1),
+        "default": Spent(iterations=600, teacher_steps=1200, trial_steps=600, trial_seeds=2),
+        "best": Spent(iterations=2000, teacher_steps=4000, trial_steps=1000, trial_seeds=3),
     }
 )
 HELD_OUT = 0.1
@@ -62,8 +62,10 @@ _RATE, _FINE = 0.01, 1.0
 is not noticed by training, and slower rates learn less. Faster ones make noise, which takes bytes."""
 _RECOGNITION = 10.0
 """Weight of the teacher's answers in the loss."""
-_BATCH_SYN, _UPDATES = 320, 1000
+_BATCH_SYN, _UPDATES = 320, 300
 """Instances per update, and the updates that each of them gets at least: fewer teach it little."""
+_MORE = 3
+"""So many times as many instances are tried, too, where a teacher helps them: many that are taught little."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 LAYOUT = {"ipc", "k", "step"}
@@ -160,46 +162,66 @@ def _choose(
     config = _by_rule(source, max_bytes, spent, device, alone)
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     train, held = held_out(source, config)
-    at_most = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
+    few = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
 
-    def code(room: int, teacher: Teacher | None = None) -> FreDData:
-        """In the layout of the run: no more instances than it can teach."""
+    def code(room: int, at_most: int, teacher: Teacher | None = None) -> FreDData:
+        """Images in the layout of the run."""
         seed, transform = config.run.seed, config.frequencies.transform
         return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most)
 
-    def settled(coded: FreDData, teacher: Teacher | None = None) -> DistillConfig:
-        """With the layout of coded images that leave room for these settings."""
-        room = max_bytes - _overhead(coded, _settled(config, coded, train, given))
-        return _settled(config, code(room, teacher), train, given)
-
-    coded = code(max_bytes)
-    teacher = None
+    way = _Way(code(max_bytes, few), config, few)
     trial = None if held is None else _Trial(held, config, spent, device, progress, factory)
     if trial is None:
         labels = labels or "hard"
         reasons.append("no trials, as there are too few images to set some aside")
     elif "augmentation" not in given and "flip" in config.run.augmentation:
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
-        ways = {"images mirrored": config, "images not mirrored": config.replace(augmentation=unmirrored)}
-        found = trial.best({name: (coded, how) for name, how in ways.items()})
-        config = ways[found]
+        ways = {
+            "images mirrored": way,
+            "images not mirrored": replace(way, config=config.replace(augmentation=unmirrored)),
+        }
+        found = trial.best(ways)
+        way = ways[found]
         reasons.append(trial.words(found))
     if labels != "hard" and "teacher_steps" not in given:
-        taught = config.replace(**{"teacher_steps": spent.teacher_steps, "teacher_weight": _RECOGNITION, **given})
+        settings = {"teacher_steps": spent.teacher_steps, "teacher_weight": _RECOGNITION, **given}
+        taught = way.config.replace(**settings)
         teacher = train_teacher(train, taught, device=device, progress=progress)
-        soft = code(max_bytes, teacher)
         words = f"labels of a teacher ({teacher.accuracy:.1%})"
-        sets = {"hard labels": (coded, config), words: (soft, taught)}
-        if len(soft) == len(coded):  # a run learns more with a teacher, where its labels displace no instance
-            sets = dict(reversed(sets.items()))
-        if labels == "soft" or trial is None:
+        soft = _Way(code(max_bytes, few, teacher), taught, few, teacher)
+        ways = {words: soft} if labels == "soft" else {"hard labels": way, words: soft}
+        if len(soft.coded) == len(way.coded):  # a run learns more with a teacher, where its labels displace no instance
+            ways = dict(reversed(ways.items()))
+        if trial is not None:
+            many = _MORE * few
+            more = _Way(code(max_bytes, many, teacher), taught, many, teacher)
+            if len(more.coded) > len(soft.coded):
+                ways[f"{words} and up to {many} instances per class"] = more
+        if trial is None or len(ways) == 1:
             found, why = words, f"{words}, as asked"
         else:
-            found = trial.best(sets)
+            found = trial.best(ways)
             why = trial.words(found)
+        way = ways[found]
         reasons.append(why)
-        coded, config = sets[found]
-    return Chosen(settled(coded, teacher if config.teacher.teacher_steps else None), tuple(reasons))
+
+    def settled(coded: FreDData) -> DistillConfig:
+        """With the layout of coded images."""
+        return _settled(way.config, coded, train, given)
+
+    room = max_bytes - _overhead(way.coded, settled(way.coded))
+    return Chosen(settled(code(room, way.at_most, way.teacher)), tuple(reasons))
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Coded images that a run may start from, and its settings."""
+
+    coded: FreDData
+    config: DistillConfig
+    at_most: int
+    """The largest number of images per class."""
+    teacher: Teacher | None = None
 
 
 def _by_rule(
@@ -266,11 +288,11 @@ class _Trial:
         self._found: dict[str, float] = {}
         self._known: dict[tuple[int, str], float] = {}
 
-    def best(self, sets: Mapping[str, tuple[FreDData, DistillConfig]]) -> str:
-        """The name of the set that networks learn most from: the first, unless another is better by more than chance
+    def best(self, ways: Mapping[str, _Way]) -> str:
+        """The name of the images that networks learn most from: the first, unless others are better by more than chance
         would have it, a standard error of a share of the held-out images."""
-        self._found = {name: self._accuracy(*one, name) for name, one in sets.items()}
-        first, best = next(iter(sets)), max(self._found, key=self._found.__getitem__)
+        self._found = {name: self._accuracy(way.coded, way.config, name) for name, way in ways.items()}
+        first, best = next(iter(ways)), max(self._found, key=self._found.__getitem__)
         share = self._found[first]
         chance = math.sqrt(share * (1 - share) / len(self._held))
         return best if self._found[best] > share + chance else first

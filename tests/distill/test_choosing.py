@@ -44,15 +44,15 @@ def test_reasons_give_the_accuracies_of_a_trial(chosen):
 
 
 def test_no_more_instances_than_a_run_can_teach(digits):
-    many = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 1500}).config
-    few = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 750}).config
+    many = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 450}).config
+    few = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 225}).config
     assert many.instances_per_class((8, 8)) == 48
     assert few.instances_per_class((8, 8)) == 24
     assert few.budget.number < many.budget.number
 
 
 def test_labels_may_be_given(digits):
-    how = {"effort": "quick", "teacher_width": 8, **SMALL, "iterations": 1500}
+    how = {"effort": "quick", "teacher_width": 8, **SMALL, "iterations": 450}
     hard, soft = (choose(digits, 3000, labels=one, **how).config for one in ("hard", "soft"))
     assert (hard.teacher.teacher_steps, hard.learn_labels) == (0, False)
     assert (soft.teacher.teacher_steps, soft.learn_labels) == (EFFORTS["quick"].teacher_steps, True)
@@ -62,7 +62,7 @@ def test_labels_may_be_given(digits):
 def test_where_trials_are_level_labels_are_a_teachers_unless_they_displace_instances(digits, monkeypatch):
     monkeypatch.setattr("fredfmt.distill.choosing.evaluate", lambda *_, **__: SimpleNamespace(mean=0.9))
     how = {"effort": "quick", "teacher_width": 8, **SMALL}
-    roomy, tight = choose(digits, 8000, **how).config, choose(digits, 3000, **{**how, "iterations": 1500}).config
+    roomy, tight = choose(digits, 8000, **how).config, choose(digits, 3000, **{**how, "iterations": 450}).config
     assert roomy.instances_per_class((8, 8)) == 20
     assert roomy.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
     assert roomy.teacher.teacher_weight > 0
