@@ -42,7 +42,7 @@ from fredfmt.distill import (
 )
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import make_network
-from fredfmt.distill.objectives.tm import Step, trajectory_distance
+from fredfmt.distill.objectives.student import Step, trajectory_distance
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.storage.files import packed_size
 

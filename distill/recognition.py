@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.codec.views import Images
+from fredfmt.data.sources import Source
 from fredfmt.distill.augment import draw_augmentation
-from fredfmt.distill.evaluation.teacher import Teacher
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.objectives import Iteration
 from fredfmt.distill.objectives.parts import summed
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.start import chosen_images
 from fredfmt.distill.synset import FrequencySynset, sixteenths
 from fredfmt.model.data import FreDData
 
@@ -70,3 +73,22 @@ class Recognition:
         if synset.logits is not None:
             made = (made + synset.labels.detach().cpu().numpy()) / 2
         return FrequencySynset.from_data(replace(synset.to_data(), labels=sixteenths(made)))
+
+
+def taught(
+    start: FreDData, train: Source, config: DistillConfig, ranks: Ranks, device: torch.device | str
+) -> tuple[FreDData, Recognition | None]:
+    """``start`` with labels of a teacher, which the first of several processes trains on ``train``.
+
+    Also returns the `Recognition` of the run, if the settings use the teacher's predictions for coded images.
+    """
+    images = chosen_images(train, config).normalized
+    teacher = train_teacher(train, config, device=device) if ranks.first else None
+
+    def labelled() -> FreDData:
+        assert teacher is not None  # on the first process
+        return teacher.labelled_start(start, images, config.budget)
+
+    both = config.teacher.teacher_labels == "both"
+    recognition = Recognition(teacher, images, config.teacher.teacher_weight, ranks) if both else None
+    return ranks.from_first(labelled), recognition

@@ -10,37 +10,35 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fredfmt.codec.masks import best_frequencies
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import operations
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
-from fredfmt.distill.evaluation.teacher import train_teacher
+from fredfmt.distill.gradient_mask import gradient_mask, with_all_frequencies
 from fredfmt.distill.networks import NetworkFactory, embedding, make_network, name_of, seeded
 from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.recognition import Recognition
+from fredfmt.distill.recognition import Recognition, taught
 from fredfmt.distill.runtime.checkpoint import read_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.start import chosen_images, initial_data
-from fredfmt.distill.state import State, numpy
+from fredfmt.distill.start import initial_data
+from fredfmt.distill.state import State
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import FredError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.writing import check_target
-from fredfmt.transforms import live_frequencies, spatial_size
+from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
@@ -49,9 +47,7 @@ _LARGEST = 1e4
 _TIMED = 2
 """The number of iterations before the timed ones, and of timed ones."""
 _TRIAL = {"steps": 600, "seeds": 2}
-"""The seeds of the networks by which result and start are compared."""
-_GRADIENTS = 20
-"""The number of networks whose gradients choose the mask ``gradient``."""
+"""Settings of the comparison of result and start."""
 
 
 class DistillationStopped(FredError):
@@ -203,29 +199,16 @@ class Run:
         self.real = RealImages(train, device)
         self._check_network()
         self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
-        frequencies = self._by_gradient(device) if config.frequencies.mask == "gradient" else None
+        frequencies = self._gradient_mask() if config.frequencies.mask == "gradient" else None
         self.recognition: Recognition | None = None
         start = self.ranks.from_first(lambda: initial_data(train, config, frequencies))
         classes = start.labels
         if config.teacher.teacher_steps:
-            start = self._taught(start)
+            start, self.recognition = taught(start, train, config, self.ranks, self.device)
         self.state = State(start, config, self.objective, self.scaler, self.device, classes, self.recognition)
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []
-
-    def _taught(self, start: FreDData) -> FreDData:
-        """``start`` with labels of a teacher, which the first of several processes trains."""
-        config, images = self.config, chosen_images(self.train, self.config).normalized
-        teacher = train_teacher(self.train, config, device=self.device) if self.ranks.first else None
-        if config.teacher.teacher_labels == "both":
-            self.recognition = Recognition(teacher, images, config.teacher.teacher_weight, self.ranks)
-
-        def labelled() -> FreDData:
-            assert teacher is not None
-            return teacher.labelled_start(start, images, config.budget)
-
-        return self.ranks.from_first(labelled)
 
     def announce(self, device: torch.device | str) -> None:
         """Log a description of the run."""
@@ -302,34 +285,25 @@ class Run:
             return nullcontext()
         return seeded(generator(self.config.run.seed, "own network", number), self.device)
 
-    def _by_gradient(self, device: torch.device | str) -> NDArray[Any]:
-        """(class, frequency) flat indices of the largest gradients of the objective's first loss.
-
-        Magnitudes are summed over instances and channels, for the initial images with all frequencies, and networks
-        that the run does not use otherwise."""
-        config, shape = self.config, self.source.spatial_shape
-        every = int(live_frequencies(config.frequencies.transform, shape).sum())
-        count = config.instances_per_class(self.source.spatial_shape)
-        everything = config.replace(k=every, ipc=count * every / spatial_size(shape), mask="low")
-        start = self.ranks.from_first(lambda: initial_data(self.train, everything))
-        synset = FrequencySynset.from_data(start, device=device)
-        coefficients = synset.coefficients
-        objective = make_objective(config)
+    def _gradient_mask(self) -> NDArray[Any]:
+        """(class, frequency) flat indices, chosen by gradients of networks that the run does not use otherwise."""
+        objective = make_objective(self.config)
         if isinstance(objective, StatefulObjective):
             objective.learned(self.device)
-        magnitude = torch.zeros(len(coefficients), every, device=coefficients.device)
-        for draw in range(_GRADIENTS):
-            iteration = self.iteration(config.optimization.iterations + draw, synset)
-            with explaining_derivatives(), self._seeded(config.optimization.iterations + draw):
+
+        def gradient(synset: FrequencySynset, draw: int) -> Tensor:
+            number = self.config.optimization.iterations + draw
+            iteration = self.iteration(number, synset)
+            with explaining_derivatives(), self._seeded(number):
                 loss = next(objective.losses(iteration))
-                (gradient,) = torch.autograd.grad(self.scaler.scale(loss), coefficients)
-            self.ranks.combine([gradient], shared=iteration.shared)
-            magnitude += gradient.abs().sum(1)
-        score = np.zeros((len(self.source.classes), every))
-        np.add.at(score, start.mask_of.astype(np.intp), numpy(magnitude))
-        by_frequency = np.full((len(score), spatial_size(shape)), -np.inf)
-        np.put_along_axis(by_frequency, start.frequencies.astype(np.intp), score, axis=1)
-        return best_frequencies(by_frequency, shape, config.frequencies.k)
+                (found,) = torch.autograd.grad(self.scaler.scale(loss), synset.coefficients)
+            self.ranks.combine([found], shared=iteration.shared)
+            return found
+
+        everything = self.ranks.from_first(
+            lambda: initial_data(self.train, with_all_frequencies(self.config, self.train))
+        )
+        return gradient_mask(everything, self.config.frequencies.k, gradient, self.device)
 
     def mean_loss(self) -> float:
         """The mean loss of the iterations since the last call.

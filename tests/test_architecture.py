@@ -14,7 +14,8 @@ ROOMS = {
     "fredfmt": ["errors", "transforms", "model", "storage", "codec", "data", "view", "exchange"],
     "distill": [
         *("settings", "layout", "runtime", "augment", "groups", "networks", "experts", "objectives", "config"),
-        *("synset", "start", "evaluation", "recognition", "record", "rate", "choosing", "planning", "state", "run"),
+        *("synset", "start", "gradient_mask", "evaluation", "recognition", "record", "rate", "choosing", "planning"),
+        *("state", "run"),
     ],
 }
 """The rooms of each package from the ground up."""

@@ -2,7 +2,7 @@
    distill/networks/fused.py calls these.
 
    A plane is one channel of one image.  n = (x - mean) * inverse,  y = relu(weight * n + bias),  out = means of y over 2x2;
-   where a side is odd its last row or column takes part in the norm only. `scratch` holds one plane for each thread. */
+   if a side is odd, its last row or column is used only by the norm. `scratch` holds one plane for each thread. */
 
 #include <math.h>
 #include <stddef.h>
@@ -188,7 +188,7 @@ static void twice(const Block *b, const float *x, const float *outer, const floa
     }
 }
 
-/* Not even a parallel region of one thread: it would end the other threads of the pool. */
+/* Without a parallel region of one thread, which would end the other threads of the pool. */
 #define OVER_THREADS(call)                                                                                  \
     if (threads == 1) {                                                                                     \
         int thread = 0;                                                                                     \

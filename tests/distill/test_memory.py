@@ -18,7 +18,7 @@ from fredfmt.distill.objectives import iteration as iterations
 from fredfmt.distill.objectives import make_objective, room
 from fredfmt.distill.objectives.frepo import regressed
 from fredfmt.distill.objectives.room import EVERYTHING, Room, room_for
-from fredfmt.distill.objectives.tm import trajectory_distance
+from fredfmt.distill.objectives.student import trajectory_distance
 from fredfmt.distill.start import initial_data
 
 NETWORK = NetworkConfig(width=6, depth=2)

@@ -31,7 +31,7 @@ from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import NETWORKS, make_network
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.objectives.tm import Step, trajectory_distance
+from fredfmt.distill.objectives.student import Step, trajectory_distance
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
