@@ -1,13 +1,13 @@
-"""Continual learning: digits arrive two classes at a time, and a buffer of a few kilobytes keeps the old ones alive.
+"""Continual learning: digits arrive two classes at a time, and a buffer of a few kilobytes replays the old ones.
 
     python examples/continual.py [steps per task] [bytes per task]
 
-After each task its images are coded into a file of a fixed size (`fredfmt.encode`, `max_bytes`), and the originals are
-gone. The next tasks train on their own images and on as many decoded from the buffer. Beside it: no buffer, a buffer
-of the same bytes of plain 8-bit pixels, and the case in which nothing is ever deleted.
+After each task its images are coded in a file of a fixed size (`fredfmt.encode`, `max_bytes`), and the originals are
+deleted. Later tasks train on their own images and on the same number of images that are decoded from the buffer. For
+comparison: no buffer, a buffer of plain 8-bit pixels in the same number of bytes, and no deletion at all.
 
-Expect both buffers to do far better than none, and plain pixels to do best on 8x8 pictures: an image is only 64 bytes,
-and each coded task pays some 2 kB for its metadata and container. On larger images that share is small.
+Expect both buffers to be far better than none, and plain pixels to be best for images of 8x8: an image has only 64
+bytes, and each coded task needs about 2 kB for its metadata and container. For larger images that share is small.
 """
 
 import sys
@@ -35,7 +35,7 @@ def network() -> nn.Module:
 
 
 class Coded:
-    """What is kept of a task, as a .fred file's contents. ``labels`` are those of all ten classes."""
+    """The data of a task, in the form of a .fred file. ``labels`` are those of all ten classes."""
 
     def __init__(self, task: Source, classes: tuple[int, ...], max_bytes: int) -> None:
         kept = task.sample(PER_CLASS, seed=0)
@@ -53,7 +53,7 @@ class Coded:
 
 
 class Pixels:
-    """As many plain images as fit the same bytes: 64 bytes and a label each."""
+    """As many plain images as fit into the same bytes: 64 bytes and a label each."""
 
     def __init__(self, task: Source, classes: tuple[int, ...], max_bytes: int | None) -> None:
         count = len(task) if max_bytes is None else max_bytes // (task.images[:1].size + 1)
@@ -80,7 +80,7 @@ def replayed(buffers: list[Buffer], count: int, generator: torch.Generator) -> t
 
 
 def run(keep: str, steps: int, max_bytes: int, train: Source, test: Source) -> tuple[float, float, int]:
-    """Accuracy on all ten classes and on the eight old ones, and the bytes that are kept for it."""
+    """Accuracy on all ten classes and on the eight old ones, and the bytes of the buffers."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     model, buffers = network(), list[Buffer]()

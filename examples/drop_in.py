@@ -1,15 +1,15 @@
-"""Somebody else's distillation loop, and the few lines that bring it into the frequency domain.
+"""An existing distillation loop, and the few changed lines that move it into the frequency domain.
 
     python examples/drop_in.py [steps]
 
-The two loops that people have: distribution matching (DM) and gradient matching (DC), at their plainest, on a tensor of
-pixels. Both run with the same number of stored values: one image of 64 pixels per class, and two of 32 frequencies.
-What changes is marked. Three common mistakes:
+The two common loops, distribution matching (DM) and gradient matching (DC), in their simplest form on a tensor of
+pixels. Pixels and frequencies have the same number of stored values: one image of 64 pixels per class, and two of 32
+frequencies. Changed lines are marked. Three common mistakes:
 
-- ``encode(..., step=None)``: the default step is for files; it rounds, and would move the pixels that one starts from.
+- ``encode(..., step=None)``: the default step is for files, and would round the initial images.
 - ``synset()`` decodes, so it is called wherever the loop needs its images: once for each ``backward``, and again after
-  the optimizer's step, before images are looked at or saved. A tensor kept from before is of the old coefficients.
-- ``normalization=``: a file that says how its images were normalised can be shown, and trained on, by anybody.
+  the optimizer's step, before images are looked at or saved. A tensor from before the step has the old coefficients.
+- ``normalization=``: anybody can display and train on a file that records how its images were normalised.
 """
 
 import sys
@@ -59,8 +59,8 @@ def run(matching_loss, steps: int, frequencies: bool) -> list[float]:
             chosen.labels,
             k=32,
             mask="low",
-            step=None,  # exact: the loop begins with these very images, and quantisation comes last
-            normalization=train.normalization,  # so that the file says how pixels came from 0..1
+            step=None,  # exact: the loop starts from these images, and coefficients are quantised at the end
+            normalization=train.normalization,  # so that the file records it
             classes=train.classes,
         )
         synset = FrequencySynset.from_data(start)

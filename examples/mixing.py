@@ -1,9 +1,9 @@
-"""Distilled images beside real ones: a `FreDDataset` is a torch data set like any other.
+"""Distilled and real images together: a `FreDDataset` is an ordinary torch data set.
 
     python examples/mixing.py FILE SOURCE [real images per class] [steps]
 
-`ConcatDataset` joins the two, and a `WeightedRandomSampler` lets each have half of every epoch, however different their
-numbers are. Trained on the file alone, on the few real images alone, and on both.
+`ConcatDataset` joins the two, and a `WeightedRandomSampler` gives each half of every epoch, although their sizes
+differ. The example trains on the file alone, on a few real images alone, and on both.
 """
 
 import sys
@@ -32,7 +32,7 @@ class Real(Dataset[tuple[Tensor, int]]):
 
 
 def accuracy(parts: list[Dataset[tuple[Tensor, int]]], steps: int, test: Source) -> float:
-    """Train on ``parts`` in equal shares, then count right answers on ``test``."""
+    """Train on ``parts`` in equal shares, and return the accuracy on ``test``."""
     torch.manual_seed(0)
     weights = torch.cat([torch.full((len(part),), 1 / len(part)) for part in parts])
     sampler = WeightedRandomSampler(weights, num_samples=64 * steps, generator=torch.Generator().manual_seed(0))
@@ -59,7 +59,7 @@ def main(file: str, source: str, per_class: int = 3, steps: int = 200) -> None:
     distilled = FreDDataset(file)
     meta = distilled.data.metadata
     if meta.whitening is not None or distilled.data.soft or meta.normalization is None:
-        raise SystemExit(f"{file}: this example wants hard labels and normalised images that are not whitened")
+        raise SystemExit(f"{file}: this example needs hard labels and normalised images that are not whitened")
     train, test = (open_source(source, split=split).of_classes(meta.classes) for split in ("train", "test"))
     # Real images must be in the space of the file before the two can be mixed.
     few = Real(replace(train.sample(per_class, seed=1), normalization=meta.normalization))

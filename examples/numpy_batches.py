@@ -1,11 +1,10 @@
-"""Batches for another framework, without torch: NumPy arrays from a .fred, and a training loop in the style of JAX.
+"""Batches for other frameworks, without torch: NumPy arrays from a .fred file, and a training loop in the style of JAX.
 
     python examples/numpy_batches.py FILE SOURCE [epochs]
 
-`fredfmt.view.pictures` decodes with NumPy alone. The loop is written as JAX, TensorFlow or MLX would have it:
-parameters are a tree of arrays, `update` is a pure function, and a batch is a pair of float32 images (B, C, H, W) and
-int64 labels. To use it there, put your framework's `value_and_grad` in the place of `gradients`, and `jnp.asarray`
-around each batch.
+`fredfmt.view.pictures` decodes with NumPy alone. The loop is written as for JAX, TensorFlow or MLX: parameters are a
+tree of arrays, `update` is a pure function, and a batch is a pair of float32 images (B, C, H, W) and int64 labels. To
+use another framework, replace `gradients` by its `value_and_grad`, and convert batches, for example by `jnp.asarray`.
 """
 
 import sys
@@ -47,7 +46,7 @@ def with_one(x: Array) -> Array:
 
 
 def logits(parameters: Parameters, images: Array) -> tuple[Array, Array, Array]:
-    """The network's answer, and the two inputs of its layers."""
+    """The output of the network, and the inputs of its two layers."""
     x = with_one(images.reshape(len(images), -1))
     hidden = with_one(np.maximum(x @ parameters["hidden"], 0))
     return hidden @ parameters["out"], hidden, x
@@ -76,7 +75,7 @@ def main(file: str, source: str, epochs: int = 200) -> None:
     data = fredfmt.load(file)
     meta = data.metadata
     if meta.whitening is not None:
-        raise SystemExit(f"{file} holds whitened images, and test images must be whitened alike")
+        raise SystemExit(f"{file} contains whitened images, so test images must be whitened in the same way")
     test = fredfmt.open_source(source, split="test").of_classes(meta.classes)
     if meta.normalization is not None:
         test = replace(test, normalization=meta.normalization)

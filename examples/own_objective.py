@@ -1,8 +1,8 @@
-"""An objective of your own: match the Gram matrices of features instead of their means.
+"""A custom objective: match the Gram matrices of features instead of their means.
 
     python examples/own_objective.py [iterations]
 
-An objective sees images, labels, networks and augmentation; that images are made of frequencies is not its business.
+An objective uses images, labels, networks and augmentation, and does not depend on frequencies.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""The same with Lightning: FreDLoader is the train loader, as it is.
+"""Training with Lightning: FreDLoader is the train loader, without changes.
 
     python examples/train_lightning.py FILE SOURCE [epochs]        (pip install lightning)
 
-Lightning asks the loader for its length, its batches and, in a checkpoint, its `state_dict`, so that a run that was
-interrupted in the middle of an epoch goes on with the batch that would have come next.
+Lightning uses the length of the loader, its batches and, in checkpoints, its `state_dict`, so a run that was
+interrupted in the middle of an epoch continues with the next batch.
 """
 
 import sys
@@ -51,7 +51,9 @@ def main(file: str, source: str, epochs: int = 60) -> None:
     loader = FreDLoader(file, batch_size=32, shuffle=True, device="cpu")  # Lightning moves batches to its device
     meta = loader.data.metadata
     if meta.whitening is not None:
-        raise SystemExit(f"{file} holds whitened images, and test images must be whitened alike: use fredfmt evaluate")
+        raise SystemExit(
+            f"{file} contains whitened images, so test images must be whitened in the same way: use fredfmt evaluate"
+        )
     test = open_source(source, split="test").of_classes(loader.classes)
     if meta.normalization is not None:
         test = replace(test, normalization=meta.normalization)

@@ -1,9 +1,8 @@
-"""A whole training recipe in one file: a small .fred in, a network and its accuracy on real test images out.
+"""A complete training script: trains a network on a .fred file, and measures its accuracy on real test images.
 
     python examples/train_plain.py FILE SOURCE [steps]        python examples/train_plain.py digits.fred digits
 
-Coefficients lie on the device as they are stored, and every batch is decoded there; there are no workers and no files
-of images. Read it from top to bottom and change what you like.
+Coefficients are on the device in stored form, and every batch is decoded there, without workers and image files.
 """
 
 import sys
@@ -20,7 +19,7 @@ BATCH, PEAK_LR, MOMENTUM, WEIGHT_DECAY, SMOOTHING = 128, 0.05, 0.9, 5e-4, 0.1
 
 
 def network(channels: int, classes: int, width: int = 48) -> nn.Sequential:
-    """Three blocks of convolution, norm and ReLU over the whole image, and the mean of each feature."""
+    """Three blocks of convolution, norm and ReLU, and the mean of each feature over the image."""
     layers: list[nn.Module] = []
     for before, after in ((channels, width), (width, 2 * width), (2 * width, 2 * width)):
         layers += [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.GroupNorm(8, after), nn.ReLU()]
@@ -29,7 +28,7 @@ def network(channels: int, classes: int, width: int = 48) -> nn.Sequential:
 
 
 def shift(images: Tensor, reach: int) -> Tensor:
-    """Each image moved by up to ``reach`` pixels both ways; the border is repeated."""
+    """Each image shifted by up to ``reach`` pixels in both directions, padded with the values of its border."""
     height, width = images.shape[2:]
     moves = torch.randint(-reach, reach + 1, (2, len(images), 1), device=images.device)
     rows = (torch.arange(height, device=images.device) + moves[0]).clamp(0, height - 1)
@@ -44,7 +43,9 @@ def main(file: str, source: str, steps: int = 300) -> None:
     loader = FreDLoader(file, batch_size=BATCH, shuffle=True, device=device)
     meta = loader.data.metadata
     if meta.whitening is not None:
-        raise SystemExit(f"{file} holds whitened images, and test images must be whitened alike: use fredfmt evaluate")
+        raise SystemExit(
+            f"{file} contains whitened images, so test images must be whitened in the same way: use fredfmt evaluate"
+        )
     reach = max(1, min(meta.spatial_shape) // 12)
 
     model = network(meta.channels, len(loader.classes)).to(device)
@@ -55,7 +56,7 @@ def main(file: str, source: str, steps: int = 300) -> None:
 
     started, done = time.perf_counter(), 0
     while done < steps:
-        for images, labels in loader:  # labels are numbers, or probabilities where the file has soft ones
+        for images, labels in loader:  # labels are integers, or probabilities if the file has soft labels
             loss = F.cross_entropy(model(shift(images, reach)), labels, label_smoothing=SMOOTHING)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -66,7 +67,7 @@ def main(file: str, source: str, steps: int = 300) -> None:
                 break
     seconds = time.perf_counter() - started
 
-    # The images to be judged go into the space that the file was made in.
+    # Test images must be in the space in which the file was made.
     test = open_source(source, split="test").of_classes(loader.classes)
     if meta.normalization is not None:
         test = replace(test, normalization=meta.normalization)

@@ -19,10 +19,10 @@ typedef struct {
     int64_t masks, frequencies; /* of each mask */
     int64_t rows;               /* the most rows that a mask uses */
     int64_t height, width;
-    int64_t padded_height;      /* a multiple of the kernel's rows made together */
+    int64_t padded_height;      /* a multiple of the number of rows that the kernel computes together */
     int64_t columns;            /* columns of frequencies */
     int64_t mirrored;
-    const int32_t *order;   /* (mask, frequency): positions among the coefficients, row after row */
+    const int32_t *order;   /* (mask, frequency): positions among the coefficients, row by row */
     const int32_t *column;  /* (mask, frequency): their columns */
     const int32_t *end;     /* (mask, row): where each row's frequencies end */
     const int32_t *used;    /* (mask, 2): number of rows, and how many of them are even */
@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     const Tables *tables;
     const float *coefficients; /* (instance, channel, stride) */
-    const int64_t *masks;      /* (instance,), NULL where all use one_mask */
+    const int64_t *masks;      /* (instance,), NULL if all use one_mask */
     int64_t one_mask, instances, channels, stride;
     float *scratch;            /* (thread, scratch_stride), aligned to 64 bytes */
     int64_t scratch_stride;
@@ -163,8 +163,8 @@ static void over_threads(Share *shares, int threads)
 
 #endif
 
-/* Over `threads` threads, or one where the work is not worth waking others.
-   Returns 0, or 1 when a mask is not in the tables and nothing was written. */
+/* With `threads` threads, or one if the work is too small for more.
+   Returns 0, or 1 if a mask is not in the tables; nothing was written then. */
 int fredfmt_planes(const Kernel *kernel, const Job *job, int threads)
 {
     const Tables *t = job->tables;
@@ -178,7 +178,7 @@ int fredfmt_planes(const Kernel *kernel, const Job *job, int threads)
     Share shares[MOST_THREADS];
     for (int thread = 0; thread < threads; thread++)
         shares[thread] = (Share){kernel, job, thread, threads};
-    if (threads == 1) /* not even a parallel region of one thread: it would end the other threads of the pool */
+    if (threads == 1) /* without a parallel region of one thread, which would end the other threads of the pool */
         make_share(shares);
     else
         over_threads(shares, threads);

@@ -79,7 +79,7 @@ INLINE void OF(sum_rows)(const float *factors, int64_t stride, const float *sums
             total[s][v] = sum[s][v];
 }
 
-/* One row's block of columns from j on. At the right edge vectors overlap, so that every one is written whole. */
+/* One row's block of columns from j on. At the right edge vectors overlap, so that only whole vectors are written. */
 INLINE void OF(write)(int64_t width, float *row, int64_t j, const lanes value[VECTORS])
 {
     if (width < LANES) {

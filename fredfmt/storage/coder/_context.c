@@ -38,7 +38,7 @@ typedef struct {
 typedef struct {
     uint32_t low, high, code;
     uint8_t *bytes;
-    int64_t room;  /* bytes that there are, or place for them */
+    int64_t room;  /* the number of available bytes, or space for them */
     int64_t moved; /* bytes that low and high agreed on so far */
     int decoding;
     void *values;          /* all that are coded */
@@ -240,7 +240,7 @@ static int64_t price_difference(const Coder *c, Estimate *const contexts[MODELS]
     return price + price_bit(c, sign_chance(&c->signs[sign_of(fraction, length)]), (value < 0) != (fraction < 0));
 }
 
-/* Which of the two integers about a real number is worth its bits; the lower one where both are worth the same. */
+/* The integer next to a real number with the lower sum of error and price; if both are equal, the lower integer. */
 static int64_t choose(const Coder *c, Estimate *const contexts[MODELS], int64_t guess, int64_t centre, int digits, int64_t wanted)
 {
     int64_t lower = wanted >> 8, over = wanted & 255, fraction = guess - 256 * centre;
@@ -251,7 +251,7 @@ static int64_t choose(const Coder *c, Estimate *const contexts[MODELS], int64_t 
     return lower + (raise < keep);
 }
 
-/* The end of the bytes: as few as single out a number from low to high, zeros following. Returns how many. */
+/* The end of the bytes: the fewest that, followed by zeros, are a number from low to high. Returns their number. */
 static int ending(const Coder *c, uint8_t last[4])
 {
     for (int count = 0;; count++) {
@@ -339,7 +339,7 @@ static int64_t code(Coder *c, int64_t instances, int64_t channels, int64_t frequ
     return failed;
 }
 
-/* The bytes of values (instance, channel, frequency) of a kind. Returns how many there are, of which no more than `room` are
+/* Encodes values (instance, channel, frequency) of a kind. Returns the number of bytes, of which at most `room` are
    written, or a failure. */
 int64_t fredfmt_context_encode(void *values, int64_t kind, int64_t instances, int64_t channels, int64_t frequencies, uint8_t *bytes, int64_t room)
 {
@@ -380,8 +380,9 @@ int64_t fredfmt_context_decode(void *values, int64_t kind, int64_t instances, in
     return result;
 }
 
-/* Fills values with integers for the real numbers `wanted`, in 1/256: of the two next to each the one of less squared error
-   and `worth` times its price, by `prices` of 4096 probabilities. Returns 0 or a failure. */
+/* Fills values with integers for the real numbers `wanted`, in 1/256: of the two
+   next to each, the one with the lower sum of squared error and `worth` times its price, from `prices` of 4096
+   probabilities. Returns 0 or a failure. */
 int64_t fredfmt_context_choose(void *values, int64_t kind, int64_t instances, int64_t channels, int64_t frequencies, const int64_t *wanted, const int32_t *prices, int64_t worth)
 {
     Coder *c = malloc(sizeof *c);

@@ -1,4 +1,4 @@
-/* Blosc, version 1 of the format, with Zstandard inside: one frame in, the bytes it was made of out. */
+/* Decodes Blosc frames (version 1 of the format) with Zstandard. */
 
 function unblosc(frame, size) {
   const target = new Uint8Array(size);
@@ -38,7 +38,7 @@ function unblosc(frame, size) {
   return target;
 }
 
-/* The first bytes of all elements stand together, then the second ones, and so on. */
+/* The first bytes of all elements are stored first, then the second bytes, and so on. */
 function unshuffle(packed, target, width) {
   const count = Math.floor(packed.length / width);
   for (let byte = 0; byte < width; byte++) {
@@ -47,7 +47,7 @@ function unshuffle(packed, target, width) {
   target.set(packed.subarray(count * width), count * width);
 }
 
-/* The same with bits: planes of one bit of all elements; eight elements at a time are an 8 by 8 matrix to turn over. */
+/* The same with bits: planes of one bit of all elements. Eight elements at a time are an 8 by 8 matrix to transpose. */
 function unbitshuffle(packed, target, width) {
   const count = Math.floor(packed.length / width);
   if (count % 8) {

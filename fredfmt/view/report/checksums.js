@@ -1,4 +1,4 @@
-/* Checksums: bytes in; CRC-32, CRC-32C (numbers) and SHA-256 (hexadecimal) out. */
+/* Checksums of bytes: CRC-32 and CRC-32C as numbers, SHA-256 in hexadecimal. */
 
 function crcTable(polynomial) {
   const table = new Uint32Array(256);
@@ -80,7 +80,7 @@ function sha256(bytes) {
   return Array.from(state, (value) => (value >>> 0).toString(16).padStart(8, "0")).join("");
 }
 
-/* The browser's own SHA-256 where it lends it (secure contexts), ours elsewhere. */
+/* The SHA-256 of the browser, if it offers one (in secure contexts), otherwise ours. */
 async function sha256Of(bytes) {
   const subtle = globalThis.crypto?.subtle;
   if (!subtle) return sha256(bytes);

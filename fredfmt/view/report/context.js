@@ -1,4 +1,4 @@
-/* The context coder (spec/fred-1.0.md, annex D): bytes and the shape and limits of a chunk in, its integers out. All numbers
+/* The context coder (spec/fred-1.0.md, annex D): decodes the integers of a chunk. All numbers
    are integers below 2^53, which is what a double holds exactly; where 32 bits may not do, shifts are divisions. */
 
 const LOGISTIC = [22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743, 32768];
@@ -34,7 +34,7 @@ class ContextDecoder {
     this.high = 2 ** 32 - 1;
     this.moved = 0;
     this.code = [0, 1, 2, 3].reduce((code, i) => code * 256 + (bytes[i] ?? 0), 0);
-    this.probabilities = new Uint16Array(CONTEXTS * NODES + 16).fill(32768); // the last 16 are of the signs
+    this.probabilities = new Uint16Array(CONTEXTS * NODES + 16).fill(32768); // the last 16 are for the signs
     this.counts = new Uint8Array(CONTEXTS * NODES + 16);
     this.weights = new Int32Array(NODES * MODELS).fill(20480);
   }

@@ -1,4 +1,4 @@
-/* The fred format, version 1.0 (spec/fred-1.0.md): the bytes of a .fred file in, checked metadata, arrays and images out. */
+/* Reads .fred files by the specification of version 1.0 (spec/fred-1.0.md), and decodes their images. */
 
 class Refusal extends Error {
   constructor(rule, what) {
@@ -120,7 +120,7 @@ function readArchive(bytes) {
   write.setUint16(to + 20, seal, true);
   const rest = bytes.subarray(at, bytes.length - seal);
   const same = rest.length === expected.length && rest.every((byte, i) => byte === expected[i]);
-  need(same, "FRED-401", "the archive's directory is damaged or not what the entries ask for");
+  need(same, "FRED-401", "the archive's directory is damaged or contradicts the entries");
   const sealed = !seal || crc(CRC32, bytes.subarray(0, -4)) === view.getUint32(bytes.length - 4, true);
   need(sealed, "FRED-407", "the archive is damaged: its checksum differs");
   return { entries, sizes: new Map(directory.map(({ name, stored }) => [name, stored])) };
@@ -241,7 +241,7 @@ function decodeBlosc(key, frame, width, elements, flags) {
   }
 }
 
-/* Every browser's machine is little-endian, as the format is. */
+/* All machines with browsers are little-endian, like the format. */
 function numbersOf(bytes, type) {
   const own = bytes.byteOffset % WIDTHS[type] ? bytes.slice() : bytes;
   const make = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, float16: Uint16Array, float32: Float32Array };
@@ -259,7 +259,7 @@ function halfToNumber(half) {
   return half & 32768 ? -size : size;
 }
 
-/* Puts a chunk's numbers to their rows: out of (frequency, channel, row) for three axes, out of zigzag if asked. */
+/* Writes the numbers of a chunk to their rows: for three axes from the order (frequency, channel, row), and on request with the zigzag map undone. */
 function place(numbers, array, shape, rows, first, zigzag) {
   const count = Math.min(rows, shape[0] - first);
   const row = array.length / shape[0];
@@ -305,7 +305,7 @@ for (const name of ["mask", "reconstruction", "source", "distillation", "recipe"
 
 function checkMetadata(meta) {
   need(isObject(meta) && meta.format === "fred", "FRED-110", "not a fred document");
-  need(isText(meta.version) && /^1\.(0|[1-9][0-9]*)$/.test(meta.version), "FRED-111", "a version this page does not know");
+  need(isText(meta.version) && /^1\.(0|[1-9][0-9]*)$/.test(meta.version), "FRED-111", "an unknown version of the format");
   const required = ["spatial_shape", "channels", "classes", "transform", "quantization"];
   need(required.every((field) => Object.hasOwn(meta, field)), "FRED-112", "fields of the metadata are missing");
   for (const [field, value] of Object.entries(meta)) {
@@ -327,7 +327,7 @@ function checkMetadata(meta) {
   need(Object.hasOwn(KEPT, mode), "FRED-119", "an unknown mode of quantisation");
   need((mode === "uniform") === (step !== undefined) && !(step <= 0), "FRED-119", "an unusable step");
   for (const values of Object.values(normalization ?? {})) {
-    need(values.length === meta.channels, "FRED-120", "not one number of normalisation a channel");
+    need(values.length === meta.channels, "FRED-120", "not one value of the normalisation per channel");
   }
   need(!normalization || Math.min(...normalization.std) > 0, "FRED-120", "a standard deviation that is not above 0");
   const { whitening } = meta;
@@ -336,9 +336,9 @@ function checkMetadata(meta) {
   need(white, "FRED-121", "an unusable whitening");
   const listed = exactly({}, { labels: COUNTS, mask_of: COUNTS });
   const counted = Object.values(isObject(meta.counts) ? meta.counts : {});
-  need(meta.counts === undefined || listed(meta.counts), "FRED-113", "counts is of a wrong type");
+  need(meta.counts === undefined || listed(meta.counts), "FRED-113", "counts has a wrong type");
   const usable = counted.length > 0 && counted.flat().every((count) => count >= 0);
-  need(meta.counts === undefined || usable, "FRED-122", "counts that are none");
+  need(meta.counts === undefined || usable, "FRED-122", "unusable counts");
   need(exactly({ content: digest, metadata: digest })(meta.integrity), "FRED-701", "the digests are missing");
 }
 
@@ -357,7 +357,7 @@ function checkArrays(meta, arrays) {
   for (const kept of base ? [coefficients, base] : [coefficients]) {
     const [own, other] = [kept, coefficients].map(({ type }) => type.replace(/^u/, ""));
     const typed = own === other && KEPT[meta.quantization.mode].includes(own);
-    need(typed, "FRED-203", "coefficients are not of the type that the quantisation asks for");
+    need(typed, "FRED-203", "the type of the coefficients contradicts the quantisation");
   }
   for (const [name, { array, type }] of Object.entries(arrays)) {
     need(!type.startsWith("float") || array.every(Number.isFinite), "FRED-204", `${name} contains NaN or infinities`);
@@ -378,7 +378,7 @@ function checkArrays(meta, arrays) {
   }
   const masks = frequencies.shape[0];
   need(!maskOf || maskOf.array.every((mask) => mask < masks), "FRED-209", "an instance's mask does not exist");
-  need(maskOf || (hard && masks === classes), "FRED-210", "nothing says which instance uses which mask");
+  need(maskOf || (hard && masks === classes), "FRED-210", "the masks of the instances are not known");
   const step = meta.quantization.step ?? 1;
   for (const kept of base ? [coefficients, base] : [coefficients]) {
     need(kept.array.every((value) => Math.abs(value * step) <= 1e30), "FRED-211", "a coefficient is too large");
@@ -433,7 +433,7 @@ function digestParts(meta, arrays) {
 
 /* ---- the reader ---- */
 
-/* Everything of a .fred file, or a Refusal with the broken rule: nothing is returned of a file that is not whole. */
+/* The content of a .fred file, completely verified, or a Refusal with the broken rule. */
 async function readFred(bytes) {
   const { entries, sizes } = readArchive(bytes);
   need(entries.has("zarr.json"), "FRED-501", "the root document is missing");
@@ -466,7 +466,7 @@ async function readFred(bytes) {
   return { meta, arrays, digest: found, ledger: ledgerOf(sizes, bytes.length) };
 }
 
-/* Labels or masks of sorted instances, of which the metadata say how many there are of each value. */
+/* Labels or masks of sorted instances, from the counts of each value in the metadata. */
 function countedArray(name, counted, meta, arrays) {
   need(!arrays[name], "FRED-212", `${name} is stored and counted`);
   const values = name === "labels" ? meta.classes.length : arrays.frequencies.shape[0];
@@ -479,13 +479,13 @@ function countedArray(name, counted, meta, arrays) {
   return { array, shape: [instances], type: "uint32" };
 }
 
-/* Soft labels that are stored as integers: each is divided by the sum of its row, which is the same in all. */
+/* Soft labels that are stored as integers: each is divided by the sum of its row, which is the same for all rows. */
 function probabilities({ array, shape }) {
   const [rows, classes] = shape;
   const sums = Array.from({ length: rows }, (_, i) => array.subarray(i * classes, (i + 1) * classes).reduce((a, b) => a + b, 0));
   const [whole] = sums;
   const usable = [1, 2, 4, 8, 16, 32, 64, 128].includes(whole) && sums.every((sum) => sum === whole);
-  need(usable, "FRED-213", "labels are integers that are no probabilities");
+  need(usable, "FRED-213", "the integers do not represent probabilities");
   return { array: Float32Array.from(array, (part) => part / whole), shape, type: "float16" };
 }
 
@@ -495,7 +495,7 @@ function indices({ array, shape: [masks, length] }, spatialShape) {
   const rows = Array.from({ length: masks }, (_, i) => array.subarray(i * length, (i + 1) * length));
   const kept = rows.map((row) => row.reduce((sum, bit) => sum + bit, 0));
   const usable = length <= size && kept[0] > 0 && kept.every((count) => count === kept[0]) && array.every((bit) => bit <= 1);
-  need(usable && masks * length <= 2 ** 17, "FRED-214", "frequencies are bits that are no masks");
+  need(usable && masks * length <= 2 ** 17, "FRED-214", "the bits are not those of masks");
   const order = Uint32Array.from({ length: size }, (_, index) => index);
   const sums = Float64Array.from(order, (index) => coarseness(index, spatialShape, size));
   order.sort((a, b) => sums[a] - sums[b] || a - b);
@@ -514,7 +514,7 @@ function coarseness(index, spatialShape, size) {
   return sum;
 }
 
-/* Bytes of the file by what they hold. */
+/* The bytes of each part of the file. */
 function ledgerOf(sizes, total) {
   const held = { coefficients: 0, frequencies: 0, labels: 0, base: 0, metadata: 0 };
   for (const [name, stored] of sizes) {
@@ -527,7 +527,7 @@ function ledgerOf(sizes, total) {
 
 /* ---- images ---- */
 
-/* A[x, u] of a transform, stored by frequency: element u * size + x. Only dct knows another size than n. */
+/* A[x, u] of a transform, stored by frequency: element u * size + x. Only dct supports other sizes than n. */
 function synthesisMatrix(name, n, size = n) {
   const matrix = new Float64Array(n * size);
   const fill = (value) => {
@@ -576,7 +576,7 @@ function waveletColumns(name, n) {
   return [...averages, ...details];
 }
 
-/* Makes images of a file that `readFred` has read, at one size: the positions and matrices are worked out once. */
+/* Decodes images of a file that `readFred` has read, at one size; positions and matrices are computed once. */
 class Images {
   constructor(file, size = file.meta.spatial_shape) {
     const { meta, arrays } = file;
@@ -601,14 +601,14 @@ class Images {
     return (this.file.arrays.mask_of ?? this.file.arrays.labels).array[instance];
   }
 
-  /* The place of kept frequency j of a mask: (depth, row, column). */
+  /* The position of kept frequency j of a mask: (depth, row, column). */
   position(mask, j) {
     const index = this.file.arrays.frequencies.array[mask * this.k + j];
     const plane = this.rows * this.columns;
     return [Math.floor(index / plane), Math.floor((index % plane) / this.columns), index % this.columns];
   }
 
-  /* What coefficient j of a channel of an instance stands for, the base included. */
+  /* The value of coefficient j of a channel of an instance, including the base. */
   value(instance, channel, j) {
     const { coefficients, base } = this.file.arrays;
     const mask = this.maskOf(instance);

@@ -1,4 +1,4 @@
-/* Deflate (RFC 1951): one raw stream in, exactly as many bytes as were declared out, or an error. */
+/* Deflate (RFC 1951): decompresses a raw stream to exactly the declared number of bytes. */
 
 const LENGTH_BASES = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
 const LENGTH_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
@@ -98,7 +98,7 @@ function inflate(bytes, size) {
   for (let last = 0; !last; ) {
     last = bits(1);
     const kind = bits(2);
-    ensure(kind < 3, "a deflate block of no kind");
+    ensure(kind < 3, "a deflate block of an unknown kind");
     if (kind === 0) {
       storedBlock();
       continue;
@@ -106,7 +106,7 @@ function inflate(bytes, size) {
     const [literal, distance] = kind === 1 ? FIXED : codes();
     for (let found = symbol(literal); found !== 256; found = symbol(literal)) {
       if (found < 256) {
-        ensure(to < size, "a deflate stream holds more than it should");
+        ensure(to < size, "a deflate stream that is longer than declared");
         out[to++] = found;
         continue;
       }

@@ -4,7 +4,7 @@ const FIRST_TILES = 24;
 const MORE_TILES = 120;
 const FRAME_BUDGET = 12; // milliseconds of painting a frame
 const LARGEST_SIZE = 512;
-const PIXELS = ["identity", "downsample"]; // transforms whose "frequencies" are places
+const PIXELS = ["identity", "downsample"]; // transforms whose "frequencies" are positions
 const find = (id) => document.getElementById(id);
 const grouped = (value) => value.toLocaleString("en");
 const short = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
@@ -29,7 +29,7 @@ function carriedBytes() {
   try {
     text = atob(carried);
   } catch {
-    throw new Refusal("FRED-400", "the page's copy is not base64");
+    throw new Refusal("FRED-400", "the file in the page is not valid base64");
   }
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
@@ -90,10 +90,10 @@ class Page {
     const stored = meta.quantization.step === undefined ? meta.quantization.mode : `step ${short(meta.quantization.step)}`;
     find("subtitle").textContent =
       `${plural(this.count, "instance")} of ${shape}, ${plural(this.classes.length, "class", "classes")}, ` +
-      `${grouped(this.k)} of ${grouped(product(this.shape))} frequencies each, ${meta.transform}, ${stored}${meta.whitening ? "; whitened, and shown so: zero is mid grey" : ""}`;
+      `${grouped(this.k)} of ${grouped(product(this.shape))} frequencies each, ${meta.transform}, ${stored}${meta.whitening ? "; whitened images, with zero shown as mid grey" : ""}`;
     find("verdict").replaceChildren(
       element("strong", { textContent: "✓ Whole. " }),
-      "Every checksum and digest was computed here and agrees. ",
+      "All checksums and digests were verified in this page. ",
       element("code", { id: "digest", textContent: digest }),
     );
     const download = find("download");
@@ -108,7 +108,7 @@ class Page {
     const { ledger, meta } = this.file;
     const pixels = 4 * this.count * meta.channels * product(this.shape);
     find("bytes-about").textContent =
-      `${kilobytes(ledger.total)} in all, ${grouped(Math.round((8 * ledger.total) / this.classes.length))} bits per class; ` +
+      `${kilobytes(ledger.total)} in total, ${grouped(Math.round((8 * ledger.total) / this.classes.length))} bits per class; ` +
       `the images decoded to float32 take ${kilobytes(pixels)}, ${Number((pixels / ledger.total).toPrecision(2))} times as much.`;
     const parts = {
       coefficients: "Coefficients",
@@ -169,7 +169,7 @@ class Page {
       normalization: "Space of the images",
       quantization: "Coefficients",
       recipe: "How to train on it",
-      source: "Made from",
+      source: "Source",
       writer: "Written by",
     };
     const title = element("h3", { textContent: titles[name] ?? name[0].toUpperCase() + name.slice(1) });
@@ -210,7 +210,7 @@ class Page {
     const resizable = meta.transform === "dct";
     find("size").disabled = !resizable;
     find("size-note").hidden = resizable;
-    if (PIXELS.includes(meta.transform)) find("mask-axes").textContent = "Each cell is a place of the picture.";
+    if (PIXELS.includes(meta.transform)) find("mask-axes").textContent = "Each cell is a position in the image.";
     else if (this.shape.length === 1) find("mask-axes").textContent = "Coarse is at the left.";
     const reach = this.shape.length === 1 ? 4096 : LARGEST_SIZE;
     const tall = this.shape.length === 3 ? this.shape[1] : this.shape[0];
@@ -726,12 +726,12 @@ function refuse(text) {
   } catch (error) {
     if (error instanceof Refusal) {
       refuse(
-        `The file in this page is damaged or is not what the format asks for: ${error.message}. ` +
-          "Nothing of it is shown. Get the page again from where you had it.",
+        `The file in this page is damaged or does not follow the format: ${error.message}. ` +
+          "Nothing of it is shown. Get the page again from its source.",
       );
       return;
     }
-    refuse(`The file in this page could not be decoded here: ${error.message}`);
+    refuse(`The file in this page cannot be decoded: ${error.message}`);
     throw error;
   }
 })();

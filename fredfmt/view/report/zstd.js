@@ -1,4 +1,4 @@
-/* Zstandard (RFC 8878): compressed bytes in, exactly as many bytes out as the target holds. No dictionaries. */
+/* Zstandard (RFC 8878): decompresses to exactly as many bytes as the target has. No dictionaries. */
 
 const MOST_BLOCK = 1 << 17;
 
@@ -199,7 +199,7 @@ function readLiterals(bytes, start, end, memory) {
   const stop = start + Math.floor(field / 2 ** (4 + bits));
   ensure(size <= MOST_BLOCK && stop <= end, "literals are cut short");
   if (kind === 2) [memory.huffman, start] = readHuffman(bytes, start, stop);
-  ensure(memory.huffman, "no Huffman tree to use again");
+  ensure(memory.huffman, "no Huffman tree to repeat");
   const literals = new Uint8Array(size);
   if (format === 0) {
     decodeHuffman(memory.huffman, bytes, start, stop, literals, 0, size);
@@ -261,7 +261,7 @@ function decodeBlock(bytes, start, end, target, from, frameStart, memory) {
         memory[name] = oneSymbol(bytes[start++]);
       }
       if (mode === 2) [memory[name], start] = readFse(bytes, start, end, ...MOST[name]);
-      ensure(memory[name], "no table of sequences to use again");
+      ensure(memory[name], "no table of sequences to repeat");
     });
     const stream = new BackwardBits(bytes, start, end);
     const { literals: tableL, offsets: tableO, matches: tableM, recent } = memory;
@@ -320,7 +320,7 @@ function decodeFrame(bytes, start, target, from) {
   const single = (head >> 5) & 1;
   start += 1 - single;
   const identifier = [0, 1, 2, 4][head & 3];
-  ensure(little(start, identifier) === 0, "a dictionary is asked for");
+  ensure(little(start, identifier) === 0, "a dictionary is required");
   start += identifier;
   const width = [single, 2, 4, 8][head >> 6];
   const declared = width ? little(start, width) + (width === 2 ? 256 : 0) : null;
