@@ -402,7 +402,7 @@ def test_what_the_file_says_is_said_in_words(show):
     told = dict(facts.locator("tr").evaluate_all("rows => rows.map((row) => [...row.cells].map((c) => c.textContent))"))
     assert told["Objective: Name"] == "frepo"
     assert told["Objective: Networks in the pool"] == "8"
-    assert told["Objective: Labels are learned, too"] == "no"
+    assert told["Objective: Labels are also learned"] == "no"
     assert told["Objective: Of my own"] == "1, 2"
     assert told["Frequencies are chosen by"] == "evr: most variance within the class"
     assert told["Budget: bytes of the file"] == "not given"
