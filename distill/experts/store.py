@@ -25,7 +25,7 @@ from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.errors import ArgumentError, FormatError, FredError, FredFileNotFoundError, IntegrityError, located
 from fredfmt.model.documents import canonical, parse
 from fredfmt.model.parts import Normalization
-from fredfmt.storage.containers.hdf5 import new_file
+from fredfmt.storage.containers.hdf5_file import new_file
 from fredfmt.storage.writing import replacing
 
 _DOCUMENT, _FORMAT = "experts.json", "fredfmt experts 1"

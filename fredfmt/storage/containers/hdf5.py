@@ -6,9 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import os
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -17,9 +15,10 @@ from numpy.typing import NDArray
 
 from fredfmt.errors import FormatError, FredError, IntegrityError, check, located
 from fredfmt.model import limits as limits_
-from fredfmt.model.blocks import blocks
 from fredfmt.model.documents import canonical, parse
 from fredfmt.storage.containers.declared import Package, StoredArray, check_size, chunk_shape_of
+from fredfmt.storage.containers.hdf5_file import Target, new_file
+from fredfmt.storage.containers.hdf5_filters import FILTERS, decode_chunk
 
 MAGIC = b"fredfmt 1.0 sha256:"
 _BLOCK = 512
@@ -27,15 +26,13 @@ _THOROUGH, _EFFORT = 2 << 20, 4
 """The largest array in bytes that is compressed at the highest level, and the level for larger ones: 60 times as fast,
 11 % larger."""
 _PIECE = 1 << 20
-"""The most bytes that are read or inflated in one call: zlib holds its input and output twice."""
+"""The most bytes that are read in one call."""
 _DOCUMENT = "metadata"
-_FILTERS = (2, 1, 3)
-"""HDF5's identifiers of shuffle, deflate and fletcher32, in the order in which a writer applies them."""
 
 
 def write(package: Package, stream: IO[bytes]) -> None:
     """Write the HDF5 file of a package into an empty file, chunk by chunk."""
-    target = _Target(stream)
+    target = Target(stream)
     with target.error_raised(), new_file(target, space=_BLOCK) as file:
         _write(file, _DOCUMENT, StoredArray.of(np.frombuffer(canonical(package.document), np.uint8)))
         for name, stored in package.arrays.items():
@@ -44,72 +41,6 @@ def write(package: Package, stream: IO[bytes]) -> None:
     header = _header(_hash_of_rest(stream))
     stream.seek(0)
     stream.write(header)
-
-
-class _Target:
-    """A file object for the HDF5 library, from which errors of the system are hidden: it does not handle them well.
-
-    The first error is kept, and nothing is read or written after it.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._error: OSError | None = None
-
-    @contextmanager
-    def error_raised(self) -> Iterator[None]:
-        """Raise the first error, if there was one, when the block ends."""
-        try:
-            yield
-        except (OSError, RuntimeError):
-            if self._error is None:
-                raise
-        if self._error is not None:
-            raise self._error
-
-    def _tried(self, method: Callable[..., int | None], *arguments: Any) -> int:
-        if self._error is None:
-            try:
-                return method(*arguments) or 0
-            except OSError as error:
-                self._error = error
-        return 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._tried(self._stream.seek, offset, whence)
-
-    def tell(self) -> int:
-        return self._tried(self._stream.tell)
-
-    def readinto(self, buffer: Any) -> int:
-        return self._tried(self._stream.readinto, buffer)  # type: ignore[attr-defined]  # all files of bytes have it
-
-    def write(self, content: Any) -> int:
-        return self._tried(self._stream.write, content)
-
-    def truncate(self, size: int) -> int:
-        return self._tried(self._stream.truncate, size)
-
-    def flush(self) -> None:
-        self._tried(self._stream.flush)
-
-
-def new_file(target: Any, *, space: int = 0) -> Any:
-    """An empty `h5py.File` in a file object or at a path, without a time stamp, after ``space`` unused bytes.
-
-    HDF5 before 2.0 stores the time of creation in the root group by default, and `h5py.File` has no option against it.
-    """
-    from h5py import File, h5f, h5fd, h5p
-
-    creation, access = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
-    creation.set_userblock(space)
-    creation.set_obj_track_times(False)
-    access.set_fclose_degree(h5f.CLOSE_STRONG)
-    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
-    if not isinstance(target, str):
-        access.set_fileobj_driver(h5fd.fileobj_driver, target)
-    name = target if isinstance(target, str) else "fredfmt"
-    return File(h5f.create(os.fsencode(name), h5f.ACC_TRUNC, creation, access))
 
 
 def decode(content: bytes, *, limits: limits_.Limits = limits_.DEFAULT) -> Package:
@@ -256,7 +187,7 @@ def _dataset(file: Any, name: str, limits: limits_.Limits) -> Any:
             "external, virtual or unchunked storage", expected="chunks in the file itself", rule="FRED-603"
         )
     filters = tuple(properties.get_filter(i)[0] for i in range(properties.get_nfilters()))
-    if filters != _FILTERS:
+    if filters != FILTERS:
         raise FormatError(
             "other filters", expected="shuffle, deflate and fletcher32", found=f"numbers {filters}", rule="FRED-604"
         )
@@ -297,57 +228,7 @@ def _stored_array(stream: IO[bytes], name: str, dataset: Any) -> StoredArray:
                 offset = (start, *(0,) * (len(shape) - 1))
                 mask, stored = file[name].id.read_direct_chunk(offset)
                 with located(f"chunk at {start}"):
-                    _decode_chunk(stored, mask, result[start : start + chunk_shape[0]], math.prod(chunk_shape))
+                    decode_chunk(stored, mask, result[start : start + chunk_shape[0]], math.prod(chunk_shape))
         return result.astype(dtype, copy=False)
 
     return StoredArray(dtype, shape, read)
-
-
-def _decode_chunk(stored: bytes, mask: int, rows: NDArray[Any], elements: int) -> None:
-    """Undo fletcher32, deflate and shuffle of a chunk of so many elements; ``rows`` receive the first of them."""
-    body = memoryview(stored)[:-4]
-    if mask or len(stored) < 4 or fletcher32(body) != int.from_bytes(stored[-4:], "little"):
-        raise IntegrityError("the chunk's fletcher32 does not match: it is damaged", rule="FRED-604")
-    size = rows.dtype.itemsize
-    into, at = rows.reshape(-1).view(np.uint8).reshape(-1, size), 0
-    for piece in _inflated(body, elements * size):
-        while len(piece):
-            byte, element = divmod(at, elements)  # the first bytes of all elements precede the second ones
-            part = piece[: elements - element]
-            kept = part[: max(0, len(into) - element)]
-            into[element : element + len(kept), byte] = kept
-            at, piece = at + len(part), piece[len(part) :]
-
-
-def _inflated(body: memoryview, size: int) -> Iterator[NDArray[np.uint8]]:
-    """What a zlib stream inflates to, in pieces. Raises `FormatError` unless it is exactly ``size`` bytes."""
-    inflater = zlib.decompressobj()
-    try:
-        for start in range(0, len(body), _PIECE):
-            fed: bytes | memoryview = body[start : start + _PIECE]
-            full = True
-            while size >= 0 and (fed or full) and not inflater.unused_data:
-                most = min(_PIECE, size + 1)
-                piece = inflater.decompress(fed, most)
-                fed, full, size = inflater.unconsumed_tail, len(piece) == most, size - len(piece)
-                yield np.frombuffer(piece if size >= 0 else b"", np.uint8)
-    except zlib.error as error:
-        raise FormatError("the chunk cannot be decompressed", found=str(error), rule="FRED-604") from None
-    if size or inflater.unused_data or not inflater.eof:
-        raise FormatError("the chunk is not of the declared size", rule="FRED-604")
-
-
-def fletcher32(data: bytes | memoryview) -> int:
-    """HDF5's variant of Fletcher's checksum: two sums over big-endian 16-bit words, modulo 65535."""
-    even = len(data) // 2 * 2
-    words = np.frombuffer(data[:even], ">u2")
-    last = np.frombuffer(bytes(data[even:]).ljust(2, b"\0"), ">u2")[: len(data) - even]
-    first = second = 0
-    for block in (*(words[some] for some in blocks(len(words), 8)), last):
-        wide = block.astype(np.uint64)
-        second = (second + len(wide) * first + int((wide * np.arange(len(wide), 0, -1, dtype=np.uint64)).sum())) % 65535
-        first = (first + int(wide.sum())) % 65535
-    # HDF5 reduces its sums by adding carries, so a sum above 0 never becomes 0
-    if words.any() or last.any():
-        first, second = first or 65535, second or 65535
-    return second << 16 | first

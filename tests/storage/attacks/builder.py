@@ -20,11 +20,12 @@ from numcodecs import blosc
 from fredfmt.errors import FormatError, FredError, IntegrityError, LimitError
 from fredfmt.model.documents import canonical
 from fredfmt.storage.containers import archive
-from fredfmt.storage.containers.hdf5 import fletcher32
+from fredfmt.storage.containers.hdf5 import user_block
+from fredfmt.storage.containers.hdf5_filters import fletcher32
 from fredfmt.storage.containers.hierarchy import array_document
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "spec" / "vectors"))
-import build as spec
+import made as spec
 
 Make = Callable[[Path], None]
 
@@ -525,7 +526,7 @@ def nan_in_the_document(file: Any, arrays: Any) -> None:
 
 def truncated_hdf5() -> bytes:
     content = spec.hdf5_of(spec.plain_hdf5)[512:2000]
-    return spec.hdf5.user_block(content) + content
+    return user_block(content) + content
 
 
 attack(FormatError, "602", ".fred.h5")(truncated_hdf5)
