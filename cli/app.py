@@ -48,7 +48,9 @@ class AllCommands(Flags, TyperGroup):
 def load_command(name: str) -> Any:
     """Import the module of a command and return the command with all its options."""
     made = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="rich", add_completion=False)
-    made.command(name, cls=OneCommand, epilog=epilog(name))(COMMANDS[name].load())
+    command = COMMANDS[name].load()
+    paragraphs = [" ".join(part.split()) for part in (command.__doc__ or "").split("\n\n")]  # typer keeps line ends
+    made.command(name, cls=OneCommand, help="\n\n".join(paragraphs), epilog=epilog(name))(command)
     return typer.main.get_command(made)
 
 

@@ -60,6 +60,14 @@ def test_every_setting_has_an_option_with_its_help(name):
                 assert option.help in parameters[option.flag].help, option.name
 
 
+@pytest.mark.parametrize("name", OF_0_1)
+def test_paragraphs_of_a_help_page_are_wrapped_by_the_terminal_alone(name):
+    wrapped = set(help_of(name).splitlines())
+    for paragraph in (load_command(name).help or "").split("\n\n"):
+        assert "\n" not in paragraph
+        assert len(paragraph) > int(WIDE["COLUMNS"]) - 2 or f" {paragraph}" in {line.rstrip() for line in wrapped}
+
+
 def test_options_stand_in_panels():
     text = help_of("distill")
     panels = ["Budget", "Frequencies", "Objective", "Objective dc, dm, dsa, frepo", "Objective dc, dsa"]

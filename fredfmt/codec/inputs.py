@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fredfmt.codec.spectra import as_numpy
 from fredfmt.errors import ArgumentError, quoted
-from fredfmt.model.arguments import integer_of
+from fredfmt.model.arguments import integer_of, several_of
 from fredfmt.model.data import hard_labels
 from fredfmt.model.ordering import in_order, is_ordered
 from fredfmt.model.parts import Normalization
@@ -41,16 +41,9 @@ def class_labels(
     if hard.min() < 0:
         raise ArgumentError("a label is negative", found=int(hard.min()))
     number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
-    try:
-        names = (
-            tuple(map(str, range(number))) if classes is None else () if isinstance(classes, str) else tuple(classes)
-        )
-    except TypeError:
-        names = ()
-    if not names:
-        raise ArgumentError(
-            "classes are not a list", expected="the names of all classes, in order", found=quoted(classes)
-        )
+    if classes is None:
+        return labels, hard, tuple(map(str, range(number)))
+    names = several_of("classes", classes, expected="the names of all classes, in order")
     if len(names) < number or (labels.ndim == 2 and len(names) != number):
         raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))
     return labels, hard, names

@@ -86,7 +86,7 @@ def share_of(name: str, value: Any) -> float:
     return number
 
 
-def several_of(name: str, value: Any) -> tuple[Any, ...]:
+def several_of(name: str, value: Any, *, expected: str = "a list") -> tuple[Any, ...]:
     """The elements of a list or any other iterable except a string. Raises `ArgumentError` for anything else.
 
     >>> several_of("steps", [0.5, 1.0])
@@ -97,7 +97,7 @@ def several_of(name: str, value: Any) -> tuple[Any, ...]:
     except TypeError:
         elements = None
     if elements is None:
-        raise ArgumentError(f"unusable {name}", expected="a list", found=quoted(value))
+        raise ArgumentError(f"unusable {name}", expected=expected, found=quoted(value))
     return elements
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.errors import ArgumentError, brief, quoted
+from fredfmt.model.arguments import several_of
 from fredfmt.model.data import FreDData, hard_labels
 
 Classes = Sequence[str | int]
@@ -26,15 +27,8 @@ def class_numbers(
 
     Raises `ArgumentError` for an unknown class, a repeated class, or none at all.
     """
-    try:
-        wanted = [which] if isinstance(which, str) else list(which)
-    except TypeError:
-        raise ArgumentError(
-            "classes are not a list",
-            where=where,
-            expected=f"names or numbers, as [{quoted(which)}]",
-            found=quoted(which),
-        ) from None
+    listed = [which] if isinstance(which, str) else which
+    wanted = several_of("classes", listed, expected="a list of names or numbers")
     numbers = []
     for one in wanted:
         spelled = one if isinstance(one, str) else brief(one)

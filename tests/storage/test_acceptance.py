@@ -95,7 +95,7 @@ def test_what_is_not_a_data_set_is_one_clear_error(data, tmp_path):
             use()
     for classes in (3, 3.5):
         save(data, tmp_path / "y.fred")
-        with pytest.raises(FredError, match=rf"classes are not a list; expected names or numbers, as \[{classes}\]"):
+        with pytest.raises(FredError, match=rf"unusable classes; expected a list of names or numbers, found {classes}"):
             load(tmp_path / "y.fred", classes=classes)
 
 
