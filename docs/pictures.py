@@ -33,7 +33,7 @@ def basis(side: int = 8, cell: int = 34, gap: int = 4) -> Image.Image:
 
 
 def budgets(source: Source, cell: int = 56, gap: int = 4) -> Image.Image:
-    """One image of 784 numbers beside 16 of 49 numbers each, for a few classes."""
+    """One image of 784 numbers and 16 of 49 numbers each, for a few classes."""
     few = source.sample(16, seed=3)
     kept = encode(few.normalized, few.labels, k=49, step=None, normalization=few.normalization, classes=few.classes)
     classes, left = (0, 1, 7, 9), 2 * cell

@@ -20,7 +20,7 @@ from fredfmt.distill.evaluation.baselines import (
     own_start,
     warn_if_other_source,
 )
-from fredfmt.distill.evaluation.protocol import check_alike, evaluate_sets
+from fredfmt.distill.evaluation.protocol import check_compatible, evaluate_sets
 from fredfmt.distill.evaluation.results import Evaluation
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.evaluation.teacher import train_teacher
@@ -171,7 +171,7 @@ def compare(
     if unknown := [name for name in baselines if name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=quoted(unknown[0]))
     for images in (train, test):
-        check_alike(data, images)
+        check_compatible(data, images)
     whitening = None
     if data.metadata.whitening is not None:
         whitening = ZCA.of(data.metadata, train)

@@ -120,7 +120,7 @@ def evaluate_sets(
     for seed in range(config.seeds):
         report("evaluating", seed, config.seeds)
         data = make(seed)
-        check_alike(data, test)
+        check_compatible(data, test)
         _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
         networks.append(_trained(data, config, network, seed, device))
@@ -146,7 +146,7 @@ def evaluate_sets(
     return Evaluation(config, f"{test.name} {test.split}", len(test), clean, robustness, parameters)
 
 
-def check_alike(data: FreDData | Source, test: Source) -> None:
+def check_compatible(data: FreDData | Source, test: Source) -> None:
     """Raise `ArgumentError` unless ``test`` has the classes, channels and spatial shape of the data."""
     mine = data if isinstance(data, Source) else data.metadata
     for what, left, right in (

@@ -45,7 +45,7 @@ Decode: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """From (B, ...) values and (B,) int64 rows to (B, C, *spatial) images."""
 
 
-def _as_they_are(values: Tensor, rows: Tensor) -> Tensor:
+def _unchanged(values: Tensor, rows: Tensor) -> Tensor:
     return values
 
 
@@ -71,7 +71,7 @@ def trajectory_distance(
     ``scale`` is the factor of losses while the gradients of the student are computed, to prevent underflow in half
     precision.
     """
-    student = _Student(network, decode or _as_they_are, room, scale)
+    student = _Student(network, decode or _unchanged, room, scale)
     apply: Any = _Distance.apply
     distance: Tensor = apply(images, labels, lr, student, start, target, steps)
     return distance

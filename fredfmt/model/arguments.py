@@ -102,7 +102,7 @@ def several_of(name: str, value: Any, *, expected: str = "a list") -> tuple[Any,
 
 
 def lengths_of(name: str, value: Any, axes: int, *, where: str = "") -> tuple[int, ...]:
-    """The lengths of so many axes, each at least 1; a single integer is the length of every axis.
+    """The lengths of a number of ``axes``, each at least 1; a single integer is the length of every axis.
 
     Raises `ArgumentError` for anything else.
 

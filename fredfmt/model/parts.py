@@ -91,8 +91,8 @@ class Normalization:
             )
 
     def moments(self, axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation, (C, 1, ...) float64 each, for images of so many spatial axes: ``x * std + mean``
-        is in 0..1 again.
+        """Mean and standard deviation, (C, 1, ...) float64 each, for images with this number of spatial axes: ``x * std
+        + mean`` is in 0..1 again.
 
         >>> [part.shape for part in Normalization((0.5, 0.4), (0.2, 0.3)).moments(2)]
         [(2, 1, 1), (2, 1, 1)]

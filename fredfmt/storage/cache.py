@@ -155,7 +155,8 @@ def _key(place: Path) -> bytes:
 
 
 def _content(path: Path, most: int) -> bytes:
-    """The content of a file of at most so many bytes. Raises `OSError` for a larger one, a link, a pipe or a device."""
+    """The content of a file of at most ``most`` bytes. Raises `OSError` for a larger one, a link, a pipe or a
+    device."""
     with open(path, "rb", opener=opened_at_once) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > most:

@@ -5,7 +5,7 @@ second implementation, and can say why the compiled one is not used.
 
 In an editable installation the Python code may be newer than a library, whose functions may then take other arguments.
 A library therefore holds the digest of the sources that it was built from (``setup.py``), and is used only if these are
-the sources beside it. A wheel has no sources: its library and its Python code are of one version.
+the sources in its folder. A wheel has no sources: its library and its Python code are of one version.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def load_compiled(module: str, functions: Mapping[str, tuple[Any, Sequence[Any]]
 
 
 def _digest(folder: Path, stem: str) -> str | None:
-    """Of the sources in a folder whose names begin with ``stem``, as ``setup.py`` has it; None if there are none."""
+    """The digest of the sources in a folder whose names begin with ``stem``, as in ``setup.py``; None without
+    sources."""
     sources = sorted(folder.glob(f"{stem}*.[ch]"))
     content = b"".join(source.read_bytes() for source in sources)
     return hashlib.sha256(content).hexdigest() if sources else None

@@ -15,7 +15,7 @@ from fredfmt.storage.containers.package import unpack, unpack_classes
 from fredfmt.storage.reading import decode
 
 LARGE = 1 << 20
-"""Bytes of the smallest file for which several requests are worth their time."""
+"""Bytes of the smallest file for which several requests are faster than one."""
 
 
 def fetch_verified(

@@ -1,8 +1,8 @@
 """Temporary folders of writes in progress, each locked by the process that writes, and how stale ones are removed.
 
-A partial of ``x.fred`` is a folder ``.x.fred.TOKEN.partial`` beside it that only its owner can read. The process that
-writes in it holds a lock on it, which the system releases when the process ends, also when it is killed. A partial
-without a lock is stale: the next write to the same name removes it.
+A partial of ``x.fred`` is a folder ``.x.fred.TOKEN.partial`` in the same folder that only its owner can read. The
+process that writes in it holds a lock on it, which the system releases when the process ends, also when it is killed. A
+partial without a lock is stale: the next write to the same name removes it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _WAITS, _WAIT = 200, 0.01
 
 @contextmanager
 def partial(target: Path) -> Iterator[Path]:
-    """A new folder beside ``target``, removed when the block ends; stale partials of that target are removed first."""
+    """A new folder next to ``target``, removed when the block ends; stale partials of that target are removed first."""
     for stale in partials(target):
         _remove_stale(stale, target)
     folder, handle = _make(target)

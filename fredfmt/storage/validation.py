@@ -178,7 +178,7 @@ def _excess(data: FreDData) -> float:
 
 
 def _left_behind(file: File) -> Iterator[_Advice]:
-    """Advice about temporary folders that interrupted writes left beside a local file or folder."""
+    """Advice about temporary folders that interrupted writes left next to a local file or folder."""
     if isinstance(file, str | os.PathLike) and not is_address(file) and (stale := stale_partials(Path(file))):
         yield _Advice(
             "an interrupted write left temporary folders",

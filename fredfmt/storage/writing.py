@@ -1,4 +1,4 @@
-"""Atomic writes: a file or folder is written in a partial beside its target, synced and renamed."""
+"""Atomic writes: a file or folder is written in a partial in the folder of its target, synced and renamed."""
 
 from __future__ import annotations
 

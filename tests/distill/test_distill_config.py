@@ -403,7 +403,7 @@ def test_documents_are_short_and_hold_what_the_defaults_do_not_know():
         {"who": "knows"},
     ],
 )
-def test_documents_of_another_shape_are_refused_and_shown_as_they_are(document):
+def test_documents_of_another_shape_are_refused_and_shown_unchanged(document):
     with pytest.raises((ArgumentError, VersionError)):
         complete(document)
     assert by_name(document) == document

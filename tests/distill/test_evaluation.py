@@ -205,7 +205,7 @@ def test_all_corruptions_by_default(digits, digits_test):
         evaluate(encoded(digits, 2), few, config, corruptions=CorruptionConfig(("snow",)))
 
 
-def test_real_images_as_they_are(digits, digits_test):
+def test_real_images_unchanged(digits, digits_test):
     """A source is trained on as its images in float32 would be."""
     chosen = digits.sample(5, seed=0)
     exact = encode(

@@ -86,7 +86,7 @@ def test_a_scale_leaves_the_gradient_as_it_is():
         torch.testing.assert_close(gradient, exact * (1 if scale is None else scale))
 
 
-def test_networks_as_they_are_unless_asked_otherwise():
+def test_networks_unchanged_unless_asked_otherwise():
     network = make_network(
         NetworkConfig(width=4, depth=2), channels=1, spatial_shape=(8, 8), classes=3, generator=generator(0, "x")
     )

@@ -1,7 +1,7 @@
 """Real images: opens a `Source` by its name or path.
 
 A source is a function ``(request) -> Source``. It finds its files, downloads them if that is possible and allowed, and
-otherwise raises one error that says what to do. To add one, add a module beside these and a line in `SOURCES`.
+otherwise raises one error that says what to do. To add one, add a module to this package and a line to `SOURCES`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fredfmt.data.sources.layout import Layout, class_folders, listed, split_layout, split_of
 from fredfmt.data.sources.listing import Listing, list_classes, open_listing
+from fredfmt.data.sources.notices import warn_of_omissions, warn_once
 from fredfmt.data.sources.request import Request
-from fredfmt.data.sources.saying import say_left_out, say_once
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
 from fredfmt.data.sources.tiny_imagenet import is_tiny_imagenet, open_unpacked
@@ -17,7 +17,7 @@ from fredfmt.errors import SourceError, located
 
 
 def open_folder(request: Request) -> Source:
-    """``PATH/train/<class>/*`` with ``PATH/test`` beside it, or ``PATH/<class>/*``, or Tiny ImageNet as published.
+    """``PATH/train/<class>/*`` and ``PATH/test/<class>/*``, or ``PATH/<class>/*``, or Tiny ImageNet as published.
 
     Other common names of splits are recognised, such as ``Training``, ``tst`` or ``valid``; a test split is preferred
     to a validation split. Without either, a random fifth of every class is the test split, and a warning says so. See
@@ -37,7 +37,7 @@ def open_folder(request: Request) -> Source:
         everything.require(wanted, path)
         with located(path):
             rest, rows, selection = own_split(everything.labels, request.split, wanted)
-        say_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one{_sibling(path)}")
+        warn_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one{_sibling(path)}")
         train = everything.subset(rest)
         chosen = train if request.split == "train" else everything.subset(rows)
         return open_listing(request, train, chosen, name=name, selection=selection)
@@ -46,7 +46,7 @@ def open_folder(request: Request) -> Source:
     chosen.require(request.wanted(train.classes, train.aliases), layout.train if chosen is train else path)
     if layout.left_out:
         beside = {f"folders beside the splits: {listed(list(layout.left_out))}": len(layout.left_out)}
-        say_left_out(str(path), len(chosen.paths), beside)
+        warn_of_omissions(str(path), len(chosen.paths), beside)
         chosen = replace(chosen, left_out={**chosen.left_out, **beside})
     return open_listing(request, train, chosen, name=name)
 
@@ -56,7 +56,7 @@ def _test(path: Path, layout: Layout, train: Listing) -> Listing:
         raise SourceError(
             "no test images",
             where=str(path),
-            expected=f"a folder test or val with class folders beside {layout.train.name}",
+            expected=f"a folder test or val with class folders next to {layout.train.name}",
         )
     test = named(list_classes(layout.test), path)
     if test.classes != train.classes:
@@ -70,11 +70,11 @@ def _test(path: Path, layout: Layout, train: Listing) -> Listing:
 
 
 def _sibling(path: Path) -> str:
-    """A hint about the test split beside a folder that is named as a train split."""
+    """A hint about the test split next to a folder that is named as a train split."""
     place = path.resolve()
     tests = [
         one.name for one in class_folders(place.parent) if split_of(one.name, whole=True) in ("test", "validation")
     ]
     if split_of(place.name, whole=True) != "train" or not tests:
         return ""
-    return f"; {listed(tests)} beside it is not read: give folder:{place.parent} for that"
+    return f"; {listed(tests)} next to it is not read: give folder:{place.parent} to use it"

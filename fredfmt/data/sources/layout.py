@@ -26,7 +26,7 @@ class Layout:
     test: Path | None
     """The same for the test split; None if there is none."""
     left_out: tuple[str, ...]
-    """Names of the folders beside these two; they are not read."""
+    """Names of the other folders, which are not read."""
 
 
 def split_of(name: str, *, whole: bool) -> str | None:
@@ -58,7 +58,7 @@ def split_layout(path: Path) -> Layout | None:
     if not trains:
         if len(flat) > 1 or (flat and len(folders) == 1):
             raise SourceError(
-                "folders named as splits hold no class folders",
+                "folders named as splits contain no class folders",
                 where=str(path),
                 expected="<split>/<class>/<image files>",
                 found=listed([folder.name for folder in folders]),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fredfmt.data.sources.coded import Files
 from fredfmt.data.sources.image_files import OF_SEVERAL, SUFFIXES, count_frames, open_images
 from fredfmt.data.sources.layout import class_folders
+from fredfmt.data.sources.notices import warn_of_omissions
 from fredfmt.data.sources.request import Request
-from fredfmt.data.sources.saying import say_left_out
 from fredfmt.data.sources.source import Source
 from fredfmt.errors import SourceError, quoted
 
@@ -82,7 +82,7 @@ def list_classes(folder: Path) -> Listing:
             with suppress(SourceError):  # the error is raised if the image is decoded
                 left_out["further pages or frames of a file"] += count_frames(path) - 1
     left_out = +left_out
-    say_left_out(str(folder), len(paths), left_out)
+    warn_of_omissions(str(folder), len(paths), left_out)
     return Listing(tuple(paths), np.array(labels, np.int64), tuple(place.name for place in places), dict(left_out))
 
 

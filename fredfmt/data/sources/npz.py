@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.codec.views import PLAUSIBLE, Images, Selected, blocks, channel_normalization
+from fredfmt.data.sources.notices import warn_of_omissions, warn_once
 from fredfmt.data.sources.request import Request
-from fredfmt.data.sources.saying import say_left_out, say_once
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
 from fredfmt.data.sources.stored import StoredArray
@@ -64,7 +64,7 @@ def open_npz(request: Request) -> Source:
             most = labels.max()
             wanted = request.wanted(_class_names(arrays, most + 1))
             rest, rows, selection = own_split(labels, request.split, wanted)
-            say_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one")
+            warn_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one")
             train = Selected(images, rest)
             chosen = (train if request.split == "train" else Selected(images, rows), labels[rows])
         request.check_shape(images.shape[2:])
@@ -73,7 +73,7 @@ def open_npz(request: Request) -> Source:
             for other, array in arrays.items()
             if other not in (*spelling, "channel_axis", "class_names", "space")
         }
-        say_left_out(str(path), len(chosen[0]), left_out)
+        warn_of_omissions(str(path), len(chosen[0]), left_out)
         return Source(
             left_out=left_out,
             name=f"npz:{path.name}",

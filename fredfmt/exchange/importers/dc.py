@@ -22,7 +22,7 @@ _OTHER = (
 def dc(content: Content, facts: Facts) -> Found | None:
     """``{"data": [[images, labels], ...], "accs_all_exps": {model: [accuracy, ...]}}``, one pair per experiment.
 
-    FreD's pairs are tuples in a list of their own. DataDAM's ``data`` is one pair.
+    FreD's pairs are tuples in a separate list. DataDAM's ``data`` is one pair.
     """
     value = content.value
     if not isinstance(value, dict) or not isinstance(value.get("data"), list | tuple):

@@ -41,7 +41,7 @@ class Facts:
     experiment: int | None = None
     """The index of one of several experiments."""
     average: bool | None = None
-    """Whether to take the running average of the images, if a checkpoint holds it beside the last images."""
+    """Whether to take the running average of the images, if a checkpoint contains both it and the last images."""
     channels: Literal["first", "last", "none"] | None = None
     """The channel axis; ``none``: grey images without one."""
     w0: float | None = None

@@ -40,7 +40,7 @@ def flax(content: Content, facts: Facts) -> Found | None:
         params = average if facts.average else params
     elif facts.average:
         raise ArgumentError(
-            "the file holds no running average of the images", expected="ema_average", hint="--no-average"
+            "the file does not contain a running average of the images", expected="ema_average", hint="--no-average"
         )
     images = channels_first(params["x_proto"], facts.channels or "last")
     return Found(images, params["y_proto"], labels_are="centred", notes=notes, missing=missing)

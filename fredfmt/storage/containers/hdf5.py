@@ -108,7 +108,7 @@ def stored_sizes(file: IO[bytes]) -> dict[str, int]:
 
 
 def _document(arrays: dict[str, StoredArray], limits: limits_.Limits) -> Any:
-    """The metadata document, which is a dataset beside the arrays."""
+    """The metadata document, which is also a dataset."""
     if _DOCUMENT not in arrays:
         raise FormatError(
             "the metadata are missing", expected=f"a dataset {_DOCUMENT}", found=sorted(arrays), rule="FRED-602"

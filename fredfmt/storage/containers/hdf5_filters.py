@@ -19,7 +19,8 @@ _PIECE = 1 << 20
 
 
 def decode_chunk(stored: bytes, mask: int, rows: NDArray[Any], elements: int) -> None:
-    """Undo fletcher32, deflate and shuffle of a chunk of so many elements; ``rows`` receive the first of them."""
+    """Undo fletcher32, deflate and shuffle of a chunk with this number of elements; ``rows`` receive the first of
+    them."""
     body = memoryview(stored)[:-4]
     if mask or len(stored) < 4 or fletcher32(body) != int.from_bytes(stored[-4:], "little"):
         raise IntegrityError("the chunk's fletcher32 does not match: it is damaged", rule="FRED-604")

@@ -1,6 +1,6 @@
 """A package as the keys and values of a Zarr v3 hierarchy, in one of two layouts.
 
-In the *core* layout each array has a document of its own and any Zarr reader opens it. In the *compact* layout the
+In the *core* layout each array has a separate document and any Zarr reader opens it. In the *compact* layout the
 documents of the arrays are in the root document, as Zarr's consolidated metadata. That makes a small file a third
 smaller; zarr-python opens it.
 

@@ -202,8 +202,8 @@ def test_a_test_split_is_taken_before_a_validation_split_and_what_is_left_out_is
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        (["train", "test"], "folders named as splits hold no class folders.*found test, train"),
-        (["Training"], "folders named as splits hold no class folders"),
+        (["train", "test"], "folders named as splits contain no class folders.*found test, train"),
+        (["Training"], "folders named as splits contain no class folders"),
         (["test/ant", "test/bee"], "no train images"),
         (["data/train/ant", "data/test/ant"], r"holds folders named as splits.*Give folder:.*data$"),
         (["ant/train", "ant/test", "bee/train", "bee/test"], "ant: a class folder holds folders named as splits"),
@@ -230,7 +230,7 @@ def test_what_is_held_out_is_said_once(tmp_path, caplog):
     (record,) = caplog.records
     assert record.getMessage() == (
         f"{tmp_path / 'train'}: no test split, so a random 20 % of every class, seed 0 is held out as one;"
-        f" test beside it is not read: give folder:{tmp_path} for that"
+        f" test next to it is not read: give folder:{tmp_path} to use it"
     )
 
 

@@ -79,7 +79,7 @@ class RowGroups:
             yield int(position), BytesIO(self._cache.get(row) or self._read(row))
 
     def _read(self, row: int) -> bytes:
-        # Another thread that reads at the same time starts a pass of its own.
+        # Another thread that reads at the same time starts its own pass.
         current, self._pending = self._pending, None
         if current is None or not current.start <= row < current.end:
             current = self._begin(row, current)

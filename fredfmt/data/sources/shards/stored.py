@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fredfmt.data.sources.coded import Chosen, Coded
 from fredfmt.data.sources.image_files import open_images
+from fredfmt.data.sources.notices import warn_of_omissions, warn_once
 from fredfmt.data.sources.request import Request
-from fredfmt.data.sources.saying import say_left_out, say_once
 from fredfmt.data.sources.shards.address import Address
 from fredfmt.data.sources.shards.paths import find_shards
 from fredfmt.data.sources.source import Source
@@ -83,12 +83,12 @@ def open_stored(
         _require_images(labels, wanted, classes)
         if test is None:
             rest, rows, held = own_split(train_labels, request.split, wanted)
-            say_once(f"{name}: no test split, so {held.removeprefix('without ')} is held out as one")
+            warn_once(f"{name}: no test split, so {held.removeprefix('without ')} is held out as one")
             selection = f"{selection}; {held}" if selection else held
             train_coded, train_labels = Chosen(train.coded, rest), train_labels[rest]
             coded, labels = (train_coded if request.split == "train" else Chosen(train.coded, rows)), labels[rows]
         images, normalization = open_images(request, train_coded, train_labels, coded)
-    say_left_out(name, len(labels), chosen.left_out)
+    warn_of_omissions(name, len(labels), chosen.left_out)
     return Source(
         name=name,
         split=request.split,

@@ -1,4 +1,4 @@
-"""``webdataset:PATH``: tar files of images with their labels beside them, as WebDataset writes them."""
+"""``webdataset:PATH``: tar files of images and labels, as WebDataset writes them."""
 
 from __future__ import annotations
 

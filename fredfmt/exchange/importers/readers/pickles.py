@@ -43,7 +43,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Storage:
-    """Numbers stored beside the pickle."""
+    """Numbers that are stored outside of the pickle."""
 
     key: str
     item_bytes: int
@@ -214,7 +214,7 @@ def _tensor(arguments: tuple[Any, ...]) -> Tensor:
     shape, strides = tuple(shape[: _AXES + 1]), tuple(strides[: _AXES + 1])
     whole = len(shape) <= _AXES and all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
     if not isinstance(storage, Storage) or not whole or len(shape) != len(strides):
-        raise SourceError("a tensor without a shape of its own", expected=f"at most {_AXES} axes, contiguous or not")
+        raise SourceError("a tensor without a usable shape", expected=f"at most {_AXES} axes, contiguous or not")
     if prod(max(length, 1) for length in shape) > _LARGEST:  # numpy cannot hold such shapes, even of empty tensors
         raise SourceError("a tensor claims an impossible number of elements", found=f"shape {shape}")
     last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
@@ -284,7 +284,7 @@ def _called(function: Any, arguments: Any) -> Any:
 
 def _storage(identity: Any) -> Storage:
     if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise SourceError("the data beside the pickle are not numbers")
+        raise SourceError("the data outside of the pickle are not numbers")
     kind, key, _, count = identity[1:5]
     if not isinstance(kind, Name) or kind.text not in ITEM_BYTES or type(count) is not int or count < 0:
         raise SourceError("a storage of an unknown kind", expected=", ".join(ITEM_BYTES), found=kind)

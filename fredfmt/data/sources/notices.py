@@ -10,16 +10,16 @@ _log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1024)
-def say_once(message: str) -> None:
+def warn_once(message: str) -> None:
     """Log a warning once; it is shown on stderr unless the program configures logging."""
     _log.warning("%s", message)
 
 
-def say_left_out(where: str, count: int, left_out: Mapping[str, int]) -> None:
+def warn_of_omissions(where: str, count: int, left_out: Mapping[str, int]) -> None:
     """Log how many images a source has, and how many items of each kind it omits, if any.
 
-    >>> say_left_out("folder:pets", 20, {})
+    >>> warn_of_omissions("folder:pets", 20, {})
     """
     if left_out:
         reasons = ", ".join(f"{what} ({number:,})" for what, number in sorted(left_out.items()))
-        say_once(f"{where}: {count:,} images are read; omitted: {reasons}")
+        warn_once(f"{where}: {count:,} images are read; omitted: {reasons}")
