@@ -24,7 +24,7 @@ from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback, Progress
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
@@ -151,8 +151,8 @@ def _choose(
     factory: NetworkFactory | None,
     given: Mapping[str, Any],
 ) -> Chosen:
-    if effort not in EFFORTS:
-        raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=repr(effort))
+    if not isinstance(effort, str) or effort not in EFFORTS:
+        raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=quoted(effort))
     if max_bytes is None:
         max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
     spent = EFFORTS[effort]

@@ -13,12 +13,25 @@ import fredfmt
 from fredfmt import ArgumentError, FreDDataset, FreDLoader, Limits, decode, encode, open_source
 from fredfmt.codec.whitening import ZCA
 from fredfmt.data.coding import encode_in_bytes
-from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, ExpertConfig, NetworkConfig, plan
+from fredfmt.distill import (
+    CorruptionConfig,
+    DistillConfig,
+    EvaluationConfig,
+    ExpertConfig,
+    NetworkConfig,
+    choose,
+    compare,
+    plan,
+)
+from fredfmt.distill.evaluation.corruptions import corrupt
 from fredfmt.distill.evaluation.scores import label_robust_score
 from fredfmt.distill.objectives import OBJECTIVES, settings_class
+from fredfmt.distill.objectives.registry import checked
 from fredfmt.errors import FredError, quoted
+from fredfmt.exchange.exporters import export
 from fredfmt.model.arguments import indices_of, integer_of
 from fredfmt.model.parts import Normalization, Quantization, Whitening
+from fredfmt.model.selection import of_classes
 from fredfmt.view.preview import preview
 
 UNUSABLE = {
@@ -201,3 +214,36 @@ def test_an_unusable_slice_is_a_type_error_and_an_argument_error(slices):
     for kind in (TypeError, ArgumentError):
         with pytest.raises(kind, match="unusable slice"):
             FreDDataset(DATA)[slices]
+
+
+class Silent:
+    """A value that cannot be written."""
+
+    def __repr__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10**6, ["x" * 10**6], [10**5000], Silent()], ids=["text", "list", "integer", "silent"]
+)
+def test_names_and_classes_of_any_kind_are_refused_by_one_short_line(value, tmp_path):
+    source = open_source("digits").sample(2)
+    data = encode(source.normalized, source.labels, k=9)
+    for use in (
+        lambda: encode(source.normalized, source.labels, k=9, transform=value),
+        lambda: encode(source.normalized, source.labels, k=9, mask="low", rounding=value),
+        lambda: preview(data, kind=value),
+        lambda: export(data, tmp_path / "x.npz", to=value),
+        lambda: compare(data, source, source, baselines=value),
+        lambda: compare(data, source, source, baselines=[value]),
+        lambda: corrupt(torch.zeros(1, 1, 8, 8), value, 1),
+        lambda: choose(source, 2500, effort=value),
+        lambda: checked(value, "here"),
+        lambda: checked(type("Losing", (), {"losses": print, "Settings": value}), "here"),
+        lambda: DistillConfig(objective=value),
+        lambda: of_classes(data, [value]),
+    ):
+        with pytest.raises(FredError) as caught:
+            use()
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 3000

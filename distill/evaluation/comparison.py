@@ -27,6 +27,7 @@ from fredfmt.distill.evaluation.teacher import train_teacher
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import ArgumentError, quoted
+from fredfmt.model.arguments import several_of
 from fredfmt.model.data import FreDData
 from fredfmt.model.typed import thawed
 from fredfmt.storage.files import packed_size
@@ -167,8 +168,8 @@ def compare(
     ['file', 'own start']
     """
     config = config or EvaluationConfig()
-    baselines = default_baselines(data) if baselines is None else baselines
-    if unknown := [name for name in baselines if name not in BASELINES]:
+    baselines = default_baselines(data) if baselines is None else several_of("baselines", baselines)
+    if unknown := [name for name in baselines if not isinstance(name, str) or name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=quoted(unknown[0]))
     for images in (train, test):
         check_compatible(data, images)

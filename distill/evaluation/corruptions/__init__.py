@@ -63,7 +63,7 @@ def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, indices:
     `ArgumentError` for a name that is not in `CORRUPTIONS`, a severity other than 1 to 5, or images without two spatial
     axes.
     """
-    if name not in CORRUPTIONS:
+    if not isinstance(name, str) or name not in CORRUPTIONS:
         raise ArgumentError("no such corruption", expected=", ".join(CORRUPTIONS), found=quoted(name))
     if severity not in SEVERITIES:
         raise ArgumentError("no such severity", where=name, expected="1 to 5", found=severity)

@@ -75,7 +75,7 @@ def export(data: FreDData, path: str | os.PathLike[str], *, to: str | None = Non
     """
     path = Path(path)
     chosen = to or BY_SUFFIX.get(path.suffix, path.suffix)
-    if chosen not in EXPORTERS:
+    if not isinstance(chosen, str) or chosen not in EXPORTERS:
         raise ArgumentError(
             "unknown form of export",
             where=str(path),
