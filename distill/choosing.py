@@ -16,36 +16,23 @@ from fredfmt.distill.augment import augmentation_for, operations
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import coded_images
 from fredfmt.distill.evaluation.held_out import held_out
-from fredfmt.distill.evaluation.protocol import evaluate
-from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.distributed import Ranks
-from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.distill.runtime.progress import Callback
+from fredfmt.distill.trial import Spent, Trial, Way
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
-
-@dataclass(frozen=True)
-class Spent:
-    """What an effort allows."""
-
-    iterations: int
-    teacher_steps: int
-    trial_steps: int
-    """Optimizer steps of the networks of a trial."""
-    trial_seeds: int
-
-
 EFFORTS: Mapping[str, Spent] = MappingProxyType(
     {
-        "quick": Spent(iterations=200, teacher_steps=400, trial_steps=300, trial_seeds=1),
-        "default": Spent(iterations=600, teacher_steps=1200, trial_steps=600, trial_seeds=2),
-        "best": Spent(iterations=2000, teacher_steps=4000, trial_steps=1000, trial_seeds=3),
+        "quick": Spent(iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1),
+        "default": Spent(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=2),
+        "best": Spent(iterations=2000, teacher_steps=4000, trial_iterations=400, trial_steps=1000, trial_seeds=3),
     }
 )
 HELD_OUT = 0.1
@@ -61,7 +48,7 @@ _RATE, _FINE = 0.01, 1.0
 """Learning rate of the coefficients in quantization steps, of which those below 1 count as 1: rounding to finer ones
 is not noticed by training, and slower rates learn less. Faster ones make noise, which takes bytes."""
 _RECOGNITION = 10.0
-"""Weight of the teacher's answers in the loss."""
+"""Weight of the teacher's answers in the loss, where a trial finds them useful."""
 _BATCH_SYN, _UPDATES = 320, 300
 """Instances per update, and the updates that each of them gets at least: fewer teach it little."""
 _MORE = 3
@@ -164,64 +151,51 @@ def _choose(
     train, held = held_out(source, config)
     few = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
 
-    def code(room: int, at_most: int, teacher: Teacher | None = None) -> FreDData:
+    def code(room: int, at_most: int, teacher: Teacher | None) -> FreDData:
         """Images in the layout of the run."""
         seed, transform = config.run.seed, config.frequencies.transform
         return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most)
 
-    way = _Way(code(max_bytes, few), config, few)
-    trial = None if held is None else _Trial(held, config, spent, device, progress, factory)
+    def way_to(settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Way:
+        coded = code(max_bytes, at_most, teacher)
+        return Way(coded, _settled(settings, coded, train, given), at_most, teacher)
+
+    way = way_to(config, few)
+    trial = None if held is None else Trial(source, held, spent, device, progress, factory)
     if trial is None:
         labels = labels or "hard"
         reasons.append("no trials, as there are too few images to set some aside")
     elif "augmentation" not in given and "flip" in config.run.augmentation:
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
-        ways = {
+        mirrored = {
             "images mirrored": way,
-            "images not mirrored": replace(way, config=config.replace(augmentation=unmirrored)),
+            "images not mirrored": replace(way, config=way.config.replace(augmentation=unmirrored)),
         }
-        found = trial.best(ways)
-        way = ways[found]
-        reasons.append(trial.words(found))
+        found = trial.best(mirrored)
+        way = mirrored[found]
+        reasons.append(trial.words)
     if labels != "hard" and "teacher_steps" not in given:
-        settings = {"teacher_steps": spent.teacher_steps, "teacher_weight": _RECOGNITION, **given}
-        taught = way.config.replace(**settings)
+        taught = way.config.replace(**{"teacher_steps": spent.teacher_steps, **given})
         teacher = train_teacher(train, taught, device=device, progress=progress)
         words = f"labels of a teacher ({teacher.accuracy:.1%})"
-        soft = _Way(code(max_bytes, few, teacher), taught, few, teacher)
-        ways = {words: soft} if labels == "soft" else {"hard labels": way, words: soft}
-        if len(soft.coded) == len(way.coded):  # a run learns more with a teacher, where its labels displace no instance
-            ways = dict(reversed(ways.items()))
+        ways = {} if labels == "soft" else {"hard labels": way}
+        ways[words] = way_to(taught, few, teacher)
         if trial is not None:
-            many = _MORE * few
-            more = _Way(code(max_bytes, many, teacher), taught, many, teacher)
-            if len(more.coded) > len(soft.coded):
-                ways[f"{words} and up to {many} instances per class"] = more
+            if "teacher_weight" not in given:
+                taught = taught.replace(teacher_weight=_RECOGNITION)
+                heard = ways[words].config.replace(teacher_weight=_RECOGNITION)
+                ways[f"{words} and its answers in the loss"] = replace(ways[words], config=heard)
+            many = way_to(taught, _MORE * few, teacher)
+            if len(many.images) > len(ways[words].images):
+                ways[f"the same and up to {_MORE * few} instances per class"] = many
         if trial is None or len(ways) == 1:
-            found, why = words, f"{words}, as asked"
+            way = ways[words]
+            reasons.append(f"{words}, as asked")
         else:
-            found = trial.best(ways)
-            why = trial.words(found)
-        way = ways[found]
-        reasons.append(why)
-
-    def settled(coded: FreDData) -> DistillConfig:
-        """With the layout of coded images."""
-        return _settled(way.config, coded, train, given)
-
-    room = max_bytes - _overhead(way.coded, settled(way.coded))
-    return Chosen(settled(code(room, way.at_most, way.teacher)), tuple(reasons))
-
-
-@dataclass(frozen=True)
-class _Way:
-    """Coded images that a run may start from, and its settings."""
-
-    coded: FreDData
-    config: DistillConfig
-    at_most: int
-    """The largest number of images per class."""
-    teacher: Teacher | None = None
+            way = ways[trial.best(trial.learned(ways))]
+            reasons.append(f"after {spent.trial_iterations} iterations, {trial.words}")
+    room = max_bytes - _overhead(way.images, way.config)
+    return Chosen(_settled(way.config, code(room, way.at_most, way.teacher), train, given), tuple(reasons))
 
 
 def _by_rule(
@@ -269,53 +243,6 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
             "lr": float(f"{_RATE * max(coded.step, _FINE):.2g}"),
         }
     return config.replace(**{name: value for name, value in layout.items() if name not in given})
-
-
-class _Trial:
-    """Networks trained on coded images and tested on held-out ones."""
-
-    def __init__(
-        self,
-        held: Source,
-        config: DistillConfig,
-        spent: Spent,
-        device: torch.device | str,
-        progress: Callback | None,
-        factory: NetworkFactory | None,
-    ) -> None:
-        self._held, self._spent, self._device, self._progress, self._factory = held, spent, device, progress, factory
-        self._network = config.network
-        self._found: dict[str, float] = {}
-        self._known: dict[tuple[int, str], float] = {}
-
-    def best(self, ways: Mapping[str, _Way]) -> str:
-        """The name of the images that networks learn most from: the first, unless others are better by more than chance
-        would have it, a standard error of a share of the held-out images."""
-        self._found = {name: self._accuracy(way.coded, way.config, name) for name, way in ways.items()}
-        first, best = next(iter(ways)), max(self._found, key=self._found.__getitem__)
-        share = self._found[first]
-        chance = math.sqrt(share * (1 - share) / len(self._held))
-        return best if self._found[best] > share + chance else first
-
-    def words(self, chosen: str) -> str:
-        """The last outcome, for people."""
-        others = [f"{name} {value:.1%}" for name, value in self._found.items() if name != chosen]
-        return f"{chosen}: {self._found[chosen]:.1%} of held-out images right, {', '.join(others)}"
-
-    def _accuracy(self, data: FreDData, config: DistillConfig, name: str) -> float:
-        key = (id(data), config.run.augmentation)  # the sets of a trial are held by its caller
-        if key not in self._known:
-            if self._progress is not None:
-                self._progress(Progress(f"trying {name}", 0, 1))
-            protocol = EvaluationConfig(
-                steps=self._spent.trial_steps,
-                seeds=self._spent.trial_seeds,
-                network=self._network,
-                augmentation=config.run.augmentation,
-            )
-            made = evaluate(data, self._held, protocol, network=self._factory, device=self._device)
-            self._known[key] = made.mean
-        return self._known[key]
 
 
 def _depth(spatial_shape: tuple[int, ...]) -> int:

@@ -186,11 +186,13 @@ class Run:
         config: DistillConfig,
         device: torch.device | str,
         network: NetworkFactory | None = None,
+        *,
+        ranks: Ranks | None = None,
     ) -> None:
         self.config = config
         self.network = network
         self.device = torch.device(device)
-        self.ranks = Ranks.current()
+        self.ranks = ranks or Ranks.current()
         self.objective = make_objective(config)
         self.operations = operations(config.run.augmentation, len(source.spatial_shape))
         self.source = source

@@ -14,8 +14,8 @@ ROOMS = {
     "fredfmt": ["errors", "transforms", "model", "storage", "codec", "data", "view", "exchange"],
     "distill": [
         *("settings", "layout", "runtime", "augment", "groups", "networks", "experts", "objectives", "config"),
-        *("synset", "start", "gradient_mask", "evaluation", "recognition", "record", "rate", "choosing", "planning"),
-        *("state", "run"),
+        *("synset", "start", "gradient_mask", "evaluation", "recognition", "record", "rate", "planning"),
+        *("state", "run", "trial", "choosing"),
     ],
 }
 """The rooms of each package from the ground up."""

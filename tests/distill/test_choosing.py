@@ -59,14 +59,18 @@ def test_labels_may_be_given(digits):
     assert soft.instances_per_class((8, 8)) < hard.instances_per_class((8, 8))
 
 
-def test_where_trials_are_level_labels_are_a_teachers_unless_they_displace_instances(digits, monkeypatch):
-    monkeypatch.setattr("fredfmt.distill.choosing.evaluate", lambda *_, **__: SimpleNamespace(mean=0.9))
+def test_labels_are_a_teachers_where_a_short_run_learns_more_with_them(digits, monkeypatch):
     how = {"effort": "quick", "teacher_width": 8, **SMALL}
-    roomy, tight = choose(digits, 8000, **how).config, choose(digits, 3000, **{**how, "iterations": 450}).config
-    assert roomy.instances_per_class((8, 8)) == 20
-    assert roomy.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
-    assert roomy.teacher.teacher_weight > 0
-    assert tight.teacher.teacher_steps == 0
+    for soft, hard, steps in ((0.95, 0.9, EFFORTS["quick"].teacher_steps), (0.9, 0.9, 0), (0.9, 0.95, 0)):
+
+        def evaluate(data, *_, accuracy={True: soft, False: hard}, **__):  # noqa: B006
+            return SimpleNamespace(mean=accuracy[data.soft])
+
+        monkeypatch.setattr("fredfmt.distill.trial.evaluate", evaluate)
+        chosen = choose(digits, 3000, **how)
+        assert chosen.config.teacher.teacher_steps == steps
+        assert (chosen.config.teacher.teacher_weight > 0) == (steps > 0)
+        assert f"after {EFFORTS['quick'].trial_iterations} iterations" in chosen.reasons[-1]
 
 
 @pytest.mark.parametrize(
