@@ -223,26 +223,33 @@ def _overhead(coded: FreDData, config: DistillConfig) -> int:
 
 def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:
     """The configuration with the layout of the coded images, and what follows from the number of instances."""
+
+    def with_rules(config: DistillConfig, rules: Mapping[str, Any]) -> DistillConfig:
+        return config.replace(**{name: value for name, value in rules.items() if name not in given})
+
     most = int(np.bincount(coded.mask_of).max())  # each class has a mask, where soft labels need not show the class
-    layout: dict[str, Any] = {
-        "k": coded.k,
-        "ipc": most * coded.k / spatial_size(train.spatial_shape),
-        "mask": "low",
-        "step": float(f"{coded.step:.4g}"),
-    }
-    if LAYOUT & set(given):
-        layout = {"mask": "low"}
-    else:
-        layout |= {"quantize_in_loop": True, "rate": "auto"}
-    if config.objective == "frepo":
-        each = config.replace(**{**layout, **given}).instances_per_class(train.spatial_shape)
+    layout: dict[str, Any] = {"mask": "low"}
+    if not LAYOUT & set(given):
         layout |= {
+            "k": coded.k,
+            "ipc": most * coded.k / spatial_size(train.spatial_shape),
+            "step": float(f"{coded.step:.4g}"),
+            "quantize_in_loop": True,
+            "rate": "auto",
+        }
+    config = with_rules(config, layout)
+    if config.objective != "frepo":
+        return config
+    each = config.instances_per_class(train.spatial_shape)
+    return with_rules(
+        config,
+        {
             "learn_labels": config.teacher.teacher_steps > 0,
             "batch_syn": _BATCH_SYN if each * len(train.classes) > _BATCH_SYN else 0,
             "pool_age": _OLD if each >= _MANY else _YOUNG,
             "lr": float(f"{_RATE * max(coded.step, _FINE):.2g}"),
-        }
-    return config.replace(**{name: value for name, value in layout.items() if name not in given})
+        },
+    )
 
 
 def _depth(spatial_shape: tuple[int, ...]) -> int:

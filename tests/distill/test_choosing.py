@@ -59,18 +59,23 @@ def test_labels_may_be_given(digits):
     assert soft.instances_per_class((8, 8)) < hard.instances_per_class((8, 8))
 
 
-def test_labels_are_a_teachers_where_a_short_run_learns_more_with_them(digits, monkeypatch):
-    how = {"effort": "quick", "teacher_width": 8, **SMALL}
-    for soft, hard, steps in ((0.95, 0.9, EFFORTS["quick"].teacher_steps), (0.9, 0.9, 0), (0.9, 0.95, 0)):
+@pytest.mark.parametrize(
+    ("best", "taught", "weight"),
+    [((False, 0), False, 0), ((True, 0), True, 0), ((True, 10), True, 10)],
+)
+def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_most_with(
+    digits, monkeypatch, best, taught, weight
+):
+    def evaluate(data, *_, **__):
+        tried = DistillConfig.from_json(data.metadata.distillation)
+        return SimpleNamespace(mean=0.95 if (data.soft, tried.teacher.teacher_weight) == best else 0.9)
 
-        def evaluate(data, *_, accuracy={True: soft, False: hard}, **__):  # noqa: B006
-            return SimpleNamespace(mean=accuracy[data.soft])
-
-        monkeypatch.setattr("fredfmt.distill.trial.evaluate", evaluate)
-        chosen = choose(digits, 3000, **how)
-        assert chosen.config.teacher.teacher_steps == steps
-        assert (chosen.config.teacher.teacher_weight > 0) == (steps > 0)
-        assert f"after {EFFORTS['quick'].trial_iterations} iterations" in chosen.reasons[-1]
+    monkeypatch.setattr("fredfmt.distill.trial.evaluate", evaluate)
+    chosen = choose(digits, 3000, effort="quick", teacher_width=8, **SMALL)
+    teacher = chosen.config.teacher
+    assert teacher.teacher_steps == taught * EFFORTS["quick"].teacher_steps
+    assert teacher.teacher_weight == weight
+    assert f"after {EFFORTS['quick'].trial_iterations} iterations" in chosen.reasons[-1]
 
 
 @pytest.mark.parametrize(
