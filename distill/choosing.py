@@ -88,12 +88,13 @@ def choose(
 ) -> Chosen:
     """The settings with which a ``.fred`` file of ``max_bytes`` of this source is expected to be worth most.
 
-    By rule: instances, k and step are those of real images coded as well as possible in these bytes
-    (`fredfmt.distill.coded_images`), which the run starts from; ``frepo`` learns coefficients (and soft labels), rounds
-    in the loop, and steers the rate so that the file takes its bytes at that step. By trial, on images held out of the
-    train split: whether labels are hard or a teacher's, and whether images may be mirrored, by networks trained on the
-    coded images alone. Where the labels of a trial are level, they are the teacher's if these displace no instance. At
-    the end of the run the same held-out images say whether its result or its start is kept.
+    By rule: instances, k and step are those with which real images are coded best in these bytes
+    (`fredfmt.distill.coded_images`), and the run starts from these images; ``frepo`` learns coefficients (and soft
+    labels), rounds in the loop, and controls the weight of the rate so that the file has its size at that step. By
+    trial, on images held out of the train split: whether images may be mirrored, by networks trained on the coded
+    images; whether labels are hard or a teacher's, whether the teacher's predictions are part of the loss, and whether
+    there are three times as many instances, by networks trained on the results of short runs. At the end of the run
+    the same held-out images decide whether its result or its start is kept.
 
     Parameters
     ----------

@@ -31,9 +31,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     something other than a file, and `AccessError` if the operating system refuses.
     """
     with replacing_path(path) as new, open(new, "x+b") as stream:
-        target = _target(path)
-        if target.exists():
-            os.chmod(new, stat.S_IMODE(target.stat().st_mode))
+        _keep_mode(new, _target(path))
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
@@ -63,8 +61,7 @@ def replace_directory(path: Path, entries: Mapping[str, bytes]) -> None:
         with partial(target) as folder:
             new = folder / "new"
             directory.write(new, entries)
-            if target.exists():
-                os.chmod(new, stat.S_IMODE(target.stat().st_mode))
+            _keep_mode(new, target)
             _put(new, target, folder / OLD)
         _sync(target.parent)
 
@@ -132,6 +129,15 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 def _target(path: Path) -> Path:
     """The target of a path after symbolic links."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _keep_mode(new: Path, target: Path) -> None:
+    """Give ``new`` the mode of what it replaces, if anything: other writers may move that away at any moment."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return
+    os.chmod(new, stat.S_IMODE(mode))
 
 
 def _put(new: Path, target: Path, old: Path) -> None:
