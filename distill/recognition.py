@@ -82,7 +82,7 @@ def taught(
 
     Also returns the `Recognition` of the run, if the settings use the teacher's predictions for coded images.
     """
-    images = chosen_images(train, config).normalized
+    images = chosen_images(train, config).in_memory().normalized
     teacher = train_teacher(train, config, device=device) if ranks.first else None
 
     def labelled() -> FreDData:

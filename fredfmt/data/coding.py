@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,8 +33,6 @@ _TRIED = 32
 """Images per class with which k and masks are tried;"""
 _TRIED_VALUES = 4_000_000
 """fewer if together they would have more values than this."""
-_HELD_BYTES = 1 << 28
-"""The largest size of images that a search holds in memory instead of reading them each time."""
 
 
 def encode_source(source: Source, *, report: Report | None = None, **options: Any) -> FreDData:
@@ -176,7 +173,7 @@ def encode_in_bytes(
         chosen = _at_most(source, max(1, count), seed)
         if count < most:  # otherwise there are bytes left for smaller errors
             tried = [found]
-    chosen = _read(chosen)
+    chosen = chosen.in_memory()
     few = _few(chosen, seed)
     share = len(few) / len(chosen)
 
@@ -236,13 +233,7 @@ def largest_count(fits: Callable[[int], bool], most: int) -> int:
 def _few(source: Source, seed: int) -> Source:
     """At most `_TRIED` random images of each class."""
     values = spatial_size(source.spatial_shape) * source.channels * len(source.classes)
-    return _read(_at_most(source, max(2, min(_TRIED, _TRIED_VALUES // values)), seed))
-
-
-def _read(source: Source) -> Source:
-    """The same images in memory, if they are not many: a search encodes them again and again."""
-    size = math.prod(source.images.shape) * source.images.dtype.itemsize
-    return replace(source, images=source.images[:]) if size <= _HELD_BYTES else source
+    return _at_most(source, max(2, min(_TRIED, _TRIED_VALUES // values)), seed).in_memory()
 
 
 def _at_most(source: Source, per_class: int, seed: int) -> Source:

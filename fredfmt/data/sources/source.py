@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +17,9 @@ from fredfmt.errors import ArgumentError, SourceError, located
 from fredfmt.model.arguments import indices_of
 from fredfmt.model.parts import Normalization
 from fredfmt.model.selection import class_numbers
+
+HELD_BYTES = 1 << 28
+"""The largest size of images that are read into memory at once."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -185,6 +189,11 @@ class Source:
         counts = sorted({min(per_class), max(per_class)}) if isinstance(per_class, Sequence) else (per_class,)
         count = " to ".join(map(str, counts))
         return self.subset(chosen, selection=f"{count} random images per class, seed {seed}")
+
+    def in_memory(self) -> Source:
+        """The same images, read once if they take at most 256 MiB, for those who read them again and again."""
+        size = math.prod(self.images.shape) * self.images.dtype.itemsize
+        return replace(self, images=self.images[:]) if size <= HELD_BYTES else self
 
     def provenance(self) -> dict[str, Any]:
         """What a file records about its source: JSON values for ``Metadata.source``."""

@@ -201,3 +201,13 @@ def test_classes_by_name_or_number():
 def test_a_normalisation_that_does_not_fit_is_refused(normalization, message):
     with pytest.raises(ArgumentError, match=message):
         replace(make(), normalization=normalization)
+
+
+def test_images_in_memory_are_read_once_and_are_the_same(monkeypatch):
+    source = open_source("digits").sample(2)
+    held = source.in_memory()
+    assert isinstance(held.images, np.ndarray)
+    assert np.array_equal(held.normalized[:], source.normalized[:])
+    assert held.provenance() == source.provenance()
+    monkeypatch.setattr("fredfmt.data.sources.source.HELD_BYTES", held.images.nbytes - 1)
+    assert source.in_memory() is source
