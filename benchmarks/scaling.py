@@ -18,7 +18,6 @@ exponent is the slope of log(time) over log(size), 1 where time is linear.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import resource
@@ -143,10 +142,6 @@ def measure_cell(objective: str, classes: int, side: int, iterations: int) -> No
     from fredfmt.distill.run import Run
     from fredfmt.model.metadata import Normalization
 
-    with contextlib.suppress(ImportError):  # a version from before it had it
-        from fredfmt.distill.runtime.memory import keep_freed_memory
-
-        keep_freed_memory()
     torch.set_num_threads(1)
     labels = np.repeat(np.arange(classes), 40)
     source = Source(

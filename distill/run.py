@@ -138,7 +138,6 @@ def distill(
     run.announce(device)
     if config.budget.max_bytes is not None and run.state.done == 0:
         run.state.data()  # raises if the number of bytes is too small
-    keep_freed_memory()
     with noting_interrupts() as interruption:
         while run.state.done < iterations:
             run.step()
@@ -189,6 +188,7 @@ class Run:
         *,
         ranks: Ranks | None = None,
     ) -> None:
+        keep_freed_memory()
         self.config = config
         self.network = network
         self.device = torch.device(device)
