@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import time
 from dataclasses import replace
 from typing import Any
+
+from lines import standard_error
 
 from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, FrequencySynset, Row, compare, distill, evaluate
@@ -80,10 +81,6 @@ def main() -> None:
                 f"  {name:<13}{statistics.fmean(means):7.2%}, standard error {standard_error(means):.2%};"
                 f" file minus this {statistics.fmean(gains):+.2%}, standard error {standard_error(gains):.2%}"
             )
-
-
-def standard_error(values: list[float]) -> float:
-    return statistics.stdev(values) / math.sqrt(len(values))
 
 
 if __name__ == "__main__":

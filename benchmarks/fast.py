@@ -13,10 +13,11 @@ into the bytes of the file. All settings were chosen on a fifth held out of the 
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import time
 from dataclasses import replace
+
+from lines import standard_error
 
 from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, coded_images, distill, evaluate, own_start
@@ -73,13 +74,10 @@ def main() -> None:
         if len(values) > 1:
             gains = [mine - other for mine, other in zip(means["file"], values, strict=True)]
             print(
-                f"over seeds: {name:<13}{statistics.fmean(values):7.2%} ± {_error(values):.2%} (standard error);"
-                f" the file is {statistics.fmean(gains):+.2%} ± {_error(gains):.2%} from it"
+                f"over seeds: {name:<13}{statistics.fmean(values):7.2%} ± {standard_error(values):.2%}"
+                " (standard error);"
+                f" the file is {statistics.fmean(gains):+.2%} ± {standard_error(gains):.2%} from it"
             )
-
-
-def _error(values: list[float]) -> float:
-    return statistics.stdev(values) / math.sqrt(len(values))
 
 
 if __name__ == "__main__":

@@ -22,4 +22,9 @@ def append(path: Path, line: dict) -> None:
 def spread(values: list[float], sign: str = "") -> str:
     """Mean and standard error, in percent."""
     mean = f"{100 * statistics.fmean(values):{sign}.1f}"
-    return f"{mean} ± {100 * statistics.stdev(values) / math.sqrt(len(values)):.1f}" if len(values) > 1 else mean
+    return f"{mean} ± {100 * standard_error(values):.1f}" if len(values) > 1 else mean
+
+
+def standard_error(values: list[float]) -> float:
+    """Of the mean; NaN for a single value."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan

@@ -50,8 +50,9 @@ def main() -> None:
     records = read(options.results)
     print(table(records))
     if options.pictures is not None:
-        for source in sorted({record["source"] for record in records}):
-            rows = [record for record in records if record["source"] == source]
+        drawn = [record for record in records if record["effort"] == options.effort]
+        for source in sorted({record["source"] for record in drawn}):
+            rows = [record for record in drawn if record["source"] == source]
             draw(points(rows), anchors_of([_name(source)])).save(options.pictures / f"records-{_name(source)}.png")
 
 

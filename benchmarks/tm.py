@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import resource
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lines import standard_error
 from torch import nn
 from torch.func import functional_call
 
@@ -160,10 +160,6 @@ def run(options: argparse.Namespace, folder: Path) -> None:
 def told(progress: Progress) -> None:
     """A line that is written over."""
     print(f"\r{progress.task} {progress.done}/{progress.total} loss {progress.loss:.4f}  ", end="", flush=True)
-
-
-def standard_error(values: list[float]) -> float:
-    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
 def peak() -> float:
