@@ -186,9 +186,10 @@ def _choose(
                 taught = taught.replace(teacher_weight=_RECOGNITION)
                 heard = ways[words].config.replace(teacher_weight=_RECOGNITION)
                 ways[f"{words} and its answers in the loss"] = replace(ways[words], config=heard)
-            many = way_to(taught, _MORE * few, teacher)
-            if len(many.images) > len(ways[words].images):
-                ways[f"the same and up to {_MORE * few} instances per class"] = many
+            if _per_class(way.images) == few:  # otherwise the bytes hold no more, whatever the limit
+                many = way_to(taught, _MORE * few, teacher)
+                if len(many.images) > len(ways[words].images):
+                    ways[f"the same and up to {_MORE * few} instances per class"] = many
         if trial is None or len(ways) == 1:
             way = ways[words]
             reasons.append(f"{words}, as asked")
@@ -228,12 +229,11 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
     def with_rules(config: DistillConfig, rules: Mapping[str, Any]) -> DistillConfig:
         return config.replace(**{name: value for name, value in rules.items() if name not in given})
 
-    most = int(np.bincount(coded.mask_of).max())  # each class has a mask, where soft labels need not show the class
     layout: dict[str, Any] = {"mask": "low"}
     if not LAYOUT & set(given):
         layout |= {
             "k": coded.k,
-            "ipc": most * coded.k / spatial_size(train.spatial_shape),
+            "ipc": _per_class(coded) * coded.k / spatial_size(train.spatial_shape),
             "step": float(f"{coded.step:.4g}"),
             "quantize_in_loop": True,
             "rate": "auto",
@@ -251,6 +251,11 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
             "lr": float(f"{_RATE * max(coded.step, _FINE):.2g}"),
         },
     )
+
+
+def _per_class(coded: FreDData) -> int:
+    """The largest number of images of a class: of a mask, as soft labels need not show the class."""
+    return int(np.bincount(coded.mask_of).max())
 
 
 def _depth(spatial_shape: tuple[int, ...]) -> int:

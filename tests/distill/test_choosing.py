@@ -23,6 +23,12 @@ def chosen(digits):
     return choose(digits, 3000, effort="quick", **SMALL)
 
 
+@pytest.fixture(scope="module")
+def few(digits):
+    """Five images of each class."""
+    return digits.subset(np.concatenate([np.flatnonzero(digits.labels == label)[:5] for label in range(10)]))
+
+
 def test_what_is_chosen_fits_its_bytes_and_repeats(digits, chosen):
     data = distill(digits, chosen.config)
     assert ledger(data).total <= 3000
@@ -86,16 +92,14 @@ def test_what_is_given_is_kept(digits, given):
     assert {name: getattr(config, name) for name in given} == given
 
 
-def test_a_class_of_few_images_leaves_none_to_set_aside(digits):
-    few = digits.subset(np.concatenate([np.flatnonzero(digits.labels == label)[:5] for label in range(10)]))
+def test_a_class_of_few_images_leaves_none_to_set_aside(few):
     chosen = choose(few, 2500, effort="quick", **SMALL)
     assert held_out(few, chosen.config)[1] is None
     assert "too few images" in chosen.reasons[-1]
     assert ledger(distill(few, chosen.config)).total <= 2500
 
 
-def test_soft_labels_are_given_where_they_are_asked_for(digits):
-    few = digits.subset(np.concatenate([np.flatnonzero(digits.labels == label)[:5] for label in range(10)]))
+def test_soft_labels_are_given_where_they_are_asked_for(few):
     how = {"effort": "quick", "teacher_width": 8, **SMALL}
     chosen = choose(few, 2500, labels="soft", **how)
     assert chosen.config.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
