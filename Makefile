@@ -32,7 +32,7 @@ demo-fashion: $(VENV)/.users
 test: lint docs
 	$(PYTEST)
 
-# All but whole pages, examples, several processes and compilation: under two minutes on two cores.
+# All but whole pages, browsers, examples, several processes and compilation: under two minutes on two cores.
 quick: $(VENV)/.developers
 	$(PYTEST) -m 'not slow'
 

@@ -101,7 +101,7 @@ def choose(
     source
         A train split.
     max_bytes
-        Of the whole file; left out, those of one float32 image per class, which is FreD's IPC of 1 in bytes.
+        Size of the whole file in bytes; by default that of one float32 image per class, FreD's IPC of 1 in bytes.
     effort
         A name in `EFFORTS`: how long the run and the trials are.
     labels
@@ -109,8 +109,8 @@ def choose(
     device
         Where networks are trained. Those of the run have width 128 on an accelerator, and 32 on a CPU.
     factory
-        What makes networks where ``network`` names one of your own, as `fredfmt.distill.distill` is given; the teacher
-        is a ConvNet then.
+        Makes the networks where ``network`` names a class of your own, as for `fredfmt.distill.distill`; the teacher is
+        a ConvNet in this case.
     given
         Settings by name that are not chosen but kept.
 

@@ -31,15 +31,15 @@ class BudgetSettings(Settings):
         metavar="NUMBER|float16|float32",
     )
     max_bytes: int | None = setting(
-        None, "Find the step with which the .fred file takes at most so many bytes.", least=1, flag="--bytes"
+        None, "Size of the .fred file in bytes at most; the step is searched for it.", least=1, flag="--bytes"
     )
     quantize_in_loop: bool = setting(
         False, "Decode rounded coefficients for the objective; gradients pass the rounding unchanged."
     )
     rate: float | Literal["auto"] = setting(
         0.0,
-        "Weight in the loss of the bits of a coefficient, estimated as log2(1 + |value| / step); auto: steered so that "
-        "the file takes the bytes of its budget, with steps near the given one.",
+        "Weight in the loss of the bits of a coefficient, estimated as log2(1 + |value| / step); auto: adjusted "
+        "during the run so that the file has the size of its budget, with steps near the given one.",
         least=0,
         metavar="NUMBER|auto",
     )
@@ -84,7 +84,7 @@ class FrequencySettings(Settings):
 
     where: ClassVar[str] = "distillation.frequencies"
 
-    k: int = setting(49, "Frequencies kept of each instance.", least=1)
+    k: int = setting(49, "Frequencies kept per instance and channel.", least=1)
     transform: str = setting("dct", "Transform of the images.", choices=tuple(sorted(TRANSFORMS)))
     mask: str = setting(
         "evr",

@@ -55,3 +55,14 @@ def device(monkeypatch):
         pytest.skip("this torch cannot simulate a device: it takes 2.10")
     monkeypatch.setattr(torch, "tensor", simulated.making_tensors(torch.tensor))
     return torch.device(simulated.NAME)
+
+
+@pytest.fixture(scope="module")
+def hasty():
+    """Settings choose themselves in seconds, whatever the effort: for tests of what is chosen, not of how well."""
+    from fredfmt.distill import choosing
+
+    spent = choosing.Spent(iterations=20, teacher_steps=60, trial_iterations=5, trial_steps=100, trial_seeds=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choosing, "EFFORTS", dict.fromkeys(choosing.EFFORTS, spent))
+        yield spent

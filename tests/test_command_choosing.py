@@ -32,6 +32,7 @@ def test_bytes_alone_choose_everything_else(tmp_path):
         assert again.read_bytes() == out.read_bytes()
 
 
+@pytest.mark.usefixtures("hasty")
 def test_labels_can_be_asked_for(tmp_path):
     out = tmp_path / "digits.fred"
     result = run(f"distill digits {out} --bytes 3000 --labels soft --iterations 5 --teacher-width 8 {QUICK}")
@@ -47,6 +48,7 @@ def test_effort_and_labels_are_for_settings_that_choose_themselves(tmp_path, bud
     assert "automatic choice of settings" in str(result.exception)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_plan_says_what_will_be_done_and_why():
     result = run("plan digits --bytes 2600 --k 32 --step 1 --effort quick --json")
     assert result.exit_code == 0, result.output
@@ -56,6 +58,7 @@ def test_plan_says_what_will_be_done_and_why():
     assert told["settings"]["budget"]["max_bytes"] == 2600
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_run_that_was_stopped_goes_on_without_choosing_again(tmp_path):
     given = {"iterations": 8, "network": {"width": 8}, "augmentation": "none", "batch_real": 4}
     source = open_source("digits")
@@ -68,6 +71,7 @@ def test_a_run_that_was_stopped_goes_on_without_choosing_again(tmp_path):
     assert digest(load(out)) == digest(distill(source, config.replace(iterations=12)))
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_checkpoint_of_other_bytes_is_refused(tmp_path):
     given = {"iterations": 2, "network": {"width": 8}, "augmentation": "none", "batch_real": 4, "held_out": 0.0}
     source = open_source("digits")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
 COMMAND = f"{sys.executable} -m fredfmt"
 
 

@@ -2,8 +2,9 @@
 
 A page's Python blocks share one namespace, its shell lines one folder. That folder has in it `examples` and, but for
 the pages that begin with nothing, a file `digits.fred` with a result. Numbers of iterations, steps, epochs and seeds
-are made tiny. `https://example.org/` and the Hub's `OWNER/NAME` are servers of the test's own that have this file, and
-`sha256:...` is its digest. A block that needs other data, a network or an installation says so in a comment before it:
+are made tiny, those of evaluations that name none, too, and settings choose themselves in seconds.
+`https://example.org/` and the Hub's `OWNER/NAME` are servers of the test's own that have this file, and `sha256:...`
+is its digest. A block that needs other data, a network or an installation says so in a comment before it:
 ``<!-- not run: why -->``.
 """
 
@@ -75,6 +76,7 @@ def published(distilled, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run(page, distilled, published, tmp_path, monkeypatch):
     found = [(language, tiny(text)) for language, text, run in blocks(page) if run and language in ("python", "sh")]
@@ -99,6 +101,8 @@ def test_the_blocks_of_a_page_run(page, distilled, published, tmp_path, monkeypa
 def run_line(line):
     """A line of shell: the command in this process, which has torch already, anything else in one of its own."""
     words = shlex.split(line, comments=True)
+    if words[:2] == ["fredfmt", "evaluate"] and not {"--steps", "--epochs"} & set(words):
+        words += ["--steps", "2"]
     if words[:1] == ["fredfmt"]:
         words = [name for word in words[1:] for name in (sorted(glob.glob(word)) or [word])]
         result = CliRunner().invoke(app, words)

@@ -53,6 +53,7 @@ def test_the_front_door_has_every_name_that_it_lists():
     assert (fredfmt.open_source, fredfmt.Source, fredfmt.ZCA) == (sources.open_source, sources.Source, sources.ZCA)
 
 
+@pytest.mark.slow
 def test_quick_commands_import_nothing_heavy(digits, tmp_path):
     assert not modules_after(command("--help")) & HEAVY
     assert not modules_after(command("validate", digits)) & HEAVY

@@ -183,12 +183,14 @@ def test_compilers_with_and_without_openmp(compiler, tmp_path):
     assert kernels_of(built(tmp_path, *compiler, "-Wall", "-Werror")) == USABLE
 
 
+@pytest.mark.slow
 @pytest.mark.needs("a C compiler")
 def test_sanitizers_find_nothing(tmp_path):
     program = built(tmp_path, "cc", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     assert kernels_of(program) == USABLE
 
 
+@pytest.mark.slow
 @pytest.mark.needs("a C compiler", "qemu-x86_64")
 @pytest.mark.skipif("sse2" not in USABLE, reason="not an x86-64 processor")
 @pytest.mark.parametrize(("processor", "kernels"), [("Nehalem", ["sse2"]), ("Haswell", ["avx2", "sse2"])])
@@ -196,11 +198,13 @@ def test_a_processor_runs_what_it_has(processor, kernels, tmp_path):
     assert kernels_of("qemu-x86_64", "-cpu", processor, built(tmp_path, "cc")) == kernels
 
 
+@pytest.mark.slow
 @pytest.mark.needs("aarch64-linux-gnu-gcc", "qemu-aarch64")
 def test_arm(tmp_path):
     assert kernels_of("qemu-aarch64", built(tmp_path, "aarch64-linux-gnu-gcc", "-static")) == ["neon"]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("a C compiler")
 def test_installation_with_a_compiler_that_has_no_openmp(tmp_path):
     compiler = tmp_path / "cc-without-openmp"

@@ -11,15 +11,14 @@ import torch
 from fredfmt import ArgumentError, digest, ledger
 from fredfmt.distill import DistillConfig, choose, distill
 from fredfmt.distill.augment import augmentation_for
-from fredfmt.distill.choosing import EFFORTS
 from fredfmt.distill.evaluation.held_out import held_out
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("hasty")]
 SMALL = {"network": {"width": 8}, "augmentation": "none", "iterations": 5, "batch_real": 4}
 
 
 @pytest.fixture(scope="module")
-def chosen(digits):
+def chosen(digits, hasty):
     return choose(digits, 3000, effort="quick", **SMALL)
 
 
@@ -57,11 +56,11 @@ def test_no_more_instances_than_a_run_can_teach(digits):
     assert few.budget.number < many.budget.number
 
 
-def test_labels_may_be_given(digits):
+def test_labels_may_be_given(digits, hasty):
     how = {"effort": "quick", "teacher_width": 8, **SMALL, "iterations": 450}
     hard, soft = (choose(digits, 3000, labels=one, **how).config for one in ("hard", "soft"))
     assert (hard.teacher.teacher_steps, hard.learn_labels) == (0, False)
-    assert (soft.teacher.teacher_steps, soft.learn_labels) == (EFFORTS["quick"].teacher_steps, True)
+    assert (soft.teacher.teacher_steps, soft.learn_labels) == (hasty.teacher_steps, True)
     assert soft.instances_per_class((8, 8)) < hard.instances_per_class((8, 8))
 
 
@@ -70,7 +69,7 @@ def test_labels_may_be_given(digits):
     [((False, 0), False, 0), ((True, 0), True, 0), ((True, 10), True, 10)],
 )
 def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_most_with(
-    digits, monkeypatch, best, taught, weight
+    digits, hasty, monkeypatch, best, taught, weight
 ):
     def evaluate(data, *_, **__):
         tried = DistillConfig.from_json(data.metadata.distillation)
@@ -79,9 +78,9 @@ def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_mos
     monkeypatch.setattr("fredfmt.distill.trial.evaluate", evaluate)
     chosen = choose(digits, 3000, effort="quick", teacher_width=8, **SMALL)
     teacher = chosen.config.teacher
-    assert teacher.teacher_steps == taught * EFFORTS["quick"].teacher_steps
+    assert teacher.teacher_steps == taught * hasty.teacher_steps
     assert teacher.teacher_weight == weight
-    assert f"after {EFFORTS['quick'].trial_iterations} iterations" in chosen.reasons[-1]
+    assert f"after {hasty.trial_iterations} iterations" in chosen.reasons[-1]
 
 
 @pytest.mark.parametrize(
@@ -99,17 +98,17 @@ def test_a_class_of_few_images_leaves_none_to_set_aside(few):
     assert ledger(distill(few, chosen.config)).total <= 2500
 
 
-def test_soft_labels_are_given_where_they_are_asked_for(few):
+def test_soft_labels_are_given_where_they_are_asked_for(few, hasty):
     how = {"effort": "quick", "teacher_width": 8, **SMALL}
     chosen = choose(few, 2500, labels="soft", **how)
-    assert chosen.config.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
+    assert chosen.config.teacher.teacher_steps == hasty.teacher_steps
     assert "as asked" in chosen.reasons[-1]
 
 
-def test_a_weight_of_the_teacher_asks_for_the_teacher(digits):
+def test_a_weight_of_the_teacher_asks_for_the_teacher(digits, hasty):
     chosen = choose(digits, 3000, effort="quick", teacher_width=8, teacher_weight=3.0, **SMALL).config
     assert chosen.teacher.teacher_weight == 3
-    assert chosen.teacher.teacher_steps == EFFORTS["quick"].teacher_steps
+    assert chosen.teacher.teacher_steps == hasty.teacher_steps
     with pytest.raises(ArgumentError, match="teacher_steps"):
         choose(digits, 3000, effort="quick", labels="hard", teacher_weight=3.0, **SMALL)
 

@@ -52,6 +52,7 @@ def made(source, labels=None, **how):
     return encode(chosen.normalized, chosen.labels if labels is None else labels(chosen.labels), **options)
 
 
+@pytest.mark.slow
 def test_real_images_score_as_random_ones_and_wrong_labels_far_below(digits, digits_test):
     good = score(made(digits), digits, digits_test, QUICK)
     assert [one.hard for one in good.accuracies] == [one.own for one in good.accuracies]
@@ -63,6 +64,7 @@ def test_real_images_score_as_random_ones_and_wrong_labels_far_below(digits, dig
     assert bad.ars[0] < min(good.ars) - 0.1
 
 
+@pytest.mark.slow
 def test_soft_labels_are_taken_away_and_given_to_random_images(digits, digits_test):
     """Labels that are all alike teach nothing; their largest is right."""
     config = replace(QUICK, seeds=1)

@@ -60,11 +60,13 @@ def expected(tmp_path_factory):
     return hashes(tmp_path_factory.mktemp("expected"), {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_on_every_processor(processor, expected, tmp_path):
     assert hashes(tmp_path, PROCESSORS[processor]) == expected
 
 
+@pytest.mark.slow
 def test_without_a_compiler(expected, tmp_path):
     assert hashes(tmp_path, {VARIABLE: TORCH}, compiler="without") == expected
 

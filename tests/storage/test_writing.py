@@ -59,6 +59,7 @@ def killed_while_saving(path, seconds):
     assert process.exitcode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_kills_leave_a_whole_data_set_and_the_next_write_leaves_nothing_else(tmp_path, suffix, exchange):
     path = tmp_path / f"x{suffix}"
@@ -77,6 +78,7 @@ WRITERS = 9
 """A process that rewrites, and eight more."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_readers_get_the_old_or_the_new_data_while_nine_others_write(tmp_path, suffix, exchange):
     """All save again and again; each load gives one of the two data sets, and each save succeeds."""

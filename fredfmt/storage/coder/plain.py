@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fredfmt.storage.coder.failure import BadBytesError
 
 _MODELS, _NODES, _UNARY = 3, 48, 24
-_SCALES, _PLACES, _RELATIONS = 64, 64 * 4, 2 * 16 * 16
+_SCALES, _PLACES = 64, 64 * 4
 _LONGEST, _SLOWEST_MEAN, _SLOWEST_SIZE, _FLOOR = 127, 36, 16, 64
 _LOGISTIC = (22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743, 32768)
 """65536 / (1 + exp(-x / 2)) for x = -16 to 0, rounded; the others are 65536 less those."""

@@ -14,7 +14,7 @@ import fredfmt
 from fredfmt.data.sources import open_source
 from fredfmt.view.report import report
 
-pytestmark = pytest.mark.needs("playwright", "chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.needs("playwright", "chromium")]
 
 
 @pytest.fixture(scope="module")
