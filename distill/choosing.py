@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -18,7 +17,7 @@ from fredfmt.distill.evaluation.baselines import coded_images
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.layout import Effort, Labels
-from fredfmt.distill.networks import NetworkFactory
+from fredfmt.distill.networks import NetworkConfig, NetworkFactory
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback
@@ -196,8 +195,16 @@ def _choose(
         else:
             way = ways[trial.best(trial.learned(ways))]
             reasons.append(f"after {spent.trial_iterations} iterations, {trial.words}")
-    room = max_bytes - _overhead(way.images, way.config)
-    return Chosen(_settled(way.config, code(room, way.at_most, way.teacher), train, given), tuple(reasons))
+    overhead = _overhead(way.images, way.config)
+    try:
+        coded = code(max_bytes - overhead, way.at_most, way.teacher)
+    except ArgumentError as error:
+        raise ArgumentError(
+            "max_bytes leaves no room for an image of each class beside the settings of the run",
+            expected=f"more than {max_bytes} bytes",
+            found=f"{max_bytes} bytes, of which the settings take {overhead}",
+        ) from error
+    return Chosen(_settled(way.config, coded, train, given), tuple(reasons))
 
 
 def _by_rule(
@@ -207,7 +214,7 @@ def _by_rule(
     width = _WIDTH if torch.device(device).type == "cpu" else _WIDTH_ON_DEVICE
     rule: dict[str, Any] = {
         "max_bytes": max_bytes,
-        "network": {"width": width, "depth": _depth(source.spatial_shape)},
+        "network": NetworkConfig(width=width).fitting(source.spatial_shape),
         "augmentation": augmentation_for(source.name, len(source.spatial_shape)),
         "held_out": _share_held_out(source),
     }
@@ -256,11 +263,6 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
 def _per_class(coded: FreDData) -> int:
     """The largest number of images of a class: of a mask, as soft labels need not show the class."""
     return int(np.bincount(coded.mask_of).max())
-
-
-def _depth(spatial_shape: tuple[int, ...]) -> int:
-    """Of a convolutional network whose last feature maps have sides of about 4: 3 for 32, 4 for 64, 5 for 128."""
-    return max(3, round(math.log2(min(spatial_shape))) - 2)
 
 
 def _share_held_out(source: Source) -> float:

@@ -129,6 +129,8 @@ def distill(
         classes=wanted,
         check=lambda spatial_shape: None if chooses else checked_k(frequencies.k, spatial_shape, frequencies.transform),
     )
+    if from_ is None and config is None and "depth" not in changes:
+        settings = settings.replace(network=settings.network.fitting(real.spatial_shape))
     if bits_per_class is not None:
         changes["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))
         settings = settings.replace(max_bytes=changes["max_bytes"])

@@ -38,6 +38,8 @@ def experts(
     own = options.parse_network(changes.get("network", ""))
     config = ExpertConfig().replace(**changes)
     real = open_source(source, split="train", size=size, data_root=data_root, classes=options.parse_classes(classes))
+    if "depth" not in changes:
+        config = config.replace(network=config.network.fitting(real.spatial_shape))
     with showing_progress() as report:
         made = train_experts(
             real,

@@ -56,7 +56,8 @@ class EvaluationConfig(Settings):
 
     @classmethod
     def for_data(cls, data: FreDData, **changes: Any) -> Self:
-        """The protocol for data, with the augmentation with which they were made, or else that of their source.
+        """The protocol for data, with the augmentation with which they were made, or else that of their source, and
+        with a ConvNet of the depth that suits their images.
 
         ``changes`` are applied to it, except None; ``lr="recipe"`` is the learning rate of the data's recipe. Raises
         `ArgumentError` if there is none, and for unknown settings and unusable values.
@@ -68,6 +69,8 @@ class EvaluationConfig(Settings):
         if not isinstance(made_with, str):
             made_with = augmentation_for(str(meta.source.get("name", "")), len(meta.spatial_shape))
         config = config.replace(augmentation=made_with)
+        if given.get("network", config.network.name) == config.network.name:
+            config = config.replace(network=config.network.fitting(meta.spatial_shape))
         if given.get("lr") == "recipe":
             given["lr"] = config.following(data.metadata.recipe).lr
         return config.replace(**given)

@@ -145,7 +145,7 @@ def train_teacher(
     share = min(_HELD_OUT, _MOST_HELD_OUT / len(source))
     rest, held = source.split_off(share, config.run.seed)
     own = ":" in config.network.name
-    layers = NetworkConfig() if own else config.network
+    layers = NetworkConfig().fitting(source.spatial_shape) if own else config.network
     layers = layers.replace(width=settings.teacher_width)
     network = make_network(
         layers,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from fredfmt.distill.networks.registry import NETWORKS
 from fredfmt.distill.settings import Settings, setting
@@ -24,9 +25,8 @@ class NetworkConfig(Settings):
     """Settings of a network; see `fredfmt.distill.networks`.
 
     ``name`` is the name of a network of fredfmt, or ``package.module:factory`` of a custom one, which ignores the other
-    settings. Published ConvNets have a width of 128, which takes ten times as long on a CPU. A depth of 3 is for sides
-    of up to 32 pixels, one more for each doubling. Objectives pass images of all classes in one batch; with the norm
-    ``batch`` these influence each other.
+    settings. Published ConvNets have a width of 128, which takes ten times as long on a CPU. Objectives pass images of
+    all classes in one batch; with the norm ``batch`` these influence each other.
 
     >>> NetworkConfig("vit", depth=4).to_json()
     {'name': 'vit', 'width': 32, 'depth': 4, 'norm': 'instance', 'pooling': 'avg'}
@@ -50,6 +50,20 @@ class NetworkConfig(Settings):
     def own(self) -> bool:
         """Whether this names a custom network."""
         return ":" in self.name
+
+    def fitting(self, spatial_shape: tuple[int, ...]) -> Self:
+        """The same settings, for a ConvNet with the depth that the literature uses for images of this shape.
+
+        That is 3 for sides of 8 to 45 pixels, 4 for 64, one more for each doubling; less for smaller images, as each
+        block halves the sides.
+
+        >>> [NetworkConfig().fitting((side, side)).depth for side in (4, 8, 28, 32, 64, 128)]
+        [2, 3, 3, 3, 4, 5]
+        """
+        if self.name != "convnet":
+            return self
+        halvings = math.log2(min(spatial_shape))
+        return self.replace(depth=max(1, min(int(halvings), max(3, round(halvings) - 2))))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values; a custom network has only a name."""

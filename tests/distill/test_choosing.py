@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fredfmt import ArgumentError, digest, ledger
-from fredfmt.distill import DistillConfig, choose, distill
+from fredfmt.distill import DistillConfig, EvaluationConfig, choose, distill, evaluate
 from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.evaluation.held_out import held_out
 
@@ -123,6 +123,29 @@ def test_images_that_mirroring_makes_those_of_another_class_are_not_mirrored(dig
     chosen = choose(hands, 2500, effort="quick", labels="hard", **settings)
     assert chosen.config.run.augmentation == "color_crop_cutout_scale_rotate"
     assert any(reason.startswith("images not mirrored") for reason in chosen.reasons)
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 8), (5, 6), (64,)])
+def test_images_of_any_shape_get_a_network_that_fits_them(digits, shape):
+    images = digits.images[:].reshape(len(digits), 1, 8, 8)[..., : shape[-1]]
+    if len(shape) == 1:
+        images = images.reshape(len(digits), 1, 64)
+    elif len(shape) == 2:
+        images = images[..., : shape[0], :]
+    else:
+        images = np.repeat(images[:, :, None], shape[0], axis=2)
+    source = replace(digits, name="others", images=images, aliases=())
+    chosen = choose(source, 3000, labels="hard", width=8, augmentation="none", iterations=5, batch_real=4)
+    data = distill(source, chosen.config)
+    assert ledger(data).total <= 3000
+    protocol = EvaluationConfig.for_data(data, steps=5, seeds=1, width=8)
+    assert protocol.network.depth == chosen.config.network.depth
+    assert len(evaluate(data, source, protocol).accuracies) == 1
+
+
+def test_too_few_bytes_for_the_settings_are_named(digits):
+    with pytest.raises(ArgumentError, match=r"beside the settings.*more than 1350 bytes.*1350 bytes, of which"):
+        choose(digits, 1350, labels="hard", **SMALL)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_networks_learn_from_the_data_and_nothing_else(digits, digits_test):
     assert evaluate(wrong, digits_test, QUICK).mean < 0.1
 
 
+def test_a_convnet_has_the_depth_that_suits_the_images(digits):
+    of_64 = encoded(replace(digits, images=np.repeat(np.repeat(digits.images[:], 8, 2), 8, 3), aliases=()), 2)
+    assert EvaluationConfig.for_data(of_64, width=8).network == NetworkConfig(width=8, depth=4)
+    assert EvaluationConfig.for_data(of_64, network="convnet", depth=2).network.depth == 2
+    assert EvaluationConfig.for_data(of_64, network="vit").network == NetworkConfig("vit")
+    assert EvaluationConfig.for_data(encoded(digits, 2)).network == NetworkConfig()
+
+
 def test_the_published_protocol_counts_epochs(digits, digits_test):
     config = EvaluationConfig.paper(epochs=5, batch=20, network=NetworkConfig(width=16), augmentation="none", seeds=1)
     batches = list(published_steps(50, config, seed=3))
