@@ -59,7 +59,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Make, store, share and train on distilled data sets in the frequency domain.",
+    help="Make, store, share and train on distilled datasets in the frequency domain.",
 )
 
 

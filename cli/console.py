@@ -174,7 +174,7 @@ def check_output(path: Path, force: bool) -> None:
     from fredfmt.storage.files import container_of
     from fredfmt.storage.writing import check_target
 
-    check_target(path, data_set=container_of(path) == ".fred.zarr")
+    check_target(path, dataset=container_of(path) == ".fred.zarr")
     refuse_existing(path, force)
 
 

@@ -48,7 +48,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("import images_best.pt mtt.fred --dataset cifar10 --no-zca --lr 0.02", "a file of MTT"),
         ),
         "export": (
-            ("export digits.fred digits.parquet", "a data set that Hugging Face shows"),
+            ("export digits.fred digits.parquet", "a dataset that Hugging Face shows"),
             ("export digits.fred res.pt --to dc", "a file that DC's code loads"),
         ),
         "decode": (

@@ -59,7 +59,7 @@ Codec = Annotated[
         " arrays of over four million values, and .fred.zarr is core.",
     ),
 ]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder of downloaded data sets, also for new downloads.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder of downloaded datasets, also for new downloads.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 
 

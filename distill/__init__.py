@@ -1,4 +1,4 @@
-"""fredfmt.distill: distils a data set into a few synthetic images per class.
+"""fredfmt.distill: distils a dataset into a few synthetic images per class.
 
 `distill` makes a `FreDData` from a source of real images and a `DistillConfig`; `evaluate` and `compare` measure how
 well networks train on it. All names are imported when they are first used, most of them with torch.

@@ -1,4 +1,4 @@
-"""`distill`: learns a small synthetic data set from real images."""
+"""`distill`: learns a small synthetic dataset from real images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a run between two iterations, which is stored as a data set or a checkpoint."""
+"""The state of a run between two iterations, which is stored as a dataset or a checkpoint."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class FrequencySynset(nn.Module):
     coefficients
         (instance, channel, frequency) values in orthonormal units, which are converted to float32.
     layout
-        A data set with the masks, labels and metadata of the instances; `from_data` is usually simpler.
+        A dataset with the masks, labels and metadata of the instances; `from_data` is usually simpler.
     loop_step
         Decode from coefficients that are rounded to multiples of this step, as in a file with that step. Gradients
         ignore the rounding (straight-through estimator, Bengio et al. 2013). None: no rounding.
@@ -133,7 +133,7 @@ class FrequencySynset(nn.Module):
         base: bool = False,
         **metadata: Any,
     ) -> FreDData:
-        """The current state as a data set, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of
+        """The current state as a dataset, stored with ``step`` as in `fredfmt.encode`; ``metadata`` replaces fields of
         the layout's metadata.
 
         With ``max_bytes``, the step is searched instead: the smallest one, or one close to ``near``, for which the

@@ -1,4 +1,4 @@
-"""Distilled and real images together: a `FreDDataset` is an ordinary torch data set.
+"""Distilled and real images together: a `FreDDataset` is an ordinary torch dataset.
 
     python examples/mixing.py FILE SOURCE [real images per class] [steps]
 

@@ -136,7 +136,7 @@ class FredTypeError(ArgumentError, TypeError):
 
 
 class FredIndexError(FredError, IndexError):
-    """An instance index is outside the data set."""
+    """An instance index is outside the dataset."""
 
 
 class FredFileNotFoundError(FredError, FileNotFoundError):

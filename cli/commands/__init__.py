@@ -32,7 +32,7 @@ class Command:
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "plan": Command("plan", "Make", "Show the choices within a budget: k, step and number of instances."),
-        "distill": Command("distill", "Make", "Distill a data set into a small file for training."),
+        "distill": Command("distill", "Make", "Distill a dataset into a small file for training."),
         "experts": Command("experts", "Make", "Train experts for trajectory matching."),
         "encode": Command("encode", "Make", "Encode real images: the best k frequencies of each, quantized."),
         "evaluate": Command("evaluate", "Train", "Train new networks on a file and test them on real images."),
@@ -48,7 +48,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "export": Command("export", "Share", "Write a file in the form of another program or project."),
         "decode": Command("decode", "Share", "Decode a file to ordinary image files."),
         "card": Command("card", "Share", "Write a data card, Croissant metadata, a citation and a preview."),
-        "push": Command("push", "Share", "Upload a file to a data set repository of the Hugging Face Hub."),
+        "push": Command("push", "Share", "Upload a file to a dataset repository of the Hugging Face Hub."),
         "pull": Command("pull", "Share", "Copy a file from an address and verify it."),
     }
 )

@@ -14,7 +14,7 @@ from fredfmt.cli.console import say
 def card(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .fred or .fred.h5 file.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; the file is copied into it.")],
-    title: Annotated[str | None, typer.Option(help="Title of the data set.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the dataset.")] = None,
     address: Annotated[
         str | None, typer.Option(help="Where the file will be published: hf://datasets/OWNER/NAME/FILE or https://...")
     ] = None,

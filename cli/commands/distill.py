@@ -90,7 +90,7 @@ def distill(
     force: options.Force = False,
     **_: Any,
 ) -> None:
-    """Distill a data set. Ctrl-C stops cleanly; the same command resumes, and the result is the same to the bit.
+    """Distill a dataset. Ctrl-C stops cleanly; the same command resumes, and the result is the same to the bit.
 
     With --bytes or --bits-per-class, or without a budget, all settings that are not given are chosen automatically for
     this number of bytes (without a budget, that of one float32 image per class). With --from or --config, settings

@@ -47,7 +47,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="SOURCE",
-            help="The real data set for test images and baselines.",
+            help="The real dataset for test images and baselines.",
             autocompletion=options.complete_source,
         ),
     ],

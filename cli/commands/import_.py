@@ -1,4 +1,4 @@
-"""`fredfmt import`: converts a distilled data set of another project."""
+"""`fredfmt import`: converts a distilled dataset of another project."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def import_(
     ],
     out: options.Out,
     dataset: Annotated[
-        str | None, typer.Option(help="The real data set, such as cifar10: class names, mean and std.")
+        str | None, typer.Option(help="The real dataset, such as cifar10: class names, mean and std.")
     ] = None,
     mean: Annotated[str | None, typer.Option(metavar="A,B,...", help="Mean of each channel in 0..1.")] = None,
     std: Annotated[str | None, typer.Option(metavar="A,B,...", help="Standard deviation of each channel.")] = None,

@@ -28,7 +28,7 @@ def preview(
     k: Annotated[int | None, typer.Option("--k", min=1, help="Use only this many frequencies, the coarsest.")] = None,
     on: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="For whitened files: the real data set from which the matrix is computed."),
+        typer.Option(metavar="SOURCE", help="For whitened files: the real dataset from which the matrix is computed."),
     ] = None,
     data_root: options.DataRoot = None,
     force: options.Force = False,

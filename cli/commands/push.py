@@ -17,7 +17,7 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="Create it as a private repository.")] = False,
     pull_request: Annotated[bool, typer.Option("--pull-request", help="Open a pull request.")] = False,
 ) -> None:
-    """Upload a valid file to a data set repository of the Hugging Face Hub, with its card, in one commit."""
+    """Upload a valid file to a dataset repository of the Hugging Face Hub, with its card, in one commit."""
     from fredfmt.exchange.hub import push as send
 
     page = send(file, address, card=card, message=message, create=create, private=private, pull_request=pull_request)

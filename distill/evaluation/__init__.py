@@ -1,1 +1,1 @@
-"""Evaluation of data sets: protocols, baselines, comparison, corruptions and scores."""
+"""Evaluation of datasets: protocols, baselines, comparison, corruptions and scores."""

@@ -1,4 +1,4 @@
-"""Measures the accuracy of new networks that are trained on a data set.
+"""Measures the accuracy of new networks that are trained on a dataset.
 
 Test images are only used to count correct predictions: no step, network or setting is selected with them.
 """
@@ -53,7 +53,7 @@ def evaluate(
     Parameters
     ----------
     data
-        A distilled or encoded data set; or a `Source` of real images, which is read batch by batch.
+        A distilled or encoded dataset; or a `Source` of real images, which is read batch by batch.
     corruptions
         Also test the networks on corrupted test images, which are computed batch by batch.
     network
@@ -105,9 +105,9 @@ def evaluate_sets(
     report: Callable[[str, int, int], None],
     keep: Callable[[nn.Module], None] | None = None,
 ) -> Evaluation:
-    """`evaluate` with a data set for each seed: the network of a seed is trained on ``make(seed)``.
+    """`evaluate` with a dataset for each seed: the network of a seed is trained on ``make(seed)``.
 
-    All data sets have the same normalisation and whitening. ``report`` is called with the task, the steps done and
+    All datasets have the same normalisation and whitening. ``report`` is called with the task, the steps done and
     their number; ``keep`` is called with the first network after its training.
     """
     names = corruption_names(corruptions) if corruptions is not None else ()

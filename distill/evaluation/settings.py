@@ -26,8 +26,8 @@ class EvaluationConfig(Settings):
     ``steps``: a number of optimizer steps that does not depend on the size of the data. SGD with Nesterov momentum 0.9
     and weight decay 5e-4 on the cross-entropy. The learning rate rises linearly over the first tenth of the steps and
     then falls linearly to zero. One random operation augments each batch, with different parameters for each image. The
-    accuracy is that after the last step, on the whole test split without augmentation. In batches from a smaller data
-    set, every image occurs once before any is repeated.
+    accuracy is that after the last step, on the whole test split without augmentation. In batches from a smaller
+    dataset, every image occurs once before any is repeated.
 
     ``paper``: the protocol of Dataset Condensation and of FreD's code, see `EvaluationConfig.paper`. SGD with momentum
     0.9 and weight decay 5e-4 for a number of epochs (300 without augmentation), after half of which the learning rate

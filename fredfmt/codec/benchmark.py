@@ -1,4 +1,4 @@
-"""Measures how fast a data set decodes on this machine, compared with a dense decoder and a plain copy."""
+"""Measures how fast a dataset decodes on this machine, compared with a dense decoder and a plain copy."""
 
 from __future__ import annotations
 

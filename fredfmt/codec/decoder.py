@@ -1,4 +1,4 @@
-"""Decodes coefficients to images: `Decoder` for tensors, `decode` for a data set.
+"""Decodes coefficients to images: `Decoder` for tensors, `decode` for a dataset.
 
 ``x = sum over kept frequencies of (coefficient + base) * step * basis image``, the inverse of an orthonormal transform.
 """
@@ -118,7 +118,7 @@ class Decoder:
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Self:
-        """The decoder of a data set's stored coefficients."""
+        """The decoder of a dataset's stored coefficients."""
         meta = data.metadata
         return cls(
             data.frequencies,
@@ -243,7 +243,7 @@ def decode(
     coefficients: Tensor | None = None,
     whitening: ZCA | None = None,
 ) -> Tensor:
-    """The images of a data set, (B, C, *size), in the order of ``indices``.
+    """The images of a dataset, (B, C, *size), in the order of ``indices``.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def decode(
     Raises
     ------
     FredIndexError
-        For an index outside the data set.
+        For an index outside the dataset.
     ArgumentError
         For a size or k that the data do not support, coefficients of the wrong shape, or ``normalized=False`` of
         whitened images without their whitening or at another size.

@@ -1,4 +1,4 @@
-"""`FreDDataset`: a map-style torch data set of decoded images."""
+"""`FreDDataset`: a map-style torch dataset of decoded images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Index: TypeAlias = SupportsIndex | slice | Sequence[SupportsIndex] | NDArray[Any
 
 
 class FreDDataset(Dataset[Sample]):
-    """A data set whose images are decoded on the CPU when they are accessed. The file is read once and not kept open.
+    """A dataset whose images are decoded on the CPU when they are accessed. The file is read once and not kept open.
 
     ``ds[i]`` is a pair of an image (C, *size) and a label: a Python int, or a float32 tensor (class,) if labels are
     soft. A slice, a list or array of indices, or a boolean mask returns a batch: images (B, C, *size) and labels.

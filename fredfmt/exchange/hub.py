@@ -26,7 +26,7 @@ _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))[\w-][\w.+ -]*(?
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a file in a data set repository of the Hub."""
+    """The place of a file in a dataset repository of the Hub."""
 
     repository: str
     """``owner/name``."""
@@ -55,7 +55,7 @@ def push(
     private: bool = False,
     pull_request: bool = False,
 ) -> str:
-    """Upload a file to a data set repository, with its card if given, in one commit; returns the address of the commit.
+    """Upload a file to a dataset repository, with its card if given, in one commit; returns the address of the commit.
 
     Parameters
     ----------

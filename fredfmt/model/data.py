@@ -1,4 +1,4 @@
-"""`FreDData`: a data set as coefficients, masks and labels, checked once and then read-only."""
+"""`FreDData`: a dataset as coefficients, masks and labels, checked once and then read-only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fredfmt.model.ordering import is_ordered
 from fredfmt.transforms import TRANSFORMS, spatial_size
 
 ARRAYS = ("coefficients", "frequencies", "labels", "mask_of", "base")
-"""The arrays of a data set in the order in which they are stored and hashed."""
+"""The arrays of a dataset in the order in which they are stored and hashed."""
 
 LARGEST = 1e30
 """The largest magnitude of a coefficient; sums of larger ones could overflow float32."""
@@ -235,7 +235,7 @@ def expect_data(data: object) -> None:
     """Raise `ArgumentError` for anything but a `FreDData`."""
     if not isinstance(data, FreDData):
         raise ArgumentError(
-            "not a data set",
+            "not a dataset",
             expected="a FreDData",
             found=type(data).__name__,
             hint="fredfmt.load reads one from a file, fredfmt.encode makes one from images",

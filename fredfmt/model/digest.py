@@ -1,4 +1,4 @@
-"""Digests: 32 bytes that identify the content of a data set, independent of container and compression."""
+"""Digests: 32 bytes that identify the content of a dataset, independent of container and compression."""
 
 from __future__ import annotations
 

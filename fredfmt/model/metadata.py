@@ -1,4 +1,4 @@
-"""The metadata of a data set: a typed `Metadata` in the program, one JSON document in the file."""
+"""The metadata of a dataset: a typed `Metadata` in the program, one JSON document in the file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VERSION = re.compile(r"1\.(0|[1-9][0-9]*)")
 
 @dataclass(frozen=True)
 class Metadata:
-    """The metadata of a data set. Fields have the names of the JSON document.
+    """The metadata of a dataset. Fields have the names of the JSON document.
 
     The first five fields, the normalisation and the whitening define the data and are part of the content digest; the
     others describe where the data come from and how to use them.
@@ -56,7 +56,7 @@ class Metadata:
     reconstruction: Json = field(default_factory=dict)
     """Error of the stored images relative to the original images, in the space of the images."""
     source: Json = field(default_factory=dict)
-    """The real data set: name, split, number of images, licence, address."""
+    """The real dataset: name, split, number of images, licence, address."""
     distillation: Json = field(default_factory=dict)
     """Objective, all its settings and the seed; empty if real images were encoded."""
     recipe: Json = field(default_factory=dict)

@@ -58,7 +58,7 @@ def rows_of(labels: NDArray[Any], numbers: Sequence[int]) -> NDArray[np.intp]:
 
 
 def of_classes(data: FreDData, which: Classes) -> FreDData:
-    """The data set of the instances of some classes. Labels keep their numbers; classes and masks do not change."""
+    """The dataset of the instances of some classes. Labels keep their numbers; classes and masks do not change."""
     rows = rows_of(data.labels, class_numbers(which, data.metadata.classes))
     per_instance = {name: getattr(data, name)[rows] for name in PER_INSTANCE}
     return replace(data, **per_instance)

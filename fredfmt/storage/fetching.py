@@ -68,7 +68,7 @@ def _read_classes(pieces: Pieces, classes: Classes, limits: Limits) -> FreDData 
 def check_expected(data: FreDData, expected: str | None) -> None:
     if expected is not None and (found := digest_of_data(data)) != expected:
         raise IntegrityError(
-            "valid, but not the expected data set",
+            "valid, but not the expected dataset",
             where="expected_digest",
             expected=expected,
             found=found,

@@ -35,7 +35,7 @@ def load(
     expected_digest: str | None = None,
     limits: Limits = limits_.DEFAULT,
 ) -> FreDData:
-    """Read a data set.
+    """Read a dataset.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def loaded(
 
 
 def load_metadata(file: File, *, limits: Limits = limits_.DEFAULT) -> Metadata:
-    """The metadata of a data set, verified by their own digest.
+    """The metadata of a dataset, verified by their own digest.
 
     Of a ``.fred`` at an address only the beginning is fetched, 64 KiB or more if the metadata are larger. Other files
     are read and verified whole.
@@ -145,14 +145,14 @@ def save(
     codec: Profile | None = None,
     limits: Limits = limits_.DEFAULT,
 ) -> None:
-    """Write a data set to ``path``, in the container that the suffix names: ``.fred``, ``.fred.zarr`` or ``.fred.h5``.
+    """Write a dataset to ``path``, in the container that the suffix names: ``.fred``, ``.fred.zarr`` or ``.fred.h5``.
 
     ``codec`` is ``"compact"`` for the fewest bytes or ``"core"`` for a file that any Zarr reader opens. The default for
     ``.fred`` is compact, with Blosc for arrays of over four million values, which decode ten times faster so and take
     up to twice as many bytes. The default for ``.fred.zarr`` is core. ``.fred.h5`` has a single profile.
 
     The same data always give the same bytes. The write is atomic: a temporary file in the same folder is written,
-    synced and renamed, so every reader sees the old or the new data set. An existing data set is replaced and its mode
+    synced and renamed, so every reader sees the old or the new dataset. An existing dataset is replaced and its mode
     kept. A symbolic link is followed and kept.
 
     Raises
@@ -160,8 +160,8 @@ def save(
     LimitError
         If `load` would refuse the file under the same ``limits``; what was at ``path`` stays.
     ArgumentError
-        For a name without one of the suffixes, or if ``path`` is something else, such as a folder that is not a data
-        set.
+        For a name without one of the suffixes, or if ``path`` is something else, such as a folder that is not a
+        dataset.
     AccessError
         If the operating system refuses: no space, no permission, too long a name. Nothing was changed.
 
@@ -181,7 +181,7 @@ def save(
     except TypeError:
         raise ArgumentError("not a path", expected="a str or an os.PathLike", found=type(path).__name__) from None
     container = container_of(path)
-    check_target(path, data_set=container == ".fred.zarr")
+    check_target(path, dataset=container == ".fred.zarr")
     if container == ".fred.zarr":
         with EntryStore() as entries:
             with located(path):
@@ -202,7 +202,7 @@ def convert(
     codec: Profile | None = None,
     limits: Limits = limits_.DEFAULT,
 ) -> None:
-    """Copy a data set into another container or profile; nothing is lost and the content digest stays the same.
+    """Copy a dataset into another container or profile; nothing is lost and the content digest stays the same.
 
     Raises what `load` and `save` raise.
 
@@ -217,9 +217,9 @@ def convert(
 
 
 def digest(file: File | FreDData) -> str:
-    """The content digest of a data set or of a file, ``"sha256:"`` and 64 hexadecimal digits.
+    """The content digest of a dataset or of a file, ``"sha256:"`` and 64 hexadecimal digits.
 
-    A file is read and verified. Two data sets have the same digest if they decode to the same images and labels from
+    A file is read and verified. Two datasets have the same digest if they decode to the same images and labels from
     the same content: coefficients, frequencies, labels, masks, base, shape, transform, quantisation, normalisation,
     whitening and class names. Provenance, results and other notes are not part of it. Raises what `load` raises.
 
@@ -250,7 +250,7 @@ def container_of(path: Path) -> str:
     for suffix in sorted(SUFFIXES, key=len, reverse=True):
         if path.name.endswith(suffix) and path.name != suffix:
             return suffix
-    raise ArgumentError("unknown suffix of a data set", where=str(path), expected=" or ".join(SUFFIXES))
+    raise ArgumentError("unknown suffix of a dataset", where=str(path), expected=" or ".join(SUFFIXES))
 
 
 def _name(file: File) -> str:

@@ -20,7 +20,7 @@ _METADATA = "metadata"
 
 @dataclass(frozen=True)
 class Ledger:
-    """Bytes of a file by content, and the size of the data set in other units.
+    """Bytes of a file by content, and the size of the dataset in other units.
 
     >>> import numpy as np, fredfmt
     >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
@@ -73,12 +73,12 @@ class Ledger:
 
 
 def ledger(data: FreDData, *, file: str | os.PathLike[str] | None = None) -> Ledger:
-    """What the bytes of a data set are used for.
+    """What the bytes of a dataset are used for.
 
     Parameters
     ----------
     data
-        The data set.
+        The dataset.
     file
         The file that it was loaded from, in any container: a path or an address. The sizes are read from it. None: the
         exact sizes in the ``.fred`` file that `fredfmt.save` would write.

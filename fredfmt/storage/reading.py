@@ -76,7 +76,7 @@ def _check_beginning(content: bytes, size: int) -> None:
 
 
 def _read_file(path: Path, limits: Limits) -> bytes:
-    """The content of a regular file. A file that is too large or not a data set is refused after its first bytes; a
+    """The content of a regular file. A file that is too large or not a dataset is refused after its first bytes; a
     large archive whose directory does not account for every byte, after its first bytes and the directory; a large HDF5
     file with a wrong checksum, piece by piece.
     """

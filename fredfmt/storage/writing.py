@@ -50,12 +50,12 @@ def replacing_path(path: Path) -> Iterator[Path]:
 
 
 def replace_directory(path: Path, entries: Mapping[str, bytes]) -> None:
-    """Write a data set as a folder of files at ``path``, in place of an earlier data set if there is one.
+    """Write a dataset as a folder of files at ``path``, in place of an earlier dataset if there is one.
 
-    The two are exchanged in one step, if the system supports it, so that a reader finds either the old or the new data
-    set. Raises `ArgumentError` if ``path`` is anything else, and leaves that unchanged.
+    The two are exchanged in one step, if the system supports it, so that a reader finds either the old or the new
+    dataset. Raises `ArgumentError` if ``path`` is anything else, and leaves that unchanged.
     """
-    check_target(path, data_set=True)
+    check_target(path, dataset=True)
     target = _target(path)
     with access_explained(_REFUSED, path):
         with partial(target) as folder:
@@ -66,11 +66,11 @@ def replace_directory(path: Path, entries: Mapping[str, bytes]) -> None:
         _sync(target.parent)
 
 
-def check_target(path: Path, *, data_set: bool = False) -> None:
+def check_target(path: Path, *, dataset: bool = False) -> None:
     """Raise the error that writing to ``path`` would raise, as far as it can be known before.
 
     Its folder must exist and be writable. An existing file can be replaced by a file, and a ``.fred.zarr`` folder by
-    another data set (``data_set``).
+    another dataset (``dataset``).
     """
     check_path(path)
     with access_explained(_REFUSED, path):
@@ -88,28 +88,28 @@ def check_target(path: Path, *, data_set: bool = False) -> None:
             raise OSError(number, os.strerror(number))
     if mode is None:
         return
-    if data_set and stat.S_ISDIR(mode):
-        if _free_for_a_data_set(target):
+    if dataset and stat.S_ISDIR(mode):
+        if _free_for_a_dataset(target):
             return
-        what = "a folder that is not a data set, or holds more than one, is in the way"
+        what = "a folder that is not a dataset, or holds more than one, is in the way"
     elif stat.S_ISDIR(mode):
         what = "a folder is in the way"
-    elif data_set or not stat.S_ISREG(mode):
+    elif dataset or not stat.S_ISREG(mode):
         what = "a file is in the way" if stat.S_ISREG(mode) else "neither a file nor a folder"
     else:
         return
     raise ArgumentError(what, where=str(path), hint="Nothing was changed: choose another name, or remove it")
 
 
-def _free_for_a_data_set(target: Path) -> bool:
-    """Whether a folder holds only a data set, or no longer exists; checked again if another writer replaced the folder
+def _free_for_a_dataset(target: Path) -> bool:
+    """Whether a folder holds only a dataset, or no longer exists; checked again if another writer replaced the folder
     during the check."""
     for _ in range(_ATTEMPTS):
         before = _identity(target)
         if before is None:
             return True
         try:
-            held = directory.holds_only_a_data_set(target)
+            held = directory.holds_only_a_dataset(target)
         except FileNotFoundError:
             continue
         if held or _identity(target) == before:
@@ -141,10 +141,10 @@ def _keep_mode(new: Path, target: Path) -> None:
 
 
 def _put(new: Path, target: Path, old: Path) -> None:
-    """Move a folder to ``target``; an existing data set is moved to the same partial."""
+    """Move a folder to ``target``; an existing dataset is moved to the same partial."""
     for _ in range(_ATTEMPTS):
         if target.exists():
-            check_target(target, data_set=True)
+            check_target(target, dataset=True)
             if exchange(new, target):
                 return
         try:

@@ -1,1 +1,1 @@
-"""Views of data sets: pictures, report pages, curves, differences."""
+"""Views of datasets: pictures, report pages, curves, differences."""

@@ -15,7 +15,7 @@ class Anchor:
     """One published figure."""
 
     data: str
-    """Name of the real data set."""
+    """Name of the real dataset."""
     method: str
     bits_per_class: float
     accuracy: float
@@ -62,7 +62,7 @@ _PUBLISHED: tuple[tuple[str, str, tuple[float | None, float | None, float | None
 
 
 def anchors_of(names: Iterable[str]) -> list[Anchor]:
-    """The published figures for the real data sets of these names."""
+    """The published figures for the real datasets of these names."""
     wanted = set(names)
     return [
         Anchor(data, method, 32.0 * _NUMBERS[data] * ipc, round(accuracy / 100, 4), source)

@@ -198,5 +198,5 @@ def _network(value: Any) -> str:
 
 
 def sources_of(points: Iterable[Point]) -> list[str]:
-    """The names of the real data sets on which points were tested, without the split."""
+    """The names of the real datasets on which points were tested, without the split."""
     return list(dict.fromkeys(point.test.partition(" ")[0] for point in points))

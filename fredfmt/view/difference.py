@@ -1,4 +1,4 @@
-"""`difference`: compares two data sets."""
+"""`difference`: compares two datasets."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Difference:
-    """The differences between two data sets. A part is None if it cannot be compared; `reasons` says why."""
+    """The differences between two datasets. A part is None if it cannot be compared; `reasons` says why."""
 
     digests: tuple[str, str]
     settings: Mapping[str, tuple[Any, Any]]
@@ -83,7 +83,7 @@ class Difference:
 
 
 def difference(a: FreDData, b: FreDData) -> Difference:
-    """Compare two data sets instance by instance, in their order.
+    """Compare two datasets instance by instance, in their order.
 
     Decoded images are compared even if transforms and masks differ; coefficients only if masks are equal.
 

@@ -46,13 +46,13 @@ def images(count: int, channels: int, shape: tuple[int, ...]) -> np.ndarray:
 def data(
     shape: tuple[int, ...] = (3, 5), *, channels: int = 2, count: int = 6, classes: int = 3, **options: Any
 ) -> FreDData:
-    """A small data set with all the notes that the specification advises."""
+    """A small dataset with all the notes that the specification advises."""
     labels = np.arange(count) % classes
     return fredfmt.encode(images(count, channels, shape), labels, **{**NOTES, **options})
 
 
 def parts(whole: FreDData) -> tuple[dict[str, Any], Arrays]:
-    """The metadata document and the stored arrays of a data set."""
+    """The metadata document and the stored arrays of a dataset."""
     package = pack(whole)
     document = deepcopy(package.document)
     document["writer"] = {"name": "spec/vectors/build.py"}
@@ -96,7 +96,7 @@ def compact(whole: FreDData, **changes: Any) -> bytes:
 
 
 def compact_parts(whole: FreDData, **changes: Any) -> tuple[dict[str, Any], Arrays]:
-    """The metadata document and the stored arrays of a data set in the compact layout."""
+    """The metadata document and the stored arrays of a dataset in the compact layout."""
     document, _ = parts(whole)
     packed = pack(whole, compact=True)
     counted = {name: packed.document[name] for name in ("counts",) if name in packed.document}
@@ -104,12 +104,12 @@ def compact_parts(whole: FreDData, **changes: Any) -> tuple[dict[str, Any], Arra
 
 
 def grouped(**options: Any) -> FreDData:
-    """The small data set with its instances sorted by class."""
+    """The small dataset with its instances sorted by class."""
     return fredfmt.encode(images(7, 2, (3, 5)), [0, 0, 0, 1, 1, 2, 2], **{**NOTES, **options})
 
 
 def softened(whole: FreDData, parts_of: int) -> FreDData:
-    """The data set with soft labels that are multiples of a fraction, in float16."""
+    """The dataset with soft labels that are multiples of a fraction, in float16."""
     labels = np.zeros((len(whole), len(whole.metadata.classes)), np.float16)
     labels[:, 0] = (parts_of - 1) / parts_of
     labels[np.arange(len(whole)), whole.labels] += np.float16(1 / parts_of)
@@ -130,7 +130,7 @@ def fred(whole: FreDData, **changes: Any) -> bytes:
 
 
 def entries(**changes: Any) -> Entries:
-    """The entries of the plain data set."""
+    """The entries of the plain dataset."""
     document, arrays = parts(data(**changes))
     return entries_of(document, arrays)
 

@@ -1,4 +1,4 @@
-"""A server, a cache of the test's own, and a small data set of two channels and odd sizes."""
+"""A server, a cache of the test's own, and a small dataset of two channels and odd sizes."""
 
 import pytest
 from small import make

@@ -1,4 +1,4 @@
-"""As much of the Hugging Face Hub's HTTP API as pushing and reading one small data set take."""
+"""As much of the Hugging Face Hub's HTTP API as pushing and reading one small dataset take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small data set of two channels and odd sizes."""
+"""A small dataset of two channels and odd sizes."""
 
 import numpy as np
 

@@ -63,7 +63,7 @@ def test_classes_of_a_local_file_keep_their_numbers(sorted_by_class, tmp_path, s
     assert load(path, classes="dog") == load(path, classes=[3])
 
 
-def test_data_sets_and_loaders_of_some_classes(sorted_by_class):
+def test_datasets_and_loaders_of_some_classes(sorted_by_class):
     dataset = FreDDataset(sorted_by_class, classes=["elk", "ant"])
     assert (len(dataset), set(dataset.targets)) == (2 * PER_CLASS, {0, 4})
     images, labels = next(iter(FreDLoader(sorted_by_class, classes=["elk"], batch_size=PER_CLASS)))

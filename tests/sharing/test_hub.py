@@ -98,7 +98,7 @@ def test_pull_verifies_and_replaces_nothing(site, content, data, tmp_path):
     out = tmp_path / "out.fred"
     with pytest.raises(IntegrityError):
         pull(site.put("bad.fred", content, "flip"), out)
-    with pytest.raises(IntegrityError, match="not the expected data set"):
+    with pytest.raises(IntegrityError, match="not the expected dataset"):
         pull(site.put("x.fred", content), out, expected_digest="sha256:" + "0" * 64)
     assert not out.exists()
     out.write_bytes(b"mine")

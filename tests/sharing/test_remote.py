@@ -82,7 +82,7 @@ def test_a_file_that_was_replaced_is_fetched_again(site, data, content, tmp_path
     site.put("x.fred", (tmp_path / "other.fred").read_bytes())
     assert load(address) == other
     assert load(address, expected_digest=digest(other)) == other
-    with pytest.raises(IntegrityError, match="not the expected data set") as caught:
+    with pytest.raises(IntegrityError, match="not the expected dataset") as caught:
         load(address, expected_digest=digest(data))
     assert caught.value.found == digest(other)
     assert len(kept(cache)) == 2
@@ -337,7 +337,7 @@ def test_a_planted_record_never_makes_an_address_stand_for_another_file(site, da
         for path, record in list(planted(cache, content, other_content)):
             path.write_text(json.dumps(record))
             if expected == digest(other):
-                with pytest.raises(IntegrityError, match="not the expected data set"):
+                with pytest.raises(IntegrityError, match="not the expected dataset"):
                     load(address, expected_digest=expected)
             else:
                 assert load(address, expected_digest=expected) == data

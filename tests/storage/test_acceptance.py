@@ -87,11 +87,11 @@ def test_data_that_shrink_beyond_belief_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_not_a_data_set_is_one_clear_error(data, tmp_path):
+def test_what_is_not_a_dataset_is_one_clear_error(data, tmp_path):
     from fredfmt import decode, ledger
 
     for use in (lambda: decode("x.fred"), lambda: ledger("x.fred"), lambda: save("x.fred", tmp_path / "x.fred")):
-        with pytest.raises(FredError, match="not a data set; expected a FreDData, found str"):
+        with pytest.raises(FredError, match="not a dataset; expected a FreDData, found str"):
             use()
     for classes in (3, 3.5):
         save(data, tmp_path / "y.fred")

@@ -89,7 +89,7 @@ def test_a_sparse_file_is_refused_by_its_size(tmp_path, size):
     assert time.process_time() - started < 1
 
 
-def test_of_a_large_file_that_is_no_data_set_only_the_beginning_is_read(tmp_path):
+def test_of_a_large_file_that_is_no_dataset_only_the_beginning_is_read(tmp_path):
     path = tmp_path / "x.fred"
     with open(path, "wb") as file:
         file.truncate(1 << 30)

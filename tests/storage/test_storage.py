@@ -44,7 +44,7 @@ from fredfmt.storage.reading import SUFFIXES
 
 
 def make(step=0.5, shape=(13, 17), soft=False, base=False, count=9):
-    """A small data set of every kind: non-square, two channels, three classes."""
+    """A small dataset of every kind: non-square, two channels, three classes."""
     generator = np.random.default_rng(5)
     images = generator.standard_normal((count, 2, *shape)).astype(np.float32)
     labels = np.arange(count) % 3

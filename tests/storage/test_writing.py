@@ -1,4 +1,4 @@
-"""What writing leaves behind: the old or the new data set whole, whoever is killed, full, in the way or faster."""
+"""What writing leaves behind: the old or the new dataset whole, whoever is killed, full, in the way or faster."""
 
 import errno
 import io
@@ -61,7 +61,7 @@ def killed_while_saving(path, seconds):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_kills_leave_a_whole_data_set_and_the_next_write_leaves_nothing_else(tmp_path, suffix, exchange):
+def test_kills_leave_a_whole_dataset_and_the_next_write_leaves_nothing_else(tmp_path, suffix, exchange):
     path = tmp_path / f"x{suffix}"
     save(OLD, path)
     chance = random.Random(suffix)
@@ -81,7 +81,7 @@ WRITERS = 9
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_readers_get_the_old_or_the_new_data_while_nine_others_write(tmp_path, suffix, exchange):
-    """All save again and again; each load gives one of the two data sets, and each save succeeds."""
+    """All save again and again; each load gives one of the two datasets, and each save succeeds."""
     path = tmp_path / f"x{suffix}"
     save(OLD, path)
     stop, saves = FORK.Event(), FORK.Value("q", 0)
@@ -170,18 +170,18 @@ FOREIGN = {
     "empty": lambda folder: folder.mkdir(),
     "letters": plant,
     "zarr": lambda folder: (folder.mkdir(), (folder / "zarr.json").write_text('{"node_type":"group"}')),
-    "data set and a letter": lambda folder: (save(OLD, folder), (folder / "letter.txt").touch()),
-    "data set and a folder": lambda folder: (save(OLD, folder), plant(folder / "letters")),
+    "dataset and a letter": lambda folder: (save(OLD, folder), (folder / "letter.txt").touch()),
+    "dataset and a folder": lambda folder: (save(OLD, folder), plant(folder / "letters")),
     "pipe": lambda folder: (folder.mkdir(), os.mkfifo(folder / "zarr.json")),
     "linked document": lambda folder: (folder.mkdir(), (folder / "zarr.json").symlink_to("/dev/zero")),
     "folder for a document": lambda folder: (folder / "zarr.json").mkdir(parents=True),
-    "data set with a thousand folders in each other": lambda folder: (save(OLD, folder), nested(folder / "labels")),
-    "data set and a link": lambda folder: (save(OLD, folder), (folder / "link").symlink_to(folder.parent)),
+    "dataset with a thousand folders in each other": lambda folder: (save(OLD, folder), nested(folder / "labels")),
+    "dataset and a link": lambda folder: (save(OLD, folder), (folder / "link").symlink_to(folder.parent)),
 }
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_folder_that_is_not_a_data_set_alone_is_never_deleted(tmp_path, kind):
+def test_a_folder_that_is_not_a_dataset_alone_is_never_deleted(tmp_path, kind):
     from typer.testing import CliRunner
 
     from fredfmt.cli.app import app
@@ -207,7 +207,7 @@ def test_a_stale_partial_with_a_thousand_folders_in_each_other_is_no_obstacle(tm
     subprocess.run(["rm", "-rf", stale], check=True)
 
 
-def test_a_damaged_data_set_can_be_replaced(tmp_path):
+def test_a_damaged_dataset_can_be_replaced(tmp_path):
     path = tmp_path / "x.fred.zarr"
     save(OLD, path)
     (path / "coefficients/zarr.json").write_bytes(b"{")
@@ -408,7 +408,7 @@ def test_a_failing_writer_leaves_no_trace(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_empty_folders_in_a_data_set_are_refused(tmp_path):
+def test_empty_folders_in_a_dataset_are_refused(tmp_path):
     path = tmp_path / "x.fred.zarr"
     save(OLD, path)
     for name in ("empty", "labels/c/empty", "coefficients/empty/below"):

@@ -1,4 +1,4 @@
-"""What differs between two data sets, against what was changed."""
+"""What differs between two datasets, against what was changed."""
 
 import json
 

@@ -59,7 +59,7 @@ __all__ = ["CORRUPTIONS", "Corrupted", "Corruption", "check_images", "corrupt", 
 def corrupt(images: Tensor, name: str, severity: int, *, seed: int = 0, indices: NDArray[Any] | None = None) -> Tensor:
     """Corrupt (N, C, H, W) images in 0..1. Returns float32 images in 0..1.
 
-    ``indices`` are the indices of the images in their data set, which determine the draws; None: 0 to N - 1. Raises
+    ``indices`` are the indices of the images in their dataset, which determine the draws; None: 0 to N - 1. Raises
     `ArgumentError` for a name that is not in `CORRUPTIONS`, a severity other than 1 to 5, or images without two spatial
     axes.
     """

@@ -61,7 +61,7 @@ def open_source(
     classes: Sequence[str | int] | None = None,
     check: Callable[[tuple[int, ...]], object] | None = None,
 ) -> Source:
-    """Open one split of a data set of real images.
+    """Open one split of a dataset of real images.
 
     Parameters
     ----------
@@ -70,11 +70,11 @@ def open_source(
         ``:NAME``. The last three accept options after that, such as ``#label=fine_label``. ``digits`` is part of the
         package.
     split
-        ``train`` or ``test``. If the only other labelled split of a data set is called val, it is the test split.
+        ``train`` or ``test``. If the only other labelled split of a dataset is called val, it is the test split.
     data_root
-        Folder of downloaded data sets, also the target of new downloads; by default one in the user's cache.
+        Folder of downloaded datasets, also the target of new downloads; by default one in the user's cache.
     download
-        Whether a data set that is not found may be downloaded (through torchvision).
+        Whether a dataset that is not found may be downloaded (through torchvision).
     size
         Height and width to which image files are resized, with a central crop; an integer means a square. Other sources
         have a fixed size.

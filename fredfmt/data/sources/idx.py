@@ -1,4 +1,4 @@
-"""MNIST and the data sets in its layout: four IDX files, often gzipped."""
+"""MNIST and the datasets in its layout: four IDX files, often gzipped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GZIP_BEST_RATIO = 1032
 
 @dataclass(frozen=True)
 class _Family:
-    """The properties of one data set of this layout."""
+    """The properties of one dataset of this layout."""
 
     torchvision: str
     """Name of the class in ``torchvision.datasets``, and of the folder to which it downloads."""

@@ -19,7 +19,7 @@ _NAMED = 12
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of one data set."""
+    """The folders of one dataset."""
 
     train: Path
     """The train split: a folder with one folder per class."""

@@ -32,7 +32,7 @@ class Request:
 
     @property
     def root(self) -> Path:
-        """The folder in which data sets are searched and to which they are downloaded: the data root, or one in the
+        """The folder in which datasets are searched and to which they are downloaded: the data root, or one in the
         user's cache."""
         if self.data_root is not None:
             return self.data_root

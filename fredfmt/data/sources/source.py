@@ -1,4 +1,4 @@
-"""`Source`: one split of a data set of real images, with the provenance that a file records."""
+"""`Source`: one split of a dataset of real images, with the provenance that a file records."""
 
 from __future__ import annotations
 

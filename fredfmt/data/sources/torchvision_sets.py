@@ -1,4 +1,4 @@
-"""Data sets of small colour images in their original files, which torchvision downloads, verifies and reads."""
+"""Datasets of small colour images in their original files, which torchvision downloads, verifies and reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fredfmt.errors import SourceError
 
 @dataclass(frozen=True)
 class _Set:
-    """The properties of one of these data sets."""
+    """The properties of one of these datasets."""
 
     torchvision: str
     """Name of the class in ``torchvision.datasets``."""

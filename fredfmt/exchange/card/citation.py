@@ -13,7 +13,7 @@ def citation(facts: Facts) -> str:
     """The text of the file; it needs creators, because a citation needs authors."""
     found: dict[str, Any] = {
         "cff-version": "1.2.0",
-        "message": "If you use this data set, please cite it, and the data set it comes from.",
+        "message": "If you use this dataset, please cite it, and the dataset it comes from.",
         "type": "dataset",
         "title": facts.title,
         "authors": [_author(creator) for creator in facts.creators],

@@ -85,7 +85,7 @@ def croissant(facts: Facts) -> str:
 
 
 def _cited(facts: Facts) -> str:
-    """The data set as a reference in one line."""
+    """The dataset as a reference in one line."""
     year = f" ({facts.date[:4]})" if facts.date else ""
     parts = ["; ".join(map(_spoken, facts.creators)) + year, facts.title]
     parts += [f"Version {facts.version}"] if facts.version else []

@@ -1,4 +1,4 @@
-"""The facts of a card, checked: from a data set and from its publisher."""
+"""The facts of a card, checked: from a dataset and from its publisher."""
 
 from __future__ import annotations
 
@@ -99,13 +99,13 @@ class Facts:
 
     @property
     def source(self) -> Mapping[str, Any]:
-        """The real data set, as the file describes it."""
+        """The real dataset, as the file describes it."""
         found: Mapping[str, Any] = self.metadata.get("source", {})
         return found
 
     @property
     def page(self) -> str | None:
-        """The address of the data set's page."""
+        """The address of the dataset's page."""
         hub = _HUB.fullmatch(self.address or "")
         return f"https://huggingface.co/datasets/{hub[1]}" if hub else self.address
 
@@ -137,7 +137,7 @@ class Facts:
             (self.address, "address: give --address, where the file will be published"),
             (self.date, "date of publication: give --date 2026-01-31"),
             (self.version, "version: give --version 1.0.0"),
-            (self.source.get("name"), "source: the file does not name the real data set"),
+            (self.source.get("name"), "source: the file does not name the real dataset"),
             (
                 self.metadata.get("results"),
                 "results: fredfmt evaluate FILE --on SOURCE --record measures and records them",
@@ -149,7 +149,7 @@ class Facts:
 
 def _title(data: FreDData) -> str:
     meta = data.metadata
-    name = str(meta.source.get("name") or "Data set")
+    name = str(meta.source.get("name") or "Dataset")
     objective = objective_of(meta.distillation)
     return f"{name}, distilled ({_OBJECTIVES.get(objective, objective)})" if objective else f"{name}, as .fred"
 

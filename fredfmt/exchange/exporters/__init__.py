@@ -1,4 +1,4 @@
-"""Exports a data set to files that other programs read.
+"""Exports a dataset to files that other programs read.
 
 An exporter is a function ``(data, path) -> None`` that writes decoded images and labels to a path that does not exist
 yet. Images are in 0..1, or, in the forms of other projects, in the space of training. To add one, add a module to this

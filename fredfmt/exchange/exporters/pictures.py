@@ -1,4 +1,4 @@
-"""8-bit pictures of a data set, for the exporters of image files."""
+"""8-bit pictures of a dataset, for the exporters of image files."""
 
 from __future__ import annotations
 

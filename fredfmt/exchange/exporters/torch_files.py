@@ -1,4 +1,4 @@
-"""Tensors of a data set and reproducible files, for the exporters to ``.pt``."""
+"""Tensors of a dataset and reproducible files, for the exporters to ``.pt``."""
 
 from __future__ import annotations
 

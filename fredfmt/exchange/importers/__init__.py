@@ -115,7 +115,7 @@ def import_file(
     facts = facts or Facts()
     if facts.dataset is not None and facts.dataset not in KNOWN:
         raise ArgumentError(
-            "unknown data set",
+            "unknown dataset",
             expected=", ".join(KNOWN),
             found=facts.dataset,
             hint="Give --mean, --std and --classes",

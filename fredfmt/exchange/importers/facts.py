@@ -19,7 +19,7 @@ class Facts:
     """Facts about a file; each is None if it is unknown or recorded in the file itself."""
 
     dataset: str | None = None
-    """The real data set, a name in `KNOWN`. It gives class names, and the mean and std in the projects' code."""
+    """The real dataset, a name in `KNOWN`. It gives class names, and the mean and std in the projects' code."""
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     unit: bool = False
@@ -59,7 +59,7 @@ Statistics: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Known:
-    """Facts about a real data set."""
+    """Facts about a real dataset."""
 
     classes: tuple[str, ...] | None
     """Class names in the order of the labels; None if projects take them from their copy of the data."""

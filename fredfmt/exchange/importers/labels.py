@@ -32,7 +32,7 @@ def class_labels(found: Found, facts: Facts, count: int) -> tuple[NDArray[Any], 
             raise missing(
                 f"what its {number} classes are",
                 "--classes A,B,..., --dataset, or --classes numbers",
-                "In the order of the real data set's labels",
+                "In the order of the real dataset's labels",
             )
         names = tuple(map(str, range(number)))
     if len(names) < number or (labels.ndim == 2 and len(names) != number):

@@ -10,7 +10,7 @@ from fredfmt.exchange.importers.found import Found, channels_first, is_images
 
 
 def tensor(content: Content, facts: Facts) -> Found | None:
-    """The images of a data set whose labels are in a separate file or follow from the order of the images."""
+    """The images of a dataset whose labels are in a separate file or follow from the order of the images."""
     if not is_images(content.value, (3, 4, 5)):
         return None
     labels = content.beside.get("labels")

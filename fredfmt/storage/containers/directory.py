@@ -15,7 +15,7 @@ from fredfmt.storage.partials import opened_at_once, status_of
 
 _BEGINNING = b'{"attributes":{"fred":'
 _DEEPEST = 8
-"""Levels of folders in which a data set is looked for; it has five."""
+"""Levels of folders in which a dataset is looked for; it has five."""
 _ATTEMPTS = 1000
 """How often reading starts again because the directory was replaced meanwhile."""
 
@@ -60,8 +60,8 @@ def read(path: Path, *, limits: limits_.Limits = limits_.DEFAULT) -> tuple[dict[
     )
 
 
-def holds_only_a_data_set(path: Path) -> bool:
-    """Whether a folder holds a data set, valid or damaged, and no other files."""
+def holds_only_a_dataset(path: Path) -> bool:
+    """Whether a folder holds a dataset, valid or damaged, and no other files."""
     root = path / ROOT
     try:
         if not stat.S_ISREG(root.lstat().st_mode):
@@ -75,7 +75,7 @@ def holds_only_a_data_set(path: Path) -> bool:
 
 def _tops_of_files(path: Path) -> set[str]:
     """The first parts of the names of all files below a folder, and of all folders that are nested too deeply for a
-    data set."""
+    dataset."""
     found = set()
     folders = [Path()]
     while folders:

@@ -1,4 +1,4 @@
-"""Encodes a data set as a container: written into a file, or as the files of a folder.
+"""Encodes a dataset as a container: written into a file, or as the files of a folder.
 
 The profile *compact* gives the smallest file; *core* gives one that every Zarr reader opens.
 """

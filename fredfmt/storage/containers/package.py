@@ -34,7 +34,7 @@ from fredfmt.storage.containers.zigzag import ZIGZAG, unzigzag, zigzag
 
 
 def pack(data: FreDData, *, compact: bool = False) -> Package:
-    """The package of a data set: integers zigzag-mapped to unsigned, digests filled in."""
+    """The package of a dataset: integers zigzag-mapped to unsigned, digests filled in."""
     expect_data(data)
     arrays = {}
     document = data.metadata.to_json()
@@ -57,7 +57,7 @@ def _lengths(data: FreDData) -> dict[str, int]:
 
 
 def _stored(name: str, array: NDArray[Any], metadata: Metadata, compact: bool) -> StoredArray:
-    """The stored form of an array of a data set; the reverse of `_meant`."""
+    """The stored form of an array of a dataset; the reverse of `_meant`."""
     if name in ZIGZAG and array.dtype.kind == "i":
         return StoredArray.of(array).mapped("u", zigzag)
     if compact and name == "labels" and (parts := shares.of(array)) is not None:
@@ -68,7 +68,7 @@ def _stored(name: str, array: NDArray[Any], metadata: Metadata, compact: bool) -
 
 
 def _meant(name: str, array: NDArray[Any], metadata: Metadata | None) -> NDArray[Any]:
-    """The array of a data set from its stored form."""
+    """The array of a dataset from its stored form."""
     if name in ZIGZAG and array.dtype.kind == "u":
         return unzigzag(array)
     if name == "labels" and array.ndim == 2 and array.dtype == np.uint8:
@@ -81,7 +81,7 @@ def _meant(name: str, array: NDArray[Any], metadata: Metadata | None) -> NDArray
 
 
 def unpack(package: Package, *, verify: bool = True, limits: limits_.Limits = limits_.DEFAULT) -> FreDData:
-    """The data set of a package; the reverse of `pack`.
+    """The dataset of a package; the reverse of `pack`.
 
     All declarations are checked against the format and the limits before any array is read. Raises `FormatError`,
     `LimitError` and, if ``verify`` is set and the digests do not match, `IntegrityError`.

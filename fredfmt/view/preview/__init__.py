@@ -1,4 +1,4 @@
-"""Pictures of a data set with Pillow.
+"""Pictures of a dataset with Pillow.
 
 A kind is a function ``(data, *, instances, size, k, whitening) -> Image``, which may ignore options. To add one, add a
 module to this package and a line to `KINDS`.
@@ -43,7 +43,7 @@ def preview(
     k: int | None = None,
     whitening: ZCA | None = None,
 ) -> Image:
-    """Draw a picture of a data set. Signals are drawn as lines, volumes by their middle slice.
+    """Draw a picture of a dataset. Signals are drawn as lines, volumes by their middle slice.
 
     Parameters
     ----------

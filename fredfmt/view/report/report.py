@@ -24,12 +24,12 @@ SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "context.js", "inflate.js", "d
 
 
 def report(file: str | os.PathLike[str] | FreDData, *, name: str | None = None) -> str:
-    """An HTML page to browse a data set, which makes no network requests.
+    """An HTML page to browse a dataset, which makes no network requests.
 
     Parameters
     ----------
     file
-        A path or address, which is read and verified, or a data set. The page contains the bytes of a ``.fred`` file
+        A path or address, which is read and verified, or a dataset. The page contains the bytes of a ``.fred`` file
         unchanged; anything else is converted as by `fredfmt.save`.
     name
         The title of the page, and the name of the file that can be downloaded from it. None: the name of the file.

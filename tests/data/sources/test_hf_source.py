@@ -96,7 +96,7 @@ def test_a_table_names_no_files_outside_of_it(tmp_path):
     images = arrow.array([{"path": str(tmp_path / "secret.png")}] * 6, struct)
     table = arrow.table({"image": images, "label": [0, 1] * 3}).replace_schema_metadata(told)
     pyarrow.parquet.write_table(table, tmp_path / "pets" / "train.parquet")
-    with pytest.raises(SourceError, match="the path of the image is outside the data set"):
+    with pytest.raises(SourceError, match="the path of the image is outside the dataset"):
         open_source(f"hf:{tmp_path}/pets")
 
 

@@ -210,7 +210,7 @@ CONTRADICTIONS = {
     "mean alone": (fixtures.dc, {**NUMBERS, "mean": MEAN}, "--mean and --std"),
     "channels": (fixtures.dc, {**NUMBERS, "mean": (0.5,), "std": (0.5,)}, "3 values"),
     "names": (fixtures.dc, {**NORMALISED, "classes": ("a", "b")}, "10 names"),
-    "data set": (fixtures.dc, {"dataset": "cifar11"}, "cifar10"),
+    "dataset": (fixtures.dc, {"dataset": "cifar11"}, "cifar10"),
     "experiment": (fixtures.dc, {**NORMALISED, "experiment": 1}, "no such experiment"),
     "lr": (fixtures.mtt, {**NORMALISED, "zca": "no", "lr": -1.0}, "learning rate"),
 }
@@ -223,7 +223,7 @@ def test_facts_that_do_not_fit_are_refused(make, facts, words, tmp_path):
         import_file(path, Facts(**facts))
 
 
-def test_known_data_sets():
+def test_known_datasets():
     for known in KNOWN.values():
         assert known.classes is None or len(set(known.classes)) == len(known.classes) in (10, 100)
     assert KNOWN["cifar100"].classes[98] == "woman"
@@ -260,7 +260,7 @@ STATISTICS = {
 
 
 @pytest.mark.parametrize(("project", "dataset"), STATISTICS, ids=map(" ".join, STATISTICS))
-def test_statistics_belong_to_a_project_and_a_data_set(project, dataset, tmp_path):
+def test_statistics_belong_to_a_project_and_a_dataset(project, dataset, tmp_path):
     path, _, _ = getattr(fixtures, project)(tmp_path)
     fields = {"w0": 10.0, "w0_initial": 30.0, "size": (7, 5)} if project == "ddif" else {}
     zca = None if project == "dc" else "no"

@@ -27,7 +27,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Opens the report of a data set from disk, and in the end finds no error in the console and no other request."""
+    """Opens the report of a dataset from disk, and in the end finds no error in the console and no other request."""
     contexts, complaints, requests = [], [], []
 
     def opened(data, *, change=lambda text: text, viewport=(1280, 4000), name="x.fred", **options):

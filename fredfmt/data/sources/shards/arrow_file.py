@@ -73,5 +73,5 @@ def _file(path: str | None, roots: Sequence[Path]) -> Path:
     files."""
     real = Path(os.path.realpath(path or ""))
     if path is None or not os.path.isabs(path) or not any(root in real.parents for root in roots):
-        raise SourceError("the path of the image is outside the data set", found=quoted(path), expected="bytes")
+        raise SourceError("the path of the image is outside the dataset", found=quoted(path), expected="bytes")
     return Path(path)

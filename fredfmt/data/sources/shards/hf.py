@@ -1,4 +1,4 @@
-"""``hf:NAME``: data sets of the Hugging Face Hub, and local ones that `datasets` can read."""
+"""``hf:NAME``: datasets of the Hugging Face Hub, and local ones that `datasets` can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens a data set with Hugging Face `datasets`: its splits by name, in the library's cache or as a stream."""
+"""Opens a dataset with Hugging Face `datasets`: its splits by name, in the library's cache or as a stream."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a data set of the library."""
+    """One split of a dataset of the library."""
 
     data: Any
     """A ``Dataset``, or an ``IterableDataset`` whose first ``first`` rows are read."""
     roots: tuple[Path, ...]
-    """Folders that may hold the image files of the data set."""
+    """Folders that may hold the image files of the dataset."""
     first: int | None
 
     @property
     def schema(self) -> Schema:
         """The columns and their features. Raises `SourceError` if a stream does not declare them."""
         if self.data.features is None:
-            raise SourceError("columns are unknown before the whole data set is read", hint="Omit #first")
+            raise SourceError("columns are unknown before the whole dataset is read", hint="Omit #first")
         return self.data.features.arrow_schema
 
     def count(self) -> int:
@@ -55,7 +55,7 @@ class Split:
 
 
 def load_splits(request: Request, address: Address) -> dict[str, Split]:
-    """The splits of a data set by name. It is downloaded if needed and allowed. Raises `SourceError` with the message
+    """The splits of a dataset by name. It is downloaded if needed and allowed. Raises `SourceError` with the message
     of `datasets`, or if that is not installed.
     """
     first = _first(address)

@@ -20,7 +20,7 @@ _MOST = 1_000_000
 
 @dataclass(frozen=True)
 class Shards:
-    """The files of one data set."""
+    """The files of one dataset."""
 
     train: tuple[Path, ...]
     test: tuple[Path, ...] = ()
