@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 from pathlib import Path
 
 import torch
+from machine import peak
 
 import fredfmt
 from fredfmt.data.sources import open_source
@@ -73,7 +73,7 @@ def whole_set(folder: Path) -> dict[str, float]:
     source = timed("open source", lambda: open_source("fashion-mnist"))
     data = timed("encode", lambda: encode(source, 0.5))  # type: ignore[arg-type]
     timed("save", lambda: fredfmt.save(data, folder / "all.fred"))  # type: ignore[arg-type]
-    figures["peak memory of encoding (MB)"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    figures["peak memory of encoding (MB)"] = round(peak() / 2**20, 1)
     timed("validate", lambda: fredfmt.validate(folder / "all.fred"))
     figures["file (MB)"] = round((folder / "all.fred").stat().st_size / 1e6, 3)
     figures["ledger: memory (MB)"] = round(fredfmt.ledger(data).memory / 1e6, 3)  # type: ignore[arg-type]
@@ -81,20 +81,20 @@ def whole_set(folder: Path) -> dict[str, float]:
 
 
 LOADING = """
-import resource, sys, time
+import sys, time
 import numpy, numcodecs.blosc, google_crc32c, fredfmt
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from machine import peak
+before = peak()
 start = time.perf_counter()
 data = fredfmt.load(sys.argv[1])
-print(time.perf_counter() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(time.perf_counter() - start, (peak() - before) / 2**20)
 """
 
 
 def loading(folder: Path) -> dict[str, float]:
     """Seconds and peak megabytes to load that file in a fresh process, beyond what the imports took."""
-    run = subprocess.run(
-        [sys.executable, "-c", LOADING, folder / "all.fred"], check=True, capture_output=True, text=True
-    )
+    command, here = [sys.executable, "-c", LOADING, folder / "all.fred"], Path(__file__).parent
+    run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=here)
     seconds, megabytes = map(float, run.stdout.split())
     return {"load (s)": round(seconds, 3), "peak memory of loading (MB)": round(megabytes, 1)}
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
-from PIL import Image
+from peers import as_it_is
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.datasets import ImageFolder
@@ -87,12 +87,6 @@ def training(data: fredfmt.FreDData, repeats: int) -> dict[str, float]:
     return medians({name: lambda batches=batches: epoch(batches) for name, batches in ways.items()}, repeats)
 
 
-def grey(path: str) -> Image.Image:
-    """A PNG file as it is; ImageFolder's own loader makes three equal channels of it."""
-    with Image.open(path) as image:
-        return image.convert("L")
-
-
 def feeding(data: fredfmt.FreDData, repeats: int) -> dict[str, float]:
     """Seconds to run through all images in batches, without training."""
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +96,7 @@ def feeding(data: fredfmt.FreDData, repeats: int) -> dict[str, float]:
             "DataLoader(FreDDataset)": DataLoader(fredfmt.FreDDataset(data), batch_size=BATCH),
             "DataLoader(ImageFolder of PNG)": DataLoader(ImageFolder(path, ToTensor()), batch_size=BATCH),
             "DataLoader(ImageFolder of PNG, grey)": DataLoader(
-                ImageFolder(path, ToTensor(), loader=grey), batch_size=BATCH
+                ImageFolder(path, ToTensor(), loader=as_it_is), batch_size=BATCH
             ),
             "FreDLoader": fredfmt.FreDLoader(data, batch_size=BATCH),
         }

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import processor
+from machine import peak, processor
 from numpy.lib import format as npy
 
 SHAPE = (3, 64, 64)
@@ -40,12 +40,6 @@ def write_images(path: Path, count: int) -> None:
         for name, array in small.items():
             with archive.open(f"{name}.npy", "w") as stream:
                 npy.write_array(stream, array)
-
-
-def peak() -> int:
-    """Most bytes that this process had resident; what its parent had counts in ``ru_maxrss``."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def measure(what: str, source: str, target: str) -> None:

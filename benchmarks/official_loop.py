@@ -204,7 +204,7 @@ def memory() -> dict[str, Any]:
         (state,) = optimizer.state.values()
         assert parameter.grad is not None
         sides[name] = bytes_of([parameter, parameter.grad, state["momentum_buffer"]])
-    masks = run.state.start.frequencies.nbytes + run.state.synset._masks.numel() * 8
+    masks = run.state.start.frequencies.nbytes + 8 * len(run.state.start)
     sides["plain"] += bytes_of([plain.synset.mask])
     sides["fredfmt"] += masks
     averaged = sides["fredfmt"] + bytes_of(list(run.state.averages.values()))

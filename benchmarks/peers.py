@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import processor
+from machine import peak, processor
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
@@ -176,12 +176,6 @@ WAYS: Mapping[str, tuple[str, Callable[[Path], None], Callable[[Path], Batches]]
     "LitData (PNG in chunks)": ("litdata", write_litdata, litdata),
 }
 """By name: the library, what writes its files beside the folder of PNG files, and what reads them."""
-
-
-def peak() -> int:
-    """Most bytes that this program had resident; what its parent had counts in ``ru_maxrss``."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def measure(name: str, folder: Path, repeats: int) -> dict[str, Any]:

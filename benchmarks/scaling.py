@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import processor
+from machine import peak, processor
 
 SIZES = (5_000, 20_000, 60_000)
 CLASSES, INSTANCES = (10, 20, 40), (4, 8, 16, 32)
@@ -53,12 +53,6 @@ def write_folder(path: Path, count: int) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             pixels = generator.integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{index:06}.png", compress_level=0)
-
-
-def peak() -> int:
-    """Most bytes that this program had resident; what its parent had counts in ``ru_maxrss``."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def distill_and_measure(name: str) -> None:

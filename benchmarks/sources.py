@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 READ = """
-import json, re, sys, time
+import json, sys, time
 import numpy as np
 from fredfmt.data.sources import open_source
+from machine import peak
 
 started = time.perf_counter()
 source = open_source(sys.argv[1])
@@ -30,8 +31,7 @@ for order in (np.arange(len(source)), np.random.default_rng(0).permutation(len(s
     while done < len(order) and time.perf_counter() - started < float(sys.argv[2]):
         done += len(source.images[order[done : done + 256]])
     rates.append(done / (time.perf_counter() - started))
-peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
-print(json.dumps({"open_s": opened, "in_order": rates[0], "random": rates[1], "peak_mib": peak}))
+print(json.dumps({"open_s": opened, "in_order": rates[0], "random": rates[1], "peak_mib": peak() / 2**20}))
 """
 
 
@@ -81,7 +81,7 @@ def main() -> None:
     options.add_argument("--side", type=int, default=64)
     options.add_argument("--seconds", type=float, default=10, help="for each way of reading")
     chosen = options.parse_args()
-    contents = jpegs(500, chosen.side)
+    contents, here = jpegs(500, chosen.side), Path(__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         for kind, write in WRITERS.items():
             for count in (chosen.images // 10, chosen.images):
@@ -89,7 +89,7 @@ def main() -> None:
                 write(path, contents, count)
                 size = path.stat().st_size / 2**20
                 words = [sys.executable, "-c", READ, f"{kind}:{path}", str(chosen.seconds)]
-                told = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+                told = json.loads(subprocess.run(words, check=True, capture_output=True, text=True, cwd=here).stdout)
                 rates = f"{told['in_order']:,.0f} images/s in order, {told['random']:,.0f} at random"
                 took = f"open {told['open_s']:.1f} s, {rates}, peak {told['peak_mib']:.0f} MiB"
                 print(f"{kind}, {count:,} images, {size:.0f} MiB: {took}", flush=True)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
-import resource
 import statistics
 import time
 from collections import defaultdict
@@ -30,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from lines import append, read, spread
+from machine import peak
 from scipy.fft import dctn, idctn
 
 from fredfmt import open_source
@@ -136,7 +136,7 @@ def distilled(
     before = time.perf_counter()
     data = distill(train, config)
     seconds = time.perf_counter() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = round(peak() / 2**20)
     corruptions = None
     if options.study == "corruptions" and test == "test":
         corruptions, tested = CorruptionConfig(), tested.sample(int(min(CORRUPTED, tested.counts.min())))
@@ -144,7 +144,7 @@ def distilled(
     result = evaluate(data, tested, protocol, corruptions=corruptions)
     line = {
         **{"accuracy": result.mean, "instances": len(data), "k": data.k},
-        **{"seconds": round(seconds, 1), "megabytes": round(peak)},
+        **{"seconds": round(seconds, 1), "megabytes": megabytes},
     }
     if result.robustness is not None:
         line["corrupted"] = result.robustness.mean

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lines import standard_error
+from machine import peak
 from torch import nn
 from torch.func import functional_call
 
@@ -142,7 +142,7 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         rate = data.metadata.recipe["lr"]
         print(
             f"\nseed {seed}: {spent:.0f} s, {spent / config.iterations:.2f} s per iteration, peak memory of the process"
-            f" {peak():.0f} MiB; learnt rate {rate:.4g}; {packed_size(data):,} B"
+            f" {peak() / 2**20:.0f} MiB; learnt rate {rate:.4g}; {packed_size(data):,} B"
         )
         rows = compare(data, train, test, protocol, baselines=options.baselines)
         for row in rows:
@@ -160,11 +160,6 @@ def run(options: argparse.Namespace, folder: Path) -> None:
 def told(progress: Progress) -> None:
     """A line that is written over."""
     print(f"\r{progress.task} {progress.done}/{progress.total} loss {progress.loss:.4f}  ", end="", flush=True)
-
-
-def peak() -> float:
-    """MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 def memory() -> None:
@@ -191,7 +186,7 @@ def unrolled(how: str, count: int) -> tuple[float, float, float]:
     labels, lr = torch.arange(40) % 10, torch.tensor(0.01, requires_grad=True)
     names = ("color", "crop", "scale", "rotate")
     steps = [Step(torch.arange(40), draw_augmentation(names, chance, images=40)) for _ in range(count)]
-    before, began = peak(), time.perf_counter()
+    before, began = peak() / 2**20, time.perf_counter()
     if how == "bounded":
         distance = trajectory_distance(networks[0], start, target, images, labels, lr, steps)
     else:
@@ -203,7 +198,7 @@ def unrolled(how: str, count: int) -> tuple[float, float, float]:
         end = torch.cat([value.flatten() for value in student.values()])
         distance = (end - target).square().sum() / (start - target).square().sum()
     torch.autograd.grad(distance, (images, lr))
-    return time.perf_counter() - began, before, peak()
+    return time.perf_counter() - began, before, peak() / 2**20
 
 
 if __name__ == "__main__":

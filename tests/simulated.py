@@ -16,7 +16,6 @@ from torch.utils import backend_registration
 from torch.utils._pytree import tree_map
 
 NAME = "simulated"
-_DEVICE = f"{NAME}:0"
 _MOVES = {"aten::_to_copy", "aten::copy_", "aten::_copy_from"}
 AVAILABLE = hasattr(backend_registration, "_setup_privateuseone_for_python_backend")
 """Whether this torch has what it takes (2.10)."""

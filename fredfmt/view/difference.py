@@ -166,7 +166,7 @@ def _compare_labels(a: FreDData, b: FreDData) -> Labels:
         data.labels.astype(np.float64) if data.soft else np.eye(len(data.metadata.classes))[data.labels]
         for data in (a, b)
     )
-    changed = int((mine.argmax(axis=1) != theirs.argmax(axis=1)).sum())
+    changed = int((a.hard_labels != b.hard_labels).sum())
     return Labels(changed, float(np.abs(mine - theirs).sum(axis=1).mean() / 2))
 
 
