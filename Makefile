@@ -8,7 +8,7 @@ OUT ?= demo
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo demo-fashion test quick test-sanitized test-portable test-lowest lint types docs installed dist wheels fuzz bench gpu clean
+.PHONY: demo demo-fashion test quick test-sanitized test-portable test-lowest lint types docs installed dist fuzz bench gpu clean
 
 $(VENV)/.users: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -71,17 +71,15 @@ docs: installed
 installed: $(VENV)/.developers
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(VENV)/installed .
 
-# What goes to the package index: a wheel and a source distribution in dist/, checked.
+# What goes to a package index, in dist/ and checked: the source distribution, and a wheel for Linux with its manylinux
+# tag and the OpenMP library that it needs.
 dist: $(VENV)/.developers
 	rm -rf dist
-	$(BIN)/python -m build
-	$(BIN)/twine check --strict dist/*
-
-# A wheel that a package index takes, with its manylinux tag and the OpenMP library that it needs, in dist/. On Linux.
-wheels: $(VENV)/.developers
-	$(BIN)/python -m build --wheel --outdir dist/here .
+	$(BIN)/python -m build --outdir dist/here
+	mv dist/here/*.tar.gz dist
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist dist/here/*.whl
 	rm -r dist/here
+	$(BIN)/twine check --strict dist/*
 
 # 200,000 mutated files against the reader, then the same with HDF5's checksum put right: five minutes.
 fuzz: $(VENV)/.developers

@@ -101,7 +101,7 @@ def test_the_shell_completes_commands_and_options():
             "_FREDFMT_COMPLETE": "complete_bash",
         }
         done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=300
         )
         return done.stdout.split()
 

@@ -136,7 +136,7 @@ def indices_of(value: Any, count: int, *, masks: bool = False) -> NDArray[np.int
         if array.dtype.kind == "f" and not hasattr(value, "dtype"):  # floats, or a mix of int64 and uint64
             array = np.asarray(value, object)
         if array.dtype == object:  # integers of more than 64 bits, or of another library
-            array = np.array([operator.index(one) for one in array.ravel()], object).reshape(array.shape)
+            array = np.array([_index(one) for one in array.ravel()], object).reshape(array.shape)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         array = np.empty(1)
     if masks and array.dtype == bool and array.shape == (count,):
@@ -153,3 +153,10 @@ def indices_of(value: Any, count: int, *, masks: bool = False) -> NDArray[np.int
         raise FredIndexError("no such instance", expected=known, found=outside.flat[0])
     rows = array.astype(np.int64)
     return np.where(rows < 0, rows + count, rows)
+
+
+def _index(value: Any) -> int:
+    """An integer, of another library perhaps, as Python's. Raises ``TypeError`` for booleans, too."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError("a boolean is no index")
+    return operator.index(value)

@@ -81,7 +81,7 @@ def test_threads_do_not_change_a_bit(kernel):
     assert torch.equal(images[0], images[2])
 
 
-@pytest.mark.skipif(not USABLE, reason="no compiled loops")
+@pytest.mark.needs("a C compiler")
 def test_narrow_images_take_narrow_vectors():
     for width in (1, 5, 8, 15, 16, 500):
         kernel = kernel_for(width)
@@ -104,7 +104,7 @@ def test_torch_can_be_asked_for(monkeypatch):
     np.testing.assert_allclose(decode(data), dense(data), atol=2e-6)
 
 
-@pytest.mark.skipif(not USABLE, reason="no compiled loops")
+@pytest.mark.needs("a C compiler")
 @pytest.mark.parametrize(("ratio", "taken"), [(0.99, False), (1.0, True), (4.2, True)])
 def test_a_kernel_that_is_slower_than_torch_is_not_taken(ratio, taken, monkeypatch):
     monkeypatch.delenv("FREDFMT_KERNEL", raising=False)
@@ -116,7 +116,7 @@ def test_a_kernel_that_is_slower_than_torch_is_not_taken(ratio, taken, monkeypat
     np.testing.assert_allclose(decode(data), dense(data), atol=2e-6)
 
 
-@pytest.mark.skipif(not USABLE, reason="no compiled loops")
+@pytest.mark.needs("a C compiler")
 def test_kernels_are_timed_once_per_process_and_kind_of_masks(monkeypatch):
     monkeypatch.delenv("FREDFMT_KERNEL", raising=False)
     fredfmt.codec.gate.times_torch.cache_clear()
@@ -133,7 +133,7 @@ def test_kernels_are_timed_once_per_process_and_kind_of_masks(monkeypatch):
         ((4, 5, 6), {}, "one and two axes"),
         ((4, 5), {"dtype": torch.float64}, "float32, not float64"),
         ((4, 5), {"device": "meta"}, "CPU, not meta"),
-        pytest.param((97,), {}, "one matrix product", marks=pytest.mark.skipif(not USABLE, reason="no compiled loops")),
+        pytest.param((97,), {}, "one matrix product", marks=pytest.mark.needs("a C compiler")),
     ],
 )
 def test_what_the_loops_are_not_for(shape, options, reason, monkeypatch):

@@ -75,7 +75,8 @@ def test_better_is_higher_and_larger_is_further_right():
 
 
 def test_a_single_point_can_be_drawn():
-    draw(points_of(made(8, RESULT | {"std": None, "accuracy": 1.0}), "a"))
+    picture = np.asarray(draw(points_of(made(8, RESULT | {"std": None, "accuracy": 1.0}), "a")))
+    assert (picture == SERIES[0]).all(axis=2).any()
 
 
 def test_the_command(tmp_path):
