@@ -17,10 +17,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from lines import standard_error
-
 from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, FrequencySynset, Row, compare, distill, evaluate
+from fredfmt.distill.evaluation.results import standard_error
 from fredfmt.storage.files import packed_size
 
 DIGITS = "color_crop_cutout_scale_rotate"

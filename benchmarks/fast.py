@@ -17,10 +17,9 @@ import statistics
 import time
 from dataclasses import replace
 
-from lines import standard_error
-
 from fredfmt.data.sources import open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, coded_images, distill, evaluate, own_start
+from fredfmt.distill.evaluation.results import standard_error
 from fredfmt.storage.files import packed_size
 
 QUICK = DistillConfig(objective="frepo", batch_real=50, pool_age=300)

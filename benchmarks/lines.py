@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from pathlib import Path
+
+from fredfmt.distill.evaluation.results import standard_error
 
 
 def read(path: Path) -> list[dict]:
@@ -23,8 +24,3 @@ def spread(values: list[float], sign: str = "") -> str:
     """Mean and standard error, in percent."""
     mean = f"{100 * statistics.fmean(values):{sign}.1f}"
     return f"{mean} ± {100 * standard_error(values):.1f}" if len(values) > 1 else mean
-
-
-def standard_error(values: list[float]) -> float:
-    """Of the mean; NaN for a single value."""
-    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan

@@ -24,7 +24,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lines import standard_error
 from machine import peak
 from torch import nn
 from torch.func import functional_call
@@ -41,6 +40,7 @@ from fredfmt.distill import (
     train_experts,
 )
 from fredfmt.distill.augment import draw_augmentation
+from fredfmt.distill.evaluation.results import standard_error
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.objectives.student import Step, trajectory_distance
 from fredfmt.distill.runtime.randomness import generator

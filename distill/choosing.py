@@ -14,7 +14,7 @@ from fredfmt.data.sources import Source
 from fredfmt.distill.augment import augmentation_for, operations
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import coded_images
-from fredfmt.distill.evaluation.held_out import held_out
+from fredfmt.distill.evaluation.held_out import held_out, share_held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory
@@ -34,10 +34,6 @@ EFFORTS: Mapping[str, Spent] = MappingProxyType(
         "best": Spent(iterations=2000, teacher_steps=4000, trial_iterations=400, trial_steps=1000, trial_seeds=3),
     }
 )
-HELD_OUT = 0.1
-"""The share of the train split that choices are made on, of a small set;"""
-_MOST_HELD_OUT = 5000
-"""so many images at most, of a large one."""
 _FLOAT = 4
 """Bytes of a float32."""
 _LEAST_TO_SPLIT = 10
@@ -269,4 +265,4 @@ def _share_held_out(source: Source) -> float:
     """Of the images; none where a class has only a few."""
     if source.counts.min() < _LEAST_TO_SPLIT:
         return 0.0
-    return float(f"{min(HELD_OUT, _MOST_HELD_OUT / len(source)):.3g}")
+    return float(f"{share_held_out(source):.3g}")

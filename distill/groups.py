@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
-from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
+from fredfmt.distill.augment import augmentation_setting
 from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.distill.settings import Settings, setting
 from fredfmt.errors import ArgumentError
@@ -49,11 +49,7 @@ class RunSettings(WhiteningSettings):
 
     where: ClassVar[str] = "distillation.run"
 
-    augmentation: str = setting(
-        DEFAULT_AUGMENTATION,
-        "Operations joined by _, one of which is drawn per update; none for none.",
-        check=operations,
-    )
+    augmentation: str = augmentation_setting("update")
     precision: Precision = setting("float32", "Floating point type of the networks; everything else is float32.")
     compile: bool = setting(
         False, "Compile networks (torch.compile); impossible for objectives with second derivatives (dc, dsa, tm)."

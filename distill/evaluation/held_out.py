@@ -7,8 +7,19 @@ from weakref import WeakKeyDictionary
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 
+_SHARE, _MOST = 0.1, 5000
 _SPLITS: WeakKeyDictionary[Source, tuple[tuple[float, int], tuple[Source, Source]]] = WeakKeyDictionary()
 """The last split of each source, so that its parts stay the same objects and what is cached for them is used again."""
+
+
+def share_held_out(source: Source) -> float:
+    """The share of the images to hold out for a choice: a tenth, and at most 5000 images.
+
+    >>> from fredfmt import open_source
+    >>> share_held_out(open_source("digits"))
+    0.1
+    """
+    return min(_SHARE, _MOST / len(source))
 
 
 def held_out(source: Source, config: DistillConfig) -> tuple[Source, Source | None]:

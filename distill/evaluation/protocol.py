@@ -127,10 +127,10 @@ def evaluate_sets(
         if keep is not None and seed == 0:
             keep(networks[0])
 
+    prepared = in_space(test, normalization, whitening)
+
     def accuracies(images: Images) -> tuple[float, ...]:
-        unit = Normalization((0.0,) * test.channels, (1.0,) * test.channels)
-        prepared = replace(test, images=images, normalization=normalization or unit, whitening=whitening)
-        return _shares_correct(networks, prepared, device)
+        return shares_correct(networks, replace(prepared, images=images), device)
 
     clean = accuracies(test.images)
     robustness = None
@@ -146,16 +146,23 @@ def evaluate_sets(
     return Evaluation(config, f"{test.name} {test.split}", len(test), clean, robustness, parameters)
 
 
-def check_compatible(data: FreDData | Source, test: Source) -> None:
-    """Raise `ArgumentError` unless ``test`` has the classes, channels and spatial shape of the data."""
+def in_space(real: Source, normalization: Normalization | None, whitening: ZCA | None = None) -> Source:
+    """The same images in another space: normalised (None: in 0..1), and whitened if there is a whitening."""
+    unit = Normalization((0.0,) * real.channels, (1.0,) * real.channels)
+    return replace(real, normalization=normalization or unit, whitening=whitening)
+
+
+def check_compatible(data: FreDData | Source, real: Source) -> None:
+    """Raise `ArgumentError` unless ``real`` has the classes, channels and spatial shape of the data."""
     mine = data if isinstance(data, Source) else data.metadata
     for what, left, right in (
-        ("classes", mine.classes, test.classes),
-        ("channels", mine.channels, test.channels),
-        ("spatial shape", mine.spatial_shape, test.spatial_shape),
+        ("classes", mine.classes, real.classes),
+        ("channels", mine.channels, real.channels),
+        ("spatial shape", mine.spatial_shape, real.spatial_shape),
     ):
         if left != right:
-            raise ArgumentError(f"test images and data differ in their {what}", expected=left, found=right)
+            where = f"{real.name} {real.split}"
+            raise ArgumentError(f"real images and data differ in their {what}", where=where, expected=left, found=right)
 
 
 def _check_whitening(data: FreDData | Source, whitening: ZCA | None) -> None:
@@ -273,7 +280,7 @@ def _order(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator(seed, "evaluation order", epoch), device="cpu")
 
 
-def _shares_correct(networks: Sequence[nn.Module], test: Source, device: torch.device | str) -> tuple[float, ...]:
+def shares_correct(networks: Sequence[nn.Module], test: Source, device: torch.device | str) -> tuple[float, ...]:
     """The accuracy of each network; every test image is read, normalised and copied to the device once."""
     labels = torch.from_numpy(test.labels)
     correct = torch.zeros(len(networks), dtype=torch.int64, device=device)

@@ -64,18 +64,18 @@ class Robustness:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "accuracy": _rounded(self.mean),
+            "accuracy": rounded(self.mean),
             **_spread(self.accuracies),
-            "relative_drop": _rounded(self.relative_drop),
-            "accuracies": list(map(_rounded, self.accuracies)),
+            "relative_drop": rounded(self.relative_drop),
+            "accuracies": list(map(rounded, self.accuracies)),
             "severities": list(self.config.severities),
             "seed": self.config.seed,
             "each": [
                 {
                     "corruption": one.name,
                     "severity": one.severity,
-                    "accuracy": _rounded(one.mean),
-                    "accuracies": list(map(_rounded, one.accuracies)),
+                    "accuracy": rounded(one.mean),
+                    "accuracies": list(map(rounded, one.accuracies)),
                 }
                 for one in self.each
             ],
@@ -112,19 +112,19 @@ class Evaluation:
     @property
     def std(self) -> float:
         """Sample standard deviation over the networks (divisor ``n - 1``); NaN for a single network."""
-        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else math.nan
+        return standard_deviation(self.accuracies)
 
     @property
     def standard_error(self) -> float:
         """Standard error of the mean."""
-        return self.std / math.sqrt(len(self.accuracies))
+        return standard_error(self.accuracies)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values for ``Metadata.results`` and ``--json``: accuracies in 0..1 and the whole protocol."""
         document = {
-            "accuracy": _rounded(self.mean),
+            "accuracy": rounded(self.mean),
             **_spread(self.accuracies),
-            "accuracies": list(map(_rounded, self.accuracies)),
+            "accuracies": list(map(rounded, self.accuracies)),
             "test": self.source,
             "images": self.images,
             **self.config.to_json(),
@@ -151,10 +151,28 @@ def gain(first: Evaluation, second: Evaluation) -> tuple[float, float]:
     return first.mean - second.mean, math.hypot(first.standard_error, second.standard_error)
 
 
-def _spread(accuracies: Sequence[float]) -> dict[str, float | None]:
-    std = statistics.stdev(accuracies) if len(accuracies) > 1 else math.nan
-    return {"std": _rounded(std), "standard_error": _rounded(std / math.sqrt(len(accuracies)))}
+def standard_deviation(values: Sequence[float]) -> float:
+    """The sample standard deviation, with the divisor ``n - 1``; NaN for a single value.
+
+    >>> round(standard_deviation((1, 2, 4)), 3)
+    1.528
+    """
+    return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
-def _rounded(value: float) -> float | None:
+def standard_error(values: Sequence[float]) -> float:
+    """The standard error of the mean; NaN for a single value.
+
+    >>> round(standard_error((1, 2, 4)), 3)
+    0.882
+    """
+    return standard_deviation(values) / math.sqrt(len(values))
+
+
+def rounded(value: float) -> float | None:
+    """To six decimals, as results are stored; None for NaN."""
     return round(value, 6) if math.isfinite(value) else None
+
+
+def _spread(accuracies: Sequence[float]) -> dict[str, float | None]:
+    return {"std": rounded(standard_deviation(accuracies)), "standard_error": rounded(standard_error(accuracies))}

@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fredfmt.codec.decoder import decode
-from fredfmt.codec.views import Normalized
+from fredfmt.codec.unit import from_unit
 from fredfmt.data.sources import Source
-from fredfmt.distill.evaluation.baselines import coded_images, warn_if_other_source
-from fredfmt.distill.evaluation.protocol import new_network
+from fredfmt.distill.evaluation.baselines import coded_images, equal_instances, warn_if_other_source
+from fredfmt.distill.evaluation.protocol import check_compatible, in_space, new_network, shares_correct
 from fredfmt.distill.evaluation.protocol import train as train_network
+from fredfmt.distill.evaluation.results import rounded, standard_deviation
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.runtime.progress import Callback, Progress
-from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
 from fredfmt.model.arguments import share_of
 from fredfmt.model.data import FreDData
-from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import without_results
 
@@ -167,17 +166,10 @@ def score(
     ['each', 'mean', 'std']
     """
     config = config or EvaluationConfig()
-    meta = data.metadata
-    if getattr(meta, "whitening", None) is not None:
+    if data.metadata.whitening is not None:
         raise ArgumentError("scores of whitened data are not supported", hint="Use evaluate")
     for source in (train, test):
-        if (meta.classes, meta.channels, meta.spatial_shape) != (source.classes, source.channels, source.spatial_shape):
-            raise ArgumentError(
-                "real images and data differ in their classes or shapes",
-                where=source.name,
-                expected=f"{len(meta.classes)} classes of {(meta.channels, *meta.spatial_shape)}",
-                found=f"{len(source.classes)} classes of {(source.channels, *source.spatial_shape)}",
-            )
+        check_compatible(data, source)
     warn_if_other_source(data, train)
     scorer = _Scorer(data, train, test, config, torch.device(device))
     accuracies = []
@@ -194,7 +186,8 @@ class _Scorer:
     def __init__(
         self, data: FreDData, train: Source, test: Source, config: EvaluationConfig, device: torch.device
     ) -> None:
-        self.data, self.train, self.test, self.config, self.device = data, train, test, config, device
+        self.data, self.train, self.config, self.device = data, train, config, device
+        self.test = in_space(test, data.metadata.normalization)
         self.images = decode(data, device=device)
         self.hard = torch.from_numpy(data.hard_labels).to(device)
         self.labels = torch.tensor(data.labels, dtype=torch.float32, device=device) if data.soft else self.hard
@@ -205,9 +198,8 @@ class _Scorer:
         real, real_labels = self._real(self.train), torch.from_numpy(self.train.labels).to(self.device)
         teacher = self._network(real, real_labels, self.config, seed)
         del real
-        rows = random_rows(self.train.labels, self.data.hard_labels, seed)
-        drawn = self._real(self.train.subset(rows))
-        drawn_labels = _probabilities(teacher, drawn) if self.data.soft else real_labels[torch.from_numpy(rows)]
+        drawn = self._real(equal_instances(self.data, self.train, seed=seed))
+        drawn_labels = _probabilities(teacher, drawn) if self.data.soft else self.hard
         coded = coded_images(
             self.train, packed_size(without_results(self.data)), seed=seed, transform=self.data.metadata.transform
         )
@@ -230,19 +222,12 @@ class _Scorer:
 
     def _real(self, source: Source) -> Tensor:
         """All images of a source in the space of the data."""
-        images = Normalized(source.images, self._space())
-        return torch.from_numpy(images[np.arange(len(source))]).to(self.device)
-
-    def _space(self) -> Normalization:
-        channels = self.data.metadata.channels
-        return self.data.metadata.normalization or Normalization((0.0,) * channels, (1.0,) * channels)
+        return torch.from_numpy(in_space(source, self.data.metadata.normalization).normalized[:]).to(self.device)
 
     def _renormalized(self, coded: FreDData) -> Tensor:
         """Images that are coded in the space of the source, converted to that of the data."""
-        shape = (-1,) + (1,) * len(coded.metadata.spatial_shape)
-        space = self._space()
-        mean, std = (torch.tensor(values, device=self.device).view(shape) for values in (space.mean, space.std))
-        return (decode(coded, normalized=False, clip=False, device=self.device) - mean) / std
+        images = decode(coded, normalized=False, clip=False, device=self.device)
+        return from_unit(images, self.data.metadata.normalization)
 
     def _network(self, images: Tensor, labels: Tensor, config: EvaluationConfig, seed: int) -> nn.Module:
         network = new_network(self.data.metadata, config, seed, self.device)
@@ -250,32 +235,7 @@ class _Scorer:
         return network
 
     def _share(self, network: nn.Module) -> float:
-        images = Normalized(self.test.images, self._space())
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        network.eval()
-        with torch.no_grad():
-            for first in range(0, len(self.test), _BATCH):
-                rows = slice(first, min(first + _BATCH, len(self.test)))
-                answers = network(torch.from_numpy(images[rows]).to(self.device)).argmax(1)
-                correct += answers.eq(torch.from_numpy(self.test.labels[rows]).to(self.device)).sum()
-        return int(correct) / len(self.test)
-
-
-def random_rows(real: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
-    """Rows of random real images, one for each of the classes ``wanted``."""
-    rows = np.empty(len(wanted), np.int64)
-    for label in np.unique(wanted):
-        places, candidates = np.flatnonzero(wanted == label), np.flatnonzero(real == label)
-        if len(candidates) < len(places):
-            raise ArgumentError(
-                "a class has fewer real images than instances",
-                where=f"class {label}",
-                expected=f"at least {len(places)}",
-                found=len(candidates),
-            )
-        order = torch.randperm(len(candidates), generator=generator(seed, "scores random images", int(label)))
-        rows[places] = candidates[order[: len(places)].numpy()]
-    return rows
+        return shares_correct([network], self.test, self.device)[0]
 
 
 def _probabilities(network: nn.Module, images: Tensor) -> Tensor:
@@ -284,11 +244,9 @@ def _probabilities(network: nn.Module, images: Tensor) -> Tensor:
         return torch.cat([network(part).softmax(1) for part in torch.split(images, _BATCH)])
 
 
-def _summary(values: Any) -> dict[str, Any]:
-    values = [float(value) for value in values]
-    spread = statistics.stdev(values) if len(values) > 1 else None
+def _summary(values: Sequence[float]) -> dict[str, Any]:
     return {
-        "mean": round(statistics.fmean(values), 6),
-        "std": None if spread is None else round(spread, 6),
-        "each": [round(value, 6) for value in values],
+        "mean": rounded(statistics.fmean(values)),
+        "std": rounded(standard_deviation(values)),
+        "each": list(map(rounded, values)),
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from fredfmt.distill.augment import DEFAULT_AUGMENTATION, augmentation_for, operations
+from fredfmt.distill.augment import augmentation_for, augmentation_setting
 from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.distill.settings import Settings, group, setting
 from fredfmt.errors import ArgumentError, quoted
@@ -47,11 +47,7 @@ class EvaluationConfig(Settings):
     batch: int = setting(64, "Images per optimizer step.", least=1)
     lr: float = setting(0.05, "Peak learning rate.", above=0)
     network: NetworkConfig = group(NetworkConfig)
-    augmentation: str = setting(
-        DEFAULT_AUGMENTATION,
-        "Operations joined by _, one of which is drawn per batch; none for none.",
-        check=operations,
-    )
+    augmentation: str = augmentation_setting("batch")
     seeds: int = setting(3, "Number of networks per training set, with the seeds 0, 1, ...", least=1)
 
     @classmethod

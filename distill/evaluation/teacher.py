@@ -16,6 +16,7 @@ from fredfmt.codec.decoder import decode
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.held_out import share_held_out
 from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.groups import TeacherLabels
@@ -28,9 +29,6 @@ from fredfmt.distill.synset import FrequencySynset, sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 
-_HELD_OUT = 0.1
-"""The share of the images that the temperature is found on."""
-_MOST_HELD_OUT = 5000
 _BATCH, _PREDICTED = 128, 250
 _COLDEST, _HOTTEST, _TEMPERATURES = 0.05, 5.0, 80
 _KEPT: WeakKeyDictionary[Source, tuple[object, Teacher]] = WeakKeyDictionary()
@@ -142,8 +140,7 @@ def train_teacher(
         return known[1]
     if progress is not None:
         progress(Progress("training a teacher", 0, 1))
-    share = min(_HELD_OUT, _MOST_HELD_OUT / len(source))
-    rest, held = source.split_off(share, config.run.seed)
+    rest, held = source.split_off(share_held_out(source), config.run.seed)
     own = ":" in config.network.name
     layers = NetworkConfig().fitting(source.spatial_shape) if own else config.network
     layers = layers.replace(width=settings.teacher_width)

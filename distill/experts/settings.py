@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
+from fredfmt.distill.augment import augmentation_setting
 from fredfmt.distill.layout import WhiteningSettings
 from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.distill.settings import group, setting
@@ -30,9 +30,5 @@ class ExpertConfig(WhiteningSettings):
     lr: float = setting(0.01, "Learning rate of SGD.", above=0)
     momentum: float = setting(0.0, "Momentum of SGD.", least=0, below=1)
     network: NetworkConfig = group(NetworkConfig)
-    augmentation: str = setting(
-        DEFAULT_AUGMENTATION,
-        "Operations joined by _, one of which is drawn per batch; none for none.",
-        check=operations,
-    )
+    augmentation: str = augmentation_setting("batch")
     seed: int = setting(0, "Seed of every random draw; an expert is determined by the seed and its number.", least=0)

@@ -1,4 +1,4 @@
-"""Converts decoded images to 0..1 by undoing whitening and normalisation."""
+"""Converts images to 0..1 by undoing whitening and normalisation, and back."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) 
         mean, std = map(images.new_tensor, normalization.moments(images.ndim - 2))
         images = images * std + mean
     return images.clamp(0, 1) if clip else images
+
+
+def from_unit(images: Tensor, normalization: Normalization | None) -> Tensor:
+    """Images (B, C, *spatial) in 0..1 converted to the space of ``normalization`` (None: 0..1)."""
+    if normalization is None:
+        return images
+    mean, std = map(images.new_tensor, normalization.moments(images.ndim - 2))
+    return (images - mean) / std
 
 
 def unwhitened(images: Tensor, metadata: Metadata, whitening: ZCA) -> Tensor:

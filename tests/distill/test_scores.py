@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from fredfmt import ArgumentError, encode, save
 from fredfmt.cli.app import app
 from fredfmt.distill import EvaluationConfig, NetworkConfig, Scores, score
-from fredfmt.distill.evaluation.scores import Accuracies, augmentation_robust_score, label_robust_score, random_rows
+from fredfmt.distill.evaluation.scores import Accuracies, augmentation_robust_score, label_robust_score
 
 QUICK = EvaluationConfig(
     steps=80, batch=32, network=NetworkConfig(width=16, depth=2), augmentation="scale_rotate", seeds=2
@@ -75,16 +75,6 @@ def test_soft_labels_are_taken_away_and_given_to_random_images(digits, digits_te
     assert one.own != one.hard
     assert one.random > 0.4
     assert one.random != plain.random
-
-
-def test_random_images_are_as_many_of_each_class():
-    real, wanted = np.repeat([0, 1, 2], 20), np.array([2, 0, 0, 2, 2])
-    rows = random_rows(real, wanted, seed=0)
-    assert real[rows].tolist() == wanted.tolist()
-    assert len(set(rows.tolist())) == 5
-    assert rows.tolist() != random_rows(real, wanted, seed=1).tolist()
-    with pytest.raises(ArgumentError, match="fewer real images"):
-        random_rows(real, np.zeros(21, int), seed=0)
 
 
 def test_other_classes_are_refused(digits, digits_test):
