@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import typer
 
-from fredfmt.errors import ArgumentError, brief, located, quoted
+from fredfmt.errors import brief, located, quoted
 from fredfmt.model.arguments import positive_of
 
 if TYPE_CHECKING:
@@ -84,11 +84,15 @@ class Sides(NamedTuple):
 
 
 def parse_size(text: str) -> Sides:
-    """Height and width from ``HxW``, or from one number for both."""
-    height, _, width = text.lower().replace("×", "x").partition("x")
-    if not (height.isdecimal() and (width or height).isdecimal()) or ("x" in text.lower() and not width):
+    """Height and width from ``HxW`` or ``H,W``, or from one number for both.
+
+    >>> parse_size("48x64"), parse_size("32")
+    (Sides(height=48, width=64), Sides(height=32, width=32))
+    """
+    parts = text.lower().replace("×", "x").replace(",", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
         raise typer.BadParameter(f"{brief(quoted(text))} is not a number, nor HEIGHTxWIDTH such as 48x64")
-    sides = Sides(int(height), int(width or height))
+    sides = Sides(int(parts[0]), int(parts[-1]))
     if min(sides) < 1:
         raise typer.BadParameter(f"{brief(quoted(text))}: an image has at least one row and one column")
     return sides
@@ -113,19 +117,6 @@ BitsPerClass = Annotated[
         rich_help_panel="Budget",
     ),
 ]
-Step = Annotated[str, typer.Option(help="Quantisation step, or float16 or float32 for none.")]
-
-
-def parse_step(text: str) -> float | Literal["float16"] | None:
-    """The value of ``--step`` in the form of the library."""
-    if text == "float16":
-        return "float16"
-    if text == "float32":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentError("unusable --step", expected="a number, float16 or float32", found=text) from None
 
 
 def parse_list(text: str | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,85 +10,129 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, print_json, say
+from fredfmt.cli.settings import asking, given_settings
+from fredfmt.codec.masks import MASKS
+from fredfmt.distill.layout import BudgetSettings, FrequencySettings
 from fredfmt.errors import ArgumentError
 
-_LARGER = 1.5
-"""A message is shown for a file of more than this many times the bytes of its source."""
 _KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
+_SOURCE, _IMAGES, _LABELS, _FIELDS = "Source", "Facts about the images", "Labels and training", "Neural fields"
+_STEP, _KEPT = BudgetSettings.options()["step"], FrequencySettings.options()
+_PANELS = {
+    "Storing": {
+        "transform": replace(
+            _KEPT["transform"], default=None, help=f"{_KEPT['transform'].help} Default: exact pixels."
+        ),
+        "k": replace(_KEPT["k"], default=None, help="Frequencies to keep per image; by default all."),
+        "mask": replace(
+            _KEPT["mask"],
+            default=None,
+            words=tuple(MASKS),
+            help="How frequencies are chosen; by default it depends on the number of images.",
+        ),
+        "step": replace(_STEP, default=_STEP.none),
+    }
+}
 
 
+@asking(_PANELS)
 def import_(
+    context: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(metavar="SRC", help="A .pt, .npz, .npy, .h5, .safetensors or checkpoint file, or a folder."),
     ],
     out: options.Out,
     dataset: Annotated[
-        str | None, typer.Option(help="The real dataset, such as cifar10: class names, mean and std.")
+        str | None,
+        typer.Option(help="The real dataset, such as cifar10: class names, mean and std.", rich_help_panel=_IMAGES),
     ] = None,
-    mean: Annotated[str | None, typer.Option(metavar="A,B,...", help="Mean of each channel in 0..1.")] = None,
-    std: Annotated[str | None, typer.Option(metavar="A,B,...", help="Standard deviation of each channel.")] = None,
-    unit: Annotated[bool, typer.Option("--unit", help="The images are in 0..1.")] = False,
+    mean: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Mean of each channel in 0..1.", rich_help_panel=_IMAGES)
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Standard deviation of each channel.", rich_help_panel=_IMAGES)
+    ] = None,
+    unit: Annotated[bool, typer.Option("--unit", help="The images are in 0..1.", rich_help_panel=_IMAGES)] = False,
     zca: Annotated[
         str | None,
-        typer.Option(metavar="MATRIX", help="A file that undoes the whitening, or keep to leave images whitened."),
+        typer.Option(
+            metavar="MATRIX",
+            help="A file that undoes the whitening, or keep to leave images whitened.",
+            rich_help_panel=_IMAGES,
+        ),
     ] = None,
     zca_epsilon: Annotated[
-        float | None, typer.Option(help="With --zca keep: the epsilon that was added to the variances.")
+        float | None,
+        typer.Option(help="With --zca keep: the epsilon that was added to the variances.", rich_help_panel=_IMAGES),
     ] = None,
-    no_zca: Annotated[bool, typer.Option("--no-zca", help="The images are not ZCA-whitened.")] = False,
+    no_zca: Annotated[
+        bool, typer.Option("--no-zca", help="The images are not ZCA-whitened.", rich_help_panel=_IMAGES)
+    ] = False,
     classes: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B,...", help="Class names in the order of the labels, or the word numbers if they are unknown."
+            metavar="A,B,...",
+            help="Class names in the order of the labels, or the word numbers if they are unknown.",
+            rich_help_panel=_LABELS,
         ),
     ] = None,
     labels: Annotated[
         Literal["hard", "probabilities", "logits", "centred", "class-major"] | None,
-        typer.Option(help="Meaning of float labels; class-major: no labels are stored and images are sorted by class."),
+        typer.Option(
+            help="Meaning of float labels; class-major: no labels are stored and images are sorted by class.",
+            rich_help_panel=_LABELS,
+        ),
     ] = None,
-    labels_file: Annotated[Path | None, typer.Option(help="The file of the labels.")] = None,
-    temperature: Annotated[float, typer.Option(min=1e-6, help="Divides logits.")] = 1.0,
-    lr: Annotated[str | None, typer.Option(help="Learning rate for training, or the word unknown.")] = None,
-    factor: Annotated[int | None, typer.Option(min=1, help="Pictures per side of a packed image.")] = None,
-    experiment: Annotated[int | None, typer.Option(min=0, help="Which experiment of a res_*.pt file.")] = None,
+    labels_file: Annotated[Path | None, typer.Option(help="The file of the labels.", rich_help_panel=_LABELS)] = None,
+    temperature: Annotated[float, typer.Option(min=1e-6, help="Divides logits.", rich_help_panel=_LABELS)] = 1.0,
+    lr: Annotated[
+        str | None, typer.Option(help="Learning rate for training, or the word unknown.", rich_help_panel=_LABELS)
+    ] = None,
+    factor: Annotated[
+        int | None, typer.Option(min=1, help="Pictures per side of a packed image.", rich_help_panel=_SOURCE)
+    ] = None,
+    experiment: Annotated[
+        int | None, typer.Option(min=0, help="Which experiment of a res_*.pt file.", rich_help_panel=_SOURCE)
+    ] = None,
     average: Annotated[
-        bool | None, typer.Option(help="Use the running average of a checkpoint's images, or the last images.")
+        bool | None,
+        typer.Option(
+            help="Use the running average of a checkpoint's images, or the last images.", rich_help_panel=_SOURCE
+        ),
     ] = None,
     channels: Annotated[
-        Literal["first", "last", "none"] | None, typer.Option(help="Position of the channel axis.")
+        Literal["first", "last", "none"] | None,
+        typer.Option(help="Position of the channel axis.", rich_help_panel=_IMAGES),
     ] = None,
-    w0: Annotated[float | None, typer.Option(help="Frequency of the sines of a neural field.")] = None,
-    w0_initial: Annotated[float | None, typer.Option(help="The same for its first layer.")] = None,
+    w0: Annotated[
+        float | None, typer.Option(help="Frequency of the sines of a neural field.", rich_help_panel=_FIELDS)
+    ] = None,
+    w0_initial: Annotated[
+        float | None, typer.Option(help="The same for its first layer.", rich_help_panel=_FIELDS)
+    ] = None,
     size: Annotated[
-        str | None,
+        options.Sides | None,
         typer.Option(
-            metavar="H,W",
+            parser=options.parse_size,
+            metavar="N|HxW",
             help="Size of neural fields and of images stored as rows, or to which image files are resized.",
+            rich_help_panel=_IMAGES,
         ),
     ] = None,
-    kind: Annotated[str | None, typer.Option(help=f"Kind of the file: {_KINDS}; recognised if omitted.")] = None,
-    transform: Annotated[
-        str | None, typer.Option(help="dct, hartley, haar, db2 or identity; by default exact pixels.")
+    kind: Annotated[
+        str | None, typer.Option(help=f"Kind of the file: {_KINDS}; recognised if omitted.", rich_help_panel=_SOURCE)
     ] = None,
-    k: Annotated[int | None, typer.Option("--k", min=1, help="Frequencies to keep per image; by default all.")] = None,
-    mask: Annotated[
-        str | None,
-        typer.Option(
-            help="evr, fisher, amplitude, low, high or random; by default it depends on the number of images.",
-            autocompletion=options.completing("fredfmt.codec.masks", "MASKS"),
-        ),
-    ] = None,
-    step: options.Step = "float32",
     seed: options.Seed = 0,
     force: options.Force = False,
     json: options.Json = False,
+    **_: Any,
 ) -> None:
     """Import files of DC, DM, FreD, MTT, DATM, IDC, DDiF, FRePo, KIP and others. No code in a file is executed.
 
     Facts that are not in a file (normalisation, whitening, class names) must be given and are never guessed.
     """
-    from fredfmt.exchange.importers import NOTES, Facts, import_file
+    from fredfmt.exchange.importers import NOTES, Facts, import_file, size_warnings
     from fredfmt.storage.files import save
     from fredfmt.storage.ledger import stored_size
 
@@ -112,11 +156,10 @@ def import_(
         channels=channels,
         w0=w0,
         w0_initial=w0_initial,
-        size=_size(size),
+        size=size,
         labels_file=labels_file,
     )
-    chosen = options.parse_step(step)
-    data = import_file(source, facts, kind=kind, transform=transform, k=k, mask=mask, step=chosen, seed=seed)
+    data = import_file(source, facts, kind=kind, seed=seed, **given_settings(context, _PANELS))
     save(data, out)
     meta = data.metadata
     notes, rmse = meta.ext[NOTES], meta.reconstruction["rmse"]
@@ -142,15 +185,8 @@ def import_(
     say(f"{source}: {notes['kind']}, labels {notes['labels']}, images {notes['space']}")
     stored = stored_size(out)
     say(f"{out}: {len(data):,} instances, {meta.transform} k={data.k}, {exact}, {kilobytes(stored)}")
-    before = sum(entry["bytes"] for entry in notes["files"])
-    if before and stored > _LARGER * before:
-        say(f"this is {stored / before:.1f} times the {kilobytes(before)} of its source{_why(notes)}")
-
-
-def _why(notes: Mapping[str, Any]) -> str:
-    factor = notes.get("factor", 1)
-    packed = f": each image was divided into {factor**2} pictures, enlarged to its size" if factor > 1 else ""
-    return f"{packed}; --transform dct with --k and --step makes a smaller file and reports the error"
+    for warning in size_warnings(notes, stored):
+        say(warning)
 
 
 def _number(text: str, option: str) -> float:
@@ -162,12 +198,3 @@ def _number(text: str, option: str) -> float:
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
     return None if text is None else tuple(_number(part, option) for part in text.split(","))
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) not in (1, 2) or not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise ArgumentError("unusable --size", expected="HEIGHT,WIDTH or one number", found=text)
-    return int(parts[0]), int(parts[-1])

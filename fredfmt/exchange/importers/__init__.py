@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fredfmt.codec.encoder import encode
 from fredfmt.codec.quantizer import Step
 from fredfmt.errors import ArgumentError, SourceError, located
+from fredfmt.exchange.importers.advice import size_warnings
 from fredfmt.exchange.importers.arrays import arrays
 from fredfmt.exchange.importers.content import Content, open_content
 from fredfmt.exchange.importers.dc import dc
@@ -58,7 +59,7 @@ IMPORTERS: Mapping[str, Importer] = MappingProxyType(
 NOTES = "fredfmt.import"
 """The key in ``Metadata.ext`` under which an imported file records its origin."""
 
-__all__ = ["IMPORTERS", "KNOWN", "NOTES", "Facts", "import_file"]
+__all__ = ["IMPORTERS", "KNOWN", "NOTES", "Facts", "import_file", "size_warnings"]
 
 
 def import_file(

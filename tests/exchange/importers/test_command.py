@@ -42,9 +42,10 @@ def test_import_with_a_transform_as_json(tmp_path):
     assert facts["bytes"] < (tmp_path / "x.fred.h5").stat().st_size * 2
 
 
-def test_fields_and_size(tmp_path):
+@pytest.mark.parametrize("size", ["7,5", "7x5"])
+def test_fields_and_size(size, tmp_path):
     path, images, _ = fixtures.ddif(tmp_path)
-    words = ("--no-zca", "--w0", 10, "--w0-initial", 30, "--size", "7,5")
+    words = ("--no-zca", "--w0", 10, "--w0-initial", 30, "--size", size)
     run(path, tmp_path / "x.fred", *NORMALISED, *words)
     np.testing.assert_allclose(decode(load(tmp_path / "x.fred")).numpy(), images, atol=2e-5)
 
@@ -55,7 +56,7 @@ def test_fields_and_size(tmp_path):
         ((), "--mean and --std, --dataset, or --unit"),
         (("--mean", "a,b"), "unusable --mean"),
         (("--no-zca", "--zca", "keep"), "contradict"),
-        (("--size", "7x5"), "unusable --size"),
+        (("--step", "coarse"), "unusable --step"),
         (("--lr", "fast"), "unusable --lr"),
     ],
 )
@@ -69,6 +70,21 @@ def test_errors_are_one_line(words, message, tmp_path, monkeypatch, capsys):
     assert message in text
     assert text.count("\n") == 1
     assert not (tmp_path / "x.fred").exists()
+
+
+def test_a_warning_if_the_file_is_much_larger_than_its_source(tmp_path):
+    path, images, labels = fixtures.dc(tmp_path)
+    assert "of its source" not in run(path, tmp_path / "x.fred", *NORMALISED).stderr
+    bits = np.random.default_rng(0).integers(0, 2, images.shape).astype(np.uint8)
+    np.savez_compressed(tmp_path / "bits.npz", images=bits, labels=labels)
+    said = run(tmp_path / "bits.npz", tmp_path / "bits.fred", "--no-zca", "--classes", "numbers").stderr
+    assert "bytes of its source; --transform dct" in said
+
+
+def test_options_are_in_panels():
+    shown = CliRunner().invoke(app, ["import", "--help"], env={"COLUMNS": "120"}).stdout
+    titles = ("Facts about the images", "Labels and training", "Source", "Neural fields", "Storing")
+    assert all(f"─ {title} ─" in shown for title in titles)
 
 
 def test_arrays_and_folders_need_no_torch(tmp_path, monkeypatch):
