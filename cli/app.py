@@ -26,6 +26,12 @@ class Flags:
 class OneCommand(Flags, TyperCommand):
     """A command with all its options."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Its arguments as the line of usage shows them: optional ones in brackets."""
+        arguments = [one for one in self.params if one.param_type_name == "argument"]
+        shown = (str(one.metavar) if one.required else f"[{one.metavar}]" for one in arguments)
+        return ["[OPTIONS]", *shown]
+
 
 class AllCommands(Flags, TyperGroup):
     """The commands of `COMMANDS`."""
@@ -37,7 +43,7 @@ class AllCommands(Flags, TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command for the list of commands, with its name and a line of help."""
         listed = COMMANDS.get(cmd_name)
-        return listed and TyperCommand(cmd_name, help=listed.help, rich_help_panel=listed.panel)
+        return listed and as_text(TyperCommand(cmd_name, help=listed.help, rich_help_panel=listed.panel))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command to run."""
@@ -51,7 +57,17 @@ def load_command(name: str) -> Any:
     command = COMMANDS[name].load()
     paragraphs = [" ".join(part.split()) for part in (command.__doc__ or "").split("\n\n")]  # typer keeps line ends
     made.command(name, cls=OneCommand, help="\n\n".join(paragraphs), epilog=epilog(name))(command)
-    return typer.main.get_command(made)
+    return as_text(typer.main.get_command(made))
+
+
+def as_text(command: Any) -> Any:
+    """The command, with help texts that rich shows as they are, brackets included, although it reads them as markup."""
+    from rich.markup import escape
+
+    for one in (command, *command.params):
+        if one_help := getattr(one, "help", None):
+            one.help = escape(one_help)
+    return command
 
 
 app = typer.Typer(

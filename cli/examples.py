@@ -9,7 +9,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
         "plan": (
             ("plan digits --bytes 5000", "layouts that fit into 5 kB"),
-            ("plan cifar10 --ipc 1 --k 64 --k 128", "the budget of papers, two numbers of frequencies"),
+            ("plan cifar10 --ipc 1 --k 64 --k 128", "the budget used in papers, with two values of k"),
         ),
         "distill": (
             ("distill digits digits.fred --ipc 1 --k 32 --step 0.5 --augmentation color_crop", "minutes on a laptop"),

@@ -166,7 +166,7 @@ def augmentation_setting(when: str) -> Any:
     """A field of settings for a strategy, of which one operation is drawn per ``when``."""
     return setting(
         DEFAULT_AUGMENTATION,
-        f"Operations joined by _, one of which is drawn per {when}; none for none.",
+        f"Operations joined by _, one of which is drawn per {when}; none: no augmentation.",
         check=operations,
     )
 

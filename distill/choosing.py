@@ -1,4 +1,4 @@
-"""Settings that choose themselves: a source and a number of bytes in, a configuration and the reasons for it out."""
+"""Chooses settings: the best configuration for a source and a number of bytes, with the reasons."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from fredfmt.distill.networks import NetworkConfig, NetworkFactory
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback
-from fredfmt.distill.trial import Spent, Trial, Way
+from fredfmt.distill.trial import Candidate, Cost, Trial
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
-EFFORTS: Mapping[str, Spent] = MappingProxyType(
+EFFORTS: Mapping[str, Cost] = MappingProxyType(
     {
-        "quick": Spent(iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1),
-        "default": Spent(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=2),
-        "best": Spent(iterations=2000, teacher_steps=4000, trial_iterations=400, trial_steps=1000, trial_seeds=3),
+        "quick": Cost(iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1),
+        "default": Cost(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=2),
+        "best": Cost(iterations=2000, teacher_steps=4000, trial_iterations=400, trial_steps=1000, trial_seeds=3),
     }
 )
 _FLOAT = 4
 """Bytes of a float32."""
 _LEAST_TO_SPLIT = 10
-"""Images of a class below which none are set aside."""
+"""If a class has fewer images, none are held out."""
 _WIDTH, _WIDTH_ON_DEVICE = 32, 128
 _RATE, _FINE = 0.01, 1.0
-"""Learning rate of the coefficients in quantization steps, of which those below 1 count as 1: rounding to finer ones
-is not noticed by training, and slower rates learn less. Faster ones make noise, which takes bytes."""
+"""Learning rate of the coefficients in units of the quantization step, or of 1 if the step is smaller. Higher rates add
+noise, which takes bytes; lower ones learn less."""
 _RECOGNITION = 10.0
-"""Weight of the teacher's answers in the loss, where a trial finds them useful."""
+"""Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
 _BATCH_SYN, _UPDATES = 320, 300
-"""Instances per update, and the updates that each of them gets at least: fewer teach it little."""
+"""Instances per update, and the least number of updates of each instance; with fewer it learns little."""
 _MORE = 3
-"""So many times as many instances are tried, too, where a teacher helps them: many that are taught little."""
+"""Factor of the larger number of instances that is also tried, with labels of a teacher."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 LAYOUT = {"ipc", "k", "step"}
-"""Settings with any of which the layout is the caller's, and the step is searched after the run."""
+"""If any of these settings is given, the layout is not chosen, and the step is searched after the run."""
 
 
 @dataclass(frozen=True)
@@ -81,33 +81,33 @@ def choose(
     factory: NetworkFactory | None = None,
     **given: Any,
 ) -> Chosen:
-    """The settings with which a ``.fred`` file of ``max_bytes`` of this source is expected to be worth most.
+    """Choose the settings expected to give the most accurate ``.fred`` file of at most ``max_bytes``.
 
     By rule: instances, k and step are those with which real images are coded best in these bytes
     (`fredfmt.distill.coded_images`), and the run starts from these images; ``frepo`` learns coefficients (and soft
-    labels), rounds in the loop, and controls the weight of the rate so that the file has its size at that step. By
-    trial, on images held out of the train split: whether images may be mirrored, by networks trained on the coded
-    images; whether labels are hard or a teacher's, whether the teacher's predictions are part of the loss, and whether
-    there are three times as many instances, by networks trained on the results of short runs. At the end of the run
-    the same held-out images decide whether its result or its start is kept.
+    labels), rounds in the loop, and adjusts the weight of the rate term so that the file meets its budget at about that
+    step. By trial, on images held out of the train split: whether images may be mirrored, by networks trained on the
+    coded images; whether labels are hard or a teacher's, whether the divergence from the teacher's predictions is part
+    of the loss, and whether there are three times as many instances, by networks trained on the results of short runs.
+    At the end of the run the same held-out images decide whether its result or its start is kept.
 
     Parameters
     ----------
     source
         A train split.
     max_bytes
-        Size of the whole file in bytes; by default that of one float32 image per class, FreD's IPC of 1 in bytes.
+        Maximum size of the whole file in bytes; by default that of one float32 image per class (FreD's IPC of 1).
     effort
-        A name in `EFFORTS`: how long the run and the trials are.
+        A name in `EFFORTS`: the length of the run and the trials.
     labels
-        ``"hard"`` or ``"soft"`` in place of the trial.
+        ``"hard"`` or ``"soft"``; by default chosen by trial.
     device
         Where networks are trained. Those of the run have width 128 on an accelerator, and 32 on a CPU.
     factory
-        Makes the networks where ``network`` names a class of your own, as for `fredfmt.distill.distill`; the teacher is
-        a ConvNet in this case.
+        Makes the networks if ``network`` names a custom one, as for `fredfmt.distill.distill`; the teacher is then a
+        ConvNet.
     given
-        Settings by name that are not chosen but kept.
+        Settings, by name, that are kept as given.
 
     Raises
     ------
@@ -138,11 +138,11 @@ def _choose(
         raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=quoted(effort))
     if max_bytes is None:
         max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
-    spent = EFFORTS[effort]
-    alone = dict(given)  # what holds without a teacher
+    cost = EFFORTS[effort]
+    alone = dict(given)  # the settings of runs without a teacher
     if labels != "hard" and "teacher_steps" not in given and alone.pop("teacher_weight", 0):
         labels = "soft"
-    config = _by_rule(source, max_bytes, spent, device, alone)
+    config = _by_rule(source, max_bytes, cost, device, alone)
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     train, held = held_out(source, config)
     few = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
@@ -152,61 +152,62 @@ def _choose(
         seed, transform = config.run.seed, config.frequencies.transform
         return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most)
 
-    def way_to(settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Way:
+    def candidate_of(settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Candidate:
         coded = code(max_bytes, at_most, teacher)
-        return Way(coded, _settled(settings, coded, train, given), at_most, teacher)
+        return Candidate(coded, _settled(settings, coded, train, given), at_most, teacher)
 
-    way = way_to(config, few)
-    trial = None if held is None else Trial(source, held, spent, device, progress, factory)
+    candidate = candidate_of(config, few)
+    trial = None if held is None else Trial(source, held, cost, device, progress, factory)
     if trial is None:
         labels = labels or "hard"
-        reasons.append("no trials, as there are too few images to set some aside")
+        reasons.append("no trials, as there are too few images to hold some out")
     elif "augmentation" not in given and "flip" in config.run.augmentation:
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
         mirrored = {
-            "images mirrored": way,
-            "images not mirrored": replace(way, config=way.config.replace(augmentation=unmirrored)),
+            "images mirrored": candidate,
+            "images not mirrored": replace(candidate, config=candidate.config.replace(augmentation=unmirrored)),
         }
         found = trial.best(mirrored)
-        way = mirrored[found]
-        reasons.append(trial.words)
+        candidate = mirrored[found]
+        reasons.append(trial.description)
     if labels != "hard" and "teacher_steps" not in given:
-        taught = way.config.replace(**{"teacher_steps": spent.teacher_steps, **given})
+        taught = candidate.config.replace(**{"teacher_steps": cost.teacher_steps, **given})
         teacher = train_teacher(train, taught, device=device, progress=progress)
-        words = f"labels of a teacher ({teacher.accuracy:.1%})"
-        ways = {} if labels == "soft" else {"hard labels": way}
-        ways[words] = way_to(taught, few, teacher)
+        soft = f"labels of a teacher ({teacher.accuracy:.1%})"
+        candidates = {} if labels == "soft" else {"hard labels": candidate}
+        candidates[soft] = candidate_of(taught, few, teacher)
         if trial is not None:
             if "teacher_weight" not in given:
                 taught = taught.replace(teacher_weight=_RECOGNITION)
-                heard = ways[words].config.replace(teacher_weight=_RECOGNITION)
-                ways[f"{words} and its answers in the loss"] = replace(ways[words], config=heard)
-            if _per_class(way.images) == few:  # otherwise the bytes hold no more, whatever the limit
-                many = way_to(taught, _MORE * few, teacher)
-                if len(many.images) > len(ways[words].images):
-                    ways[f"the same and up to {_MORE * few} instances per class"] = many
-        if trial is None or len(ways) == 1:
-            way = ways[words]
-            reasons.append(f"{words}, as asked")
+                with_divergence = candidates[soft].config.replace(teacher_weight=_RECOGNITION)
+                described = f"{soft} and the divergence from its predictions in the loss"
+                candidates[described] = replace(candidates[soft], config=with_divergence)
+            if _per_class(candidate.images) == few:  # otherwise the bytes hold no more, whatever the limit
+                many = candidate_of(taught, _MORE * few, teacher)
+                if len(many.images) > len(candidates[soft].images):
+                    candidates[f"the same and up to {_MORE * few} instances per class"] = many
+        if trial is None or len(candidates) == 1:
+            candidate = candidates[soft]
+            reasons.append(f"{soft}, as asked")
         else:
-            way = ways[trial.best(trial.learned(ways))]
-            reasons.append(f"after {spent.trial_iterations} iterations, {trial.words}")
-    overhead = _overhead(way.images, way.config)
+            candidate = candidates[trial.best(trial.learned(candidates))]
+            reasons.append(f"after {cost.trial_iterations} iterations, {trial.description}")
+    overhead = _overhead(candidate.images, candidate.config)
     try:
-        coded = code(max_bytes - overhead, way.at_most, way.teacher)
+        coded = code(max_bytes - overhead, candidate.at_most, candidate.teacher)
     except ArgumentError as error:
         raise ArgumentError(
-            "max_bytes leaves no room for an image of each class beside the settings of the run",
+            "max_bytes leaves no room for an image of each class besides the settings of the run",
             expected=f"more than {max_bytes} bytes",
             found=f"{max_bytes} bytes, of which the settings take {overhead}",
         ) from error
-    return Chosen(_settled(way.config, coded, train, given), tuple(reasons))
+    return Chosen(_settled(candidate.config, coded, train, given), tuple(reasons))
 
 
 def _by_rule(
-    source: Source, max_bytes: int, spent: Spent, device: torch.device | str, given: Mapping[str, Any]
+    source: Source, max_bytes: int, cost: Cost, device: torch.device | str, given: Mapping[str, Any]
 ) -> DistillConfig:
-    """What needs no trial, but for the layout."""
+    """The settings that need no trial, except those of the layout."""
     width = _WIDTH if torch.device(device).type == "cpu" else _WIDTH_ON_DEVICE
     rule: dict[str, Any] = {
         "max_bytes": max_bytes,
@@ -215,19 +216,19 @@ def _by_rule(
         "held_out": _share_held_out(source),
     }
     if given.get("objective", "frepo") == "frepo":
-        rule |= {"objective": "frepo", "iterations": spent.iterations}
+        rule |= {"objective": "frepo", "iterations": cost.iterations}
     return DistillConfig(**rule).replace(**given)
 
 
 def _overhead(coded: FreDData, config: DistillConfig) -> int:
-    """Bytes by which the file of a distillation is larger, for the settings that it holds."""
+    """The bytes that the settings of a distillation take in its file."""
     mask = {"strategy": "low", "scope": config.frequencies.mask_scope, "energy_kept_mean": 0.12345}
     described: dict[str, Any] = {"mask": mask, **recorded(config)}
     return max(0, packed_size(replace(coded, metadata=replace(coded.metadata, **described))) - packed_size(coded))
 
 
 def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:
-    """The configuration with the layout of the coded images, and what follows from the number of instances."""
+    """The configuration with the layout of the coded images and the settings that depend on the number of instances."""
 
     def with_rules(config: DistillConfig, rules: Mapping[str, Any]) -> DistillConfig:
         return config.replace(**{name: value for name, value in rules.items() if name not in given})
@@ -257,12 +258,12 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
 
 
 def _per_class(coded: FreDData) -> int:
-    """The largest number of images of a class: of a mask, as soft labels need not show the class."""
+    """The largest number of images of a class; counted by masks, as soft labels may not tell the class."""
     return int(np.bincount(coded.mask_of).max())
 
 
 def _share_held_out(source: Source) -> float:
-    """Of the images; none where a class has only a few."""
+    """The share of the images that is held out: none if a class has only a few."""
     if source.counts.min() < _LEAST_TO_SPLIT:
         return 0.0
     return float(f"{share_held_out(source):.3g}")

@@ -30,8 +30,9 @@ class RecordedSettings(Settings):
     where: ClassVar[str] = "distillation.objective"
 
     name: str
-    """The settings of the objective."""
+    """The name of the objective."""
     values: Mapping[str, Any]
+    """Its settings."""
 
     def to_json(self) -> dict[str, Any]:
         """The settings as they were recorded."""

@@ -58,7 +58,7 @@ class RunSettings(WhiteningSettings):
     held_out: float = setting(
         0.0,
         "Share of the real images that is held out: at the end, start and result are compared on it, and the file "
-        "contains the better one; 0 for none.",
+        "contains the better one; 0: none.",
         least=0,
         below=1,
     )
@@ -71,9 +71,7 @@ class TeacherSettings(Settings):
 
     where: ClassVar[str] = "distillation.teacher"
 
-    teacher_steps: int = setting(
-        0, "Optimizer steps of the teacher; 0 for no teacher and hard initial labels.", least=0
-    )
+    teacher_steps: int = setting(0, "Optimizer steps of the teacher; 0: no teacher, and hard initial labels.", least=0)
     teacher_width: int = setting(64, "Width of the teacher's network.", least=1)
     teacher_labels: TeacherLabels = setting(
         "both",

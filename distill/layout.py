@@ -1,4 +1,4 @@
-"""The settings of `distill` that `plan` and `encode` share. No torch."""
+"""The settings of `distill` that `plan` and `encode` share. Does not need torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fredfmt.transforms import TRANSFORMS
 
 MaskScope = Literal["class", "start"]
 Effort = Literal["quick", "default", "best"]
-"""How long runs and trials are where settings choose themselves."""
+"""The length of runs and trials if settings are chosen automatically."""
 Labels = Literal["hard", "soft"]
 
 
@@ -31,15 +31,15 @@ class BudgetSettings(Settings):
         metavar="NUMBER|float16|float32",
     )
     max_bytes: int | None = setting(
-        None, "Size of the .fred file in bytes at most; the step is searched for it.", least=1, flag="--bytes"
+        None, "Maximum size of the .fred file in bytes; the step is searched to fit it.", least=1, flag="--bytes"
     )
     quantize_in_loop: bool = setting(
-        False, "Decode rounded coefficients for the objective; gradients pass the rounding unchanged."
+        False, "Round coefficients before they are decoded for the objective (straight-through gradient)."
     )
     rate: float | Literal["auto"] = setting(
         0.0,
-        "Weight in the loss of the bits of a coefficient, estimated as log2(1 + |value| / step); auto: adjusted "
-        "during the run so that the file has the size of its budget, with steps near the given one.",
+        "Weight of the rate term, the estimated bits per coefficient, log2(1 + |value| / step); auto: adjusted during "
+        "the run so that the file meets its budget at about the given step.",
         least=0,
         metavar="NUMBER|auto",
     )
@@ -50,31 +50,31 @@ class BudgetSettings(Settings):
             if getattr(self, name) and not isinstance(self.step, int | float):
                 raise self._unusable("step", f"a number, for {name}")
         if self.steered and self.max_bytes is None:
-            raise self._unusable("max_bytes", "a number of bytes, for a rate that is steered")
+            raise self._unusable("max_bytes", "a number of bytes, for rate auto")
 
     @property
     def steered(self) -> bool:
-        """Whether the weight of the bits follows the size of the file."""
+        """Whether the weight of the rate term is adjusted to the size of the file."""
         return self.rate == "auto"
 
     @property
     def near(self) -> float | None:
-        """The step near which the file's is searched, if the loop has kept the size to its bytes."""
+        """The step near which that of the file is searched, if the loop has kept the size within the budget."""
         return self.number if self.steered else None
 
     @property
     def rounding(self) -> Rounding:
-        """How coefficients are rounded, in the loop and on the way to a file that has a given step."""
+        """How coefficients are rounded, in the loop and in a file with a given step."""
         return "rate" if self.steered else "nearest"
 
     @property
     def number(self) -> float:
-        """The step, where it is a number."""
+        """The step, if it is a number."""
         return float(cast(float, self.step))
 
     @property
     def loop_step(self) -> float | None:
-        """The step by which the objective sees coefficients rounded, if it does."""
+        """The step to which coefficients are rounded for the objective, if they are."""
         return self.number if self.quantize_in_loop else None
 
 
@@ -93,7 +93,7 @@ class FrequencySettings(Settings):
     )
     mask_scope: MaskScope = setting(
         "class",
-        "Choose masks by all images of the class, or by the images that the instances start from, as FreD's code does.",
+        "Choose masks from all images of the class, or from those that the instances start from, as FreD's code does.",
     )
     base: bool = setting(False, "Store the mean spectrum of each mask once, and instances relative to it.")
 
@@ -105,4 +105,6 @@ class WhiteningSettings(Settings):
     where: ClassVar[str] = "whitening"
 
     zca: bool = setting(False, "Whiten the images by the statistics of the train split; the file records it.")
-    zca_epsilon: float = setting(0.1, "Added to the variances when whitening; of pixels in 0..1.", above=0)
+    zca_epsilon: float = setting(
+        0.1, "Added to the eigenvalues of the covariance when whitening pixels in 0..1.", above=0
+    )

@@ -29,7 +29,7 @@ STEPS: tuple[Step, ...] = (None, 0.5, 1.0, 2.0)
 class Choice:
     """One choice within a budget.
 
-    Bytes are those of the file at the start of the run, with real images. Learned coefficients are larger and take up
+    Bytes are those of the file at the start of the run, with real images. Learned coefficients are larger and need up
     to a fifth more bytes, except in float32.
 
     >>> from fredfmt import open_source

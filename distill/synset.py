@@ -47,7 +47,6 @@ class FrequencySynset(nn.Module):
     learn_labels
         Make labels soft and learnable: ``logits`` is a second parameter, whose softmax is `labels`. Initially the label
         of the layout has the probability `START_SHARE`.
-
     classes
         (instance,) integers: the class of each instance for `indices_of`. None: the most probable class of its label.
 

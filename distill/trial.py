@@ -1,4 +1,4 @@
-"""Trials on held-out images: several ways to spend a number of bytes in, the name of the best out."""
+"""Compares candidate settings on held-out images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from fredfmt.model.data import FreDData
 
 
 @dataclass(frozen=True)
-class Spent:
-    """How much computation an effort allows."""
+class Cost:
+    """The amounts of computation of an effort."""
 
     iterations: int
     teacher_steps: int
@@ -34,8 +34,8 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Way:
-    """Images that networks can be trained on, and the settings of the run that starts from them."""
+class Candidate:
+    """Settings of a run, and images to train networks on: those that it starts from, or that it has learned."""
 
     images: FreDData
     config: DistillConfig
@@ -45,42 +45,43 @@ class Way:
 
 
 class Trial:
-    """Networks trained on a few images in several ways, and tested on held-out images ``held`` of ``source``."""
+    """Compares candidates by networks that are trained on their images and tested on ``held``, held-out images of
+    ``source``."""
 
     def __init__(
         self,
         source: Source,
         held: Source,
-        spent: Spent,
+        cost: Cost,
         device: torch.device | str,
         progress: Callback | None,
         factory: NetworkFactory | None,
     ) -> None:
-        self._source, self._held, self._spent = source, held, spent
+        self._source, self._held, self._cost = source, held, cost
         self._device, self._progress, self._factory = device, progress, factory
-        self.words = ""
-        """The last outcome, for people."""
+        self.description = ""
+        """The last result in readable form."""
 
-    def learned(self, ways: Mapping[str, Way]) -> dict[str, Way]:
-        """The same ways with what a short run of each learns in place of the images that it starts from."""
-        return {name: replace(way, images=self._run(way.config, name)) for name, way in ways.items()}
+    def learned(self, candidates: Mapping[str, Candidate]) -> dict[str, Candidate]:
+        """The same candidates with the images that a short run of each has learned."""
+        return {name: replace(one, images=self._run(one.config, name)) for name, one in candidates.items()}
 
-    def best(self, ways: Mapping[str, Way]) -> str:
-        """The name of the images that networks learn most from: the first, unless others are better by more than chance
-        explains, the standard error of a share of the held-out images."""
-        found = {name: self._accuracy(way, name) for name, way in ways.items()}
-        first, best = next(iter(ways)), max(found, key=found.__getitem__)
+    def best(self, candidates: Mapping[str, Candidate]) -> str:
+        """The name of the best candidate: the first, unless the accuracy of another is higher by more than the standard
+        error of an accuracy on the held-out images."""
+        found = {name: self._accuracy(one, name) for name, one in candidates.items()}
+        first, best = next(iter(candidates)), max(found, key=found.__getitem__)
         share = found[first]
         chance = math.sqrt(share * (1 - share) / len(self._held))
         chosen = best if found[best] > share + chance else first
         others = [f"{name} {value:.1%}" for name, value in found.items() if name != chosen]
-        self.words = f"{chosen}: {found[chosen]:.1%} of held-out images right, {', '.join(others)}"
+        self.description = f"{chosen}: {found[chosen]:.1%} of held-out images correct, {', '.join(others)}"
         return chosen
 
     def _run(self, config: DistillConfig, name: str) -> FreDData:
-        """What one process learns alone in the first iterations."""
-        iterations = min(self._spent.trial_iterations, config.optimization.iterations)
-        config = config.replace(iterations=iterations, zca=False)  # as the images that it is compared on
+        """The images after the first iterations, in a single process."""
+        iterations = min(self._cost.trial_iterations, config.optimization.iterations)
+        config = config.replace(iterations=iterations, zca=False)  # like the images that it is tested on
         run = Run(self._source, config, self._device, self._factory, ranks=Ranks())
         while run.state.done < iterations:
             self._report(f"trying {name}", run.state.done, iterations)
@@ -89,15 +90,15 @@ class Trial:
             run.mean_loss()
         return run.state.data()
 
-    def _accuracy(self, way: Way, name: str) -> float:
+    def _accuracy(self, candidate: Candidate, name: str) -> float:
         self._report(f"testing {name}", 0, 1)
         protocol = EvaluationConfig(
-            steps=self._spent.trial_steps,
-            seeds=self._spent.trial_seeds,
-            network=way.config.network,
-            augmentation=way.config.run.augmentation,
+            steps=self._cost.trial_steps,
+            seeds=self._cost.trial_seeds,
+            network=candidate.config.network,
+            augmentation=candidate.config.run.augmentation,
         )
-        return evaluate(way.images, self._held, protocol, network=self._factory, device=self._device).mean
+        return evaluate(candidate.images, self._held, protocol, network=self._factory, device=self._device).mean
 
     def _report(self, task: str, done: int, total: int) -> None:
         if self._progress is not None:

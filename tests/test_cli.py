@@ -5,8 +5,10 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 from fredfmt import decode, digest, encode, load, save
 from fredfmt.cli.app import app
 from fredfmt.cli.commands import COMMANDS
+from fredfmt.cli.examples import EXAMPLES
 from fredfmt.data.sources import open_source
 from fredfmt.view.preview import preview
 
@@ -51,6 +54,33 @@ def test_help_names_every_command():
     assert all(name in text for name in COMMANDS)
     for name in COMMANDS:
         assert "Usage" in run(name, "--help").stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_words_in_brackets(name):
+    """Rich reads help texts as markup, in which such words are names of styles."""
+    command = COMMANDS[name].load()
+    declared = [
+        one.annotation.__metadata__[0]
+        for one in signature(command, eval_str=True).parameters.values()
+        if hasattr(one.annotation, "__metadata__")
+    ]
+    texts = [command.__doc__, *(line for line, _ in EXAMPLES[name])]
+    texts += [text for one in declared for text in (one.help, one.metavar) if text]
+    shown = runner.invoke(app, [name, "--help"], env={"COLUMNS": "300"}).stdout
+    missing = [word for text in texts for word in re.findall(r"\[[^][]*\]", text) if word not in shown]
+    assert not missing
+    assert name != "push" or "NAME[@BRANCH]/[FILE]" in shown
+
+
+def test_usage_shows_optional_arguments_in_brackets():
+    for name, usage in {
+        "distill": "distill [OPTIONS] [SOURCE] [OUT]",
+        "pull": "pull [OPTIONS] ADDRESS [OUT]",
+        "curve": "curve [OPTIONS] FILE... OUT.png",
+    }.items():
+        lines = run(name, "--help").stdout.splitlines()
+        assert any(line.strip().endswith(usage) for line in lines if "Usage:" in line)
 
 
 def test_inspect_shows_the_same_as_the_library(file):
@@ -296,6 +326,8 @@ def test_a_run_is_repeated_from_its_file_or_its_settings(tmp_path):
 def test_a_file_that_was_not_distilled_has_no_run_to_repeat(tmp_path, file):
     assert "no run to repeat" in str(run("distill", "--from", file, tmp_path / "x.fred", status=1).exception)
     assert "OUT is missing" in run("distill", "digits", status=2).output
+    assert "SOURCE and OUT are missing" in run("distill", status=2).output
+    assert "OUT is missing" in run("distill", "--from", file, status=2).output
 
 
 @pytest.mark.usefixtures("hasty")

@@ -21,7 +21,7 @@ def test_bytes_alone_choose_everything_else(tmp_path):
     out = tmp_path / "digits.fred"
     result = run(f"distill digits {out} --bytes 2600 --iterations 30 {QUICK}")
     assert result.exit_code == 0, result.output
-    assert "of held-out images right" in result.stderr
+    assert "of held-out images correct" in result.stderr
     assert "30 iterations, about 0 minutes" in result.stderr
     assert 2500 < out.stat().st_size <= 2600
     settings = load(out).metadata.distillation
@@ -66,7 +66,7 @@ def test_a_run_that_was_stopped_goes_on_without_choosing_again(tmp_path):
     distill(source, config, checkpoint=kept)
     result = run(f"distill digits {out} --bytes 2600 --checkpoint {kept} --iterations 12 {QUICK}")
     assert result.exit_code == 0, result.output
-    assert "of held-out images right" not in result.stderr
+    assert "of held-out images correct" not in result.stderr
     assert digest(load(out)) == digest(distill(source, config.replace(iterations=12)))
 
 

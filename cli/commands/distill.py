@@ -45,13 +45,13 @@ _PANELS = {
 def distill(
     context: typer.Context,
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="[SOURCE]",
-            help="Real images; with --from, by default those of the file.",
+            metavar="SOURCE",
+            help="Real images; may be omitted with --from, for those of its file.",
             autocompletion=options.complete_source,
         ),
-    ],
+    ] = None,
     out: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="The file to write; its suffix names the container.")
     ] = None,
@@ -65,7 +65,7 @@ def distill(
     save_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all settings to a TOML file.")] = None,
     bits_per_class: options.BitsPerClass = None,
     effort: Annotated[
-        Effort, typer.Option(help="Length of the trials and the run, if settings are chosen automatically.")
+        Effort, typer.Option(help="Length of the trials and the run if settings are chosen automatically.")
     ] = "default",
     labels: Annotated[
         Labels | None,
@@ -90,22 +90,25 @@ def distill(
     force: options.Force = False,
     **_: Any,
 ) -> None:
-    """Distill a dataset. Ctrl-C stops cleanly; the same command resumes, and the result is the same to the bit.
+    """Distill a dataset. Ctrl-C stops cleanly; the same command resumes, and the result is bit-identical.
 
-    With --bytes or --bits-per-class, or without a budget, all settings that are not given are chosen automatically for
-    this number of bytes (without a budget, that of one float32 image per class). With --from or --config, settings
-    change only if their options are given. Several devices or machines: torchrun --nproc-per-node 4 -m fredfmt distill
-    ... --device cuda
+    With --bytes or --bits-per-class, all settings that are not given are chosen automatically for this number of bytes.
+    Without these, and without --ipc, --k and --step, they are chosen for the bytes of one float32 image per class. The
+    defaults shown below apply if --ipc, --k or --step is given without a budget in bytes. With --from or --config,
+    settings change only if their options are given. Several devices or machines: torchrun --nproc-per-node 4 -m fredfmt
+    distill ... --device cuda
     """
-    before = DistillConfig()
+    if from_ is not None and source is not None and out is None:
+        source, out = None, Path(source)
+    if out is None:
+        raise typer.BadParameter("OUT is missing" if source or from_ else "SOURCE and OUT are missing", context)
+    before, name = DistillConfig(), source or ""
     names: tuple[str, ...] = ()
     if from_ is not None:
-        before, name, names = run_of(load(from_).metadata, from_)
-        source, out = (name, Path(source)) if out is None else (source, out)
+        before, recorded, names = run_of(load(from_).metadata, from_)
+        name = source or recorded
     if config is not None:
         before = DistillConfig.from_toml(config)
-    if out is None:
-        raise typer.BadParameter("OUT is missing", context)
     check_output(out, force)
     if chosen := options.given_options(context).get("objective"):
         before = before.replace(objective=load_objective(chosen) if ":" in chosen else chosen)
@@ -122,7 +125,7 @@ def distill(
     wanted = options.parse_classes(classes) or names or None
     frequencies = settings.frequencies
     real = open_source(
-        source,
+        name,
         split="train",
         size=size,
         data_root=data_root,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from fredfmt.cli import options
 from fredfmt.cli.commands.evaluate_scores import show_scores
@@ -19,7 +20,7 @@ from fredfmt.distill.evaluation.corruptions import CORRUPTIONS
 from fredfmt.distill.evaluation.results import gain
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks.saved import save_network as write_network
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, printable
 from fredfmt.storage.addresses import is_address, shown
 from fredfmt.storage.containers.package import with_metadata
 from fredfmt.storage.files import load, save
@@ -63,7 +64,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help=f"Rows for comparison: {', '.join(BASELINES)}, or none; whole is slow. Default: "
+            help=f"Baselines: {', '.join(BASELINES)}, or none; whole is slow. Default: "
             f"{', '.join(DEFAULT_BASELINES)}, and coded-soft for a file with soft labels.",
         ),
     ] = None,
@@ -151,7 +152,7 @@ def evaluate(
         if tried is not None:
             show(_corrupted(rows))
         show(f"Protocol {config.protocol}: {rows[0].evaluation.config.words()}.")
-        show(f"{len(test):,} test images of {test.name}.")
+        show(f"{len(test):,} test images of {escape(printable(test.name))}.")
         starts = [row.evaluation for row in rows if row.name == "own start"]
         if starts and config.seeds > 1:
             difference, error = gain(rows[0].evaluation, starts[0])

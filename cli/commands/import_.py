@@ -85,7 +85,9 @@ def import_(
         ),
     ] = None,
     labels_file: Annotated[Path | None, typer.Option(help="The file of the labels.", rich_help_panel=_LABELS)] = None,
-    temperature: Annotated[float, typer.Option(min=1e-6, help="Divides logits.", rich_help_panel=_LABELS)] = 1.0,
+    temperature: Annotated[
+        float, typer.Option(min=1e-6, help="Temperature of the softmax of logits.", rich_help_panel=_LABELS)
+    ] = 1.0,
     lr: Annotated[
         str | None, typer.Option(help="Learning rate for training, or the word unknown.", rich_help_panel=_LABELS)
     ] = None,
@@ -93,7 +95,7 @@ def import_(
         int | None, typer.Option(min=1, help="Pictures per side of a packed image.", rich_help_panel=_SOURCE)
     ] = None,
     experiment: Annotated[
-        int | None, typer.Option(min=0, help="Which experiment of a res_*.pt file.", rich_help_panel=_SOURCE)
+        int | None, typer.Option(min=0, help="Index of the experiment in a res_*.pt file.", rich_help_panel=_SOURCE)
     ] = None,
     average: Annotated[
         bool | None,
@@ -109,7 +111,7 @@ def import_(
         float | None, typer.Option(help="Frequency of the sines of a neural field.", rich_help_panel=_FIELDS)
     ] = None,
     w0_initial: Annotated[
-        float | None, typer.Option(help="The same for its first layer.", rich_help_panel=_FIELDS)
+        float | None, typer.Option(help="Frequency of the sines of the first layer.", rich_help_panel=_FIELDS)
     ] = None,
     size: Annotated[
         options.Sides | None,

@@ -29,7 +29,7 @@ _MEANING: Mapping[str, str] = MappingProxyType(
         "error_max": "largest error of rounding a coefficient",
         "memory": "all arrays when loaded",
         "bits_per_class": "bits of the whole file divided by the number of classes",
-        "ipc": "whole images per class with the same number of values: the budget of papers",
+        "ipc": "whole images per class with the same number of values: the budget used in papers",
     }
 )
 """The meaning of figures whose names do not explain them."""

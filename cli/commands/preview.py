@@ -19,8 +19,8 @@ def preview(
     kind: Annotated[
         Literal["images", "masks", "energy", "spectra", "k"],
         typer.Option(
-            help="images: a contact sheet; masks: all masks; energy: its share against the number of frequencies;"
-            " spectra: strength against frequency; k: images from an increasing number of frequencies."
+            help="images: a contact sheet; masks: all masks; energy: the share of energy against the number of"
+            " frequencies; spectra: strength against frequency; k: images from an increasing number of frequencies."
         ),
     ] = "images",
     instances: Annotated[int, typer.Option(min=1, help="Instances to show per class.")] = 12,

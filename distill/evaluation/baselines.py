@@ -1,4 +1,4 @@
-"""What a distilled file has to beat: random real images, in its layout or coded as well as possible into its bytes."""
+"""Baselines for a distilled file: random real images in its layout, or coded as well as possible in the same bytes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
 _CAUTIONS = (1.05, 1.1, 1.2, 1.4, 1.8, 2.6, 4.2, 7.4)
-"""By how many times what a file is too large the next try is smaller: sizes do not fall evenly, as labels of coarser
-images differ."""
+"""Factors of the excess size by which the next attempt is reduced. They grow, as sizes do not fall evenly: labels of
+coarser images differ."""
 _LEAST_TOO_LARGE = 1e-3
-"""The share of the bytes by which a file that is too large counts as too large at least."""
+"""The smallest excess assumed, as a share of the budget."""
 
 
 def warn_if_other_source(data: FreDData, train: Source) -> None:
-    """Log a warning where the data name a source, and it is not the one that baselines are drawn from."""
+    """Log a warning if the data name another source than the one that baselines are drawn from."""
     if "name" in data.metadata.source and (words := other_source(data.metadata, train)):
         _log.warning("%s; baselines are drawn from these, and their test images are normalised as the data are", words)
 
@@ -41,9 +41,10 @@ def warn_if_other_source(data: FreDData, train: Source) -> None:
 def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cpu") -> FreDData:
     """Random real images of ``train`` in the layout of ``data``: its instances per class, masks and quantisation.
 
-    For data that were distilled from this source these are the very images and labels that the distillation started
-    from, as its settings are in the metadata, stored in as many bytes where these were a budget; a teacher of labels is
-    trained on ``device``. Raises `ArgumentError` for a class with fewer images than ``data`` has instances.
+    For data that were distilled from this source these are exactly the images and labels that the distillation started
+    from, as its settings are in the metadata. If the run had a budget in bytes, they are stored in the same number of
+    bytes. If it had a teacher, one is trained on ``device``. Raises `ArgumentError` for a class with fewer images than
+    ``data`` has instances.
 
     >>> from fredfmt import encode, open_source
     >>> train = open_source("digits")
@@ -79,7 +80,7 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
 
 
 def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Source:
-    """Those that a run with a teacher started from, whose classes soft labels need not show any more; otherwise as many
+    """The images that a run with a teacher started from, as its soft labels may not tell the classes; otherwise as many
     of each class as there are instances."""
     if config.teacher.teacher_steps and len(first := chosen_images(train, config)) == len(data):
         return first
@@ -87,7 +88,7 @@ def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Sourc
 
 
 def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:
-    """Whole random real images of ``train``, uncoded, as many of each class as ``data`` has instances.
+    """Random real images of ``train``, not coded, as many of each class as ``data`` has instances.
 
     Raises `ArgumentError` for a class with fewer images than that.
     """
@@ -101,10 +102,10 @@ def equal_instances(data: FreDData, train: Source, *, seed: int = 0) -> Source:
 
 
 def equal_budget(data: FreDData, train: Source, *, seed: int = 0) -> Source:
-    """Whole random real images of ``train``, uncoded, as many per class as the stored coefficients would make:
-    FreD's budget, which counts neither masks nor bits.
+    """Random real images of ``train``, not coded, with the same number of values as the stored coefficients: FreD's
+    budget, which counts neither masks nor bits.
 
-    Raises `ArgumentError` where that is less than one image per class.
+    Raises `ArgumentError` if that is less than one image per class.
     """
     size = spatial_size(data.metadata.spatial_shape)
     stored = data.coefficients.size + (0 if data.base is None else data.base.size)
@@ -114,7 +115,7 @@ def equal_budget(data: FreDData, train: Source, *, seed: int = 0) -> Source:
             "the budget is less than one whole image per class, so there is no baseline of equal budget",
             expected=f"at least {size} coefficients per class and channel",
             found=round(stored / (data.metadata.channels * len(data.metadata.classes)), 1),
-            hint="Leave equal-budget out",
+            hint="Omit equal-budget",
         )
     return train.sample(per_class, seed=seed)
 
@@ -128,14 +129,14 @@ def coded_images(
     teacher: Teacher | None = None,
     at_most: int | None = None,
 ) -> FreDData:
-    """Random real images, as many as fit a ``.fred`` file of ``max_bytes`` at the quality that is most useful per byte.
+    """Random real images, as many as fit into ``max_bytes`` at the quality with the highest accuracy per byte.
 
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
     frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes the fewest
-    bytes; with these, as many random images of each class as fit, but no more than ``at_most``; last, the smallest step
-    that still fits (and where bytes are left, the k with the least error, too). With a ``teacher`` the labels are its
-    predictions for the images, in sixteenths, and their bytes count, so there are fewer images. Raises `ArgumentError`
-    if not even one image per class fits.
+    bytes; with these, as many random images of each class as fit, but no more than ``at_most``; finally the smallest
+    step that fits, and also the k with the smallest error if there is more room than for ``at_most`` images. With a
+    ``teacher`` the labels are its predictions for the images, as multiples of 1/16. Their bytes count, so there are
+    fewer images. Raises `ArgumentError` if not even one image per class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
@@ -155,7 +156,7 @@ def coded_images(
         if size <= max_bytes:
             return coded
         allowed -= math.ceil(caution * max(size - max_bytes, _LEAST_TOO_LARGE * max_bytes))
-        if tries:  # the number of images is nearly right: what is left is for the step
+        if tries:  # the number of images is nearly right: only the step changes now
             how |= {"per_class": counts, "k": coded.k}
         if allowed < 1:
             break

@@ -1,4 +1,4 @@
-"""Soft labels of a teacher: a network trained on real images in, its calibrated predictions out."""
+"""Soft labels: the calibrated predictions of a teacher, a network that is trained on real images."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from fredfmt.model.data import FreDData
 _BATCH, _PREDICTED = 128, 250
 _COLDEST, _HOTTEST, _TEMPERATURES = 0.05, 5.0, 80
 _KEPT: WeakKeyDictionary[Source, tuple[object, Teacher]] = WeakKeyDictionary()
-"""The last teacher of a source, as choosing settings and using them ask for the same one."""
+"""The last teacher of each source, as the choice of settings and the run need the same one."""
 
 
 class Teacher:
-    """A network that was trained on real images, and the temperature at which its probabilities are right.
+    """A network that was trained on real images, and the temperature that calibrates its probabilities.
 
-    Networks are trained briefly and are not as sure of their answers as they could be, or surer. So their scores are
-    divided by the temperature that gives held-out images the least cross-entropy (Guo, Pleiss, Sun and Weinberger, On
-    Calibration of Modern Neural Networks, ICML 2017).
+    Networks that are trained briefly are under- or overconfident. So their logits are divided by the temperature with
+    the smallest cross-entropy on held-out images (Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural
+    Networks, ICML 2017).
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Teacher:
         scores = self._scores(_batches(held.normalized))
         answers = torch.from_numpy(held.labels)
         self.accuracy = float((scores.argmax(1) == answers).double().mean())
-        """Share of correct answers on the held-out images, 0..1."""
+        """Accuracy on the held-out images, 0..1."""
         temperatures = np.geomspace(_COLDEST, _HOTTEST, _TEMPERATURES).tolist()
         self.temperature: float = min(temperatures, key=lambda one: float(F.cross_entropy(scores / one, answers)))
 
@@ -65,34 +65,36 @@ class Teacher:
         return self._probabilities(_batches(images))
 
     def labelled(self, data: FreDData, images: Images, *, coded: FreDData | None = None) -> FreDData:
-        """``data`` with labels in the sixteenths in which files store them: the teacher's predictions for ``images``,
-        which ``data`` was coded from, or the mean of these and of those for the same images as ``coded``, by default
-        ``data``. An original has what coding takes away, and is recognised by it; together they say what can be seen.
+        """``data`` with labels as multiples of 1/16, as files store them: the teacher's predictions for ``images``,
+        from which ``data`` was coded, or the mean of these and of the predictions for ``coded``, the same images after
+        coding, by default ``data``. Coding removes detail by which a teacher recognises the original; the mean reflects
+        what remains visible.
         """
         both = self._labels == "both"
         return replace(data, labels=sixteenths(self.labels_of(images, coded or data) if both else self.labels(images)))
 
     def labelled_start(self, start: FreDData, images: Images, budget: BudgetSettings) -> FreDData:
-        """`labelled`, of what a run starts from, whose coefficients are exact: ``coded`` as the loop rounds them."""
+        """`labelled` for the start of a run, whose coefficients are exact; ``coded`` is rounded as in the loop."""
         coded = FrequencySynset.from_data(start).to_data(step=budget.step, rounding=budget.rounding)
         return self.labelled(start, images, coded=coded)
 
     def labels_of(self, images: Images, coded: FreDData) -> NDArray[np.float32]:
-        """(N, class) float32, the mean of the probabilities for images and for the same images as ``coded``."""
+        """(N, class) float32, the mean of the probabilities for images and for ``coded``, the same images after
+        coding."""
         both = self.labels(images), self._probabilities(_decoded(coded))
         mean: NDArray[np.float32] = np.mean(both, axis=0, dtype=np.float32)
         return mean
 
     def divergence(self, images: Tensor, originals: Tensor) -> Tensor:
-        """The sum over images of the Kullback-Leibler divergence of the answers for ``images`` from those for
-        ``originals``, a scalar in nats, differentiable in the former."""
+        """The sum over images of the Kullback-Leibler divergence of the predictions for ``images`` from those for
+        ``originals``, a scalar in nats, differentiable with respect to ``images``."""
         with torch.no_grad():
             wanted = (self._network(originals) / self.temperature).log_softmax(1)
         found = (self._network(images) / self.temperature).log_softmax(1)
         return F.kl_div(found, wanted, reduction="sum", log_target=True)
 
     def room(self, device: torch.device) -> Room:
-        """How many images go through the network at a time."""
+        """The number of images that go through the network at a time."""
         held = self._held
         return room_for(self._layers, None, held.channels, held.spatial_shape, len(held.classes), device.type)
 
@@ -117,11 +119,12 @@ def _decoded(data: FreDData) -> Iterator[Tensor]:
 def train_teacher(
     source: Source, config: DistillConfig, *, device: torch.device | str = "cpu", progress: Callback | None = None
 ) -> Teacher:
-    """The teacher that ``config.teacher`` describes, of the kind of ``config.network`` where it has a width.
+    """The teacher that ``config.teacher`` describes, with the architecture of ``config.network`` (a ConvNet for a
+    custom network).
 
     It is trained on nine tenths of ``source``, with the augmentation of the run, by the protocol ``steps`` of
-    `EvaluationConfig`, and calibrated on the rest. Equal arguments give an equal teacher. Raises `ArgumentError` where
-    a class has a single image.
+    `EvaluationConfig`, and calibrated on the rest. Equal arguments give an equal teacher. Raises `ArgumentError` if a
+    class has a single image.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.distill import DistillConfig
@@ -132,7 +135,7 @@ def train_teacher(
     """
     settings = config.teacher
     if not settings.teacher_steps:
-        raise ArgumentError("these settings name no teacher", expected="teacher_steps of at least 1", found=0)
+        raise ArgumentError("these settings have no teacher", expected="teacher_steps of at least 1", found=0)
     trained = settings.replace(teacher_weight=0), config.network
     described = (*trained, config.run.augmentation, config.run.seed, str(device))
     known = _KEPT.get(source)

@@ -41,7 +41,9 @@ class NetworkConfig(Settings):
         examples=tuple(NETWORKS),
         check=_check_name,
     )
-    width: int = setting(32, "Channels of the first convolution, or a quarter of the size of tokens.", least=1)
+    width: int = setting(
+        32, "Channels of the first convolution; for vit, a quarter of the embedding dimension.", least=1
+    )
     depth: int = setting(3, "Blocks of a convnet or vit.", least=1)
     norm: Norm = setting("instance", "Norm of the layers of a convnet, resnet18 or vgg11.")
     pooling: Pooling = setting("avg", "Pooling of a convnet.")

@@ -19,6 +19,7 @@ from fredfmt.distill.objectives.objective import (
     LabelSettings,
     RealBatchSettings,
     StatefulObjective,
+    SyntheticBatchSettings,
     classes_at_once,
 )
 from fredfmt.distill.objectives.parts import remade
@@ -36,12 +37,9 @@ _LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
 
 
 @dataclass(frozen=True)
-class FRePoSettings(RealBatchSettings, ClassBatchSettings, LabelSettings):
+class FRePoSettings(SyntheticBatchSettings, RealBatchSettings, ClassBatchSettings, LabelSettings):
     """Settings of `FRePo`. Old networks reduce the accuracy for few instances, and increase it slightly for many."""
 
-    batch_syn: int = setting(
-        8192, "Largest number of instances per update, the same number of each class; 0 for all.", least=0
-    )
     pool: int = setting(8, "Number of networks that are trained at the same time.", least=1)
     pool_age: int = setting(30, "Training steps after which a network is replaced by a new one.", least=1)
 

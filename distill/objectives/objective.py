@@ -81,7 +81,20 @@ class ClassBatchSettings(Settings):
     where: ClassVar[str] = "distillation.objective"
 
     batch_classes: int = setting(
-        20, "Largest number of classes per update, all classes equally often; 0 for all in every update.", least=0
+        20, "Maximum number of classes per update; classes take turns; 0: all classes in every update.", least=0
+    )
+
+
+@dataclass(frozen=True)
+class SyntheticBatchSettings(Settings):
+    """Settings of objectives that can use some instances at a time, which bounds the cost of an update."""
+
+    where: ClassVar[str] = "distillation.objective"
+
+    batch_syn: int = setting(
+        8192,
+        "Maximum number of instances per update (tm: per student step), equally many of each class; 0: all.",
+        least=0,
     )
 
 
@@ -95,7 +108,7 @@ class LabelSettings(Settings):
 
     where: ClassVar[str] = "distillation.objective"
 
-    learn_labels: bool = setting(False, "Also learn soft labels, which are stored in sixteenths.")
+    learn_labels: bool = setting(False, "Also learn soft labels, which are stored as multiples of 1/16.")
     lr_labels: float = setting(0.05, "Learning rate of the logits of labels.", above=0)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.experts.store import Experts
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.objective import Config, LabelSettings, StatefulObjective
+from fredfmt.distill.objectives.objective import Config, LabelSettings, StatefulObjective, SyntheticBatchSettings
 from fredfmt.distill.objectives.student import Step, trajectory_distance
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
@@ -25,7 +25,7 @@ _GRAPHS = 4
 
 
 @dataclass(frozen=True)
-class TMSettings(LabelSettings):
+class TMSettings(SyntheticBatchSettings, LabelSettings):
     """Settings of `TM`.
 
     Files and checkpoints store ``experts_digest``, the required value of `fredfmt.distill.Experts.digest`, instead of
@@ -35,9 +35,6 @@ class TMSettings(LabelSettings):
 
     experts: str = setting("", "Folder of experts, made by fredfmt experts.", metavar="FOLDER")
     experts_digest: str = setting("", "Required content digest of the experts; any if empty.", flag=None)
-    batch_syn: int = setting(
-        8192, "Largest number of instances per student step, the same number of each class; 0 for all.", least=0
-    )
     batch_experts: int = setting(1, "Trajectory segments per update; the loss is their mean.", least=1)
     max_start_epoch: int = setting(5, "Segments start after fewer than this many epochs of an expert.", least=1)
     expert_epochs: int = setting(2, "Length of a segment, in epochs of an expert.", least=1)

@@ -45,7 +45,7 @@ def test_the_layout_is_that_of_coded_images(digits, chosen):
 
 
 def test_reasons_give_the_accuracies_of_a_trial(chosen):
-    assert any("of held-out images right" in reason for reason in chosen.reasons)
+    assert any("of held-out images correct" in reason for reason in chosen.reasons)
 
 
 def test_no_more_instances_than_a_run_can_teach(digits):
@@ -144,7 +144,7 @@ def test_images_of_any_shape_get_a_network_that_fits_them(digits, shape):
 
 
 def test_too_few_bytes_for_the_settings_are_named(digits):
-    with pytest.raises(ArgumentError, match=r"beside the settings.*more than 1350 bytes.*1350 bytes, of which"):
+    with pytest.raises(ArgumentError, match=r"besides the settings.*more than 1350 bytes.*1350 bytes, of which"):
         choose(digits, 1350, labels="hard", **SMALL)
 
 
@@ -176,5 +176,5 @@ def test_networks_of_somebodys_own_are_tried_and_learned_with(digits):
     settings = SMALL | {"network": name, "augmentation": "none"}
     chosen = choose(digits, 3000, effort="quick", teacher_width=8, factory=Tiny, **settings)
     assert chosen.config.network.name == name
-    assert any("of held-out images right" in reason for reason in chosen.reasons)
+    assert any("of held-out images correct" in reason for reason in chosen.reasons)
     assert len(distill(digits, chosen.config, network=Tiny)) > 10

@@ -220,7 +220,7 @@ def test_what_cannot_be_a_path_is_one_line(tmp_path, name):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_four_gibibytes_of_address_space_are_plenty(tmp_path, suffix):
+def test_two_gibibytes_of_address_space_are_plenty(tmp_path, suffix):
     save(make(), tmp_path / f"x{suffix}")
     code = f"import fredfmt; assert len(fredfmt.load('x{suffix}')) == 9; assert fredfmt.validate('x{suffix}').valid"
     command = f'ulimit -v 2097152; OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 "{sys.executable}" -c "{code}"'
