@@ -99,7 +99,7 @@ def distill(
     distill ... --device cuda
     """
     if from_ is not None and source is not None and out is None:
-        source, out = None, Path(source)
+        out, source = Path(source), None
     if out is None:
         raise typer.BadParameter("OUT is missing" if source or from_ else "SOURCE and OUT are missing", context)
     before, name = DistillConfig(), source or ""

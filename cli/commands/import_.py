@@ -64,7 +64,9 @@ def import_(
     ] = None,
     zca_epsilon: Annotated[
         float | None,
-        typer.Option(help="With --zca keep: the epsilon that was added to the variances.", rich_help_panel=_IMAGES),
+        typer.Option(
+            help="With --zca keep: the epsilon added to the eigenvalues of the covariance.", rich_help_panel=_IMAGES
+        ),
     ] = None,
     no_zca: Annotated[
         bool, typer.Option("--no-zca", help="The images are not ZCA-whitened.", rich_help_panel=_IMAGES)
