@@ -1,4 +1,4 @@
-"""Images per second: fredfmt's ways of decoding beside a dense decoder, torch-dct, SciPy and a copy, in one run.
+"""Images per second: fredfmt's ways of decoding compared with a dense decoder, torch-dct, SciPy and a copy, in one run.
 
     python benchmarks/decode.py [--json] [--quick] [--sweep]
 

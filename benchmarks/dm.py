@@ -1,4 +1,4 @@
-"""Distribution matching, start to end: distilled sets beside their own starts and coded images of the same bytes.
+"""Distribution matching, start to end: distilled sets compared with their starts and with coded images.
 
     python benchmarks/dm.py digits
     python benchmarks/dm.py fashion-mnist

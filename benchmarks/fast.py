@@ -1,4 +1,4 @@
-"""What the quick objective (``frepo``) reaches on two cores, in two budgets, beside real images in the same.
+"""What the quick objective (``frepo``) reaches on two cores with two budgets, compared with real images.
 
     python benchmarks/fast.py ipc                   # 16 instances of 49 float32 per class: the paper's IPC = 1
     python benchmarks/fast.py ipc --soft            # the same with learned soft labels, which are extra

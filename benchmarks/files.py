@@ -25,7 +25,7 @@ K, INSTANCES = 49, 16
 
 
 def budget_files() -> list[dict[str, object]]:
-    """One image per class in scalars: 16 instances of 49 coefficients, stored in every way, beside torch.save."""
+    """One image per class in scalars: 16 instances of 49 coefficients in every form, compared with torch.save."""
     source = open_source("fashion-mnist").sample(INSTANCES, seed=0)
     rows: list[dict[str, object]] = []
     for step in (None, "float16", 0.25, 0.5, 1.0, 1.5):

@@ -1,4 +1,4 @@
-"""Results as lines of JSON, one for each measurement, so that a run goes on after the last one; and their spread."""
+"""Results as lines of JSON, one per measurement, so that interrupted runs resume; and their spread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fredfmt.distill.evaluation.results import standard_error
 
 
 def read(path: Path) -> list[dict]:
-    """All lines, none of a file that does not exist yet."""
+    """All lines; none if the file does not exist yet."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 

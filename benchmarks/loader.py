@@ -1,4 +1,4 @@
-"""Training from FreDLoader beside tensors in memory, and FreDDataset beside a folder of PNG files, in one run.
+"""Training from FreDLoader compared with tensors in memory, and FreDDataset with a folder of PNG files, in one run.
 
     python benchmarks/loader.py [--json] [--per-class 256] [--repeats 9]
 

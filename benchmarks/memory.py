@@ -4,7 +4,7 @@
 
 For each number of images of 3x64x64 (noise, in an uncompressed npz archive of 12 kB per image): the peak of resident
 memory (VmHWM, which counts mapped pages of files) of ``fredfmt encode npz:... --k 256``, of loading its file and
-saving that in each container, and the seconds that these take. Each step is a process of its own. Linux only.
+saving that in each container, and the seconds that these take. Each step runs in a separate process. Linux only.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def write_images(path: Path, count: int) -> None:
 
 
 def measure(what: str, source: str, target: str) -> None:
-    """In a process of its own: print the seconds of one step and the peak of memory."""
+    """In a separate process: print the seconds of one step and the peak of memory."""
     import fredfmt
 
     data = fredfmt.load(source) if what == "save" else None

@@ -1,4 +1,4 @@
-"""fredfmt's loop beside a plain one with the structure of FreD's official code, in one process, in turn.
+"""fredfmt's loop compared with a plain one that has the structure of FreD's official code, in one process, in turn.
 
     python benchmarks/official_loop.py [--json] [--threads 1] [--repeats 7] [--width 32] [--batch-real 64]
 

@@ -5,7 +5,7 @@ batch.
         [--python litdata=VENV/bin/python ...]
 
 Real images of a source, coded with k frequencies and decoded, are written once in the form of each way.
-Then each way runs in a process of its own, on one thread and without workers: it opens its files and runs through all
+Then each way runs in a separate process, on one thread and without workers: it opens its files and runs through all
 images in batches of 256 float32 tensors in order. Memory is what the process had resident at most, over what importing
 took. Ways whose library is not installed say so; ``--python`` names an interpreter that has it, for libraries that
 cannot be installed together.
@@ -179,7 +179,7 @@ WAYS: Mapping[str, tuple[str, Callable[[Path], None], Callable[[Path], Batches]]
 
 
 def measure(name: str, folder: Path, repeats: int) -> dict[str, Any]:
-    """In a process of its own; files are written by another."""
+    """In a separate process; files are written by another."""
     library, _, read = WAYS[name]
     importlib.import_module(library)
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The structure of FreD's official loop, plainly, for benchmarks to set fredfmt's step beside.
+"""A plain reimplementation of FreD's official loop, as a reference for benchmarks.
 
 Dense coefficients (instance, channel, height, width) times a dense mask of the same shape; two products with an
 un-normalised inverse cosine matrix; class after class through decoding and network, one graph for all classes; the

@@ -1,14 +1,13 @@
-"""Accuracy against bytes: what ``fredfmt distill --bytes N`` alone makes, beside real images in the same bytes.
+"""Accuracy against bytes: files of ``fredfmt distill --bytes N``, compared with real images in the same bytes.
 
     python benchmarks/records.py digits --per-class 150 500
     python benchmarks/records.py folder:cifar10 --per-class 500 1500 5000 --results benchmarks/results/records.jsonl
     python benchmarks/records.py --results benchmarks/results/records.jsonl --table --pictures docs/pictures
 
-For each number of bytes per class and each seed: one distillation with no option but its bytes and its seed, a
-network trained on it, one on what it started from, one on random real images coded into the same bytes, one on such
-images with the soft labels of a teacher. The start is the hardest to beat: its layout is the file's, and its labels a
-teacher's where these are worth their bytes. All by the protocol ``steps`` on the test split, by which
-nothing is chosen. Every finished row is a line of the results, and a run goes on after the last one.
+For each number of bytes per class and each seed: one distillation with only its bytes and seed given, and networks
+trained on the result, on the images that it started from, on random real images coded in the same bytes, and on such
+images with the soft labels of a teacher. All networks are trained by the protocol ``steps`` and tested on the test
+split, which is not used for choices. Every finished row is a line of the results, and an interrupted run resumes.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ ROWS = ("file", "own start", "coded images", "coded, soft labels")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", nargs="?", help="as for fredfmt distill")
+    parser.add_argument("source", nargs="?", help="source, as for fredfmt distill")
     parser.add_argument("--per-class", type=float, nargs="+", default=[500, 1500, 5000], help="bytes per class")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="distillations")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of the distillations")
     parser.add_argument("--effort", default="default")
-    parser.add_argument("--width", type=int, default=32, help="of the networks that are trained on the sets")
-    parser.add_argument("--networks", type=int, default=1, help="trained on each set, of which one mean is taken")
-    parser.add_argument("--steps", type=int, default=1000, help="of their training")
+    parser.add_argument("--width", type=int, default=32, help="width of the networks that are trained on each set")
+    parser.add_argument("--networks", type=int, default=1, help="networks per set, averaged")
+    parser.add_argument("--steps", type=int, default=1000, help="optimizer steps of these networks")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--results", type=Path, default=Path("records.jsonl"))
-    parser.add_argument("--files", type=Path, help="a folder to keep the distilled files in")
+    parser.add_argument("--files", type=Path, help="folder for the distilled files")
     parser.add_argument("--table", action="store_true", help="print the results and stop")
-    parser.add_argument("--pictures", type=Path, help="a folder to draw the curve of each source in")
+    parser.add_argument("--pictures", type=Path, help="folder for the curve of each source")
     options = parser.parse_args()
     if not options.table:
         measure(options)
@@ -94,7 +93,7 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def table(records: list[dict]) -> str:
-    """Of each source and number of bytes: mean accuracy and standard error over distillations, in percent."""
+    """Mean accuracy and standard error over distillations, in percent, for each source and number of bytes."""
     groups = defaultdict(list)
     for record in records:
         groups[record["source"], record["bytes"], record["effort"]].append(record)
@@ -115,8 +114,8 @@ def table(records: list[dict]) -> str:
 
 
 def points(records: list[dict]) -> list[Point]:
-    """Of one source, what each row of the table reaches at each number of bytes: the mean over distillations, and their
-    standard deviation."""
+    """The accuracies of one source for each row of the table and number of bytes: mean and standard deviation over
+    distillations."""
     groups = defaultdict(list)
     for record in records:
         for name in ROWS:
@@ -144,7 +143,7 @@ def points(records: list[dict]) -> list[Point]:
 
 
 def _name(source: str) -> str:
-    """Of files."""
+    """The name of a source in the names of files."""
     return source.rpartition(":")[2].replace("/", "-")
 
 

@@ -5,12 +5,12 @@
 
 The second command prints, for each number of classes and each side of 3-channel images, the seconds of an iteration
 with the default settings, the share of them that the kernel took, and the most memory that the process had resident.
-Each cell is a process of its own, on one thread; images are noise that is made when it is read, 16 instances per class
-(k is a sixteenth of the frequencies, ipc 1). ``--python`` names the interpreter of another version of fredfmt to
+Each cell is measured in a separate process, on one thread; images are noise that is made when it is read, 16 instances
+per class (k is a sixteenth of the frequencies, ipc 1). ``--python`` names the interpreter of another version of fredfmt to
 compare with.
 
 Memory: sources of 5,000, 20,000 and 60,000 images of 3x32x32, as an uncompressed npz archive and as a folder of PNGs,
-each distilled for a few steps in a process of its own; "peak" is the most that process had resident, over what it had
+each distilled for a few steps in a separate process; "peak" is the most that process had resident, over what it had
 before the source was opened. Time: processor seconds per step of DM and of DC on random images of 1x28x28; the
 exponent is the slope of log(time) over log(size), 1 where time is linear.
 """
@@ -56,7 +56,7 @@ def write_folder(path: Path, count: int) -> None:
 
 
 def distill_and_measure(name: str) -> None:
-    """In a process of its own: prints the bytes that distilling needed over what importing did."""
+    """In a separate process: prints the bytes that distilling needed over what importing did."""
     import torch
 
     from fredfmt.data.sources import open_source
@@ -128,7 +128,7 @@ class Noise:
 
 
 def measure_cell(objective: str, classes: int, side: int, iterations: int) -> None:
-    """In a process of its own: prints seconds, kernel seconds of an iteration, and peaks in bytes."""
+    """In a separate process: prints seconds, kernel seconds of an iteration, and peaks in bytes."""
     import torch
 
     from fredfmt.data.sources import Source
@@ -160,7 +160,7 @@ def measure_cell(objective: str, classes: int, side: int, iterations: int) -> No
 
 
 def grid(python: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The cells, one after the other, each in a process of its own."""
+    """The cells, one after the other, each in a separate process."""
     cells = []
     for objective in options.objectives.split(","):
         for classes in map(int, options.classes.split(",")):

@@ -1,4 +1,4 @@
-"""What the frequency domain is good for: arms of one study with equal numbers of stored values, and their accuracies.
+"""Effects of the frequency domain: accuracies of the arms of a study, with equal numbers of stored values.
 
     python benchmarks/studies.py pixels folder:cifar10 --objective dm --iterations 500
     python benchmarks/studies.py transforms folder:cifar10
@@ -10,8 +10,8 @@ All arms are at the paper's IPC = 1 in float32: 16 instances per class of a sixt
 of pixels. Everything else is equal: real batches, networks, augmentation, number of updates. The learning rate of each
 arm is the one of three that is best on a held-out fifth of the train split (one distillation). Then the arm is
 distilled with several seeds from the whole of it, and tested on the test split by the protocol ``steps``. Every
-distillation is a process of its own, with a peak memory of its own, and a line of the results; a run goes on after the
-last one.
+distillation runs in a separate process, whose peak memory is recorded, and is a line of the results; interrupted runs
+resume.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, N
 RATES = (0.03, 0.1, 0.3)
 MASKS = ("evr", "amplitude", "low", "gradient", "high", "random")
 CORRUPTED = 100
-"""Test images per class that are corrupted, in every way and strength."""
+"""Test images per class that are corrupted, by each corruption at each severity."""
 LEFT_TO_OTHERS = 1 / 8
-"""Of a swapped image, the share of the frequencies of each side that another image gives."""
+"""The share of the frequencies along each axis of a swapped image that are those of another image."""
 
 
 def sixteenth(size: int, **settings: Any) -> dict[str, Any]:
@@ -66,14 +66,14 @@ STUDIES: dict[str, Callable[[int], dict[str, dict[str, Any]]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", nargs="?", choices=sorted(STUDIES))
-    parser.add_argument("source", nargs="?", default="fashion-mnist", help="as for fredfmt distill")
+    parser.add_argument("source", nargs="?", default="fashion-mnist", help="source, as for fredfmt distill")
     parser.add_argument("--objective", default="dm")
     parser.add_argument("--iterations", type=int, default=500)
-    parser.add_argument("--experts", default="", help="a folder of expert trajectories, for tm")
-    parser.add_argument("--arms", nargs="+", help="some of the study's; by default all")
+    parser.add_argument("--experts", default="", help="folder of expert trajectories, for tm")
+    parser.add_argument("--arms", nargs="+", help="arms of the study; by default all")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
-    parser.add_argument("--seeds", type=int, default=3, help="distillations")
-    parser.add_argument("--networks", type=int, default=3, help="trained on each set")
+    parser.add_argument("--seeds", type=int, default=3, help="number of distillations")
+    parser.add_argument("--networks", type=int, default=3, help="networks per set, averaged")
     parser.add_argument("--per-class", type=int, help="real images per class of the train split; by default all")
     parser.add_argument("--results", type=Path, default=Path("studies.jsonl"))
     parser.add_argument("--table", action="store_true", help="print the results and stop")
@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> None:
 def outcome(
     options: argparse.Namespace, arm: str, settings: dict[str, Any], rate: float, *, seed: int, test: str
 ) -> dict[str, Any]:
-    """One line of the results: the one that is there, or of a new distillation."""
+    """One line of the results: the recorded one, or that of a new distillation."""
     key = {
         **{"study": options.study, "source": options.source.rpartition("/")[2], "per_class": options.per_class},
         **{"objective": options.objective, "iterations": options.iterations, "arm": arm, "rate": rate},
@@ -152,8 +152,8 @@ def distilled(
 
 
 def swapped(source: Source, seed: int) -> Source:
-    """Images whose lowest frequencies are those of other random images, of any class: what tells the classes is in the
-    high ones."""
+    """Images whose lowest frequencies are those of other random images of any class, so that only the high frequencies
+    tell the classes."""
     low = (..., *(slice(0, max(1, round(LEFT_TO_OTHERS * side))) for side in source.spatial_shape))
     axes = tuple(range(2, 2 + len(source.spatial_shape)))
     spectra = dctn(source.images[:].astype(np.float32) / unit(source.images.dtype), axes=axes, norm="ortho")
@@ -163,7 +163,7 @@ def swapped(source: Source, seed: int) -> Source:
 
 
 def table(lines: list[dict]) -> str:
-    """Of each arm, on the test split: mean and standard error over distillations, in percent."""
+    """Mean and standard error of each arm over distillations, on the test split, in percent."""
     groups = defaultdict(list)
     for line in lines:
         if line["test"] == "test":

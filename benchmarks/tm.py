@@ -1,4 +1,4 @@
-"""Trajectory matching, start to end: experts, distilled sets beside their own starts, and what it all costs.
+"""Trajectory matching, start to end: experts, distilled sets compared with their own starts, and what it all costs.
 
     python benchmarks/tm.py digits
     python benchmarks/tm.py fashion-mnist
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("source", choices=[*SETTINGS, "memory"])
     parser.add_argument("--seeds", type=int, default=3, help="distillations")
     parser.add_argument("--networks", type=int, default=2, help="networks trained on each set")
-    parser.add_argument("--baselines", nargs="*", default=["own-start"], help="rows beside the file")
+    parser.add_argument("--baselines", nargs="*", default=["own-start"], help="rows to compare with")
     parser.add_argument("--validate", action="store_true", help="learn from and test on parts of the train split")
     parser.add_argument("--experts", type=Path, help="keep the experts in this folder")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="other settings of the distillation")
@@ -163,7 +163,7 @@ def told(progress: Progress) -> None:
 
 
 def memory() -> None:
-    """Each case in a process of its own, a w32 ConvNet of depth 3 on 40 images of 28x28."""
+    """Each case in a separate process, a w32 ConvNet of depth 3 on 40 images of 28x28."""
     for how in ("bounded", "plain"):
         for steps in (1, 10, 50):
             command = [sys.executable, __file__, "memory", "--unroll", how, str(steps)]

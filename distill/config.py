@@ -138,7 +138,7 @@ class DistillConfig(Settings):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Read a document of `to_json`, or of fredfmt 0.1.
+        """Read a document of `to_json`, or the flat one of the first files.
 
         An objective that is not in `OBJECTIVES` is kept as it was recorded; its class is needed to run it. Raises
         `ArgumentError` for unknown settings and unusable values, and `VersionError` for settings of a newer version of

@@ -1,4 +1,4 @@
-"""Decoding, loading, distilling and evaluating on a device that is simulated, in a process of its own."""
+"""Decoding, loading, distilling and evaluating on a device that is simulated, in a separate process."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Images per second of the decoder beside a dense one, torch-dct and a copy, and the share of the memory's bandwidth.
+"""Images per second of the decoder, a dense one, torch-dct and a copy, and the share of the memory's bandwidth.
 
 Batches mix ten classes, each with a mask of its own: the largest of random spectra that fall with the frequency as
 those of photographs do. The dense decoder does what FreD's own code does for a batch (dense coefficients times dense

@@ -1,4 +1,4 @@
-"""An epoch of shuffled batches from `FreDLoader` beside a TensorDataset whose tensors lie on the device.
+"""An epoch of shuffled batches from `FreDLoader` compared with a TensorDataset whose tensors are on the device.
 
 3x32x32, k = 64, batches of 256; both give images and labels on the device, which are not used. The copy is the least
 that feeding from memory can cost: decoded tensors on the device, shuffled and sliced by hand.

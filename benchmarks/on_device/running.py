@@ -1,4 +1,4 @@
-"""What every section is given: the device, how much to do, how long there is; and rows of the table."""
+"""The context of each section: the device, the amount of work, the time that is left; and the rows of the table."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Job = Callable[[], object]
 Row = dict[str, Any]
 WAYS = ("fredfmt", "graph", "compiled", "bfloat16", "plain", "torch-dct", "copy")
 COLUMNS = ("what", "unit", *WAYS, "ratio", "bandwidth")
-"""Of the table; a row leaves out what it has not. What does not fit a column is in ``note``."""
+"""The columns of the table; a row omits columns without a value. Other facts are in ``note``."""
 _TURN = 2e-3
-"""Seconds that a turn of a job lasts at least, so that starting it and waiting for the device do not count."""
+"""The least seconds of a measurement of a job, so that launching it and synchronising with the device do not count."""
 
 
 @dataclass
@@ -26,24 +26,24 @@ class Running:
     device: torch.device
     tiny: bool
     until: float
-    """When all must be done, by `time.monotonic`."""
+    """The time by which everything must be done, by `time.monotonic`."""
     learn: Sequence[str]
     """Sources to distil."""
     data_root: str | None = None
     notes: list[str] = field(default_factory=list)
 
     def left(self) -> float:
-        """Seconds."""
+        """The seconds that are left."""
         return self.until - time.monotonic()
 
     def wait(self) -> None:
-        """Until the device has done what it was asked."""
+        """Wait until the device has finished all its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def seconds(self, jobs: dict[str, Job], *, turns: int) -> dict[str, float]:
-        """Median seconds of each job over ``turns`` in turn, after one to warm up. A job that runs out of the device's
-        memory has none."""
+        """Median seconds of each job over ``turns`` alternating measurements, after one to warm up. A job that runs out
+        of the device's memory is omitted."""
         spent: dict[str, list[float]] = {name: [] for name in jobs}
         times: dict[str, int] = {}
         for name, job in list(jobs.items()):
@@ -66,7 +66,7 @@ class Running:
         return (time.perf_counter() - began) / count
 
     def captured(self, job: Job) -> Job | None:
-        """The job as a CUDA graph, which is replayed; None where there are none, or where it cannot be captured."""
+        """The job as a CUDA graph, which is replayed; None on other devices, or if it cannot be captured."""
         if self.device.type != "cuda":
             return None
         try:

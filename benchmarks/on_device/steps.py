@@ -1,4 +1,4 @@
-"""A step of every objective beside the plain loop of `plain.py`, and what compiling and half precision change.
+"""A step of every objective compared with the plain loop of `plain.py`; effects of compiling and half precision.
 
 Noise in place of images of 1x28x28 in ten classes of 500 (the time of a step does not depend on what is in them), 16
 instances of k = 49 per class, ConvNet of width 128, 256 real images per class, no augmentation, a new network in every

@@ -1,4 +1,4 @@
-"""The tests that take a device, on this device: pytest in a process of its own."""
+"""The tests that take a device, on this device: pytest in a separate process."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ know a variable, or the processor lacks the instructions to leave out, it change
 
 
 def hashes(folder, environment, compiler="with"):
-    """Of two compact files, one of them encoded from images, as a process of its own writes them."""
+    """Of two compact files, one of them encoded from images, as a separate process writes them."""
     command = [sys.executable, "-c", SCRIPT, str(folder), str(GOLDEN / "compact.fred"), compiler]
     inherited = {name: value for name, value in os.environ.items() if name != VARIABLE}
     done = subprocess.run(command, env={**inherited, **environment}, capture_output=True, text=True, check=True)

@@ -28,7 +28,7 @@ class Facts:
     """``no``: the images are not whitened. ``keep``: they are whitened and stay so. Else the path of a matrix that
     undoes it."""
     zca_epsilon: float | None = None
-    """The epsilon that was added to the variances, for images that stay whitened."""
+    """The epsilon that was added to the eigenvalues of the covariance, for images that stay whitened."""
     classes: tuple[str, ...] | Literal["numbers"] | None = None
     labels: LabelKind | None = None
     """The meaning of float labels, or ``class-major`` if no labels are stored and images are sorted by class."""

@@ -100,7 +100,7 @@ def _epsilon(facts: Facts) -> float | None:
         return None
     if facts.zca_epsilon is None:
         raise missing(
-            "the epsilon that was added to the variances when its images were whitened",
+            "the epsilon that was added to the eigenvalues of the covariance when its images were whitened",
             "--zca-epsilon",
             "0.1 in MTT and other projects with Kornia's ZCAWhitening(eps=0.1); in kernel methods a factor (zca_reg,"
             " reg_coef, 0.1 in RFAD) times the mean variance of normalised pixels, which is close to 1",
