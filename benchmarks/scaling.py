@@ -6,8 +6,8 @@
 The second command prints, for each number of classes and each side of 3-channel images, the seconds of an iteration
 with the default settings, the share of them that the kernel took, and the most memory that the process had resident.
 Each cell is measured in a separate process, on one thread; images are noise that is made when it is read, 16 instances
-per class (k is a sixteenth of the frequencies, ipc 1). ``--python`` names the interpreter of another version of fredfmt to
-compare with.
+per class (k is a sixteenth of the frequencies, ipc 1). ``--python`` names the interpreter of another version
+of fredfmt to compare with.
 
 Memory: sources of 5,000, 20,000 and 60,000 images of 3x32x32, as an uncompressed npz archive and as a folder of PNGs,
 each distilled for a few steps in a separate process; "peak" is the most that process had resident, over what it had
