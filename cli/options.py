@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 import typer
 
 from fredfmt.errors import brief, located, quoted
-from fredfmt.model.arguments import positive_of
 
 if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkFactory
@@ -119,9 +117,13 @@ BitsPerClass = Annotated[
 ]
 
 
-def parse_list(text: str | None) -> tuple[str, ...]:
-    """The names in a list with commas; ``none`` is an empty list."""
-    return () if text in (None, "", "none") else tuple(name.strip() for name in str(text).split(","))
+def parse_list(text: str) -> tuple[str, ...]:
+    """The names in a list with commas.
+
+    >>> parse_list("fog, jpeg")
+    ('fog', 'jpeg')
+    """
+    return tuple(name.strip() for name in text.split(","))
 
 
 def parse_network(name: str) -> NetworkFactory | None:
@@ -141,15 +143,6 @@ def parse_classes(text: str | None) -> list[str] | None:
     ['cat', 'bee, wild', '7']
     """
     return None if text is None else [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-
-
-def bytes_of(bits_per_class: float, classes: int) -> int:
-    """The size of a file in bytes with this number of bits per class. Raises `ArgumentError` unless that is finite.
-
-    >>> bytes_of(2048.5, 3)
-    768
-    """
-    return int(Fraction(positive_of("--bits-per-class", bits_per_class)) * classes / 8)
 
 
 def options_of(other: Callable[..., None]) -> Callable[[Command], Command]:

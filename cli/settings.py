@@ -77,7 +77,11 @@ def _parameter(name: str, option: Option, panel: str) -> inspect.Parameter:
         rich_help_panel=panel,
         autocompletion=options.starting_with(option.examples) if option.examples else None,
     )
-    shown = str(option.default) if _type(option) is str and option.default is not None else option.default
+    shown = option.default
+    if option.kind is tuple:
+        shown = ",".join(map(str, option.default))
+    elif _type(option) is str and shown is not None:
+        shown = str(shown)
     annotation: Any = Annotated[_type(option) | None if option.default is None else _type(option), declared]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=shown, annotation=annotation)
 
@@ -86,4 +90,4 @@ def _type(option: Option) -> Any:
     """The type of the option: text if words are allowed besides numbers, which `Option.read` distinguishes."""
     if option.words and option.kind is str:
         return Literal[option.words]
-    return str if option.words else option.kind
+    return str if option.words or option.kind is tuple else option.kind

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,7 @@ from fredfmt.distill.networks import NetworkConfig, NetworkFactory
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback
+from fredfmt.distill.state import settings_of
 from fredfmt.distill.trial import Candidate, Cost, Trial
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.data import FreDData
@@ -50,7 +52,7 @@ _MORE = 3
 """Factor of the larger number of instances that is also tried, with labels of a teacher."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
-LAYOUT = {"ipc", "k", "step"}
+_LAYOUT = {"ipc", "k", "step"}
 """If any of these settings is given, the layout is not chosen, and the step is searched after the run."""
 
 
@@ -70,6 +72,15 @@ class Chosen:
         return {"settings": self.config.to_json(), "reasons": list(self.reasons)}
 
 
+def chosen_by_default(given: Collection[str]) -> bool:
+    """Whether `fredfmt distill` chooses settings if these are given: with a number of bytes, or without a layout.
+
+    >>> chosen_by_default({"max_bytes", "k"}), chosen_by_default({"k"}), chosen_by_default({"iterations"})
+    (True, False, True)
+    """
+    return "max_bytes" in given or not _LAYOUT & set(given)
+
+
 def choose(
     source: Source,
     max_bytes: int | None = None,
@@ -79,6 +90,7 @@ def choose(
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
     factory: NetworkFactory | None = None,
+    checkpoint: Path | None = None,
     **given: Any,
 ) -> Chosen:
     """Choose the settings expected to give the most accurate ``.fred`` file of at most ``max_bytes``.
@@ -106,6 +118,8 @@ def choose(
     factory
         Makes the networks if ``network`` names a custom one, as for `fredfmt.distill.distill`; the teacher is then a
         ConvNet.
+    checkpoint
+        A file of a stopped run. If it exists, its settings are kept, except the given ones, and nothing is chosen.
     given
         Settings, by name, that are kept as given.
 
@@ -120,6 +134,9 @@ def choose(
     >>> chosen.config.max_bytes, chosen.config.rate, chosen.config.learn_labels
     (1500, 'auto', False)
     """
+    if checkpoint is not None and checkpoint.exists():
+        bytes_too = {} if max_bytes is None else {"max_bytes": max_bytes}
+        return Chosen(settings_of(checkpoint).replace(**given, **bytes_too), ())
     asked = (source, max_bytes, effort, labels, device, progress, factory, given)
     return Ranks.current().from_first(lambda: _choose(*asked))
 
@@ -234,7 +251,7 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
         return config.replace(**{name: value for name, value in rules.items() if name not in given})
 
     layout: dict[str, Any] = {"mask": "low"}
-    if not LAYOUT & set(given):
+    if not _LAYOUT & set(given):
         layout |= {
             "k": coded.k,
             "ipc": _per_class(coded) * coded.k / spatial_size(train.spatial_shape),

@@ -82,6 +82,8 @@ class Option:
     """``bool``, ``int``, ``float``, ``str``, ``tuple`` or a class of `Settings`."""
     optional: bool = False
     """Whether it may be None."""
+    items: type = str
+    """The kind of the items of a tuple, which are separated by commas on the command line."""
     words: tuple[str, ...] = ()
     """The allowed strings: all values, or those besides numbers."""
     default: Any = None
@@ -112,7 +114,7 @@ class Option:
             int: ["an integer" + (f" of {limits}" if limits else "")],
             float: ["a number" + (f" {limits}" if limits else "")],
             str: [] if self.words else ["text"],
-            tuple: ["a list"],
+            tuple: ["a list of integers" if self.items is int else "a list"],
         }
         alternatives = [*kinds.get(self.kind, []), *self.words]
         if self.optional:
@@ -143,6 +145,8 @@ class Option:
         if text in self.words or self.kind is str:
             return text
         try:
+            if self.kind is tuple:
+                return tuple(self.items(part.strip()) for part in text.split(","))
             return {"true": True, "false": False}[text] if self.kind is bool else self.kind(text)
         except (ValueError, KeyError):
             raise ArgumentError(
@@ -299,4 +303,6 @@ def _option(name: str, hint: Any, default: Any, described: dict[str, Any]) -> Op
     described["words"] = described.get("words") or words
     if described.get("flag") == "":
         described["flag"] = "--" + name.replace("_", "-")
-    return Option(name, kinds[0] if kinds else str, NoneType in alternatives, default=default, **described)
+    kind = kinds[0] if kinds else str
+    items = get_args(hint)[0] if kind is tuple else str
+    return Option(name, kind, NoneType in alternatives, items, default=default, **described)

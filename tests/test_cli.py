@@ -379,7 +379,8 @@ def test_corruptions_and_baselines(file):
     assert "mean corrupted" in shown
     assert "jpeg" in shown
     assert "own start" not in shown
-    for wrong in (("--corruptions", "snow"), ("--corruptions", "all", "--severities", "x"), ("--baselines", "luck")):
+    unknown = (("--corruptions", "snow"), ("--corruptions", "none"), ("--baselines", "luck"))
+    for wrong in (*unknown, ("--corruptions", "all", "--severities", "x")):
         assert run(*quick, *wrong, status=1).stdout == ""
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from fredfmt import ArgumentError, load
 from fredfmt.cli.app import app, load_command
 from fredfmt.cli.commands import COMMANDS
-from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.networks import NetworkConfig
@@ -36,7 +36,7 @@ OF_0_1 = {
 }
 SETTINGS = {
     "distill": [*GROUPS.values(), NetworkConfig, *(settings_class(found) for found in OBJECTIVES.usable().values())],
-    "evaluate": [EvaluationConfig, NetworkConfig],
+    "evaluate": [EvaluationConfig, CorruptionConfig, NetworkConfig],
     "experts": [ExpertConfig, NetworkConfig],
 }
 
@@ -133,3 +133,11 @@ def test_bits_per_class_of_no_possible_file_are_refused(value):
     done = CliRunner().invoke(app, ["plan", "digits", "--bits-per-class", value], env=WIDE)
     assert isinstance(done.exception, ArgumentError | SystemExit)
     assert done.exit_code != 0
+
+
+@pytest.mark.parametrize(("text", "found"), [("2", (2,)), ("1, 4", (1, 4))])
+def test_a_list_of_integers_is_separated_by_commas(text, found):
+    option = CorruptionConfig.options()["severities"]
+    assert option.read(text) == found
+    with pytest.raises(ArgumentError, match="unusable --severities; expected a list of integers, found '1,x'"):
+        option.read("1,x")

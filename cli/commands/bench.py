@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -19,13 +18,10 @@ def bench(
 ) -> None:
     """Measure the speed of loading and decoding on this machine, compared with a dense decoder and a copy of the
     images."""
-    from fredfmt.codec.benchmark import measure
+    from fredfmt.codec.benchmark import measure, timed_load
     from fredfmt.storage.addresses import shown
-    from fredfmt.storage.files import load
 
-    start = time.perf_counter()
-    data = load(file)
-    loading = time.perf_counter() - start
+    data, loading = timed_load(file)
     rates = measure(data, batch_size=batch_size, device=device)
     if json:
         print_json({"file": shown(file), "load_seconds": loading, **rates.to_json()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,20 +13,19 @@ from fredfmt.cli.console import check_output, kilobytes, logging_to, refuse_exis
 from fredfmt.cli.settings import asking, given_settings, network_options
 from fredfmt.codec.masks import checked_k
 from fredfmt.data.sources import open_source
-from fredfmt.distill.choosing import LAYOUT, choose
+from fredfmt.distill.choosing import choose, chosen_by_default
 from fredfmt.distill.config import DistillConfig, run_of
 from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.objectives import OBJECTIVES, load_objective
 from fredfmt.distill.run import DistillationStopped, DivergenceError, duration
 from fredfmt.distill.run import distill as run
-from fredfmt.distill.runtime.distributed import process_group
+from fredfmt.distill.runtime.distributed import is_first, process_group
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.runtime.tensorboard import TensorBoard
-from fredfmt.distill.state import settings_of
 from fredfmt.errors import ArgumentError
 from fredfmt.storage.files import load, save
-from fredfmt.storage.ledger import stored_size
+from fredfmt.storage.ledger import bytes_of, stored_size
 
 _PANELS = {
     "Budget": GROUPS["budget"].options(),
@@ -115,8 +113,9 @@ def distill(
     changes = given_settings(context, {**_PANELS, "Objective": before.objective_settings.options()})
     own = options.parse_network(changes.get("network", ""))
     settings = before.replace(**changes)
-    given = set(options.given_options(context))
-    chooses = from_ is None and config is None and bool({"max_bytes", "bits_per_class"} & given or not LAYOUT & given)
+    given = {"max_bytes" if name == "bits_per_class" else name for name in options.given_options(context)}
+    new = from_ is None and config is None
+    chooses = new and chosen_by_default(given)
     if not chooses and {"effort", "labels"} & given:
         raise ArgumentError(
             "--effort and --labels are for the automatic choice of settings",
@@ -132,12 +131,12 @@ def distill(
         classes=wanted,
         check=lambda spatial_shape: None if chooses else checked_k(frequencies.k, spatial_shape, frequencies.transform),
     )
-    if from_ is None and config is None and "depth" not in changes:
+    if new and "depth" not in changes:
         settings = settings.replace(network=settings.network.fitting(real.spatial_shape))
     if bits_per_class is not None:
-        changes["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))
+        changes["max_bytes"] = bytes_of(bits_per_class, len(real.classes))
         settings = settings.replace(max_bytes=changes["max_bytes"])
-    first = int(os.environ.get("RANK", "0")) == 0  # of the processes that torchrun started
+    first = is_first()
     if save_config is not None and first:
         refuse_existing(save_config, force)
     kept = checkpoint or out.with_name(f"{out.name}.checkpoint")
@@ -149,9 +148,7 @@ def distill(
             stack.enter_context(logging_to(log if first else None))
             mine = stack.enter_context(process_group(device))
             reports.append(stack.enter_context(showing_progress(first)))
-            if chooses and kept.exists() and not restart:
-                settings = settings_of(kept).replace(**changes)
-            elif chooses:
+            if chooses:
                 found = choose(
                     real,
                     effort=effort,
@@ -159,12 +156,14 @@ def distill(
                     device=mine,
                     progress=to_all(reports),
                     factory=own,
+                    checkpoint=None if restart else kept,
                     **changes,
                 )
                 settings = found.config
-                length = duration(real, settings, mine, own)  # on all processes, which work together on each iteration
-                if first:
-                    say("\n".join([*found.reasons, length]))
+                if found.reasons:  # on all processes, which work together on each iteration
+                    length = duration(real, settings, mine, own)
+                    if first:
+                        say("\n".join([*found.reasons, length]))
             if save_config is not None and first:
                 save_config.write_text(settings.to_toml())
             data = run(

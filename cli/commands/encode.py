@@ -11,7 +11,7 @@ from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, say, showing_progress
 from fredfmt.cli.settings import asking, given_settings
 from fredfmt.codec.masks import MASKS, checked_choice
-from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
+from fredfmt.data.coding import encode_in_bytes, encode_with_k, mask_warnings
 from fredfmt.data.sources import ZCA, Source, open_source
 from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.distill.runtime.progress import Progress
@@ -112,7 +112,7 @@ def encode(
     if whitening.zca:
         real = real.whitened(ZCA.fit(real if split == "train" else opened("train"), whitening.zca_epsilon))
     real = replace(real, name=name or real.name, license=license or real.license)
-    settings |= {"transform": transform, "seed": seed}
+    settings |= {"transform": transform, "mask": mask, "per_class": per_class, "seed": seed}
     if rounding is not None:
         settings["rounding"] = rounding
     with showing_progress() as show:
@@ -120,12 +120,11 @@ def encode(
         def report(task: str, done: int, total: int) -> None:
             show(Progress(task, done, total))
 
+        settings["report"] = report
         if max_bytes is not None:
-            data = encode_in_bytes(real, max_bytes, k=k, mask=mask, per_class=per_class, report=report, **settings)
+            data = encode_in_bytes(real, max_bytes, k=k, **settings)
         else:
-            chosen = real if per_class is None else real.sample(per_class, seed=seed)
-            best = mask or best_mask(chosen, k, transform=transform, seed=seed)
-            data = encode_source(chosen, k=k, mask=best, target_rmse=target_rmse, report=report, **settings)
+            data = encode_with_k(real, k, target_rmse=target_rmse, **settings)
     save(data, out, codec=codec)
     if mask is not None:
         for warning in mask_warnings(real, data.k, mask, transform=transform, seed=seed):

@@ -38,9 +38,10 @@ _PANELS["Protocol"] |= {
     ),
     "augmentation": replace(_AUGMENTATION, default=None, help=f"{_AUGMENTATION.help} Default: that of the file."),
 }
+_CORRUPTED = {"Corruptions": CorruptionConfig.options()}
 
 
-@asking(_PANELS)
+@asking(_PANELS | _CORRUPTED)
 def evaluate(
     context: typer.Context,
     file: options.File,
@@ -70,9 +71,12 @@ def evaluate(
     ] = None,
     corruptions: Annotated[
         str | None,
-        typer.Option(metavar="all|A,B,...", help=f"Also test on corrupted images: {', '.join(CORRUPTIONS)}."),
+        typer.Option(
+            metavar="all|A,B,...",
+            help=f"Also test on corrupted images: {', '.join(CORRUPTIONS)}.",
+            rich_help_panel="Corruptions",
+        ),
     ] = None,
-    severities: Annotated[str, typer.Option(metavar="1,3,5", help="Severities of the corruptions, 1 to 5.")] = "1,3,5",
     metric: Annotated[
         str | None,
         typer.Option(metavar="lrs,ars", help="Show DD-Ranking's scores instead of accuracies."),
@@ -104,7 +108,10 @@ def evaluate(
         refuse_existing(save_network, False)
     if metric is not None and record:
         raise ArgumentError("--record writes accuracies, not scores", hint="Omit --metric or --record")
-    tried = _corruption_config(corruptions, severities)
+    tried = None
+    if corruptions is not None:
+        names = () if corruptions == "all" else options.parse_list(corruptions)
+        tried = CorruptionConfig(names, **given_settings(context, _CORRUPTED))
     data = load(file, expected_digest=expected_digest)
     changes = given_settings(context, _PANELS)
     configs = [EvaluationConfig.for_data(data, **changes | {"network": name}) for name in network or (None,)]
@@ -117,6 +124,8 @@ def evaluate(
         show_scores(data, train, test, configs, metric, device=device, json=json)
         return
 
+    beside = None if baselines is None else () if baselines == "none" else options.parse_list(baselines)
+
     def keep(trained: Module) -> None:
         with replacing(save_network) as target:  # type: ignore[arg-type]
             write_network(target, trained, configs[0].network, data.metadata)
@@ -128,7 +137,7 @@ def evaluate(
                 train,
                 test,
                 config,
-                baselines=None if baselines is None else options.parse_list(baselines),
+                baselines=beside,
                 corruptions=tried,
                 network=factory,
                 device=device,
@@ -158,18 +167,6 @@ def evaluate(
             difference, error = gain(rows[0].evaluation, starts[0])
             text = f"{100 * difference:+.2f} points, standard error {100 * error:.2f}"
             show(f"Gain over its own start: {text}.")
-
-
-def _corruption_config(corruptions: str | None, severities: str) -> CorruptionConfig | None:
-    if corruptions is None:
-        return None
-    try:
-        levels = tuple(map(int, severities.split(",")))
-    except ValueError:
-        raise ArgumentError(
-            "unusable --severities", expected="integers from 1 to 5, such as 1,3,5", found=severities
-        ) from None
-    return CorruptionConfig(() if corruptions == "all" else options.parse_list(corruptions), levels)
 
 
 def _accuracies(rows: tuple[Row, ...]) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fredfmt.cli.console import kilobytes, print_json, show, showing_progress
+from fredfmt.cli.options import parse_list
 from fredfmt.cli.tables import Column, percent, table
 from fredfmt.errors import ArgumentError, quoted
 
@@ -35,7 +36,7 @@ def show_scores(
     """Compute and print the scores that ``metric`` names, joined by commas, for each configuration."""
     from fredfmt.distill.evaluation.scores import score
 
-    names = [name.strip() for name in metric.split(",")]
+    names = parse_list(metric)
     if unknown := [name for name in names if name not in METRICS]:
         raise ArgumentError("no such metric", expected=" or ".join(METRICS), found=quoted(unknown[0]))
     with showing_progress() as report:

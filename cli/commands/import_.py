@@ -201,4 +201,4 @@ def _number(text: str, option: str) -> float:
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
-    return None if text is None else tuple(_number(part, option) for part in text.split(","))
+    return None if text is None else tuple(_number(part, option) for part in options.parse_list(text))

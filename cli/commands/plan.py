@@ -14,6 +14,7 @@ from fredfmt.cli.settings import asking, given_settings
 from fredfmt.cli.tables import Column, table
 from fredfmt.codec.masks import MASKS, checked_choice
 from fredfmt.distill.layout import BudgetSettings, Effort, FrequencySettings
+from fredfmt.storage.ledger import bytes_of
 
 if TYPE_CHECKING:
     from fredfmt.distill.planning import Choice
@@ -84,7 +85,7 @@ def plan(
     wanted = options.parse_classes(classes)
     real = open_source(source, split="train", size=size, data_root=data_root, classes=wanted, check=check)
     if bits_per_class is not None:
-        settings["max_bytes"] = options.bytes_of(bits_per_class, len(real.classes))
+        settings["max_bytes"] = bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(_BUDGET["step"].read, step)) if step else STEPS
     with showing_progress() as report:
         choices = choices_of(real, **settings, ks=k, steps=steps, seed=seed, progress=report)

@@ -136,7 +136,7 @@ class CorruptionConfig(Settings):
     where: ClassVar[str] = "corruptions"
 
     names: tuple[str, ...] = setting((), "Corruptions to test on; all if there are none.", flag=None)
-    severities: tuple[int, ...] = setting((1, 3, 5), "Severities of the corruptions, 1 to 5.", flag=None)
+    severities: tuple[int, ...] = setting((1, 3, 5), "Severities of the corruptions, 1 to 5.", metavar="1,3,5")
     seed: int = setting(0, "Seed of every random draw.", least=0, flag=None)
 
     def __post_init__(self) -> None:

@@ -91,6 +91,12 @@ class Ranks:
         return value  # type: ignore[no-any-return]
 
 
+def is_first() -> bool:
+    """Whether this is the first of the processes that torchrun started, or the only one, also outside of a process
+    group."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def process_group(device: str) -> Iterator[str]:
     """Inside the block, join the process group of torchrun, if it started this process.

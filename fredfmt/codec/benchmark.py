@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import torch
 from fredfmt.codec.decoder import Decoder
 from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
+from fredfmt.storage.files import load
 from fredfmt.transforms import synthesis_matrix
 
 
@@ -35,6 +37,20 @@ class Rates:
     def to_json(self) -> dict[str, Any]:
         """The rates as JSON values, with the two ratios."""
         return asdict(self) | {"times_dense": self.decode / self.dense, "share_of_copy": self.decode / self.copy}
+
+
+def timed_load(file: str | os.PathLike[str]) -> tuple[FreDData, float]:
+    """The dataset of a file, and the seconds that loading and verifying it took.
+
+    >>> import numpy as np, fredfmt
+    >>> fredfmt.save(fredfmt.encode(np.zeros((2, 1, 4, 6), "f4"), [0, 1], k=3, mask="low"), "black.fred")
+    >>> data, seconds = timed_load("black.fred")
+    >>> len(data), seconds < 60
+    (2, True)
+    """
+    start = time.perf_counter()
+    data = load(file)
+    return data, time.perf_counter() - start
 
 
 def measure(data: FreDData, *, batch_size: int = 256, device: str = "cpu", repeats: int = 20) -> Rates:

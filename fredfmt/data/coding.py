@@ -108,6 +108,33 @@ def mask_warnings(source: Source, k: int, mask: str, *, transform: str = "dct", 
     )
 
 
+def encode_with_k(
+    source: Source,
+    k: int,
+    *,
+    per_class: int | None = None,
+    mask: str | None = None,
+    transform: str = "dct",
+    seed: int = 0,
+    report: Report | None = None,
+    **options: Any,
+) -> FreDData:
+    """Encode images of a source with ``k`` frequencies each.
+
+    ``per_class`` is the number of random images of every class; None: all images. ``mask`` is None for the better
+    strategy of `MASKS`. The seed also selects the images; ``report`` and ``options`` are as in `encode_source`.
+
+    >>> from fredfmt import open_source
+    >>> from fredfmt.data.coding import encode_with_k
+    >>> data = encode_with_k(open_source("digits"), 8, per_class=3)
+    >>> len(data), data.metadata.mask["strategy"]
+    (30, 'amplitude')
+    """
+    chosen = source if per_class is None else source.sample(per_class, seed=seed)
+    mask = mask or best_mask(chosen, k, transform=transform, seed=seed)
+    return encode_source(chosen, report=report, k=k, mask=mask, transform=transform, seed=seed, **options)
+
+
 def encode_in_bytes(
     source: Source,
     max_bytes: int,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
+from fredfmt.model.arguments import positive_of
 from fredfmt.model.data import ARRAYS, FreDData
 from fredfmt.storage.addresses import is_address
 from fredfmt.storage.containers import archive, hdf5
@@ -16,6 +18,15 @@ from fredfmt.storage.containers.names import ROOT
 from fredfmt.storage.fetching import fetch_verified
 
 _METADATA = "metadata"
+
+
+def bytes_of(bits_per_class: float, classes: int) -> int:
+    """The size in bytes of a file with this number of bits per class. Raises `ArgumentError` unless that is finite.
+
+    >>> bytes_of(2048.5, 3)
+    768
+    """
+    return int(Fraction(positive_of("bits per class", bits_per_class)) * classes / 8)
 
 
 @dataclass(frozen=True)
