@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -31,7 +32,10 @@ def network_options() -> dict[str, Option]:
     """The settings of a network by the names of their options; ``--network`` is its ``name``."""
     from fredfmt.distill.networks import NetworkConfig  # torch
 
-    return {"network" if name == "name" else name: option for name, option in NetworkConfig.options().items()}
+    known = {"network" if name == "name" else name: option for name, option in NetworkConfig.options().items()}
+    depth = known["depth"]
+    fitting = f"{depth.help} Default: {depth.default}; for a convnet, it depends on the size of the images."
+    return known | {"depth": replace(depth, default=None, help=fitting)}
 
 
 def asking(panels: Panels) -> Callable[[Command], Command]:

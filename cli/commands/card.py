@@ -21,7 +21,7 @@ def card(
     creator: Annotated[
         list[str] | None, typer.Option(metavar="'FAMILY, GIVEN'", help="Author; repeat it for each person or group.")
     ] = None,
-    license: Annotated[str | None, typer.Option(metavar="SPDX", help="Licence, if the file records none.")] = None,
+    license: Annotated[str | None, typer.Option(metavar="SPDX", help="License, if the file records none.")] = None,
     version: Annotated[str | None, typer.Option(help="Version of the publication, such as 1.0.0.")] = None,
     date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Date of the publication.")] = None,
     force: options.Force = False,

@@ -21,7 +21,7 @@ _SHOWN = 40
 
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help="A file or URL.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another file or URL.")],
     json: options.Json = False,
 ) -> None:
     """Show the differences between two files: settings, masks, labels, coefficients, images and size.

@@ -54,7 +54,7 @@ def encode(
             "--bytes",
             "--max-bytes",
             min=_BUDGET["max_bytes"].least,
-            help="Size of the file; settings that are not given are chosen for it.",
+            help="Maximum size of the .fred file in bytes; settings that are not given are chosen to fit it.",
             rich_help_panel="Budget",
         ),
     ] = None,
@@ -65,7 +65,7 @@ def encode(
     rounding: Annotated[
         Literal["nearest", "rate"] | None,
         typer.Option(
-            help="rate: rate-distortion optimised; the default if the step is searched.", rich_help_panel="Budget"
+            help="rate: rate-distortion optimized; the default if the step is searched.", rich_help_panel="Budget"
         ),
     ] = None,
     per_class: Annotated[
@@ -77,7 +77,7 @@ def encode(
     split: Annotated[str, typer.Option(help="train or test.")] = "train",
     name: Annotated[str | None, typer.Option(help="Name of the source in the file.")] = None,
     license: Annotated[
-        str | None, typer.Option(metavar="SPDX", help="Licence of the images, such as CC-BY-4.0.")
+        str | None, typer.Option(metavar="SPDX", help="License of the images, such as CC-BY-4.0.")
     ] = None,
     seed: options.Seed = 0,
     size: options.Size = None,

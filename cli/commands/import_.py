@@ -102,7 +102,7 @@ def import_(
     average: Annotated[
         bool | None,
         typer.Option(
-            help="Use the running average of a checkpoint's images, or the last images.", rich_help_panel=_SOURCE
+            help="Use the running average of a checkpoint's images instead of the last images.", rich_help_panel=_SOURCE
         ),
     ] = None,
     channels: Annotated[
@@ -125,7 +125,7 @@ def import_(
         ),
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help=f"Kind of the file: {_KINDS}; recognised if omitted.", rich_help_panel=_SOURCE)
+        str | None, typer.Option(help=f"Kind of the file: {_KINDS}; recognized if omitted.", rich_help_panel=_SOURCE)
     ] = None,
     seed: options.Seed = 0,
     force: options.Force = False,
@@ -134,7 +134,7 @@ def import_(
 ) -> None:
     """Import files of DC, DM, FreD, MTT, DATM, IDC, DDiF, FRePo, KIP and others. No code in a file is executed.
 
-    Facts that are not in a file (normalisation, whitening, class names) must be given and are never guessed.
+    Facts that are not in a file (normalization, whitening, class names) must be given and are never guessed.
     """
     from fredfmt.exchange.importers import NOTES, Facts, import_file, size_warnings
     from fredfmt.storage.files import save
