@@ -9,6 +9,9 @@ import typer
 
 from fredfmt.cli import options
 from fredfmt.cli.console import say
+from fredfmt.exchange.exporters import EXPORTERS
+from fredfmt.exchange.exporters import export as write
+from fredfmt.storage.files import load
 
 
 def export(
@@ -19,8 +22,8 @@ def export(
     to: Annotated[
         str | None,
         typer.Option(
-            help="npz, png, safetensors, parquet, webdataset, dc, mtt or ddranking; by default by the suffix of DST.",
-            autocompletion=options.completing("fredfmt.exchange.exporters", "EXPORTERS"),
+            help=f"{', '.join(EXPORTERS)}; by default by the suffix of DST.",
+            autocompletion=options.starting_with(EXPORTERS),
         ),
     ] = None,
     force: options.Force = False,
@@ -31,9 +34,6 @@ def export(
     npz, safetensors, png, parquet (Hugging Face) and webdataset contain images in 0..1, clipped; dc, mtt and ddranking
     are the .pt files of these projects, in the space of training. A folder contains PNG images unless --to is given.
     """
-    from fredfmt.exchange.exporters import export as write
-    from fredfmt.storage.files import load
-
     data = load(file, expected_digest=expected_digest)
     space = write(data, out, to=to, force=force)
     say(f"{out}: {len(data):,} images, {space}")

@@ -14,8 +14,11 @@ from fredfmt.cli.settings import asking, given_settings
 from fredfmt.codec.masks import MASKS
 from fredfmt.distill.layout import BudgetSettings, FrequencySettings
 from fredfmt.errors import ArgumentError
+from fredfmt.exchange.importers import IMPORTERS, NOTES, Facts, import_file, size_warnings
+from fredfmt.exchange.importers.facts import LabelKind
+from fredfmt.storage.files import save
+from fredfmt.storage.ledger import stored_size
 
-_KINDS = "dc, fields, flax, packed, triple, pair, arrays, tensor or folder"
 _SOURCE, _IMAGES, _LABELS, _FIELDS = "Source", "Facts about the images", "Labels and training", "Neural fields"
 _STEP, _KEPT = BudgetSettings.options()["step"], FrequencySettings.options()
 _PANELS = {
@@ -80,7 +83,7 @@ def import_(
         ),
     ] = None,
     labels: Annotated[
-        Literal["hard", "probabilities", "logits", "centred", "class-major"] | None,
+        LabelKind | None,
         typer.Option(
             help="Meaning of float labels; class-major: no labels are stored and images are sorted by class.",
             rich_help_panel=_LABELS,
@@ -125,7 +128,12 @@ def import_(
         ),
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help=f"Kind of the file: {_KINDS}; recognized if omitted.", rich_help_panel=_SOURCE)
+        str | None,
+        typer.Option(
+            help=f"Kind of the file: {', '.join(IMPORTERS)}; recognized if omitted.",
+            autocompletion=options.starting_with(IMPORTERS),
+            rich_help_panel=_SOURCE,
+        ),
     ] = None,
     seed: options.Seed = 0,
     force: options.Force = False,
@@ -136,10 +144,6 @@ def import_(
 
     Facts that are not in a file (normalization, whitening, class names) must be given and are never guessed.
     """
-    from fredfmt.exchange.importers import NOTES, Facts, import_file, size_warnings
-    from fredfmt.storage.files import save
-    from fredfmt.storage.ledger import stored_size
-
     check_output(out, force)
     if no_zca and zca is not None:
         raise ArgumentError("--zca and --no-zca contradict each other", expected="one of them")
