@@ -44,7 +44,7 @@ def preview(
     data, whitening = load(file), None
     if on is not None and data.metadata.whitening is not None:
         shape = data.metadata.spatial_shape
-        sides = (shape[0], shape[-1]) if on.startswith("folder") else None
+        sides = (shape[0], shape[1]) if len(shape) == 2 else None
         train = open_source(on, data_root=data_root, size=sides, classes=data.metadata.classes)
         whitening = ZCA.of(data.metadata, train)
     save_picture(draw(data, kind=kind, instances=instances, size=size, k=k, whitening=whitening), out)

@@ -9,9 +9,11 @@ import tarfile
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 from written import channels_first, coded, pixels, png, write_tar
 
 from fredfmt import FredError, SourceError, encode
+from fredfmt.cli.app import app
 from fredfmt.data.sources import open_source
 from fredfmt.data.sources.shards.paths import braces, find_shards
 from fredfmt.exchange.exporters import export
@@ -54,6 +56,22 @@ def test_what_is_exported_is_read_again(tmp_path):
     source = open_source(f"webdataset:{tmp_path}/train.tar")
     assert source.classes == ("three", "five")
     assert np.bincount(source.labels).tolist() == [3, 3]
+
+
+def test_whitened_images_of_different_sizes_are_shown_with_their_shards(tmp_path):
+    members = []
+    for index in range(12):
+        image = png(index, height=9 + index, width=11)
+        members += [(f"{index}.png", image), (f"{index}.cls", str(index % 2).encode())]
+    write_tar(tmp_path / "pets-train.tar", members)
+    spec, file, picture = f"webdataset:{tmp_path}/pets-train.tar", tmp_path / "x.fred", tmp_path / "x.png"
+    for words in (
+        ("encode", spec, file, "--size", "5x7", "--zca", "--k", 6, "--mask", "low"),
+        ("preview", file, picture, "--on", spec),
+    ):
+        result = CliRunner().invoke(app, [*map(str, words)])
+        assert result.exit_code == 0, result.exception
+    assert picture.exists()
 
 
 @pytest.mark.parametrize(
