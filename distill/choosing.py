@@ -275,7 +275,7 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
 
 
 def _per_class(coded: FreDData) -> int:
-    """The largest number of images of a class; counted by masks, as soft labels may not tell the class."""
+    """The largest number of images of a class; counted by masks, as soft labels may not identify the class."""
     return int(np.bincount(coded.mask_of).max())
 
 

@@ -80,8 +80,8 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
 
 
 def _first_images(data: FreDData, train: Source, config: DistillConfig) -> Source:
-    """The images that a run with a teacher started from, as its soft labels may not tell the classes; otherwise as many
-    of each class as there are instances."""
+    """The images that a run with a teacher started from, as its soft labels may not identify the classes; otherwise as
+    many of each class as there are instances."""
     if config.teacher.teacher_steps and len(first := chosen_images(train, config)) == len(data):
         return first
     return equal_instances(data, train, seed=config.run.seed)
