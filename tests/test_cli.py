@@ -74,13 +74,14 @@ def test_help_shows_words_in_brackets(name):
 
 
 def test_usage_shows_optional_arguments_in_brackets():
-    for name, usage in {
-        "distill": "distill [OPTIONS] [SOURCE] [OUT]",
-        "pull": "pull [OPTIONS] ADDRESS [OUT]",
-        "curve": "curve [OPTIONS] FILE... OUT.png",
-    }.items():
-        lines = run(name, "--help").stdout.splitlines()
-        assert any(line.strip().endswith(usage) for line in lines if "Usage:" in line)
+    usage = {}
+    for name in COMMANDS:
+        (line,) = (line for line in run(name, "--help").stdout.splitlines() if "Usage:" in line)
+        usage[name] = line.partition(f" {name} ")[2].strip()
+    assert usage["distill"] == "[OPTIONS] [SOURCE] [OUT]"
+    assert usage["pull"] == "[OPTIONS] ADDRESS [OUT]"
+    assert usage["curve"] == "[OPTIONS] FILE... OUT.png"
+    assert not [name for name, line in usage.items() if "None" in line or "{" in line]
 
 
 def test_inspect_shows_the_same_as_the_library(file):
