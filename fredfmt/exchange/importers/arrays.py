@@ -55,7 +55,7 @@ def _folded(rows: NDArray[Any], facts: Facts) -> NDArray[Any]:
     if facts.size is None:
         raise missing(
             "the size of its images",
-            "--size HEIGHT,WIDTH",
+            "--size HEIGHTxWIDTH",
             f"Each is a row of {rows.shape[1]} numbers, channel by channel: 32,32 for CIFAR",
         )
     height, width = facts.size

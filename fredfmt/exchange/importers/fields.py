@@ -19,7 +19,7 @@ _SINES: MissingFact = (
     "--w0 and --w0-initial",
     "They are W0 and W0_INITIAL in DDiF's hyper_params.py: 10 and 30 for CIFAR, 40 and 30 for ImageNet",
 )
-_SIZE: MissingFact = ("the size of its images", "--size HEIGHT,WIDTH", "A neural field can be drawn at any size")
+_SIZE: MissingFact = ("the size of its images", "--size HEIGHTxWIDTH", "A neural field can be drawn at any size")
 
 
 def fields(content: Content, facts: Facts) -> Found | None:

@@ -173,7 +173,7 @@ MISSING = {
     "w0": (fixtures.ddif, NORMALISED, "--w0 and --w0-initial"),
     "size": (fixtures.ddif, {**NORMALISED, "w0": 1.0, "w0_initial": 1.0}, "--size"),
     "labels": (fixtures.rat, {**NORMALISED, "zca": "no", "size": (7, 5)}, "--labels-file"),
-    "size of rows": (fixtures.rat, {**NORMALISED, "zca": "no"}, "--size HEIGHT,WIDTH"),
+    "size of rows": (fixtures.rat, {**NORMALISED, "zca": "no"}, "--size HEIGHTxWIDTH"),
     "float labels": (fixtures.kip, {**NORMALISED, **WHITENED}, "--labels logits"),
     "epsilon": (fixtures.mtt, {**NUMBERS, "zca": "keep", "lr": 1.0}, "--zca-epsilon"),
     "space before whitening": (fixtures.rfad, {**NUMBERS, **WHITENED}, "before they were whitened"),
