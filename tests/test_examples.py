@@ -1,5 +1,6 @@
 """The examples run, and do what they say."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,11 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from fredfmt import encode, save
+from fredfmt import encode, load, save, validate
 from fredfmt.data.sources import open_source
+from fredfmt.distill import EvaluationConfig, evaluate
 
 pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parent.parent / "examples"
+RECORDS = EXAMPLES.parent / "benchmarks" / "results" / "records.jsonl"
+
+
+def shipped():
+    """The rows of docs/records.md whose files are among the examples."""
+    rows = [json.loads(line) for line in RECORDS.read_text().splitlines()]
+    names = {path.stem for path in (EXAMPLES / "records").iterdir()}
+    found = [row for row in rows if row["seed"] == 0 and f"{row['source']}-{row['bytes']}" in names]
+    assert len(found) == len(names)
+    return found
 
 
 def run(name, *arguments):
@@ -93,3 +105,15 @@ def test_continual_learning():
     assert old["coded"] > old["nothing"] + 30
     size = {name: int(count.replace(",", "")) for name, count, *_ in rows}
     assert 0 < size["coded"] <= 5 * 3500
+
+
+@pytest.mark.parametrize("row", shipped(), ids=lambda row: f"{row['source']}-{row['bytes']}")
+def test_the_records_that_are_shipped(row):
+    path = EXAMPLES / "records" / f"{row['source']}-{row['bytes']}.fred"
+    assert path.stat().st_size == row["file_bytes"] <= row["bytes"]
+    assert validate(path).valid
+    if row["source"] != "digits":  # minutes
+        return
+    data = load(path)
+    found = evaluate(data, open_source("digits", split="test"), EvaluationConfig.for_data(data, seeds=3))
+    assert found.mean == pytest.approx(row["accuracy"]["file"], abs=0.02)
