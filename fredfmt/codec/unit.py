@@ -26,7 +26,13 @@ def to_unit(images: Tensor, normalization: Normalization | None, *, clip: bool) 
 
 
 def from_unit(images: Tensor, normalization: Normalization | None) -> Tensor:
-    """Images (B, C, *spatial) in 0..1 converted to the space of ``normalization`` (None: 0..1)."""
+    """Images (B, C, *spatial) in 0..1 converted to the space of ``normalization`` (None: 0..1).
+
+    >>> images, space = torch.full((2, 3, 4, 5), 0.5), Normalization((0.5, 0.4, 0.3), (0.2, 0.2, 0.25))
+    >>> converted = from_unit(images, space)
+    >>> round(converted[0, 1, 0, 0].item(), 4), torch.allclose(to_unit(converted, space, clip=True), images)
+    (0.5, True)
+    """
     if normalization is None:
         return images
     mean, std = map(images.new_tensor, normalization.moments(images.ndim - 2))
