@@ -84,6 +84,15 @@ def test_usage_shows_optional_arguments_in_brackets():
     assert not [name for name, line in usage.items() if "None" in line or "{" in line]
 
 
+def test_evaluate_shows_the_name_of_a_source_in_brackets(tmp_path, file):
+    folder, coded = tmp_path / "[red]", tmp_path / "coded.fred"
+    run("export", file, folder)
+    run("encode", f"folder:{folder}", coded, "--k", 9)
+    short = ("--steps", 1, "--seeds", 1, "--width", 1, "--baselines", "none")
+    text = run("evaluate", coded, "--on", f"folder:{folder}", *short).stdout
+    assert "test images of folder:[red]" in " ".join(text.split())
+
+
 def test_inspect_shows_the_same_as_the_library(file):
     facts = json.loads(run("inspect", file, "--json").stdout)
     assert facts["digest"] == digest(file)
