@@ -38,7 +38,7 @@ from fredfmt.data.sources import Source
 from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig, distill, evaluate
 
 RATES = (0.03, 0.1, 0.3)
-MASKS = ("evr", "amplitude", "low", "gradient", "high", "random")
+MASKS = ("evr", "fisher", "amplitude", "low", "gradient", "high", "random")
 CORRUPTED = 100
 """Test images per class that are corrupted, by each corruption at each severity."""
 LEFT_TO_OTHERS = 1 / 8

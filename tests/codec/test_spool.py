@@ -67,6 +67,7 @@ def test_memory_of_encoding_does_not_grow_with_the_number_of_images(in_a_file):
     assert many - few < 36_000 * 40
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, minutes
 @pytest.mark.parametrize("suffix", [".fred", ".fred.zarr", ".fred.h5"])
 def test_memory_of_saving_does_not_grow_with_the_number_of_images(in_a_file, monkeypatch, tmp_path, suffix):
     """One chunk is held at a time, of 1 MiB here."""
