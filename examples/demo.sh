@@ -12,7 +12,7 @@ run() {
 
 # All other settings are chosen automatically (docs/decisions/choosing.md).
 case $source in
-digits) bytes=2500 ;;
+digits) bytes=2000 ;;
 *) bytes=31360 ;;
 esac
 
