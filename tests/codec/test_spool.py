@@ -108,6 +108,7 @@ def resident_of_files():
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssFile"))
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 @pytest.mark.parametrize("suffix", [".fred", ".fred.zarr", ".fred.h5"])
 def test_large_data_are_saved_with_less_effort_and_are_the_same(tmp_path, suffix):
     data = encode(Images(8000), np.arange(8000) % 3, k=90)
