@@ -21,7 +21,7 @@ from pathlib import Path
 from lines import append, read, spread
 
 from fredfmt import open_source, save
-from fredfmt.distill import EvaluationConfig, NetworkConfig, choose, compare, distill
+from fredfmt.distill import EvaluationConfig, choose, compare, distill
 from fredfmt.storage.files import packed_size
 from fredfmt.view.anchors import anchors_of
 from fredfmt.view.curve import Point, draw
@@ -70,13 +70,7 @@ def measure(options: argparse.Namespace) -> None:
             if options.files is not None:
                 options.files.mkdir(parents=True, exist_ok=True)
                 save(data, options.files / f"{_name(train.name)}-{max_bytes}-{seed}.fred")
-            network = chosen.config.network
-            protocol = EvaluationConfig.for_data(
-                data,
-                steps=options.steps,
-                seeds=options.networks,
-                network=NetworkConfig(width=options.width, depth=network.depth),
-            )
+            protocol = EvaluationConfig.for_data(data, steps=options.steps, seeds=options.networks, width=options.width)
             baselines = ["own-start", "coded", "coded-soft", *(["whole"] if seed == options.seeds[0] else [])]
             rows = compare(data, train, test, protocol, baselines=baselines, device=options.device)
             record = {

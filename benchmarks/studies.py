@@ -128,7 +128,7 @@ def distilled(
         train, tested = swapped(train, seed=0), swapped(tested, seed=1)
     if test == "held-out":
         train, tested = train.split_off(0.2, seed=0)
-    network = NetworkConfig(depth=3 if min(train.spatial_shape) < 64 else 4)
+    network = NetworkConfig().fitting(train.spatial_shape)
     config = DistillConfig(
         **{"objective": options.objective, "iterations": options.iterations, "step": None},
         **{"lr": rate, "seed": seed, "network": network, **settings},
