@@ -342,6 +342,8 @@ def test_a_file_that_was_not_distilled_has_no_run_to_repeat(tmp_path, file):
 
 @pytest.mark.usefixtures("hasty")
 def test_plan_and_budgets_in_bytes_and_bits(tmp_path):
+    (choice,) = json.loads(run("plan", "digits", "--bytes", 3000, "--k", 32, "--step", 0.5, "--json").stdout)
+    assert choice["bytes"] <= 3000
     assert "instances per class" in run("plan", "digits", "--ipc", 1, "--k", 32).stdout
     settings = ("--k", 32, "--iterations", 2, "--batch-real", 4, "--width", 8, "--labels", "hard")
     for number, budget in enumerate((("--bytes", 3000), ("--bits-per-class", 2400))):
