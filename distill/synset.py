@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.encoder import store
 from fredfmt.codec.quantizer import Rounding, Step, rounding_thresholds
-from fredfmt.codec.spectra import mean_spectra
+from fredfmt.codec.spectra import mean_spectra, row_blocks
 from fredfmt.codec.step_search import step_for_bytes
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
@@ -98,7 +98,8 @@ class FrequencySynset(nn.Module):
         self._masks = torch.from_numpy(layout.mask_of.astype(np.int64))
         self._classes = layout.hard_labels if classes is None else classes
         plain = replace(layout.metadata, quantization=Quantization("float32"))
-        self._layout = replace(layout, coefficients=layout.spectra().astype(np.float32), base=None, metadata=plain)
+        nothing = np.broadcast_to(np.float32(0), layout.coefficients.shape)  # it takes no memory
+        self._layout = replace(layout, coefficients=nothing, base=None, metadata=plain)
         self._decoder = Decoder.of(self._layout, device=coefficients.device)
 
     @classmethod
@@ -114,7 +115,7 @@ class FrequencySynset(nn.Module):
     ) -> Self:
         """Synthetic data that start as ``data``, on ``device``. A base spectrum is added to each instance."""
         return cls(
-            torch.tensor(data.spectra().astype(np.float32), device=device),
+            torch.from_numpy(_spectra(data)).to(device),
             data,
             loop_step=loop_step,
             loop_rounding=loop_rounding,
@@ -233,6 +234,14 @@ def sixteenths(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
     order = np.argsort(np.argsort(whole - parts, axis=1, kind="stable"), axis=1, kind="stable")
     rounded: NDArray[np.float16] = ((whole + (order < left)) / 16).astype(np.float16)
     return rounded
+
+
+def _spectra(data: FreDData) -> NDArray[np.float32]:
+    """`FreDData.spectra` in float32, a few rows at a time."""
+    made = np.empty(data.coefficients.shape, np.float32)
+    for rows in row_blocks(made):
+        made[rows] = data.spectra(rows)
+    return made
 
 
 def _logits(layout: FreDData) -> Tensor:

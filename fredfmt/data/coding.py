@@ -181,9 +181,9 @@ def encode_in_bytes(
     --------
     >>> from fredfmt import ledger, open_source
     >>> from fredfmt.data.coding import encode_in_bytes
-    >>> data = encode_in_bytes(open_source("digits"), 4000, per_class=5)
-    >>> len(data), ledger(data).total <= 4000
-    (50, True)
+    >>> data = encode_in_bytes(open_source("digits"), 2500, per_class=2, k=16)
+    >>> len(data), ledger(data).total <= 2500
+    (20, True)
     """
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
     if at_most is not None:

@@ -40,6 +40,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 @pytest.mark.parametrize("how", WAYS, ids=str)
 def test_what_is_kept_in_a_file_gives_the_same_data(how, monkeypatch):
     images, labels = Images(2000), np.arange(2000) % 3

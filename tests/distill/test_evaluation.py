@@ -117,6 +117,7 @@ def test_other_classes_or_shapes_are_refused(digits, digits_test, patches):
         evaluate(encoded(digits, 3), cropped, QUICK)
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_a_comparison_keeps_to_the_bytes_of_the_file(digits, digits_test):
     data = encoded(digits, 5, k=30, step=0.2)
     rows = compare(data, digits, digits_test, replace(QUICK, steps=20))
@@ -144,6 +145,7 @@ def test_own_start_is_real_images_in_the_same_layout(digits):
     assert all((int(label), one.tobytes()) in real for label, one in zip(start.labels, start.coefficients, strict=True))
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_coded_images_fill_the_bytes_with_as_many_images_as_their_quality_allows(digits):
     small, large = coded_images(digits, 2_500), coded_images(digits, 5_000)
     for data, limit in ((small, 2_500), (large, 5_000)):

@@ -82,6 +82,7 @@ def test_other_classes_are_refused(digits, digits_test):
         score(made(digits.of_classes([1, 2])), digits, digits_test, QUICK)
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_scores_from_the_command_line(digits, tmp_path):
     save(made(digits), tmp_path / "x.fred")
     words = ["evaluate", str(tmp_path / "x.fred"), "--on", "digits", "--steps", "8", "--width", "8", "--depth", "1"]

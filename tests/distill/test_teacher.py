@@ -84,6 +84,7 @@ def test_labels_say_what_can_be_seen_of_the_coded_images_too(digits, rate):
     assert packed_size(own_start(both, digits)) == packed_size(both)
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_labels_of_the_coded_baseline_count(digits):
     teacher = train_teacher(digits, CONFIG)
     soft, hard = coded_images(digits, 4000, teacher=teacher), coded_images(digits, 4000)
@@ -102,6 +103,7 @@ def test_soft_labels_are_compared_with_soft_labels(digits, digits_test):
     assert [row.name for row in compare(hard, digits, digits_test, protocol)] == ["file", "own start", "coded images"]
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 @pytest.mark.parametrize(("max_bytes", "at_most"), [(3000, 20), (5100, 40)])
 def test_images_with_a_teachers_labels_fit_their_bytes_whatever_their_number(digits, max_bytes, at_most):
     teacher = train_teacher(digits, CONFIG.replace(teacher_steps=20))
@@ -109,6 +111,7 @@ def test_images_with_a_teachers_labels_fit_their_bytes_whatever_their_number(dig
     assert 0.97 * max_bytes < packed_size(coded) <= max_bytes
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_a_rare_class_does_not_make_the_others_rare(digits):
     there = [12 if label == 3 else 100 for label in range(10)]
     rows = [np.flatnonzero(digits.labels == label)[:count] for label, count in enumerate(there)]
