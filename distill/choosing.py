@@ -24,7 +24,7 @@ from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.state import settings_of
 from fredfmt.distill.trial import Candidate, Cost, Trial
-from fredfmt.errors import ArgumentError, quoted
+from fredfmt.errors import ArgumentError, BudgetError, quoted
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
@@ -192,8 +192,13 @@ def _choose(
         teacher = train_teacher(train, taught, device=device, progress=progress)
         soft = f"labels of a teacher ({teacher.accuracy:.1%})"
         candidates = {} if labels == "soft" else {"hard labels": candidate}
-        candidates[soft] = candidate_of(taught, few, teacher)
-        if trial is not None:
+        try:
+            candidates[soft] = candidate_of(taught, few, teacher)
+        except BudgetError as error:
+            if labels == "soft":
+                raise
+            reasons.append(f"{soft}: {error.what}")
+        if trial is not None and soft in candidates:
             if "teacher_weight" not in given:
                 taught = taught.replace(teacher_weight=_RECOGNITION)
                 with_divergence = candidates[soft].config.replace(teacher_weight=_RECOGNITION)
@@ -203,17 +208,21 @@ def _choose(
                 many = candidate_of(taught, _MORE * few, teacher)
                 if len(many.images) > len(candidates[soft].images):
                     candidates[f"the same and up to {_MORE * few} instances per class"] = many
-        if trial is None or len(candidates) == 1:
+        if labels == "soft":
             candidate = candidates[soft]
+        if trial is not None and len(candidates) > 1:
+            learned = trial.learned(candidates)
+            if learned:
+                candidate = candidates[trial.best(learned)]
+                reasons.append(f"after {cost.trial_iterations} iterations, {trial.description}")
+            reasons += [f"{name}: max_bytes leaves no room for images" for name in candidates if name not in learned]
+        elif labels == "soft":
             reasons.append(f"{soft}, as asked")
-        else:
-            candidate = candidates[trial.best(trial.learned(candidates))]
-            reasons.append(f"after {cost.trial_iterations} iterations, {trial.description}")
     overhead = _overhead(candidate.images, candidate.config)
     try:
         coded = code(max_bytes - overhead, candidate.at_most, candidate.teacher)
-    except ArgumentError as error:
-        raise ArgumentError(
+    except BudgetError as error:
+        raise BudgetError(
             "max_bytes leaves no room for an image of each class besides the settings of the run",
             expected=f"more than {max_bytes} bytes",
             found=f"{max_bytes} bytes, of which the settings take {overhead}",

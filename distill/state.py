@@ -24,6 +24,10 @@ from fredfmt.model.data import FreDData
 from fredfmt.model.distillation import NAMED, complete
 from fredfmt.storage.files import packed_size
 
+FUSED_FROM = 1 << 26
+"""The number of coefficients from which Adam on a CPU is fused: it makes no temporary copies of them, and rounds
+differently."""
+
 
 def settings_of(checkpoint: str | os.PathLike[str]) -> DistillConfig:
     """The settings of the run of a checkpoint. Raises `FormatError` for a file that is not a checkpoint."""
@@ -101,7 +105,8 @@ class State:
         return packed_size(self._stored(self._averaged(), self.done, max_bytes=None, rounding="rate"))
 
     def _averaged(self) -> FrequencySynset:
-        averaged = FrequencySynset.from_data(self.start, learn_labels=_learns_labels(self.config))
+        coefficients = self.averages["coefficients"].cpu()
+        averaged = FrequencySynset(coefficients, self.start, learn_labels=_learns_labels(self.config))
         averaged.load_state_dict(self.averages)
         return averaged
 
@@ -199,7 +204,9 @@ def _optimizer(
     groups += learned
     settings = config.optimization
     if settings.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=settings.lr, betas=(float(settings.momentum), 0.99))
+        large = synset.coefficients.device.type == "cpu" and synset.coefficients.numel() >= FUSED_FROM
+        betas = float(settings.momentum), 0.99
+        return torch.optim.Adam(groups, lr=settings.lr, betas=betas, fused=True if large else None)
     return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +18,7 @@ from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback, Progress
+from fredfmt.errors import BudgetError
 from fredfmt.model.data import FreDData
 
 
@@ -63,8 +65,13 @@ class Trial:
         """The last result in readable form."""
 
     def learned(self, candidates: Mapping[str, Candidate]) -> dict[str, Candidate]:
-        """The same candidates with the images that a short run of each has learned."""
-        return {name: replace(one, images=self._run(one.config, name)) for name, one in candidates.items()}
+        """The candidates with the images that a short run of each has learned, without those whose settings leave no
+        room for images."""
+        learned = {}
+        for name, one in candidates.items():
+            with suppress(BudgetError):
+                learned[name] = replace(one, images=self._run(one.config, name))
+        return learned
 
     def best(self, candidates: Mapping[str, Candidate]) -> str:
         """The name of the best candidate: the first, unless the accuracy of another is higher by more than the standard
@@ -75,7 +82,7 @@ class Trial:
         chance = math.sqrt(share * (1 - share) / len(self._held))
         chosen = best if found[best] > share + chance else first
         others = [f"{name} {value:.1%}" for name, value in found.items() if name != chosen]
-        self.description = f"{chosen}: {found[chosen]:.1%} of held-out images correct, {', '.join(others)}"
+        self.description = ", ".join([f"{chosen}: {found[chosen]:.1%} of held-out images correct", *others])
         return chosen
 
     def _run(self, config: DistillConfig, name: str) -> FreDData:

@@ -131,6 +131,10 @@ class ArgumentError(FredError):
     """An argument is unusable."""
 
 
+class BudgetError(ArgumentError):
+    """A number of bytes is too small for what has to fit into it."""
+
+
 class FredTypeError(ArgumentError, TypeError):
     """An argument has the wrong type, for example a float as an index."""
 

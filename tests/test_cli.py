@@ -374,6 +374,7 @@ def test_results_are_recorded_under_the_same_digest(file):
     assert (result["protocol"], result["epochs"], result["batch"], len(result["accuracies"])) == ("paper", 2, 256, 2)
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_corruptions_and_baselines(file):
     before = digest(file)
     quick = ("evaluate", file, "--on", "digits", "--steps", 4, "--width", 8, "--seeds", 2)

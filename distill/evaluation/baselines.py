@@ -18,7 +18,7 @@ from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.start import chosen_images
 from fredfmt.distill.synset import FrequencySynset
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, BudgetError
 from fredfmt.model.data import FreDData
 from fredfmt.model.typed import thawed
 from fredfmt.storage.files import packed_size
@@ -136,7 +136,7 @@ def coded_images(
     bytes; with these, as many random images of each class as fit, but no more than ``at_most``; finally the smallest
     step that fits, and also the k with the smallest error if there is more room than for ``at_most`` images. With a
     ``teacher`` the labels are its predictions for the images, as multiples of 1/16. Their bytes count, so there are
-    fewer images. Raises `ArgumentError` if not even one image per class fits.
+    fewer images. Raises `BudgetError` if not even one image per class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
@@ -146,7 +146,12 @@ def coded_images(
     how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform, "at_most": at_most}
     allowed = max_bytes
     for tries, caution in enumerate(_CAUTIONS):
-        coded = encode_in_bytes(train, allowed, **how)
+        try:
+            coded = encode_in_bytes(train, allowed, **how)
+        except BudgetError:
+            if not tries:
+                raise
+            break
         if teacher is None:
             return coded
         counts = np.bincount(coded.hard_labels, minlength=len(train.classes)).tolist()
@@ -160,6 +165,6 @@ def coded_images(
             how |= {"per_class": counts, "k": coded.k}
         if allowed < 1:
             break
-    raise ArgumentError(
+    raise BudgetError(
         "soft labels leave no room for images", expected="more bytes, or hard labels", found=f"{max_bytes} bytes"
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fredfmt.codec.spectra import Rows, row_blocks
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, BudgetError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 
@@ -30,13 +30,13 @@ def step_for_bytes(
     """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
 
     The search begins at the step ``near``, if it is given: the size of a small file does not always decrease as the
-    step grows, and of several steps that fit, the search finds one close to ``near``. Raises `ArgumentError` if even
+    step grows, and of several steps that fit, the search finds one close to ``near``. Raises `BudgetError` if even
     the coarsest step makes too large a file.
     """
     start = _typical(coefficients)
     least = packed_size(at(1e6 * start))
     if least > max_bytes:
-        raise ArgumentError(
+        raise BudgetError(
             "max_bytes is less than the file takes without any coefficients",
             expected=f"at least {least}",
             found=max_bytes,

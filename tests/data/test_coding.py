@@ -151,6 +151,7 @@ def test_plan_is_legible_in_forty_columns(monkeypatch):
     assert [(int(row[0]), int(row[2])) for row in rows] == [(c["k"], c["instances_per_class"]) for c in choices]
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_images_are_counted_with_the_rounding_that_is_stored(monkeypatch):
     """A class more of images, coded as they were counted, would not fit."""
     tried = []

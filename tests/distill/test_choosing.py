@@ -12,6 +12,7 @@ from fredfmt import ArgumentError, digest, ledger
 from fredfmt.distill import DistillConfig, EvaluationConfig, choose, distill, evaluate
 from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.evaluation.held_out import held_out
+from fredfmt.errors import BudgetError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("hasty")]
 SMALL = {"network": {"width": 8}, "augmentation": "none", "iterations": 5, "batch_real": 4}
@@ -103,6 +104,16 @@ def test_soft_labels_are_given_where_they_are_asked_for(few, hasty):
     chosen = choose(few, 2500, labels="soft", **how)
     assert chosen.config.teacher.teacher_steps == hasty.teacher_steps
     assert "as asked" in chosen.reasons[-1]
+
+
+@pytest.mark.parametrize("max_bytes", [1530, 1600])
+def test_labels_are_hard_where_soft_ones_leave_no_room(digits, max_bytes):
+    how = {"effort": "quick", "teacher_width": 8, **SMALL}
+    chosen = choose(digits, max_bytes, **how)
+    assert not chosen.config.teacher.teacher_steps
+    assert "no room" in chosen.reasons[-1]
+    with pytest.raises(BudgetError, match="no room"):
+        choose(digits, max_bytes, labels="soft", **how)
 
 
 def test_a_weight_of_the_teacher_asks_for_the_teacher(digits, hasty):

@@ -157,6 +157,7 @@ def test_coded_images_fill_the_bytes_with_as_many_images_as_their_quality_allows
     assert not np.array_equal(other.coefficients[:10], small.coefficients[:10])
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_coded_images_are_finer_once_a_class_is_used_up(digits):
     few = digits.sample(12, seed=0)
     data = coded_images(few, 14_000)

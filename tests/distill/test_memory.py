@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from test_dm import iteration_of
 from test_tm import images_of, network_of, problem
 from torch import nn
 
-from fredfmt.distill import DistillConfig, ExpertConfig, FrequencySynset, NetworkConfig, train_experts
+from fredfmt.distill import DistillConfig, ExpertConfig, FrequencySynset, NetworkConfig, distill, state, train_experts
 from fredfmt.distill.networks import NETWORKS
 from fredfmt.distill.objectives import iteration as iterations
 from fredfmt.distill.objectives import make_objective, room
@@ -196,3 +197,10 @@ def test_freed_memory_is_found_again():
         pytest.skip("this C library has no mallopt")
     assert count < 200
     assert faults("keep", MALLOC_ARENA_MAX="2")[0] == "False"
+
+
+def test_a_fused_optimizer_learns_the_same(digits, monkeypatch):
+    config = DistillConfig(objective="dm", ipc=0.5, k=16, iterations=4, batch_real=4, network=NETWORK)
+    expected = distill(digits, config)
+    monkeypatch.setattr(state, "FUSED_FROM", 1)
+    np.testing.assert_allclose(distill(digits, config).coefficients, expected.coefficients, atol=1e-5)

@@ -93,6 +93,7 @@ def test_labels_of_the_coded_baseline_count(digits):
     assert len(soft) < len(hard)
 
 
+@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
 def test_soft_labels_are_compared_with_soft_labels(digits, digits_test):
     protocol = EvaluationConfig(steps=2, seeds=1, network={"width": 4}, augmentation="none")
     soft = distill(digits, CONFIG)
