@@ -63,10 +63,10 @@ def measure(options: argparse.Namespace) -> None:
         for seed in options.seeds:
             if (train.name, max_bytes, seed, options.effort) in done:
                 continue
-            began = time.perf_counter()
+            began = time.process_time()
             chosen = choose(train, max_bytes, effort=options.effort, device=options.device, seed=seed)
             data = distill(train, chosen.config, device=options.device)
-            seconds = time.perf_counter() - began
+            seconds = time.process_time() - began
             if options.files is not None:
                 options.files.mkdir(parents=True, exist_ok=True)
                 save(data, options.files / f"{_name(train.name)}-{max_bytes}-{seed}.fred")
@@ -98,7 +98,7 @@ def table(records: list[dict]) -> str:
     for (source, size, effort), rows in sorted(groups.items()):
         cells = [spread([row["accuracy"][name] for row in rows]) for name in ROWS]
         gains = [row["accuracy"]["file"] - max(row["accuracy"][name] for name in ROWS[1:]) for row in rows]
-        whole = [row["accuracy"]["whole set"] for row in rows if "whole set" in row["accuracy"]]
+        whole = sorted({row["accuracy"]["whole set"] for row in rows if "whole set" in row["accuracy"]})
         seconds = statistics.fmean(row["seconds"] for row in rows)
         lines.append(
             f"| {source} | {size / rows[0]['classes']:,.0f} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "

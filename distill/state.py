@@ -24,7 +24,7 @@ from fredfmt.model.data import FreDData
 from fredfmt.model.distillation import NAMED, complete
 from fredfmt.storage.files import packed_size
 
-FUSED_FROM = 1 << 26
+FUSED_FROM = 1 << 25
 """The number of coefficients from which Adam on a CPU is fused: it makes no temporary copies of them, and rounds
 differently."""
 
