@@ -51,6 +51,13 @@ def show(browser, tmp_path):
     assert len([url for url in requests if url.startswith("file")]) == len(contexts)
 
 
+def wait_for_count(locator, count):
+    """Wait for this many elements: a class is built only when it comes into view, some time after the page is ready."""
+    from playwright.sync_api import expect
+
+    expect(locator).to_have_count(count)
+
+
 def digits(per_class=2, **options):
     source = open_source("digits").sample(per_class, seed=1)
     options = {"k": 20, "step": 0.1, "normalization": source.normalization, "classes": source.classes} | options
@@ -183,8 +190,8 @@ def test_everything_has_a_name_and_the_text_enough_contrast(show):
         ("spinbutton", "Instance"), ("button", "Previous"), ("button", "Next"), ("slider", "Frequency of the mask"),
         ("region", "Where the bytes go"), ("complementary", "0, instance"), ("heading", "What the file says"),
     ):  # fmt: skip
-        assert page.get_by_role(role, name=name, exact=False).first.is_visible(), (role, name)
-    assert page.get_by_role("button", name="3, instance").count() == 2
+        page.get_by_role(role, name=name, exact=False).first.wait_for()
+    wait_for_count(page.get_by_role("button", name="3, instance"), 2)
     for theme in ("light", "dark"):
         page.locator("#theme").click()
         assert page.locator("#theme").text_content() == f"Theme: {theme}"
@@ -358,9 +365,9 @@ def test_on_paper_every_class_is_drawn(show):
 def test_more_instances_are_there_when_asked_for(show):
     page = show(digits(per_class=40), viewport=(1280, 900))
     section = page.locator(".class").first
-    assert section.locator(".tile").count() == 24
+    wait_for_count(section.locator(".tile"), 24)
     section.get_by_role("button", name="Show the other 16 instances", exact=True).click()
-    assert section.locator(".tile").count() == 40
+    wait_for_count(section.locator(".tile"), 40)
     assert page.evaluate("document.activeElement.className") == "tile"
     assert page.locator(".tile[data-drawn]").count() < 400
 
