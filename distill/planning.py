@@ -14,7 +14,7 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.start import gather_statistics
-from fredfmt.errors import ArgumentError
+from fredfmt.errors import ArgumentError, BudgetError
 from fredfmt.model.arguments import integer_of, positive_of, several_of
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
@@ -112,7 +112,7 @@ def plan(
                 rmse = float(data.metadata.reconstruction["rmse"])
                 choices.append(Choice(k, step, count, round(count * k / size, 4), _file_size(data, metadata), rmse))
     if not choices:
-        raise ArgumentError(
+        raise BudgetError(
             "the budget is too small for one instance per class in any layout",
             found=f"{max_bytes} bytes",
             hint="Use more bytes, a smaller k or a larger step",

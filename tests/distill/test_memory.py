@@ -202,5 +202,8 @@ def test_freed_memory_is_found_again():
 def test_a_fused_optimizer_learns_the_same(digits, monkeypatch):
     config = DistillConfig(objective="dm", ipc=0.5, k=16, iterations=4, batch_real=4, network=NETWORK)
     expected = distill(digits, config)
+    adam, fused = torch.optim.Adam, []
+    monkeypatch.setattr(torch.optim, "Adam", lambda *groups, **how: fused.append(how["fused"]) or adam(*groups, **how))
     monkeypatch.setattr(state, "FUSED_FROM", 1)
     np.testing.assert_allclose(distill(digits, config).coefficients, expected.coefficients, atol=1e-5)
+    assert fused == [True]
