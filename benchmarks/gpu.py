@@ -30,8 +30,15 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="small enough for a CPU; says nothing about speed")
     parser.add_argument("--minutes", type=float, default=8, help="for everything")
     parser.add_argument("--sections", nargs="*", choices=SECTIONS, default=SECTIONS)
-    parser.add_argument("--learn", nargs="*", default=["fashion-mnist", "cifar10"], metavar="SOURCE")
+    parser.add_argument(
+        "--learn",
+        nargs="*",
+        default=["fashion-mnist,3136", "cifar10,12288"],
+        metavar="SOURCE[,BYTES[,SETTINGS]]",
+        help="what to distil, in how many bytes per class, with which TOML file of settings (default: chosen here)",
+    )
     parser.add_argument("--data-root", help="where the named sources lie")
+    parser.add_argument("--files", type=Path, metavar="FOLDER", help="save the distilled files there")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), metavar="FILE", help="the report")
     parser.add_argument("--wheels", action="store_true", help="print how to carry what such a machine lacks")
     parser.add_argument("--no-links", action="store_true", help=argparse.SUPPRESS)
@@ -62,7 +69,7 @@ def measured(options: argparse.Namespace) -> int:
     device = torch.device(options.device)
     if options.tiny:
         torch.set_num_threads(1)
-    run = Running(device, options.tiny, began + 60 * options.minutes, options.learn, options.data_root)
+    run = Running(device, options.tiny, began + 60 * options.minutes, options.learn, options.data_root, options.files)
     cuda = device.type == "cuda"
     report: dict[str, Any] = {
         "device": torch.cuda.get_device_name(device) if cuda else processor(),

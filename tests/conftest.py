@@ -9,6 +9,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import pytest
 from needed import absence, miss
 
+ELSEWHERE = {"on_device": "FREDFMT_TEST_DEVICE", "interpreted": "TRITON_INTERPRET"}
+"""Folders of tests, and the environment variable of the process that runs them."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
@@ -24,10 +27,10 @@ def pytest_runtest_setup(item):
 
 
 def pytest_ignore_collect(collection_path):
-    """Tests on a device run in a process of their own: torch is not the same once a simulated one is there."""
-    if collection_path.name == "on_device" and "FREDFMT_TEST_DEVICE" not in os.environ:
-        return True
-    return None
+    """Tests that run in a process of their own: torch is not the same once a simulated device is there, and neither is
+    Triton once it interprets kernels."""
+    variable = ELSEWHERE.get(collection_path.name)
+    return True if variable and variable not in os.environ else None
 
 
 def pytest_collection_modifyitems(items):

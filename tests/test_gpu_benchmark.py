@@ -23,7 +23,7 @@ def run(*arguments, **environment):
 @pytest.mark.slow
 def test_every_section_runs_on_a_cpu(tmp_path):
     path = tmp_path / "report.json"
-    code, table, said = run("--device", "cpu", "--tiny", "--out", path)
+    code, table, said = run("--device", "cpu", "--tiny", "--out", path, "--files", tmp_path / "files")
     assert code == 0, table + said
     sections = json.loads(path.read_text())["sections"]
     (tests,) = sections["suite"]
@@ -36,8 +36,9 @@ def test_every_section_runs_on_a_cpu(tmp_path):
     assert all(row["fredfmt"] > 0 and row["plain"] > 0 for row in steps.values())
     (epoch,) = sections["loading"]
     assert epoch["fredfmt"] > 0
-    (learned,) = sections["learning"]
-    assert 0 < learned["fredfmt"] <= 100
+    assert [row["what"].rpartition(": ")[2] for row in sections["learning"]] == ["steps", "paper"]
+    assert all(0 < row["fredfmt"] <= 100 for row in sections["learning"])
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["digits-200.fred"]
     assert all(row["what"] in table for rows in sections.values() for row in rows)
 
 

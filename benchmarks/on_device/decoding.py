@@ -4,12 +4,15 @@ Batches mix ten classes, each with a mask of its own: the largest of random spec
 those of photographs do. The dense decoder does what FreD's own code does for a batch (dense coefficients times dense
 masks, two full products); torch-dct gets its input ready. The bandwidth counts each stored coefficient read once and
 each image written once, against a large copy's bytes, read and written, in the same run. Small batches stay in the
-cache.
+cache. ``torch`` is the decoder without a kernel of its own (``FREDFMT_KERNEL=torch``); a note names the way that
+``fredfmt`` takes.
 """
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -45,13 +48,15 @@ def _copied(run: Running) -> int:
     return 1 << (20 if run.tiny else 29)
 
 
-def jobs(run: Running, channels: int, side: int, k: int, batch: int) -> dict[str, Job]:
-    """What is timed, by column."""
+def jobs(run: Running, channels: int, side: int, k: int, batch: int) -> tuple[dict[str, Job], str]:
+    """What is timed, by column, and the way that fredfmt decodes."""
     frequencies = masks_of(side, k)
     generator = torch.Generator().manual_seed(0)
     coefficients = torch.randint(-20, 20, (batch, channels, k), generator=generator, dtype=torch.int16).to(run.device)
     masks = torch.randint(CLASSES, (batch,), generator=generator).to(run.device)
-    decoder = Decoder(frequencies, (side, side), "dct", step=0.5, device=run.device)
+    decoder, by_torch = (Decoder(frequencies, (side, side), "dct", step=0.5, device=run.device) for _ in range(2))
+    with patch.dict(os.environ, FREDFMT_KERNEL="torch"):
+        assert by_torch.choice.name == "torch"
     inverse = torch.tensor(synthesis_matrix("dct", side), dtype=torch.float32, device=run.device)
     places = torch.from_numpy(frequencies.astype(np.int64)).to(run.device)
 
@@ -65,7 +70,8 @@ def jobs(run: Running, channels: int, side: int, k: int, batch: int) -> dict[str
 
     few = slice(0, 16)
     spectra = scattered(coefficients[few].float() * 0.5, few)
-    torch.testing.assert_close(decoder(coefficients[few], masks[few]), products(spectra), rtol=0, atol=2e-3)
+    for one in (decoder, by_torch):
+        torch.testing.assert_close(one(coefficients[few], masks[few]), products(spectra), rtol=0, atol=2e-3)
     ready: dict[str, torch.Tensor] = {}
 
     def kept(name: str, make: Job) -> torch.Tensor:  # made by the first turn, which may run out of memory
@@ -82,6 +88,7 @@ def jobs(run: Running, channels: int, side: int, k: int, batch: int) -> dict[str
     named: dict[str, Job] = {"fredfmt": lambda: decoder(coefficients, masks)}
     if graph := run.captured(named["fredfmt"]):
         named["graph"] = graph
+    named["torch"] = lambda: by_torch(coefficients, masks)
     named["copy"] = lambda: kept("images", lambda: decoder(coefficients, masks)).clone()
     named["plain"] = dense
     if find_spec("torch_dct"):
@@ -90,7 +97,7 @@ def jobs(run: Running, channels: int, side: int, k: int, batch: int) -> dict[str
         named["torch-dct"] = lambda: idct_2d(
             kept("spectra", lambda: scattered(coefficients.float() * 0.5, everything)), norm="ortho"
         )
-    return named
+    return named, decoder.choice.name
 
 
 def rows(run: Running) -> list[Row]:
@@ -100,12 +107,15 @@ def rows(run: Running) -> list[Row]:
     shapes, batches = TINY if run.tiny else (SHAPES, BATCHES)
     for channels, side, k in shapes:
         for batch in batches:
-            seconds = run.seconds(jobs(run, channels, side, k, batch), turns=3 if run.tiny else 7)
+            named, way = jobs(run, channels, side, k, batch)
+            seconds = run.seconds(named, turns=3 if run.tiny else 7)
+            named.clear()  # the tensors that they keep
             rates = {name: batch / spent / 1e3 for name, spent in seconds.items()}
             row: Row = {
                 "what": f"decode {channels}x{side}x{side} k={k}, {batch:,}",
                 "unit": "thousand images/s",
                 **rates,
+                "note": way,
             }
             if "plain" in rates and "fredfmt" in rates:
                 row["ratio"] = rates["fredfmt"] / rates["plain"]
@@ -113,7 +123,7 @@ def rows(run: Running) -> list[Row]:
                 moved = batch * channels * (2 * k + 4 * side * side)
                 row["bandwidth"] = moved / min(seconds["fredfmt"], seconds.get("graph", np.inf)) / peak
             if short := [name for name in ("fredfmt", "copy", "plain") if name not in rates]:
-                row["note"] = f"out of memory: {', '.join(short)}"
+                row["note"] += f"; out of memory: {', '.join(short)}"
             made.append(row)
             if run.device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -6,13 +6,14 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 Job = Callable[[], object]
 Row = dict[str, Any]
-WAYS = ("fredfmt", "graph", "compiled", "bfloat16", "plain", "torch-dct", "copy")
+WAYS = ("fredfmt", "graph", "torch", "compiled", "bfloat16", "plain", "torch-dct", "copy")
 COLUMNS = ("what", "unit", *WAYS, "ratio", "bandwidth")
 """The columns of the table; a row omits columns without a value. Other facts are in ``note``."""
 _TURN = 2e-3
@@ -28,8 +29,10 @@ class Running:
     until: float
     """The time by which everything must be done, by `time.monotonic`."""
     learn: Sequence[str]
-    """Sources to distil."""
+    """What to distil."""
     data_root: str | None = None
+    files: Path | None = None
+    """Where distilled files are saved."""
     notes: list[str] = field(default_factory=list)
 
     def left(self) -> float:

@@ -20,12 +20,13 @@ _LONGEST = 150.0
 def rows(run: Running) -> list[Row]:
     """One: how many passed, and how many did not."""
     where = "tests/on_device/test_decoding.py" if run.tiny else "tests"
-    environment = {**os.environ, "FREDFMT_TEST_DEVICE": str(run.device), "PYTHONSAFEPATH": "1"}
+    environment = {"OMP_NUM_THREADS": "2", **os.environ, "FREDFMT_TEST_DEVICE": str(run.device), "PYTHONSAFEPATH": "1"}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "device and not slow", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "device and not slow"]
+        command += ["-p", "no:cacheprovider", "-p", "no:benchmark"]  # of others' plug-ins, it warns beside xdist
         command += ["--continue-on-collection-errors", f"--junitxml={report}", where]
-        command += ["-n", "4"] if find_spec("xdist") and not run.tiny else []
+        command += ["-n", "8"] if find_spec("xdist") and not run.tiny else []
         limit = min(_LONGEST, run.left())
         try:
             done = subprocess.run(

@@ -96,7 +96,7 @@ class Teacher:
     def room(self, device: torch.device) -> Room:
         """The number of images that go through the network at a time."""
         held = self._held
-        return room_for(self._layers, None, held.channels, held.spatial_shape, len(held.classes), device.type)
+        return room_for(self._layers, None, held.channels, held.spatial_shape, len(held.classes), device)
 
     def _probabilities(self, batches: Iterable[Tensor]) -> NDArray[np.float32]:
         return (self._scores(batches) / self.temperature).softmax(1).numpy()

@@ -149,7 +149,7 @@ class Iteration:
             self.channels,
             self.spatial_shape,
             self.classes,
-            self.synthetic.labels.device.type,
+            self.synthetic.labels.device,
             graphs,
         )
 

@@ -6,8 +6,8 @@ The memory that a forward pass keeps per image for the gradient is measured once
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +21,11 @@ _KEPT: Mapping[str, int] = MappingProxyType({"cpu": 512 << 20})
 _PART: Mapping[str, int] = MappingProxyType({"cpu": 64 << 20})
 """Bytes of the graph of a part."""
 _ON_ACCELERATORS = 2 << 30
-"""The same two limits on other devices."""
+"""The same two limits on other devices of unknown memory."""
+_SHARE = 4
+"""The limits on a CUDA device: its memory divided by this."""
+_TRIED = 2
+"""Images of the measurement: batch norm needs more than one."""
 QUICKEST = 32
 """The largest number of images of a part on a CPU, which is fastest if activations stay in the caches."""
 
@@ -40,6 +44,8 @@ class Room:
     """The largest batch that is not divided."""
     part: int
     """The size of the parts of a larger batch."""
+    kept: int = 0
+    """The number of images of several batches whose graphs may be in memory together."""
 
     def parts(self, count: int) -> list[slice]:
         """The parts of a batch of ``count`` images, in order."""
@@ -58,19 +64,28 @@ def room_for(
     channels: int,
     spatial_shape: tuple[int, ...],
     classes: int,
-    device: str,
+    device: torch.device,
     graphs: int = 1,
 ) -> Room:
-    """The room of a network on a kind of device, for a computation that takes ``graphs`` times the memory of a forward
-    pass.
+    """The room of a network on a device, for a computation that takes ``graphs`` times the memory of a forward pass.
 
     Batch norm depends on the whole batch, so a batch then cannot be divided.
     """
-    size = _bytes_of_an_image(config, _Same(factory), channels, spatial_shape, classes) * graphs
-    if not size:
-        return EVERYTHING
-    most, part = (max(1, where.get(device, _ON_ACCELERATORS) // size) for where in (_KEPT, _PART))
-    return Room(most, min(part, QUICKEST) if device == "cpu" else part)
+    size, divisible = _bytes_of_an_image(config, _Same(factory), channels, spatial_shape, classes)
+    most, part = (
+        max(1, where.get(device.type, _on_accelerator(device)) // (size * graphs)) for where in (_KEPT, _PART)
+    )
+    if not divisible:
+        return replace(EVERYTHING, kept=most)
+    return Room(most, min(part, QUICKEST) if device.type == "cpu" else part, kept=most)
+
+
+@cache
+def _on_accelerator(device: torch.device) -> int:
+    """Bytes of the graph of a whole batch or of a part."""
+    if device.type == "cuda" and torch.cuda.is_available():
+        return torch.cuda.get_device_properties(device).total_memory // _SHARE
+    return _ON_ACCELERATORS
 
 
 @dataclass(frozen=True)
@@ -89,8 +104,8 @@ class _Same:
 @lru_cache(maxsize=64)
 def _bytes_of_an_image(
     config: NetworkConfig, own: _Same, channels: int, spatial_shape: tuple[int, ...], classes: int
-) -> int:
-    """Bytes that a forward pass keeps per image for the gradient; 0 for a network whose batches cannot be divided."""
+) -> tuple[int, bool]:
+    """Bytes that a forward pass keeps per image for the gradient, and whether batches can be divided."""
     made = make_network(
         config,
         channels=channels,
@@ -99,9 +114,9 @@ def _bytes_of_an_image(
         generator=torch.Generator("cpu").manual_seed(0),
         factory=own.factory,
     )
-    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in made.modules()):
-        return 0
-    return kept_for_gradient(made, torch.zeros(1, channels, *spatial_shape, device="cpu", requires_grad=True))
+    divisible = not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in made.modules())
+    images = torch.zeros(_TRIED, channels, *spatial_shape, device="cpu", requires_grad=True)
+    return max(1, kept_for_gradient(made, images) // _TRIED), divisible
 
 
 def kept_for_gradient(network: Any, images: Tensor) -> int:

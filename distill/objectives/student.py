@@ -65,13 +65,16 @@ def trajectory_distance(
     """``|student - target|² / |start - target|²``, where the student is trained by SGD from ``start``.
 
     ``start`` and ``target`` are vectors of all parameters of ``network``. Differentiable with respect to images,
-    learning rate and labels that are probabilities. For any number of steps, memory holds the graph of a single step,
-    or of a part of it if there is no ``room`` for more, and a copy of the parameters for each step: the backward pass
-    computes each step again. With ``decode``, ``images`` may be any values, from whose rows ``decode`` makes images.
-    ``scale`` is the factor of losses while the gradients of the student are computed, to prevent underflow in half
-    precision.
+    learning rate and labels that are probabilities. If there is ``room`` for the images of all steps, their graph is
+    kept. Otherwise memory holds the graph of a single step, or of a part of it, and a copy of the parameters for each
+    step: the backward pass computes each step again. With ``decode``, ``images`` may be any values, from whose rows
+    ``decode`` makes images. ``scale`` is the factor of losses while the gradients of the student are computed, to
+    prevent underflow in half precision.
     """
     student = _Student(network, decode or _unchanged, room, scale)
+    learned = torch.is_grad_enabled() and any(given.requires_grad for given in (images, labels, lr))
+    if learned and sum(len(step.rows) for step in steps) <= room.kept:
+        return _distance_with_graph(images, labels, lr, student, start, target, steps)
     apply: Any = _Distance.apply
     distance: Tensor = apply(images, labels, lr, student, start, target, steps)
     return distance
@@ -108,6 +111,22 @@ class _Student:
         return -lr * (gradient if self._scale is None else gradient / self._scale)
 
 
+def _distance_with_graph(
+    images: Tensor, labels: Tensor, lr: Tensor, student: _Student, start: Tensor, target: Tensor, steps: Sequence[Step]
+) -> Tensor:
+    """`_Distance` in a single graph of all steps, which takes no step twice."""
+    vector = start.detach().requires_grad_()
+    for step in steps:
+        rows = step.rows.to(images.device, non_blocking=True)
+        inputs = (images.index_select(0, rows), labels.index_select(0, rows), lr)
+        vector = vector + student.moved(vector, *inputs, step, 1.0, graph=True)
+    return _relative(vector, start, target)
+
+
+def _relative(end: Tensor, start: Tensor, target: Tensor) -> Tensor:
+    return (end - target).square().sum() / (start - target).square().sum()
+
+
 class _Distance(torch.autograd.Function):
     """The forward pass computes the student's parameters after each step, the backward pass the steps in reverse, one
     graph at a time."""
@@ -136,7 +155,7 @@ class _Distance(torch.autograd.Function):
             path.append(after)
         ctx.save_for_backward(images, labels, lr, target, *path)
         ctx.student, ctx.steps = student, steps
-        return (path[-1] - target).square().sum() / (start - target).square().sum()
+        return _relative(path[-1], start, target)
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from fredfmt.codec.decoder import Decoder
+from fredfmt.codec.devices import wait_for
 from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import load
@@ -79,10 +80,10 @@ def measure(data: FreDData, *, batch_size: int = 256, device: str = "cpu", repea
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for repeat in range(repeats + 2):
         for name, job in jobs.items():
-            _synchronise(device)
+            wait_for(device)
             start = time.perf_counter()
             job()
-            _synchronise(device)
+            wait_for(device)
             if repeat >= 2:
                 seconds[name].append(time.perf_counter() - start)
     rates = {name: batch_size / statistics.median(spent) for name, spent in seconds.items()}
@@ -102,8 +103,3 @@ def _synthesise(spectra: torch.Tensor, matrices: list[torch.Tensor]) -> torch.Te
     for axis, matrix in enumerate(matrices, start=2):
         spectra = (spectra.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
     return spectra
-
-
-def _synchronise(device: str) -> None:
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)

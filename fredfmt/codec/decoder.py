@@ -18,6 +18,7 @@ from torch import Tensor
 
 from fredfmt.codec.devices import usable_device
 from fredfmt.codec.gate import Choice, choose
+from fredfmt.codec.gpu import TritonPlanes, planes_on
 from fredfmt.codec.planes import Planes
 from fredfmt.codec.precision import exactly, is_plain
 from fredfmt.codec.synthesis import Synthesis, fastest
@@ -134,12 +135,14 @@ class Decoder:
 
     @cached_property
     def choice(self) -> Choice:
-        """Whether images without gradients are computed by compiled loops or by torch, and why."""
+        """Whether images without gradients are computed by compiled loops, Triton or torch, and why."""
+        if self.device.type == "cuda":
+            return self._on_gpu[1]
         return choose(self._frequencies, self._shape, self.size, device=self.device, dtype=self._work_dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         """The state without caches that depend on this process and its processor."""
-        return {name: value for name, value in vars(self).items() if name not in ("choice", "_planes")}
+        return {name: value for name, value in vars(self).items() if name not in ("choice", "_planes", "_on_gpu")}
 
     def __call__(self, coefficients: Tensor, masks: Tensor | int) -> Tensor:
         """Images (B, C, *size) of ``coefficients`` (B, C, K) of any dtype, including stored integers.
@@ -162,6 +165,8 @@ class Decoder:
                 raise ArgumentError("not one mask per instance", expected=coefficients.shape[:1], found=masks.shape)
             masks = masks.to(self.device, torch.int64, non_blocking=True)
             base = None if self._base is None else self._base.index_select(0, masks)
+        if self._can_launch(coefficients) and (planes := self._on_gpu[0]):
+            return planes(coefficients.detach(), masks).to(self.dtype)
         if not self._can_write_into(coefficients):
             return self._make(self._values(coefficients, base), masks).to(self.dtype)
         images = _empty((*coefficients.shape[:2], *self.size), self.dtype)
@@ -170,8 +175,16 @@ class Decoder:
 
     def _can_write_into(self, coefficients: Tensor) -> bool:
         """Whether these are on the CPU and need no gradient."""
-        learned = coefficients.requires_grad and torch.is_grad_enabled()
-        return self.device.type == "cpu" and not learned and is_plain(coefficients)
+        return self.device.type == "cpu" and _is_constant(coefficients)
+
+    def _can_launch(self, coefficients: Tensor) -> bool:
+        """Whether these are on a CUDA device and need no gradient. A kernel is not chosen while a graph is captured, as
+        that synchronises with the device."""
+        return (
+            self.device.type == "cuda"
+            and _is_constant(coefficients)
+            and ("_on_gpu" in vars(self) or not torch.cuda.is_current_stream_capturing())
+        )
 
     def _fill(self, images: Tensor, coefficients: Tensor, masks: Tensor | int, base: Tensor | None) -> None:
         """Compute ``images`` block by block, so that intermediate results stay in the cache."""
@@ -212,6 +225,12 @@ class Decoder:
     def _planes(self) -> Planes | None:
         kernel = self.choice.kernel
         return Planes(self._frequencies, self._shape, self._matrices, kernel) if kernel else None
+
+    @cached_property
+    def _on_gpu(self) -> tuple[TritonPlanes | None, Choice]:
+        return planes_on(
+            self.device, self._frequencies, self._shape, self._matrices, self._base, dtype=self._work_dtype
+        )
 
     @cached_property
     def _synthesis(self) -> Synthesis:
@@ -323,6 +342,11 @@ def _rows(indices: Any, count: int) -> tuple[NDArray[np.int64] | None, bool]:
         return None, False
     rows = indices_of(indices.detach().cpu() if isinstance(indices, Tensor) else indices, count)
     return np.atleast_1d(rows), rows.ndim == 0
+
+
+def _is_constant(coefficients: Tensor) -> bool:
+    """Whether these are actual values that need no gradient."""
+    return not (coefficients.requires_grad and torch.is_grad_enabled()) and is_plain(coefficients)
 
 
 _decoders: dict[tuple[Any, ...], Decoder] = {}

@@ -1,4 +1,4 @@
-"""Checks the names of devices."""
+"""Checks the names of devices, and waits for them."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def usable_device(device: torch.device | str | None) -> torch.device:
             found=f"{brief(device)} ({reason})",
             hint="Use cpu",
         ) from None
+
+
+def wait_for(device: torch.device | str) -> None:
+    """Wait until the device has finished all its work, for measurements of time.
+
+    >>> wait_for("cpu")
+    """
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)

@@ -32,15 +32,13 @@ _SIDE, _CHANNELS, _INSTANCES, _MASKS, _REPEATS = 32, 3, 32, 4, 5
 
 @dataclass(frozen=True)
 class Choice:
-    """How images are computed: by a kernel, or by torch if it is None."""
+    """How images are computed."""
 
-    kernel: Kernel | None
+    name: str
+    """``torch``, ``triton`` or the name of compiled loops."""
     reason: str
-
-    @property
-    def name(self) -> str:
-        """The kernel's name, or ``torch``."""
-        return self.kernel.name if self.kernel else TORCH
+    kernel: Kernel | None = None
+    """The compiled loops."""
 
 
 def choose(
@@ -62,24 +60,28 @@ def choose(
     --------
     >>> masks = np.arange(12, dtype=np.uint16).reshape(1, 12)
     >>> choose(masks, (4, 5, 6), (4, 5, 6), device=torch.device("cpu"), dtype=torch.float32)
-    Choice(kernel=None, reason='the compiled loops are for one and two axes')
+    Choice(name='torch', reason='the compiled loops are for one and two axes', kernel=None)
     """
     asked, kernel = forced(), kernel_for(size[-1])
     if device.type != "cpu":
-        return Choice(None, f"the compiled loops are for the CPU, not {device.type}")
+        return Choice(TORCH, f"the compiled loops are for the CPU, not {device.type}")
     if dtype != torch.float32:
-        return Choice(None, f"the compiled loops are for float32, not {str(dtype).removeprefix('torch.')}")
+        return Choice(TORCH, f"the compiled loops are for float32, not {str(dtype).removeprefix('torch.')}")
     if len(size) > 2:
-        return Choice(None, "the compiled loops are for one and two axes")
+        return Choice(TORCH, "the compiled loops are for one and two axes")
     if asked or kernel is None:
-        return Choice(kernel, f"{VARIABLE}={asked}" if asked else str(COMPILED.absence))
+        return _chosen(kernel, f"{VARIABLE}={asked}" if asked else str(COMPILED.absence))
     k = frequencies.shape[1]
     if len(size) == 1 and len(np.unique(frequencies)) < _SHARED * k:
-        return Choice(None, "with one axis and masks that share frequencies, one matrix product is faster")
+        return Choice(TORCH, "with one axis and masks that share frequencies, one matrix product is faster")
     masks = "dense" if k > _DENSE * math.prod(spatial_shape) else "sparse"
     ratio = times_torch(kernel, masks == "dense")
     measured = f"on {masks} masks {kernel.name} ran at {ratio:.1f} times torch's speed in this process"
-    return Choice(kernel if ratio >= 1 else None, measured)
+    return _chosen(kernel if ratio >= 1 else None, measured)
+
+
+def _chosen(kernel: Kernel | None, reason: str) -> Choice:
+    return Choice(kernel.name if kernel else TORCH, reason, kernel)
 
 
 @cache

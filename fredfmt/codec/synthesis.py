@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fredfmt.codec.precision import is_plain
+
 Matrix = NDArray[np.float64]
 
 TOUCH = 25.0
@@ -161,7 +163,8 @@ def _scattered(coefficients: Tensor, index: Tensor, masks: Tensor, length: int) 
     batch, channels, k = coefficients.shape
     places = index.expand(batch, -1) if len(index) == 1 else index.index_select(0, masks)
     zeros = coefficients.new_zeros(batch, channels, length)
-    return zeros.scatter(2, places[:, None].expand(batch, channels, k), coefficients)
+    scatter = zeros.scatter_ if is_plain(coefficients) else zeros.scatter
+    return scatter(2, places[:, None].expand(batch, channels, k), coefficients)
 
 
 def _basis_images(

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,8 +96,8 @@ def test_loss_and_gradients_are_those_of_the_undivided_batch(patches, experts, m
 
 
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("part", [1, 3])
-def test_trajectories_in_float64(soft, part):
+@pytest.mark.parametrize("fitting", [Room(1, 1), Room(1, 3), replace(EVERYTHING, kept=100)])
+def test_trajectories_in_float64(soft, fitting):
     start, target, basis, inputs, steps = problem(instances=7, batch=5)
     network = network_of()
 
@@ -106,8 +107,23 @@ def test_trajectories_in_float64(soft, part):
         value = trajectory_distance(network, start, target, images, labels, inputs[2].exp(), steps, room=room)
         return value.detach(), *torch.autograd.grad(value, [inputs[0], inputs[2], *([inputs[1]] if soft else [])])
 
-    for mine, theirs in zip(gradients(Room(1, part)), gradients(EVERYTHING), strict=True):
+    for mine, theirs in zip(gradients(fitting), gradients(EVERYTHING), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_graphs_of_steps_are_kept_if_there_is_room():
+    """Then no step is computed twice."""
+    start, target, basis, inputs, steps = problem(steps=6)
+    network, calls = network_of(), []
+    network.register_forward_hook(lambda *given: calls.append(given))
+    for kept, expected in ((24, 6), (23, 12)):  # six steps of four images
+        images, room = images_of(inputs[0], basis), replace(EVERYTHING, kept=kept)
+        value = trajectory_distance(
+            network, start, target, images, inputs[1].softmax(1), inputs[2].exp(), steps, room=room
+        )
+        torch.autograd.grad(value, inputs)
+        assert len(calls) == expected
+        calls.clear()
 
 
 def test_the_two_forms_of_the_regression_are_one(monkeypatch):
@@ -127,7 +143,7 @@ def test_the_two_forms_of_the_regression_are_one(monkeypatch):
 @pytest.mark.parametrize("name", sorted({*NETWORKS} - {"vgg11"}))
 def test_less_room_for_larger_images(name):
     def fitting(side, graphs=1, device="cpu"):
-        return room_for(NetworkConfig(name=name, width=8), None, 3, (side, side), 10, device, graphs)
+        return room_for(NetworkConfig(name=name, width=8), None, 3, (side, side), 10, torch.device(device), graphs)
 
     assert fitting(32).most > fitting(64).most > fitting(128).most
     assert fitting(64, 4).most == pytest.approx(fitting(64).most / 4, abs=1)
@@ -144,11 +160,14 @@ def test_what_is_kept_is_what_torch_keeps():
 
 
 def test_a_batch_that_is_mixed_is_not_divided():
-    assert room_for(NetworkConfig(norm="batch"), None, 3, (32, 32), 10, "cpu") == EVERYTHING
+    def undivided(found):
+        return len(found.parts(10**9)) == 1 and 0 < found.kept < 10**6
+
+    assert undivided(room_for(NetworkConfig(norm="batch"), None, 3, (32, 32), 10, torch.device("cpu")))
     mixing = lambda channels, shape, classes: nn.Sequential(  # noqa: E731
         nn.BatchNorm2d(channels), nn.Flatten(), nn.Linear(channels * math.prod(shape), classes)
     )
-    assert room_for(NetworkConfig(name="own:mixing"), mixing, 3, (32, 32), 10, "cpu") == EVERYTHING
+    assert undivided(room_for(NetworkConfig(name="own:mixing"), mixing, 3, (32, 32), 10, torch.device("cpu")))
 
 
 def test_draws_are_repeated_when_a_part_is_made_again():
