@@ -38,6 +38,9 @@ TOOLS = {
 }
 """Whether each is here, and how to install it."""
 
+compiled_loops = pytest.mark.needs("a C compiler")
+"""For tests that take a minute or more without compiled loops."""
+
 
 def absence(name: str) -> str | None:
     """Why a test that needs ``name`` cannot run here, None where it can."""

@@ -12,6 +12,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
+from needed import compiled_loops
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -257,7 +258,7 @@ def test_bench_reports_rates(file):
     assert rates["times_dense"] == pytest.approx(rates["decode"] / rates["dense"])
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_distill_then_evaluate(tmp_path):
     out = tmp_path / "d.fred"
     run("distill", "digits", out, "--k", 32, "--iterations", 3, "--batch-real", 4, "--width", 8)
@@ -341,7 +342,7 @@ def test_a_file_that_was_not_distilled_has_no_run_to_repeat(tmp_path, file):
     assert "OUT is missing" in run("distill", "--from", file, status=2).output
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 @pytest.mark.usefixtures("hasty")
 def test_plan_and_budgets_in_bytes_and_bits(tmp_path):
     (choice,) = json.loads(run("plan", "digits", "--bytes", 3000, "--k", 32, "--step", 0.5, "--json").stdout)
@@ -363,7 +364,7 @@ def test_evaluate_across_architectures(file):
     assert [row["result"]["network"]["name"] for row in rows] == ["convnet"] * 3 + ["alexnet"] * 3
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_results_are_recorded_under_the_same_digest(file):
     before = digest(file)
     run(
@@ -374,7 +375,7 @@ def test_results_are_recorded_under_the_same_digest(file):
     assert (result["protocol"], result["epochs"], result["batch"], len(result["accuracies"])) == ("paper", 2, 256, 2)
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_corruptions_and_baselines(file):
     before = digest(file)
     quick = ("evaluate", file, "--on", "digits", "--steps", 4, "--width", 8, "--seeds", 2)

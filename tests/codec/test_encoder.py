@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
+from needed import compiled_loops
 
 from fredfmt import ArgumentError, FredError, Normalization, encode, load, save
 from fredfmt.codec import quantizer
@@ -114,7 +115,7 @@ def test_any_dimension_and_transform(shape, transform):
     assert left_out > 0
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 @pytest.mark.parametrize("base", [False, True])
 def test_a_byte_budget_is_met_closely_from_below(digits, base):
     data = encode(*digits, k=20, step=None, max_bytes=9000, base=base)

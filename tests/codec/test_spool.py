@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needed import compiled_loops
 
 from fredfmt import digest, encode, load, save
 from fredfmt.codec import spool
@@ -40,7 +41,7 @@ WAYS = [
 ]
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 @pytest.mark.parametrize("how", WAYS, ids=str)
 def test_what_is_kept_in_a_file_gives_the_same_data(how, monkeypatch):
     images, labels = Images(2000), np.arange(2000) % 3
@@ -68,7 +69,7 @@ def test_memory_of_encoding_does_not_grow_with_the_number_of_images(in_a_file):
     assert many - few < 36_000 * 40
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, minutes
+@compiled_loops
 @pytest.mark.parametrize("suffix", [".fred", ".fred.zarr", ".fred.h5"])
 def test_memory_of_saving_does_not_grow_with_the_number_of_images(in_a_file, monkeypatch, tmp_path, suffix):
     """One chunk is held at a time, of 1 MiB here."""
@@ -109,7 +110,7 @@ def resident_of_files():
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssFile"))
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 @pytest.mark.parametrize("suffix", [".fred", ".fred.zarr", ".fred.h5"])
 def test_large_data_are_saved_with_less_effort_and_are_the_same(tmp_path, suffix):
     data = encode(Images(8000), np.arange(8000) % 3, k=90)

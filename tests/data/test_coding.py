@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from needed import compiled_loops
 from typer.testing import CliRunner
 
 import fredfmt
@@ -38,7 +39,7 @@ def digits():
     return fredfmt.open_source("digits")
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 @pytest.mark.parametrize("size", [3600, 5000])
 def test_k_mask_and_step_leave_less_error_than_others_in_the_same_bytes(digits, size):
     chosen = encode_in_bytes(digits, size, per_class=5)
@@ -54,7 +55,7 @@ def test_k_mask_and_step_leave_less_error_than_others_in_the_same_bytes(digits, 
             assert error(chosen) <= 1.02 * error(other), (k, mask)
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_the_number_of_images_is_chosen_too_and_classes_may_differ_in_size(digits):
     uneven = digits.subset(np.flatnonzero((digits.labels != 3) | (np.arange(len(digits)) < 60)))
     data = encode_in_bytes(uneven, 9000)
@@ -97,7 +98,7 @@ def run(*words):
     return CliRunner().invoke(app, ["encode", *map(str, words)])
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_the_command_chooses_what_is_not_given_and_says_what(tmp_path):
     out = tmp_path / "x.fred"
     done = run("digits", out, "--bytes", 4000, "--per-class", 5, "--name", "my digits", "--license", "CC0-1.0")
@@ -151,7 +152,7 @@ def test_plan_is_legible_in_forty_columns(monkeypatch):
     assert [(int(row[0]), int(row[2])) for row in rows] == [(c["k"], c["instances_per_class"]) for c in choices]
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_images_are_counted_with_the_rounding_that_is_stored(monkeypatch):
     """A class more of images, coded as they were counted, would not fit."""
     tried = []
@@ -181,7 +182,7 @@ def test_the_command_rounds_as_it_is_told(tmp_path):
     assert sizes["rate"] < sizes["nearest"]
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_images_are_no_more_than_asked_for_and_bytes_left_over_make_them_exact(digits):
     free, limited = encode_in_bytes(digits, 4000), encode_in_bytes(digits, 4000, at_most=12)
     assert len(free) > 300

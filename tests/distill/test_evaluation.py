@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from needed import compiled_loops
 
 from fredfmt import ArgumentError, encode
 from fredfmt.distill import (
@@ -117,7 +118,7 @@ def test_other_classes_or_shapes_are_refused(digits, digits_test, patches):
         evaluate(encoded(digits, 3), cropped, QUICK)
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_a_comparison_keeps_to_the_bytes_of_the_file(digits, digits_test):
     data = encoded(digits, 5, k=30, step=0.2)
     rows = compare(data, digits, digits_test, replace(QUICK, steps=20))
@@ -145,7 +146,7 @@ def test_own_start_is_real_images_in_the_same_layout(digits):
     assert all((int(label), one.tobytes()) in real for label, one in zip(start.labels, start.coefficients, strict=True))
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_coded_images_fill_the_bytes_with_as_many_images_as_their_quality_allows(digits):
     small, large = coded_images(digits, 2_500), coded_images(digits, 5_000)
     for data, limit in ((small, 2_500), (large, 5_000)):
@@ -157,7 +158,7 @@ def test_coded_images_fill_the_bytes_with_as_many_images_as_their_quality_allows
     assert not np.array_equal(other.coefficients[:10], small.coefficients[:10])
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_coded_images_are_finer_once_a_class_is_used_up(digits):
     few = digits.sample(12, seed=0)
     data = coded_images(few, 14_000)

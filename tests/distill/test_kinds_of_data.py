@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from needed import compiled_loops
 from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
@@ -41,7 +42,7 @@ def linear(channels, spatial_shape, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * math.prod(spatial_shape), classes))
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 @pytest.mark.parametrize("objective", ["dm", "dsa"])
 def test_hundreds_of_classes(tmp_path, digits, objective):
     many = relabelled(digits, 300)
@@ -88,7 +89,7 @@ def test_a_class_with_fewer_images_than_instances_has_one_instance_an_image(digi
         distill(uneven, replace(config, mask="evr"))
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_classes_of_an_image_folder_by_name(tmp_path, digits, digits_test):
     """As ImageNet's subsets are chosen: some folders, by name or number, in the order given; not square, in colour."""
     names = ("n01-tench", "n02-shark", "n03-hen", "n04-ostrich")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from needed import compiled_loops
 from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, encode, save
@@ -82,7 +83,7 @@ def test_other_classes_are_refused(digits, digits_test):
         score(made(digits.of_classes([1, 2])), digits, digits_test, QUICK)
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_scores_from_the_command_line(digits, tmp_path):
     save(made(digits), tmp_path / "x.fred")
     words = ["evaluate", str(tmp_path / "x.fred"), "--on", "digits", "--steps", "8", "--width", "8", "--depth", "1"]

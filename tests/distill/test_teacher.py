@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from needed import compiled_loops
 
 from fredfmt import ArgumentError, decode, encode
 from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, coded_images, compare, distill, own_start
@@ -84,7 +85,7 @@ def test_labels_say_what_can_be_seen_of_the_coded_images_too(digits, rate):
     assert packed_size(own_start(both, digits)) == packed_size(both)
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_labels_of_the_coded_baseline_count(digits):
     teacher = train_teacher(digits, CONFIG)
     soft, hard = coded_images(digits, 4000, teacher=teacher), coded_images(digits, 4000)
@@ -93,7 +94,7 @@ def test_labels_of_the_coded_baseline_count(digits):
     assert len(soft) < len(hard)
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_soft_labels_are_compared_with_soft_labels(digits, digits_test):
     protocol = EvaluationConfig(steps=2, seeds=1, network={"width": 4}, augmentation="none")
     soft = distill(digits, CONFIG)
@@ -104,7 +105,7 @@ def test_soft_labels_are_compared_with_soft_labels(digits, digits_test):
     assert [row.name for row in compare(hard, digits, digits_test, protocol)] == ["file", "own start", "coded images"]
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 @pytest.mark.parametrize(("max_bytes", "at_most"), [(3000, 20), (5100, 40)])
 def test_images_with_a_teachers_labels_fit_their_bytes_whatever_their_number(digits, max_bytes, at_most):
     teacher = train_teacher(digits, CONFIG.replace(teacher_steps=20))
@@ -112,7 +113,7 @@ def test_images_with_a_teachers_labels_fit_their_bytes_whatever_their_number(dig
     assert 0.97 * max_bytes < packed_size(coded) <= max_bytes
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_a_rare_class_does_not_make_the_others_rare(digits):
     there = [12 if label == 3 else 100 for label in range(10)]
     rows = [np.flatnonzero(digits.labels == label)[:count] for label, count in enumerate(there)]

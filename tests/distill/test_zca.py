@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from needed import compiled_loops
 from typer.testing import CliRunner
 
 from fredfmt import ArgumentError, FreDDataset, FreDLoader, Normalization, Whitening, decode, digest, encode, load, save
@@ -191,7 +192,7 @@ def test_test_images_are_whitened_alike_or_refused(digits, digits_test, zca):
     assert evaluate(unknown, digits_test, QUICK, whitening=zca).accuracies == result.accuracies
 
 
-@pytest.mark.needs("a C compiler")  # without compiled loops, a minute
+@compiled_loops
 def test_distillation_and_comparison_in_the_whitened_space(digits, digits_test, zca):
     config = DistillConfig(
         objective="dm", k=32, ipc=1, iterations=5, batch_real=8, network=NetworkConfig(width=8), step=0.1, zca=True
