@@ -14,6 +14,7 @@ from fredfmt.distill.runtime.progress import Progress
 if TYPE_CHECKING:
     from fredfmt.distill.choosing import Chosen, choose
     from fredfmt.distill.config import DistillConfig
+    from fredfmt.distill.distilling import DistillationStopped, distill
     from fredfmt.distill.evaluation.baselines import coded_images, own_start
     from fredfmt.distill.evaluation.comparison import Row, compare
     from fredfmt.distill.evaluation.protocol import evaluate
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkConfig
     from fredfmt.distill.networks.saved import TrainedNetwork, load_network
     from fredfmt.distill.planning import Choice, plan
-    from fredfmt.distill.run import DistillationStopped, DivergenceError, distill
+    from fredfmt.distill.run import DivergenceError
     from fredfmt.distill.synset import FrequencySynset
 
 __all__ = [
@@ -65,7 +66,7 @@ _LAZY = {
     "Chosen": "choosing",
     "CorruptionConfig": "evaluation.settings",
     "DistillConfig": "config",
-    "DistillationStopped": "run",
+    "DistillationStopped": "distilling",
     "DivergenceError": "run",
     "Evaluation": "evaluation.results",
     "EvaluationConfig": "evaluation.settings",
@@ -81,7 +82,7 @@ _LAZY = {
     "choose": "choosing",
     "coded_images": "evaluation.baselines",
     "compare": "evaluation.comparison",
-    "distill": "run",
+    "distill": "distilling",
     "evaluate": "evaluation.protocol",
     "load_network": "networks.saved",
     "own_start": "evaluation.baselines",

@@ -1,11 +1,9 @@
-"""`distill`: learns a small synthetic dataset from real images."""
+"""`Run`: the state, the networks and the objective of a distillation, and its iterations."""
 
 from __future__ import annotations
 
 import logging
 import math
-import os
-import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,13 @@ from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.gradient_mask import gradient_mask, with_all_frequencies
-from fredfmt.distill.networks import NetworkFactory, embedding, make_network, name_of, seeded
+from fredfmt.distill.networks import NetworkFactory, embedding, make_network, seeded
 from fredfmt.distill.networks.prepared import explaining_derivatives
-from fredfmt.distill.objectives import Iteration, Objective, StatefulObjective, make_objective
+from fredfmt.distill.objectives import Iteration, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.recognition import Recognition, taught
 from fredfmt.distill.runtime.checkpoint import read_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
-from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
@@ -37,143 +34,17 @@ from fredfmt.distill.state import State
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import FredError
 from fredfmt.model.data import FreDData
-from fredfmt.storage.writing import check_target
 from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
-_REPORT_EVERY = 10
 _LARGEST = 1e4
 """The root mean square of the values of an image, in normalised units, above which the run counts as diverged."""
-_TIMED = 2
-"""The number of iterations before the timed ones, and of timed ones."""
 _TRIAL = {"steps": 600, "seeds": 2}
 """Settings of the comparison of result and start."""
 
 
-class DistillationStopped(FredError):
-    """Raised after Ctrl-C; ``data`` is the current result, which can be used."""
-
-    def __init__(self, data: FreDData, iteration: int, config: DistillConfig, checkpoint: Path | None) -> None:
-        hint = f"The checkpoint is {checkpoint}; run the same command again to continue" if checkpoint else ""
-        super().__init__(f"stopped after iteration {iteration} of {config.optimization.iterations}", hint=hint)
-        self.data = data
-        self.iteration = iteration
-
-
 class DivergenceError(FredError):
     """The loss or a coefficient became NaN or infinite, or coefficients became larger than those of any image."""
-
-
-def distill(
-    source: Source,
-    config: DistillConfig | None = None,
-    *,
-    objective: type[Objective] | None = None,
-    network: NetworkFactory | None = None,
-    device: torch.device | str = "cpu",
-    progress: Callback | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_every: int = 100,
-    resume: bool = True,
-) -> FreDData:
-    """Learn a few instances per class for training in place of ``source``.
-
-    In a process group of ``torch.distributed`` the work is divided among the processes, each with its own ``device``.
-    All return the same result, which does not depend on their number up to rounding. Only the first process writes and
-    reads the checkpoint.
-
-    Parameters
-    ----------
-    source
-        Real images to learn from, usually a train split. They are read batch by batch, and with ``config.zca`` once
-        more before.
-    config
-        All settings, which the metadata record. The same settings give the same result, bit for bit on a CPU with the
-        same number of threads.
-    objective
-        A custom class that replaces the objective of ``config``; see `fredfmt.distill.objectives`.
-    network
-        A callable ``(channels, spatial_shape, classes) -> nn.Module`` that replaces the network of ``config``; the
-        metadata record its name, ``module:name``. Torch's global generators are seeded for the call and restored.
-        ``dm`` and ``frepo`` need modules with a method ``embed``, which returns the features before the last layer.
-    device
-        Device to compute on; random numbers do not depend on it.
-    progress
-        Called every ten iterations, on the first of several processes.
-    checkpoint
-        A file for the state of the run, which is written atomically every ``checkpoint_every`` iterations and when the
-        run is stopped. It is kept at the end.
-    resume
-        Whether to continue from ``checkpoint`` if it exists; the result is the same as without the interruption. False:
-        start again.
-
-    Raises
-    ------
-    ArgumentError
-        For settings that do not fit the source, or a checkpoint of a different run.
-    DivergenceError
-        If the loss becomes NaN or infinite, or coefficients become larger than those of any image.
-    DistillationStopped
-        After Ctrl-C, at the end of the iteration, with the current result.
-
-    >>> from fredfmt import open_source
-    >>> from fredfmt.distill import DistillConfig
-    >>> config = DistillConfig(objective="dm", ipc=1, k=16, iterations=2, batch_real=4, network={"width": 4})
-    >>> data = distill(open_source("digits", classes=["3", "5"]), config)
-    >>> data.coefficients.shape, data.metadata.distillation["objective"]["name"]
-    ((8, 1, 16), 'dm')
-    """
-    config = config or DistillConfig()
-    if objective is not None:
-        config = config.replace(objective=objective)
-    if network is not None:
-        config = config.replace(network=name_of(network))
-    iterations = config.optimization.iterations
-    path = Path(checkpoint) if checkpoint is not None else None
-    if path is not None:
-        check_target(path)
-    run = Run(source.in_space(config.run.zca_epsilon if config.run.zca else None), config, device, network)
-    if path is not None and resume:
-        run.restore(path)
-    run.announce(device)
-    if config.budget.max_bytes is not None and run.state.done == 0:
-        run.state.data()  # raises if the number of bytes is too small
-    with noting_interrupts() as interruption:
-        while run.state.done < iterations:
-            run.step()
-            stop = run.ranks.any(interruption.wanted)
-            reported = stop or run.state.done == iterations or run.state.done % _REPORT_EVERY == 0
-            kept = path is not None and run.state.done % checkpoint_every == 0
-            loss = run.mean_loss() if reported or kept else math.nan
-            if reported:
-                if progress is not None and run.ranks.first:
-                    progress(Progress("distilling", run.state.done, iterations, loss, run.state.exact))
-                stop = run.ranks.any(interruption.wanted)
-            if path is not None and (kept or stop or run.state.done == iterations):
-                run.save(path)
-                _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.state.done, iterations, loss, path)
-            if stop and run.state.done < iterations:
-                raise DistillationStopped(run.state.data(), run.state.done, config, path)
-    return run.best(progress)
-
-
-def duration(
-    source: Source, config: DistillConfig, device: torch.device | str = "cpu", network: NetworkFactory | None = None
-) -> str:
-    """The estimated duration of a run on this machine, in words, measured by a few iterations whose result is
-    discarded. The teacher is kept for the next run with the same source and settings."""
-    run = Run(source, config, device, network)
-
-    def several() -> float:
-        before = time.perf_counter()
-        for _ in range(_TIMED):
-            run.step()
-        run.mean_loss()  # synchronises with the device
-        return time.perf_counter() - before
-
-    several()
-    minutes = several() / _TIMED * config.optimization.iterations / 60
-    return f"{config.optimization.iterations:,} iterations, about {minutes:.0f} minutes on this machine"
 
 
 class Run:

@@ -15,7 +15,7 @@ ROOMS = {
     "distill": [
         *("settings", "layout", "runtime", "augment", "groups", "networks", "experts", "objectives", "config"),
         *("synset", "start", "gradient_mask", "evaluation", "recognition", "record", "rate", "planning"),
-        *("state", "run", "trial", "choosing"),
+        *("state", "run", "trial", "choosing", "distilling"),
     ],
 }
 """The rooms of each package from the ground up."""

@@ -144,7 +144,7 @@ def compare(
     progress: Callback | None = None,
     keep: Callable[[torch.nn.Module], None] | None = None,
 ) -> tuple[Row, ...]:
-    """Evaluate ``data`` and baselines by the same protocol.
+    """Evaluate ``data`` and baselines by the same protocol, by default that of `EvaluationConfig.for_data`.
 
     The default baselines are the own start and coded images in the same number of bytes; for data with soft labels,
     also coded images with soft labels of a teacher. Networks of the same seed have the same initial parameters in every
@@ -167,7 +167,7 @@ def compare(
     >>> [row.name for row in compare(data, train, test, config, baselines=["own-start"])]
     ['file', 'own start']
     """
-    config = config or EvaluationConfig()
+    config = config or EvaluationConfig.for_data(data)
     baselines = default_baselines(data) if baselines is None else several_of("baselines", baselines)
     if unknown := [name for name in baselines if not isinstance(name, str) or name not in BASELINES]:
         raise ArgumentError("no such baseline", expected=", ".join(BASELINES), found=quoted(unknown[0]))

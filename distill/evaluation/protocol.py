@@ -54,6 +54,8 @@ def evaluate(
     ----------
     data
         A distilled or encoded dataset; or a `Source` of real images, which is read batch by batch.
+    config
+        The protocol. None: `EvaluationConfig.for_data`, as for ``fredfmt evaluate`` without options.
     corruptions
         Also test the networks on corrupted test images, which are computed batch by batch.
     network
@@ -75,7 +77,7 @@ def evaluate(
     >>> len(result.accuracies), 0 <= result.mean <= 1
     (2, True)
     """
-    config = config or EvaluationConfig()
+    config = config or EvaluationConfig.for_data(data)
 
     def report(what: str, done: int, total: int) -> None:
         if progress is not None:

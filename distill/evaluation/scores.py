@@ -149,7 +149,8 @@ def score(
     device: torch.device | str = "cpu",
     progress: Callback | None = None,
 ) -> Scores:
-    """Train up to seven networks per seed by one protocol, each on a different set, and compute scores of ``data``.
+    """Train up to seven networks per seed by one protocol, by default that of `EvaluationConfig.for_data`, each on a
+    different set, and compute scores of ``data``.
 
     Networks of a seed have the same initial parameters; random images are drawn again for every seed. The whole train
     split is in memory as float32. If the data name another source than ``train``, a warning is logged.
@@ -165,7 +166,7 @@ def score(
     >>> sorted(score(data, train, test, config).to_json()["ars"])
     ['each', 'mean', 'std']
     """
-    config = config or EvaluationConfig()
+    config = config or EvaluationConfig.for_data(data)
     if data.metadata.whitening is not None:
         raise ArgumentError("scores of whitened data are not supported", hint="Use evaluate")
     for source in (train, test):

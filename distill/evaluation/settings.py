@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+from fredfmt.data.sources import Source
 from fredfmt.distill.augment import augmentation_for, augmentation_setting
 from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.distill.settings import Settings, group, setting
@@ -51,24 +52,30 @@ class EvaluationConfig(Settings):
     seeds: int = setting(3, "Number of networks per training set, with the seeds 0, 1, ...", least=1)
 
     @classmethod
-    def for_data(cls, data: FreDData, **changes: Any) -> Self:
-        """The protocol for data, with the augmentation with which they were made, or else that of their source, and
-        with a ConvNet of the depth that suits their images.
+    def for_data(cls, data: FreDData | Source, **changes: Any) -> Self:
+        """The protocol for data or real images, with the augmentation with which the data were made, or else that of
+        their source, and with a ConvNet of the depth that suits their images.
 
         ``changes`` are applied to it, except None; ``lr="recipe"`` is the learning rate of the data's recipe. Raises
         `ArgumentError` if there is none, and for unknown settings and unusable values.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         config = cls.paper() if given.get("protocol") == "paper" else cls()
-        meta = data.metadata
-        made_with = by_name(meta.distillation).get("augmentation") or meta.recipe.get("augmentation")
+        made_with: object = None
+        recipe: Mapping[str, Any] = {}
+        if isinstance(data, FreDData):
+            meta = data.metadata
+            shape, name, recipe = meta.spatial_shape, str(meta.source.get("name", "")), meta.recipe
+            made_with = by_name(meta.distillation).get("augmentation") or recipe.get("augmentation")
+        else:
+            shape, name = data.spatial_shape, data.name
         if not isinstance(made_with, str):
-            made_with = augmentation_for(str(meta.source.get("name", "")), len(meta.spatial_shape))
+            made_with = augmentation_for(name, len(shape))
         config = config.replace(augmentation=made_with)
         if given.get("network", config.network.name) == config.network.name:
-            config = config.replace(network=config.network.fitting(meta.spatial_shape))
+            config = config.replace(network=config.network.fitting(shape))
         if given.get("lr") == "recipe":
-            given["lr"] = config.following(data.metadata.recipe).lr
+            given["lr"] = config.following(recipe).lr
         return config.replace(**given)
 
     def following(self, recipe: Mapping[str, Any]) -> Self:

@@ -12,6 +12,7 @@ from fredfmt import ArgumentError, digest, ledger
 from fredfmt.distill import DistillConfig, EvaluationConfig, choose, distill, evaluate
 from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.evaluation.held_out import held_out
+from fredfmt.distill.objectives import DM
 from fredfmt.errors import BudgetError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("hasty")]
@@ -35,6 +36,21 @@ def test_what_is_chosen_fits_its_bytes_and_repeats(digits, chosen):
     again = DistillConfig.from_json(data.metadata.distillation)
     assert again.replace(iterations=5) == chosen.config
     assert digest(distill(digits, again.replace(iterations=5))) == digest(data)
+
+
+def test_without_settings_they_are_chosen(few):
+    data = distill(few)
+    assert digest(data) == digest(distill(few, choose(few).config))
+    assert ledger(data).total <= 4 * 64 * 10
+
+
+def test_an_objective_of_ones_own_has_chosen_settings_too(few):
+    class Own(DM):
+        pass
+
+    data = distill(few, objective=Own)
+    assert data.metadata.distillation["objective"]["name"].endswith("Own")
+    assert data.metadata.distillation["budget"]["max_bytes"] == 4 * 64 * 10
 
 
 def test_the_layout_is_that_of_coded_images(digits, chosen):

@@ -16,6 +16,7 @@ from fredfmt.distill import (
     own_start,
     score,
 )
+from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.evaluation.baselines import equal_budget, equal_instances
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, corrupt
 from fredfmt.distill.evaluation.protocol import published_steps
@@ -47,11 +48,22 @@ def test_networks_learn_from_the_data_and_nothing_else(digits, digits_test):
 
 
 def test_a_convnet_has_the_depth_that_suits_the_images(digits):
-    of_64 = encoded(replace(digits, images=np.repeat(np.repeat(digits.images[:], 8, 2), 8, 3), aliases=()), 2)
+    large = replace(digits, images=np.repeat(np.repeat(digits.images[:], 8, 2), 8, 3), aliases=())
+    of_64 = encoded(large, 2)
     assert EvaluationConfig.for_data(of_64, width=8).network == NetworkConfig(width=8, depth=4)
     assert EvaluationConfig.for_data(of_64, network="convnet", depth=2).network.depth == 2
     assert EvaluationConfig.for_data(of_64, network="vit").network == NetworkConfig("vit")
     assert EvaluationConfig.for_data(encoded(digits, 2)).network == NetworkConfig()
+    of_images = EvaluationConfig.for_data(large)
+    assert (of_images.network.depth, of_images.augmentation) == (4, augmentation_for("digits"))
+
+
+def test_without_settings_the_protocol_is_that_of_the_data(digits, digits_test, monkeypatch):
+    monkeypatch.setattr(EvaluationConfig, "for_data", classmethod(lambda cls, data: QUICK.replace(steps=7, seeds=1)))
+    for data in (digits, encoded(digits, 2)):
+        assert evaluate(data, digits_test).config.steps == 7
+    for row in compare(encoded(digits, 2), digits, digits_test, baselines=["own-start"]):
+        assert row.evaluation.config.steps == 7
 
 
 def test_the_published_protocol_counts_epochs(digits, digits_test):
