@@ -28,7 +28,7 @@ demo: $(VENV)/.users
 demo-fashion: $(VENV)/.users
 	sh examples/demo.sh $(FREDFMT) fashion-mnist $(OUT)/fashion-mnist
 
-# Everything but the jobs further down: under eight minutes on two cores.
+# Everything but the jobs further down: seven to twelve minutes on two cores.
 test: lint docs
 	$(PYTEST)
 
