@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from fredfmt.codec.devices import wait_for
+
 Job = Callable[[], object]
 Row = dict[str, Any]
 WAYS = ("fredfmt", "graph", "torch", "compiled", "bfloat16", "plain", "torch-dct", "copy")
@@ -41,8 +43,7 @@ class Running:
 
     def wait(self) -> None:
         """Wait until the device has finished all its work."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        wait_for(self.device)
 
     def seconds(self, jobs: dict[str, Job], *, turns: int) -> dict[str, float]:
         """Median seconds of each job over ``turns`` alternating measurements, after one to warm up. A job that runs out

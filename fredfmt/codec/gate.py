@@ -16,8 +16,8 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from fredfmt.codec.devices import wait_for
 from fredfmt.codec.kernels import COMPILED, TORCH, VARIABLE, Kernel, forced, kernel_for
 from fredfmt.codec.planes import Planes
 from fredfmt.codec.synthesis import fastest
@@ -96,12 +96,26 @@ def times_torch(kernel: Kernel, dense: bool) -> float:
     masks = torch.from_numpy(generator.integers(0, _MASKS, _INSTANCES))
     coefficients = torch.from_numpy(generator.standard_normal((_INSTANCES, _CHANNELS, k), np.float32))
     images = torch.empty(_INSTANCES, _CHANNELS, *shape, dtype=torch.float32, device="cpu")
-    ways: list[Callable[[Tensor, Tensor, Tensor], object]] = [by_torch, Planes(frequencies, shape, matrices, kernel)]
-    best = [math.inf, math.inf]
+    loops = Planes(frequencies, shape, matrices, kernel)
     with torch.no_grad(), torch.autocast("cpu", enabled=False):
-        for _ in range(_REPEATS):
-            for way, make in enumerate(ways):
-                start = time.perf_counter()
-                make(coefficients, masks, images)
-                best[way] = min(best[way], time.perf_counter() - start)
-    return best[0] / best[1]
+        torch_seconds, seconds = shortest(
+            [lambda: by_torch(coefficients, masks, images), lambda: loops(coefficients, masks, images)], _REPEATS
+        )
+    return torch_seconds / seconds
+
+
+def shortest(ways: Sequence[Callable[[], object]], turns: int, device: torch.device | str = "cpu") -> list[float]:
+    """The seconds of the shortest of some alternating turns of each way.
+
+    >>> len(shortest([lambda: None, lambda: None], 3))
+    2
+    """
+    best = [math.inf] * len(ways)
+    for _ in range(turns):
+        for number, way in enumerate(ways):
+            wait_for(device)
+            start = time.perf_counter()
+            way()
+            wait_for(device)
+            best[number] = min(best[number], time.perf_counter() - start)
+    return best

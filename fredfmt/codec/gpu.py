@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -20,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fredfmt.codec.devices import wait_for
-from fredfmt.codec.gate import Choice
+from fredfmt.codec.gate import Choice, shortest
 from fredfmt.codec.kernels import TORCH, VARIABLE, forced
+from fredfmt.codec.planes import rounded_up
 from fredfmt.codec.synthesis import SeparableSynthesis, fastest
 
 TRITON = "triton"
@@ -69,7 +68,7 @@ class TritonPlanes:
         rows, columns = map(_padded, box.box)
         block = 64 if rows <= _WIDE else 32
         of_rows, of_columns = (min(block, _padded(length)) for length in box.size)
-        height, width = (_multiple(length, of) for length, of in zip(box.size, (of_rows, of_columns), strict=True))
+        height, width = (rounded_up(length, of) for length, of in zip(box.size, (of_rows, of_columns), strict=True))
         row, column = np.divmod(box.index.numpy(), box.box[1])
         places = np.full((self._masks, rows * columns), -1, np.int16)
         np.put_along_axis(places, row * columns + column, np.arange(self._k, dtype=np.int16)[None], 1)
@@ -181,18 +180,11 @@ def _compared(
         return torch_way(values if base is None else values + base.index_select(0, masks), masks)
 
     ways: list[Callable[[], Tensor]] = [by_torch, lambda: planes(coefficients, masks)]
-    best = [math.inf, math.inf]
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         expected, made = (way().view(batch, channels, -1) for way in ways)
         difference = float((made - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
-        for _ in range(_REPEATS):
-            for number, way in enumerate(ways):
-                wait_for(device)
-                start = time.perf_counter()
-                way()
-                wait_for(device)
-                best[number] = min(best[number], time.perf_counter() - start)
-    return difference, best[0] / best[1]
+        torch_seconds, seconds = shortest(ways, _REPEATS, device)
+    return difference, torch_seconds / seconds
 
 
 def _has_tf32(device: torch.device) -> bool:
@@ -203,7 +195,3 @@ def _has_tf32(device: torch.device) -> bool:
 def _padded(length: int) -> int:
     """The power of two that a program multiplies."""
     return max(_LEAST, 1 << (length - 1).bit_length())
-
-
-def _multiple(length: int, of: int) -> int:
-    return -(-length // of) * of

@@ -59,7 +59,7 @@ class Planes:
         used = [np.unique(place[each]) for each in row]
         most = max(map(len, used))
         end = np.zeros((len(frequencies), most), np.int32)
-        factors = np.zeros((len(frequencies), most, _multiple(height, kernel.together)), np.float32)
+        factors = np.zeros((len(frequencies), most, rounded_up(height, kernel.together)), np.float32)
         counts = np.zeros((len(frequencies), 2), np.int32)
         for mask, places in enumerate(used):
             sorted_places = place[row[mask]][order[mask]]
@@ -79,7 +79,7 @@ class Planes:
             **dict(zip(Tables.NUMBERS, numbers, strict=True)),
             **{name: array.ctypes.data for name, array in self._arrays.items()},
         )
-        self._scratch = most * kernel.columns + _multiple(frequencies.shape[1], _ALIGNMENT // 4)
+        self._scratch = most * kernel.columns + rounded_up(frequencies.shape[1], _ALIGNMENT // 4)
 
     def __call__(self, coefficients: Tensor, masks: Tensor | int, out: Tensor) -> None:
         """Fill ``out`` (B, C, *size) from float32 coefficients (B, C, K) and masks (B,), or a single mask for all.
@@ -107,8 +107,12 @@ class Planes:
             raise ArgumentError("no such mask", where="masks", expected=f"0 to {self._tables.masks - 1}")
 
 
-def _multiple(number: int, of: int) -> int:
-    """The smallest multiple of ``of`` that is at least ``number``."""
+def rounded_up(number: int, of: int) -> int:
+    """The smallest multiple of ``of`` that is at least ``number``.
+
+    >>> rounded_up(13, 4)
+    16
+    """
     return -(-number // of) * of
 
 
@@ -120,7 +124,7 @@ def _blocks(columns_of: NDArray[np.float64], kernel: Kernel) -> NDArray[np.float
     width = len(columns_of)
     basis = np.zeros((columns_of.shape[1], max(width, kernel.lanes)), np.float32)
     basis[:, :width] = columns_of.T
-    starts = np.minimum(np.arange(0, _multiple(width, kernel.columns), kernel.lanes), basis.shape[1] - kernel.lanes)
+    starts = np.minimum(np.arange(0, rounded_up(width, kernel.columns), kernel.lanes), basis.shape[1] - kernel.lanes)
     vectors = np.stack([basis[:, start : start + kernel.lanes] for start in starts], axis=1)
     return vectors.reshape(len(basis), -1, kernel.columns).swapaxes(0, 1)
 

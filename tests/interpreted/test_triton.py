@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-import fredfmt.codec.gpu
+import fredfmt.codec.gate
 from fredfmt import Decoder, encode
 from fredfmt.codec.gpu import TritonPlanes, planes_on
 from fredfmt.transforms import synthesis_matrix
@@ -94,7 +94,7 @@ class TestTheGate:
 
     def test_a_fast_kernel_is_taken(self, monkeypatch):
         turns = iter(np.cumsum(np.tile([9.0, 3.0, 9.0, 1.0], 1000)))  # torch takes 3, the kernel 1
-        monkeypatch.setattr(fredfmt.codec.gpu.time, "perf_counter", lambda: float(next(turns)))
+        monkeypatch.setattr(fredfmt.codec.gate.time, "perf_counter", lambda: float(next(turns)))
         choice = self.asked(make((8, 8), 11, base=True))
         assert (choice.name, choice.reason) == (
             "triton",
