@@ -46,8 +46,9 @@ _RATE, _FINE = 0.01, 1.0
 noise, which takes bytes; lower ones learn less."""
 _RECOGNITION = 10.0
 """Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
-_BATCH_SYN, _UPDATES = 320, 300
-"""Instances per update, and the least number of updates of each instance; with fewer it learns little."""
+_BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
+"""Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
+instance, with which the first number of instances is chosen."""
 _MORE = 3
 """Factor of the larger number of instances that is also tried, with labels of a teacher."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
@@ -272,11 +273,12 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
     if config.objective != "frepo":
         return config
     each = config.instances_per_class(train.spatial_shape)
+    count = each * len(train.classes)
     return with_rules(
         config,
         {
             "learn_labels": config.teacher.teacher_steps > 0,
-            "batch_syn": _BATCH_SYN if each * len(train.classes) > _BATCH_SYN else 0,
+            "batch_syn": min(_MOST_SYN, max(_BATCH_SYN, count // 2)) if count > _BATCH_SYN else 0,
             "pool_age": _OLD if each >= _MANY else _YOUNG,
             "lr": float(f"{_RATE * max(coded.step, _FINE):.2g}"),
         },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
 from fredfmt.codec.masks import MASKS
-from fredfmt.codec.quantizer import Rounding, Step
+from fredfmt.codec.quantizer import Step
 from fredfmt.distill.settings import Settings, setting
 from fredfmt.transforms import TRANSFORMS
 
@@ -61,11 +61,6 @@ class BudgetSettings(Settings):
     def near(self) -> float | None:
         """The step near which that of the file is searched, if the loop has kept the size within the budget."""
         return self.number if self.steered else None
-
-    @property
-    def rounding(self) -> Rounding:
-        """How coefficients are rounded, in the loop and in a file with a given step."""
-        return "rate" if self.steered else "nearest"
 
     @property
     def number(self) -> float:

@@ -57,7 +57,6 @@ class State:
         self.synset = FrequencySynset.from_data(
             start,
             loop_step=config.budget.loop_step,
-            loop_rounding=config.budget.rounding,
             learn_labels=_learns_labels(config),
             classes=classes,
             device=device,
@@ -88,7 +87,7 @@ class State:
         """The averaged coefficients, stored as configured, with the configuration in the metadata."""
         synset, budget = self._averaged(), self.config.budget
         if self.recognition is not None and self.done:
-            coded = synset.to_data(step=budget.step, rounding=budget.rounding)
+            coded = synset.to_data(step=budget.step)
             synset = self.recognition.labelled(synset, coded)
         return self._stored(synset, self.done)
 
@@ -102,7 +101,7 @@ class State:
 
     def size(self) -> int:
         """Bytes of the file with the step of the loop."""
-        return packed_size(self._stored(self._averaged(), self.done, max_bytes=None, rounding="rate"))
+        return packed_size(self._stored(self._averaged(), self.done, max_bytes=None))
 
     def _averaged(self) -> FrequencySynset:
         coefficients = self.averages["coefficients"].cpu()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.encoder import store
-from fredfmt.codec.quantizer import Rounding, Step, rounding_thresholds
+from fredfmt.codec.quantizer import Step
 from fredfmt.codec.spectra import mean_spectra, row_blocks
 from fredfmt.codec.step_search import step_for_bytes
 from fredfmt.errors import ArgumentError
@@ -41,9 +41,6 @@ class FrequencySynset(nn.Module):
     loop_step
         Decode from coefficients that are rounded to multiples of this step, as in a file with that step. Gradients
         ignore the rounding (straight-through estimator, Bengio et al. 2013). None: no rounding.
-    loop_rounding
-        Rounding in the loop: ``"nearest"``, or ``"rate"`` with the thresholds of `fredfmt.codec.quantizer.quantize` for
-        the initial coefficients.
     learn_labels
         Make labels soft and learnable: ``logits`` is a second parameter, whose softmax is `labels`. Initially the label
         of the layout has the probability `START_SHARE`.
@@ -71,7 +68,6 @@ class FrequencySynset(nn.Module):
         layout: FreDData,
         *,
         loop_step: float | None = None,
-        loop_rounding: Rounding = "nearest",
         learn_labels: bool = False,
         classes: NDArray[np.integer] | None = None,
     ) -> None:
@@ -86,10 +82,6 @@ class FrequencySynset(nn.Module):
             raise ArgumentError("unusable loop_step", expected="a positive number or None", found=loop_step)
         self.coefficients = nn.Parameter(coefficients.detach().to(torch.float32, copy=True))
         self.loop_step = loop_step
-        self._threshold: Tensor | None = None
-        if loop_step is not None and loop_rounding == "rate":
-            thresholds = rounding_thresholds(coefficients.detach().cpu().numpy(), loop_step)
-            self._threshold = torch.tensor(thresholds, dtype=torch.float32, device=coefficients.device)
         labels = torch.from_numpy(layout.labels.astype(np.float32 if layout.soft else np.int64))
         self.register_buffer("_labels", labels.to(coefficients.device), persistent=False)
         self.logits = None
@@ -108,7 +100,6 @@ class FrequencySynset(nn.Module):
         data: FreDData,
         *,
         loop_step: float | None = None,
-        loop_rounding: Rounding = "nearest",
         learn_labels: bool = False,
         classes: NDArray[np.integer] | None = None,
         device: torch.device | str = "cpu",
@@ -118,7 +109,6 @@ class FrequencySynset(nn.Module):
             torch.from_numpy(_spectra(data)).to(device),
             data,
             loop_step=loop_step,
-            loop_rounding=loop_rounding,
             learn_labels=learn_labels,
             classes=classes,
         )
@@ -129,7 +119,6 @@ class FrequencySynset(nn.Module):
         step: Step = None,
         max_bytes: int | None = None,
         near: float | None = None,
-        rounding: Rounding | None = None,
         base: bool = False,
         **metadata: Any,
     ) -> FreDData:
@@ -137,11 +126,11 @@ class FrequencySynset(nn.Module):
         the layout's metadata.
 
         With ``max_bytes``, the step is searched instead: the smallest one, or one close to ``near``, for which the
-        ``.fred`` file has at most this many bytes. ``rounding`` is that of `fredfmt.codec.quantizer.quantize`; None:
-        ``"rate"`` if the step is searched, and ``"nearest"`` otherwise. With ``base``, the mean of the instances of
-        each mask is stored once, and instances as differences from it. Learned labels are stored in sixteenths, which
-        are exact in float16. Raises `ArgumentError` if a coefficient is NaN, infinite or too large for the step, or if
-        no step fits.
+        ``.fred`` file has at most this many bytes. Coefficients are rounded to the nearest multiple of the step: in the
+        same bytes networks learn more from them than if error and bits decide (docs/decisions/choosing.md). With
+        ``base``, the mean of the instances of each mask is stored once, and instances as differences from it. Learned
+        labels are stored in sixteenths, which are exact in float16. Raises `ArgumentError` if a coefficient is NaN,
+        infinite or too large for the step, or if no step fits.
         """
         layout, values = self._layout, self.coefficients.detach().cpu().numpy()
         described = replace(layout.metadata, **metadata)
@@ -150,8 +139,6 @@ class FrequencySynset(nn.Module):
             labels = sixteenths(self.labels.detach().cpu().numpy())
         means = mean_spectra(values, layout.mask_of, len(layout.frequencies)) if base else None
 
-        rule: Rounding = rounding or ("nearest" if max_bytes is None else "rate")
-
         def at(chosen: Step) -> FreDData:
             return store(
                 values,
@@ -159,7 +146,6 @@ class FrequencySynset(nn.Module):
                 labels,
                 described,
                 step=chosen,
-                rounding=rule,
                 mask_of=layout.mask_of,
                 base=means,
             )
@@ -208,10 +194,7 @@ class FrequencySynset(nn.Module):
     def _rounded(self, coefficients: Tensor) -> Tensor:
         """Coefficients rounded to multiples of the step of the loop."""
         step = float(self.loop_step or 1)
-        if self._threshold is None:
-            return (coefficients / step).round() * step
-        inside = (coefficients.abs() / step + self._threshold).floor()
-        return torch.copysign(inside, coefficients) * step
+        return (coefficients / step).round() * step
 
     def indices_of(self, label: int) -> Tensor:
         """The instances of a class, int64 on the CPU."""

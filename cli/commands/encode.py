@@ -64,9 +64,7 @@ def encode(
     ] = None,
     rounding: Annotated[
         Literal["nearest", "rate"] | None,
-        typer.Option(
-            help="rate: rate-distortion optimized; the default if the step is searched.", rich_help_panel="Budget"
-        ),
+        typer.Option(help="rate: rate-distortion optimized; the default with --target-rmse.", rich_help_panel="Budget"),
     ] = None,
     per_class: Annotated[
         int | None,

@@ -75,7 +75,7 @@ class Teacher:
 
     def labelled_start(self, start: FreDData, images: Images, budget: BudgetSettings) -> FreDData:
         """`labelled` for the start of a run, whose coefficients are exact; ``coded`` is rounded as in the loop."""
-        coded = FrequencySynset.from_data(start).to_data(step=budget.step, rounding=budget.rounding)
+        coded = FrequencySynset.from_data(start).to_data(step=budget.step)
         return self.labelled(start, images, coded=coded)
 
     def labels_of(self, images: Images, coded: FreDData) -> NDArray[np.float32]:

@@ -78,8 +78,8 @@ def encode(
         or the smallest step for which the ``.fred`` file has at most this many bytes.
     rounding
         ``"nearest"`` multiple of the step, or ``"rate"``: rate-distortion optimised, see
-        `fredfmt.codec.quantizer.quantize`. None: nearest for a given step, and rate if the step is searched, as that
-        takes fewer bytes for the same error.
+        `fredfmt.codec.quantizer.quantize`. None: rate for a ``target_rmse``, as it takes fewer bytes for the same
+        error, and otherwise nearest, from which networks learn more in the same bytes.
     normalization
         ``(mean, std)``, each with one value per channel: images are ``(x - mean) / std`` of pixels x in 0..1. None:
         images are in 0..1.
@@ -171,8 +171,7 @@ def encode(
                 *(blocks.low, blocks.high),
             )
         spectrum = mean_spectra(kept, hard, len(names)) if base else None
-        searched = target_rmse is not None or max_bytes is not None
-        rule = rounding or ("rate" if searched else "nearest")
+        rule = rounding or ("nearest" if target_rmse is None else "rate")
 
         def at(chosen: Step) -> FreDData:
             data = store(

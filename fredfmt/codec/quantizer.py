@@ -121,12 +121,6 @@ def _below(coefficients: Rows, size: float) -> NDArray[np.float64]:
     return below
 
 
-def rounding_thresholds(coefficients: Rows, step: float) -> NDArray[np.float64]:
-    """(channel, frequency) offsets that approximate ``rounding="rate"``: magnitudes in units of the step are rounded to
-    ``floor(magnitude + offset)``. Offsets are from 0.2 to 0.5, which is rounding to the nearest."""
-    return 0.5 - _below(coefficients, step)
-
-
 def check_rounding(rounding: Rounding) -> None:
     """Raise `ArgumentError` if ``rounding`` is not a way to round."""
     if not isinstance(rounding, str) or rounding not in get_args(Rounding):

@@ -148,8 +148,7 @@ def encode_in_bytes(
     report: Report | None = None,
     **options: Any,
 ) -> FreDData:
-    """Encode images of a source for a ``.fred`` file of at most ``max_bytes``, with the least error that a search
-    finds.
+    """Encode images of a source for a ``.fred`` file of at most ``max_bytes``, as a training set.
 
     Parameters
     ----------
@@ -170,7 +169,9 @@ def encode_in_bytes(
     report
         Called with the progress: the task, the steps done and their total.
     options
-        Further options and metadata for `fredfmt.encode`.
+        Further options and metadata for `fredfmt.encode`. Without ``rounding``, k and masks are those that have the
+        least error if error and bits decide, and the coefficients of the result are rounded to the nearest multiple
+        of the step: networks learn more from it (docs/decisions/choosing.md).
 
     Raises
     ------
@@ -188,12 +189,13 @@ def encode_in_bytes(
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
     if at_most is not None:
         at_most = integer_of("at_most", at_most, least=1)
-    options = {"rounding": "rate"} | options | {"transform": transform, "seed": seed}
+    options |= {"transform": transform, "seed": seed}
     progress = report or (lambda task, done, total: None)
+    searching = {"rounding": "rate"} | options
     tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)
     chosen = source if per_class is None else source.sample(per_class, seed=seed)
     if per_class is None and k is None:
-        found, step = _cheapest(_few(source, seed), tried, options, progress)
+        found, step = _cheapest(_few(source, seed), tried, searching, progress)
         most = min(int(source.counts.max()), at_most or len(source))
         settings = options | {"k": found, "mask": "low", "step": step}
         count = largest_count(lambda count: _size(_at_most(source, count, seed), settings) <= max_bytes, most)
@@ -206,7 +208,7 @@ def encode_in_bytes(
 
     def error(number: int, strategy: str) -> float:
         """The error of a few images in their share of the bytes; infinite if nothing fits."""
-        settings = options | {"k": number, "mask": strategy}
+        settings = searching | {"k": number, "mask": strategy}
         if share < 1:
             empty = _size(few, settings | {"step": 1e30})
             allowed = int(empty + share * max(0, max_bytes - empty))
