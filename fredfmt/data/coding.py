@@ -169,9 +169,9 @@ def encode_in_bytes(
     report
         Called with the progress: the task, the steps done and their total.
     options
-        Further options and metadata for `fredfmt.encode`. Without ``rounding``, k and masks are those that have the
-        least error if error and bits decide, and the coefficients of the result are rounded to the nearest multiple
-        of the step: networks learn more from it (docs/decisions/choosing.md).
+        Further options and metadata for `fredfmt.encode`. Without ``rounding``, the choices above are made with
+        ``"rate"``, and the coefficients of the result are rounded to the nearest multiple of a coarser step: networks
+        learn more from it (docs/decisions/choosing.md).
 
     Raises
     ------
@@ -197,7 +197,7 @@ def encode_in_bytes(
     if per_class is None and k is None:
         found, step = _cheapest(_few(source, seed), tried, searching, progress)
         most = min(int(source.counts.max()), at_most or len(source))
-        settings = options | {"k": found, "mask": "low", "step": step}
+        settings = searching | {"k": found, "mask": "low", "step": step}
         count = largest_count(lambda count: _size(_at_most(source, count, seed), settings) <= max_bytes, most)
         chosen = _at_most(source, max(1, count), seed)
         if count < most:  # otherwise there are bytes left for smaller errors

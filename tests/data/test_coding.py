@@ -9,9 +9,7 @@ from needed import compiled_loops
 from typer.testing import CliRunner
 
 import fredfmt
-from fredfmt import encode, open_source
 from fredfmt.cli.app import app
-from fredfmt.data import coding
 from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
 from fredfmt.data.sources import Source
 from fredfmt.model.parts import Normalization
@@ -153,21 +151,16 @@ def test_plan_is_legible_in_forty_columns(monkeypatch):
 
 
 @compiled_loops
-def test_images_are_counted_with_the_rounding_that_is_stored(monkeypatch):
-    """A class more of images, coded as they were counted, would not fit."""
-    tried = []
-
-    def recorded(*arguments, **options):
-        tried.append(options)
-        return encode(*arguments, **options)
-
-    monkeypatch.setattr(coding, "encode", recorded)
-    source = open_source("digits")
-    data = encode_in_bytes(source, 6000)
-    counting = [options for options in tried if options.get("step") is not None and "rounding" not in options]
-    counted = next(options for options in counting if options["k"] == data.k)
-    more = source.sample(len(data) // 10 + 1, seed=0)
-    assert packed_size(encode_source(more, k=data.k, mask="low", step=counted["step"])) > 6000
+def test_images_are_counted_by_rate_and_rounded_to_the_nearest(digits):
+    """So that a coarser step remains, and no smaller number of images."""
+    rated, data = encode_in_bytes(digits, 6000, rounding="rate"), encode_in_bytes(digits, 6000)
+    assert (len(data), data.k) == (len(rated), rated.k)
+    assert data.step > 1.1 * rated.step
+    assert packed_size(data) <= 6000
+    more = digits.sample(len(data) // 10 + 1, seed=0)
+    assert packed_size(encode_source(more, k=data.k, mask="low", step=rated.step, rounding="rate")) > 6000
+    exact = encode_source(digits.sample(len(data) // 10), k=data.k, mask="low", step=None)
+    np.testing.assert_array_equal(data.coefficients, np.rint(exact.coefficients / data.step))
 
 
 def test_the_command_rounds_as_it_is_told(tmp_path):
