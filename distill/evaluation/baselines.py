@@ -133,8 +133,9 @@ def coded_images(
 
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
     frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes the fewest
-    bytes; with these, as many random images of each class as fit, but no more than ``at_most``; finally the smallest
-    step that fits, and also the k with the smallest error if there is more room than for ``at_most`` images. With a
+    bytes; with these, as many random images of each class as fit, but no more than ``at_most``; also the k with the
+    smallest error if there is more room than for ``at_most`` images. So far error and bits decide how coefficients are
+    rounded. They are stored rounded to the nearest multiple of a step, the smallest that fits. With a
     ``teacher`` the labels are its predictions for the images, as multiples of 1/16. Their bytes count, so there are
     fewer images. Raises `BudgetError` if not even one image per class fits.
 
