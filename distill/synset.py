@@ -179,7 +179,8 @@ class FrequencySynset(nn.Module):
             rows = torch.as_tensor(indices, dtype=torch.int64, device="cpu")
             coefficients = coefficients.index_select(0, rows.to(coefficients.device, non_blocking=True))
         if self.loop_step is not None:
-            coefficients = coefficients + (self._rounded(coefficients.detach()) - coefficients.detach())
+            exact = coefficients.detach()
+            coefficients = coefficients + ((exact / self.loop_step).round() * self.loop_step - exact)
         return coefficients
 
     def decode(self, values: Tensor, indices: Sequence[int] | Tensor | None = None) -> Tensor:
@@ -190,11 +191,6 @@ class FrequencySynset(nn.Module):
         if self._decoder.device != values.device:
             self._decoder = Decoder.of(self._layout, device=values.device)
         return self._decoder(values, masks)
-
-    def _rounded(self, coefficients: Tensor) -> Tensor:
-        """Coefficients rounded to multiples of the step of the loop."""
-        step = float(self.loop_step or 1)
-        return (coefficients / step).round() * step
 
     def indices_of(self, label: int) -> Tensor:
         """The instances of a class, int64 on the CPU."""

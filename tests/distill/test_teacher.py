@@ -74,8 +74,7 @@ def test_labels_say_what_can_be_seen_of_the_coded_images_too(digits, rate):
     config = CONFIG.replace(iterations=0, step=3.0, rate=rate, max_bytes=2100, quantize_in_loop=True)
     both, originals = (distill(digits, config.replace(teacher_labels=one)) for one in ("both", "originals"))
     images, teacher = digits.sample(2), train_teacher(digits, config)
-    seen = encode(images.normalized, images.labels, k=16, mask="low", step=3.0,
-                  classes=images.classes)  # fmt: skip
+    seen = encode(images.normalized, images.labels, k=16, mask="low", step=3.0, classes=images.classes)
     alone, coded = teacher.labels(images.normalized), teacher.labels(decode(seen).numpy())
     assert np.abs(alone - coded).max() > 0.5
     assert np.abs(originals.labels - alone).max() < 1 / 16
