@@ -87,7 +87,7 @@ def taught(
 
     def labelled() -> FreDData:
         assert teacher is not None  # on the first process
-        return teacher.labelled_start(start, images, config.budget)
+        return teacher.labelled_start(start, images, config.budget.step)
 
     both = config.teacher.teacher_labels == "both"
     recognition = Recognition(teacher, images, config.teacher.teacher_weight, ranks) if both else None

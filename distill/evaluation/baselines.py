@@ -64,7 +64,7 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     start = encode_source(real, k=data.k, mask=masks, step=None, transform=data.metadata.transform)
     budget = config.budget
     if config.teacher.teacher_steps:
-        start = train_teacher(train, config, device=device).labelled_start(start, real.normalized, budget)
+        start = train_teacher(train, config, device=device).labelled_start(start, real.normalized, budget.step)
     synset = FrequencySynset.from_data(start)
     if budget.max_bytes is None or mode != "uniform":
         return synset.to_data(step=step)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fredfmt.codec.decoder import decode
+from fredfmt.codec.quantizer import Step
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
@@ -20,7 +21,6 @@ from fredfmt.distill.evaluation.held_out import share_held_out
 from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.groups import TeacherLabels
-from fredfmt.distill.layout import BudgetSettings
 from fredfmt.distill.networks import NetworkConfig, make_network
 from fredfmt.distill.objectives.room import Room, room_for
 from fredfmt.distill.runtime.progress import Callback, Progress
@@ -73,9 +73,9 @@ class Teacher:
         both = self._labels == "both"
         return replace(data, labels=sixteenths(self.labels_of(images, coded or data) if both else self.labels(images)))
 
-    def labelled_start(self, start: FreDData, images: Images, budget: BudgetSettings) -> FreDData:
-        """`labelled` for the start of a run, whose coefficients are exact; ``coded`` is rounded as in the loop."""
-        coded = FrequencySynset.from_data(start).to_data(step=budget.step)
+    def labelled_start(self, start: FreDData, images: Images, step: Step) -> FreDData:
+        """`labelled` for the start of a run, whose coefficients are exact; ``coded`` is rounded to ``step``."""
+        coded = FrequencySynset.from_data(start).to_data(step=step)
         return self.labelled(start, images, coded=coded)
 
     def labels_of(self, images: Images, coded: FreDData) -> NDArray[np.float32]:
