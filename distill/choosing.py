@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -154,6 +154,8 @@ def _choose(
 ) -> Chosen:
     if not isinstance(effort, str) or effort not in EFFORTS:
         raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=quoted(effort))
+    if labels is not None and labels not in get_args(Labels):
+        raise ArgumentError("unknown labels", expected=" or ".join(get_args(Labels)), found=quoted(labels))
     if max_bytes is None:
         max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
     cost = EFFORTS[effort]
@@ -225,8 +227,8 @@ def _choose(
     except BudgetError as error:
         raise BudgetError(
             "max_bytes leaves no room for an image of each class besides the settings of the run",
-            expected=f"more than {max_bytes} bytes",
-            found=f"{max_bytes} bytes, of which the settings take {overhead}",
+            least=None if error.least is None else error.least + overhead,
+            found=f"{max_bytes:,} bytes, of which the settings take {overhead}",
         ) from error
     return Chosen(_settled(candidate.config, coded, train, given), tuple(reasons))
 

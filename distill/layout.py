@@ -49,6 +49,8 @@ class BudgetSettings(Settings):
         for name in ("quantize_in_loop", "rate"):
             if getattr(self, name) and not isinstance(self.step, int | float):
                 raise self._unusable("step", f"a number, for {name}")
+        if self.max_bytes is not None and not isinstance(self.step, int | float):
+            raise self._unusable("step", "a number, as max_bytes searches the step")
         if self.steered and self.max_bytes is None:
             raise self._unusable("max_bytes", "a number of bytes, for rate auto")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -81,8 +82,7 @@ def plan(
         raise ArgumentError("a plan needs one budget", expected="max_bytes or ipc")
     if max_bytes is not None:
         max_bytes = integer_of("max_bytes", max_bytes, least=1)
-    if ipc is not None:
-        ipc = positive_of("ipc", ipc)
+    budget = 1.0 if ipc is None else positive_of("ipc", ipc)
     size = spatial_size(source.spatial_shape)
     statistics = gather_statistics(source, transform)
     most = int(source.counts.min())
@@ -98,13 +98,13 @@ def plan(
             if progress is not None:
                 progress(Progress(f"k={k}", number * len(steps) + place, len(tried) * len(steps)))
             layout: dict[str, Any] = {"k": k, "transform": transform, "mask": frequencies, "step": step}
-            config = DistillConfig(ipc=ipc or 1, k=k, transform=transform, mask=mask, step=step, seed=seed)
+            config = DistillConfig(ipc=budget, k=k, transform=transform, mask=mask, step=step, seed=seed)
             metadata = {
                 "mask": {"strategy": mask, "scope": config.frequencies.mask_scope, **statistics.describe(frequencies)},
                 **recorded(config),
             }
             if max_bytes is None:
-                count = min(config.instances_per_class(source.spatial_shape), most)
+                count = min(math.floor(budget * size / k + 1e-9), most)
             else:
                 count = _most_that_fit(source, layout, metadata, max_bytes, most, seed)
             if count:
@@ -114,8 +114,8 @@ def plan(
     if not choices:
         raise BudgetError(
             "the budget is too small for one instance per class in any layout",
-            found=f"{max_bytes} bytes",
-            hint="Use more bytes, a smaller k or a larger step",
+            found=f"ipc={budget:g}" if max_bytes is None else f"{max_bytes:,} bytes",
+            hint="Allow more, or use a smaller k or a larger step",
         )
     return tuple(choices)
 

@@ -29,7 +29,7 @@ from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.start import initial_data, warn_of_small_classes
 from fredfmt.distill.state import State
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import FredError
@@ -84,7 +84,8 @@ class Run:
         self._losses: list[Tensor] = []
 
     def announce(self, device: torch.device | str) -> None:
-        """Log a description of the run."""
+        """Log a description of the run, and a warning if some classes have fewer images than instances."""
+        warn_of_small_classes(self.train, self.config)
         count, _, k = self.state.start.coefficients.shape
         _log.info(
             "%s: %s on %d images of %d classes, %d instances of %d frequencies, iterations %d to %d, %s on %s, "

@@ -42,17 +42,23 @@ def chosen_images(source: Source, config: DistillConfig) -> Source:
     return source.sample(_counts(source, config), seed=config.run.seed)
 
 
+def warn_of_small_classes(source: Source, config: DistillConfig) -> None:
+    """Log a warning if some classes have fewer images than the budget has instances per class."""
+    wanted, there = config.instances_per_class(source.spatial_shape), source.counts
+    few = np.flatnonzero(there < wanted).tolist()
+    if few:
+        _log.warning(
+            "%d of %d classes have fewer images than the %d instances of the budget, and get one instance per image: "
+            "%s",
+            *(len(few), len(there), wanted, ", ".join(source.classes[label] for label in few[:_NAMED])),
+        )
+
+
 def _counts(source: Source, config: DistillConfig) -> int | list[int]:
     """The number of instances per class within the budget, or for each class if some have fewer images."""
-    wanted = config.instances_per_class(source.spatial_shape)
-    there = source.counts
-    few = np.flatnonzero(there < wanted).tolist()
-    if len(few) in (0, len(there)):
+    wanted, there = config.instances_per_class(source.spatial_shape), source.counts
+    if (there >= wanted).all() or (there < wanted).all():
         return wanted
-    _log.warning(
-        "%d of %d classes have fewer images than the %d instances of the budget, and get one instance per image: %s",
-        *(len(few), len(there), wanted, ", ".join(source.classes[label] for label in few[:_NAMED])),
-    )
     return [int(count) for count in np.minimum(there, wanted)]
 
 

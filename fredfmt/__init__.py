@@ -29,7 +29,8 @@ from fredfmt.storage.ledger import Ledger, ledger
 from fredfmt.storage.validation import Report, validate
 
 if TYPE_CHECKING:
-    from fredfmt.codec.decoder import Decoder, decode
+    from fredfmt.codec.decoder import Decoder
+    from fredfmt.codec.decoding import decode
     from fredfmt.codec.whitening import ZCA
     from fredfmt.data.dataset import FreDDataset
     from fredfmt.data.loader import FreDLoader
@@ -74,7 +75,7 @@ _WHEN_USED = {
     "FreDLoader": "fredfmt.data.loader",
     "Source": "fredfmt.data.sources",
     "ZCA": "fredfmt.codec.whitening",
-    "decode": "fredfmt.codec.decoder",
+    "decode": "fredfmt.codec.decoding",
     "open_source": "fredfmt.data.sources",
 }
 """Names that are imported when they are first used, each with its module."""

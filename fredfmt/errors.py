@@ -132,7 +132,16 @@ class ArgumentError(FredError):
 
 
 class BudgetError(ArgumentError):
-    """A number of bytes is too small for what has to fit into it."""
+    """A number of bytes is too small for what has to fit into it. ``least`` is the number that would do, if known.
+
+    >>> print(BudgetError("the file is larger", least=1270, found="100 bytes"))
+    the file is larger; expected at least 1,270 bytes, found 100 bytes
+    """
+
+    def __init__(self, what: str, *, least: int | None = None, found: object = None, hint: str = "") -> None:
+        expected = None if least is None else f"at least {least:,} bytes"
+        super().__init__(what, expected=expected, found=found, hint=hint)
+        self.least = least
 
 
 class FredTypeError(ArgumentError, TypeError):

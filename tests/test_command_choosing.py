@@ -54,7 +54,14 @@ def test_plan_says_what_will_be_done_and_why():
     told = json.loads(result.stdout)
     assert told["choices"][0]["bytes"] <= 2600
     assert any("held-out" in reason for reason in told["reasons"])
-    assert told["settings"]["budget"]["max_bytes"] == 2600
+    assert told["settings"]["budget"] == {"max_bytes": 2600}  # and the default step
+    assert told["settings"]["frequencies"]["k"] == 32
+
+
+@pytest.mark.parametrize("more", ["--ipc 1", "--bytes 2600 --k 16 --k 32", "--bytes 2600 --step 1 --step 2"])
+def test_plan_chooses_settings_for_bytes_only(more):
+    result = run(f"plan digits {more} --effort quick")
+    assert "--effort chooses settings for a number of bytes" in str(result.exception)
 
 
 @pytest.mark.usefixtures("hasty")

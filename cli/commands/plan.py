@@ -14,6 +14,7 @@ from fredfmt.cli.settings import asking, given_settings
 from fredfmt.cli.tables import Column, table
 from fredfmt.codec.masks import MASKS, checked_choice
 from fredfmt.distill.layout import BudgetSettings, Effort, FrequencySettings
+from fredfmt.errors import ArgumentError
 from fredfmt.storage.ledger import bytes_of
 
 if TYPE_CHECKING:
@@ -87,13 +88,19 @@ def plan(
     if bits_per_class is not None:
         settings["max_bytes"] = bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(_BUDGET["step"].read, step)) if step else STEPS
+    given = {name: settings[name] for name in ("transform", "mask") if name in settings}
+    if effort is not None:
+        if "ipc" in settings or len(k or ()) > 1 or len(step or ()) > 1:
+            raise ArgumentError(
+                "--effort chooses settings for a number of bytes", expected="--bytes, and at most one --k and --step"
+            )
+        given |= {name: values[0] for name, values in (("k", k), ("step", step and steps)) if values}
     with showing_progress() as report:
         choices = choices_of(real, **settings, ks=k, steps=steps, seed=seed, progress=report)
     chosen = None
     if effort is not None:
         from fredfmt.distill.choosing import choose
 
-        given = {"transform": settings["transform"]} if "transform" in settings else {}
         with showing_progress() as report:
             chosen = choose(
                 real, settings.get("max_bytes"), effort=effort, device=device, seed=seed, progress=report, **given

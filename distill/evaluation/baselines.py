@@ -145,13 +145,14 @@ def coded_images(
     True
     """
     how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform, "at_most": at_most}
-    allowed = max_bytes
+    allowed, least = max_bytes, None
     for tries, caution in enumerate(_CAUTIONS):
         try:
-            coded = encode_in_bytes(train, allowed, **how)
-        except BudgetError:
+            coded = encode_in_bytes(train, max(1, allowed), **how)
+        except BudgetError as error:
             if not tries:
                 raise
+            least = None if error.least is None else max_bytes + error.least - allowed
             break
         if teacher is None:
             return coded
@@ -164,8 +165,6 @@ def coded_images(
         allowed -= math.ceil(caution * max(size - max_bytes, _LEAST_TOO_LARGE * max_bytes))
         if tries:  # the number of images is nearly right: only the step changes now
             how |= {"per_class": counts, "k": coded.k}
-        if allowed < 1:
-            break
     raise BudgetError(
-        "soft labels leave no room for images", expected="more bytes, or hard labels", found=f"{max_bytes} bytes"
+        "soft labels leave no room for images", least=least, found=f"{max_bytes:,} bytes", hint="Or use hard labels"
     )

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fredfmt.codec.decoder import decode
+from fredfmt.codec.decoding import decode
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import ZCA, Source
 from fredfmt.distill.augment import draw_augmentation, operations

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fredfmt.codec.decoder import decode
+from fredfmt.codec.decoding import decode
 from fredfmt.codec.unit import from_unit
 from fredfmt.data.sources import Source
 from fredfmt.distill.evaluation.baselines import coded_images, equal_instances, warn_if_other_source

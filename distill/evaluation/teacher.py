@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fredfmt.codec.decoder import decode
+from fredfmt.codec.decoding import decode
 from fredfmt.codec.quantizer import Step
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import Source

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -11,10 +13,12 @@ from torch import Tensor, nn
 
 from fredfmt.distill.networks import NetworkFactory, make_network
 from fredfmt.distill.networks.settings import NetworkConfig
-from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError
+from fredfmt.errors import ArgumentError, FormatError, FredFileNotFoundError, quoted
 from fredfmt.model.metadata import Metadata
 
 _KIND = "fredfmt network 1"
+_PARTS = ("network", "channels", "spatial_shape", "classes", "mean", "std", "state")
+_HINT = "fredfmt evaluate --save-network writes such files"
 
 
 class TrainedNetwork(nn.Module):
@@ -85,16 +89,20 @@ def load_network(
     """
     if not Path(path).is_file():
         raise FredFileNotFoundError("no such file", where=str(path), hint="Check the path")
+    refusal = partial(FormatError, "not a network that fredfmt saved", where=str(path), hint=_HINT)
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-        known = content["kind"] == _KIND
-    except Exception as error:
-        raise FormatError("not a network that fredfmt saved", where=str(path), found=type(error).__name__) from None
-    if not known:
-        raise FormatError("not a network that fredfmt saved", where=str(path), found=str(content["kind"]))
+    except Exception as error:  # torch does not document what it raises
+        raise refusal(found=type(error).__name__) from None
+    kind = content.get("kind") if isinstance(content, Mapping) else type(content).__name__
+    if kind != _KIND:
+        raise refusal(expected=_KIND, found=quoted(kind))
+    if missing := [name for name in _PARTS if name not in content]:
+        raise refusal(expected=", ".join(_PARTS), found=f"no {', '.join(missing)}")
     config = NetworkConfig.from_json(content["network"])
     if config.own and network is None:
-        raise ArgumentError("a custom network needs its factory", where=str(path), found=config.name)
+        hint = "Pass it: load_network(path, network=...)"
+        raise ArgumentError("a custom network needs its factory", where=str(path), found=config.name, hint=hint)
     made = make_network(
         config,
         channels=content["channels"],
@@ -104,7 +112,13 @@ def load_network(
         device=device,
         factory=network,
     )
-    made.load_state_dict(content["state"])
+    try:
+        made.load_state_dict(content["state"])
+    except (RuntimeError, TypeError) as error:
+        found = str(error).partition("\n")[2].strip() or type(error).__name__
+        hint = "Pass the factory that made it" if config.own else _HINT
+        what = "the parameters are not those of this network"
+        raise FormatError(what, where=str(path), found=found, hint=hint) from None
     shape = (-1, *(1,) * len(content["spatial_shape"]))
     mean, std = (torch.tensor(content[name], device=device).reshape(shape) for name in ("mean", "std"))
     return TrainedNetwork(made, tuple(content["classes"]), mean, std).eval()

@@ -25,9 +25,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise ArgumentError(
-                "TensorBoard is not installed", hint="Install it: pip install 'fredfmt[tensorboard]'"
-            ) from None
+            raise ArgumentError("TensorBoard is not installed", hint="pip install tensorboard") from None
         self._writer = SummaryWriter(os.fspath(folder))
         self._images_every = images_every
         self._before: tuple[int, float] | None = None

@@ -34,12 +34,13 @@ def step_for_bytes(
     the coarsest step makes too large a file.
     """
     start = _typical(coefficients)
-    least = packed_size(at(1e6 * start))
+    coarsest = 1e-6 / start
+    least = packed_size(at(1 / coarsest))
     if least > max_bytes:
         raise BudgetError(
             "max_bytes is less than the file takes without any coefficients",
-            expected=f"at least {least}",
-            found=max_bytes,
+            least=least,
+            found=f"{max_bytes:,} bytes",
             hint="Use fewer images, a smaller k or more bytes",
         )
     finest = 2**_FINEST_BITS / start
@@ -47,6 +48,7 @@ def step_for_bytes(
         lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes,
         1 / (near or start),
         factor=_NEARBY if near else 2.0,
+        known=coarsest,
     )
 
 
@@ -56,15 +58,18 @@ def _typical(coefficients: Rows) -> float:
     return math.sqrt(squares / math.prod(coefficients.shape)) or 1.0
 
 
-def largest_step(fits: Callable[[float], bool], start: float, *, precision: float = 1e-3, factor: float = 2.0) -> float:
+def largest_step(
+    fits: Callable[[float], bool], start: float, *, precision: float = 1e-3, factor: float = 2.0, known: float = 0.0
+) -> float:
     """The largest step, to a relative ``precision``, for which ``fits`` was seen to hold.
 
     ``fits`` must hold for sufficiently small steps and fail for sufficiently large ones. The search brackets from
-    ``start`` by ``factor``, which grows to 2, and then bisects the logarithm. Raises `ArgumentError` if no step fits.
+    ``start`` by ``factor``, which grows to 2, and then bisects the logarithm. ``known`` is a small step for which it
+    was seen to hold before; without one, `ArgumentError` is raised if no step fits.
     """
     good, bad = start, math.inf
-    while not fits(good):
-        good, bad, factor = good / factor, good, min(2.0, factor * factor)
+    while good > known and not fits(good):
+        good, bad, factor = max(known, good / factor), good, min(2.0, factor * factor)
         if good < start * 1e-18:
             raise ArgumentError(
                 "no step meets the target", hint="Allow a larger error or more bytes, or keep fewer frequencies"

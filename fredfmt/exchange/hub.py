@@ -162,7 +162,7 @@ def _answers(address: str) -> Iterator[None]:
     except FredError:
         raise
     except ImportError as error:
-        hint = "pip install 'fredfmt[hub]'"
+        hint = "pip install huggingface_hub"
         raise SourceError("sharing on the Hub needs huggingface_hub", found=str(error), hint=hint) from None
     except Exception as error:
         raise _refusal(address, error) from None

@@ -30,11 +30,11 @@ _SECRETS = re.compile(r"(?<=://)[^/?#]*@|[?#].*", re.DOTALL)
 """Matches user and password before the host, and query and fragment after the path."""
 _URL = re.compile(r"[a-zA-Z][\w+.-]*://[^\s'\"]+")
 _PACKAGES = {
-    "http": "fredfmt[remote]",
-    "https": "fredfmt[remote]",
-    "hf": "fredfmt[hub]",
-    "s3": "fredfmt[s3]",
-    "s3a": "fredfmt[s3]",
+    "http": "fsspec[http]",
+    "https": "fsspec[http]",
+    "hf": "huggingface_hub",
+    "s3": "s3fs",
+    "s3a": "s3fs",
     "gs": "gcsfs",
     "gcs": "gcsfs",
     "az": "adlfs",
@@ -177,7 +177,7 @@ def _open(address: str, clock: _Clock) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError:
-        raise SourceError("reading from a URL needs fsspec", hint="pip install 'fredfmt[remote]'") from None
+        raise SourceError("reading from a URL needs fsspec", hint="pip install 'fsspec[http]'") from None
     protocol = address.split("://", 1)[0].lower()
     options: dict[str, Any] = {}
     if protocol in ("http", "https"):

@@ -10,6 +10,7 @@ from fredfmt import ArgumentError, FredError, Normalization, encode, load, save
 from fredfmt.codec import quantizer
 from fredfmt.codec.quantizer import quantize
 from fredfmt.data.sources import open_source
+from fredfmt.errors import BudgetError
 from fredfmt.model.ordering import ranks
 from fredfmt.storage.files import packed_size
 
@@ -126,6 +127,16 @@ def test_a_byte_budget_is_met_closely_from_below(digits, base):
 def test_a_target_error_is_met_closely_from_below(digits):
     data = encode(*digits, k=20, target_rmse=0.02)
     assert 0.0195 < data.metadata.quantization.error_rms <= 0.02
+
+
+def test_the_bytes_that_an_error_names_are_enough(digits):
+    with pytest.raises(BudgetError, match=r"max_bytes is less.*at least [\d,]+ bytes, found 10 bytes") as raised:
+        encode(*digits, k=20, max_bytes=10)
+    least = raised.value.least
+    for max_bytes in range(least, least + 12):
+        assert packed_size(encode(*digits, k=20, max_bytes=max_bytes)) <= max_bytes
+    with pytest.raises(BudgetError):
+        encode(*digits, k=20, max_bytes=least - 1)
 
 
 def test_searches_that_cannot_end_well_are_refused(digits):

@@ -171,12 +171,21 @@ def test_images_of_any_shape_get_a_network_that_fits_them(digits, shape):
 
 
 def test_too_few_bytes_for_the_settings_are_named(digits):
-    with pytest.raises(ArgumentError, match=r"besides the settings.*more than 1350 bytes.*1350 bytes, of which"):
+    with pytest.raises(
+        BudgetError, match=r"besides the settings.*at least 1,\d+ bytes.*1,350 bytes, of which"
+    ) as raised:
         choose(digits, 1350, labels="hard", **SMALL)
+    assert raised.value.least > 1350
+    choose(digits, raised.value.least, labels="hard", **SMALL)
 
 
 @pytest.mark.parametrize(
-    ("how", "message"), [({"effort": "much"}, "unknown effort"), ({"max_bytes": 300}, "fits|max_bytes")]
+    ("how", "message"),
+    [
+        ({"effort": "much"}, "unknown effort"),
+        ({"labels": "softt"}, "unknown labels; expected hard or soft, found 'softt'"),
+        ({"max_bytes": 300}, "fits|max_bytes"),
+    ],
 )
 def test_what_cannot_be_is_refused(digits, how, message):
     with pytest.raises(ArgumentError, match=message):

@@ -130,6 +130,7 @@ def test_settings_that_are_missing_take_their_defaults():
         ({"iterations": -1}, "optimization.iterations"),
         ({"rate": "auto"}, "budget.max_bytes"),
         ({"rate": "auto", "max_bytes": 900, "step": "float16"}, "budget.step"),
+        ({"max_bytes": 900, "step": None}, "a number, as max_bytes searches the step"),
         ({"held_out": 1.0}, "run.held_out"),
         ({"teacher_steps": -1}, "teacher.teacher_steps"),
         ({"optimizer": "lion"}, "optimization.optimizer"),

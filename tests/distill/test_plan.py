@@ -3,6 +3,7 @@ import pytest
 from fredfmt import ArgumentError, encode
 from fredfmt.data.coding import largest_count
 from fredfmt.distill import DistillConfig, NetworkConfig, distill, plan
+from fredfmt.errors import BudgetError
 from fredfmt.storage.files import packed_size
 
 
@@ -27,8 +28,16 @@ def test_a_budget_in_images(digits):
     assert (choice.k, choice.instances_per_class, choice.ipc) == (32, 3, 1.5)
 
 
+def test_a_budget_of_less_than_one_image_holds_a_few_frequencies(digits):
+    choices = plan(digits, ipc=0.5, steps=(1.0,))
+    assert choices
+    assert {choice.instances_per_class * choice.k for choice in choices} <= set(range(1, 33))
+    with pytest.raises(BudgetError, match=r"too small for one instance per class.*ipc=0\.5"):
+        plan(digits, ipc=0.5, ks=(33, 64))
+
+
 def test_a_budget_that_nothing_fits(digits):
-    with pytest.raises(ArgumentError, match=r"too small for one instance per class.*1000 bytes"):
+    with pytest.raises(ArgumentError, match=r"too small for one instance per class.*1,000 bytes"):
         plan(digits, max_bytes=1000)
 
 

@@ -55,6 +55,9 @@ def test_another_file_is_refused_and_nothing_in_it_runs(data, tmp_path, capsys):
     for name in ("evil.pt", "zip.pt", "other.pt"):
         with pytest.raises(FormatError, match=name):
             load_network(tmp_path / name)
+    torch.save({"kind": "fredfmt network 1", "network": {"name": "convnet"}}, tmp_path / "part.pt")
+    with pytest.raises(FormatError, match=r"part\.pt.*found no channels.*--save-network"):
+        load_network(tmp_path / "part.pt")
     assert "executed" not in capsys.readouterr().out
     with pytest.raises(FileNotFoundError):
         load_network(tmp_path / "none.pt")
@@ -75,6 +78,11 @@ def test_a_network_of_ones_own_is_named_and_not_imported(data, tmp_path):
         save_network(stream, made, config, data.metadata)
     with pytest.raises(ArgumentError, match="factory"):
         load_network(tmp_path / "own.pt")
+    with pytest.raises(FormatError, match="not those of this network"):
+        load_network(
+            tmp_path / "own.pt",
+            network=lambda *shape: torch.nn.Sequential(linear(*shape), torch.nn.Identity(), torch.nn.Linear(10, 10)),
+        )
     images = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(2))
     meta = data.metadata.normalization
     expected = made((images - meta.mean[0]) / meta.std[0])

@@ -45,7 +45,10 @@ def rich(tmp_path):
         source={"name": "things", "url": "https://example.org/things"},
         distillation={"objective": "dm", "seed": 0},
         recipe={"lr": 0.01},
-        results=[{**result, "network": {"name": "convnet", "width": 32}, "test": "things test", "images": 500}],
+        results=[
+            {**result, "network": {"name": "convnet", "width": 32}, "test": "things test", "images": 500},
+            {**result, "protocol": "paper", "epochs": 1000, "network": "convnet"},
+        ],
     )
     save(data, tmp_path / "x.fred")
     return tmp_path / "x.fred"
@@ -102,6 +105,7 @@ def test_a_whole_card(rich, tmp_path, caplog):
     assert "dataset-distillation" in found["tags"]
     assert found["configs"][0]["data_files"] == [{"split": "train", "path": "x.fred"}]
     assert "| convnet width=32 | 300 steps, batch 64, lr 0.05 | things test (500 images) | 78.16 | 0.21 | 3 |" in text
+    assert "| convnet | paper, 1000 epochs, batch 64, lr 0.05 |" in text
     assert digest(rich) in text
     assert "A. Author: Things. 1998." in text
     document, issues = croissant(tmp_path / "card" / "croissant.json", caplog)

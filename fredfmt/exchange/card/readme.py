@@ -12,6 +12,8 @@ from fredfmt.model.distillation import by_name
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MOST_CLASSES = 100
+_UNITS = {"steps": "steps", "paper": "epochs"}
+"""The unit in which the length of each protocol is given."""
 
 
 def readme(facts: Facts, *, picture: bool) -> str:
@@ -57,7 +59,7 @@ def front_matter(facts: Facts) -> dict[str, Any]:
 def _load(facts: Facts) -> str:
     address = facts.address or facts.name
     return (
-        "```sh\npip install 'fredfmt[hub]'\n```\n\n```python\nfrom fredfmt import FreDLoader\n"
+        "Needs the Python packages fredfmt and huggingface_hub.\n\n```python\nfrom fredfmt import FreDLoader\n"
         f"loader = FreDLoader({_literal(address)}, shuffle=True, expected_digest={_literal(facts.digest)})\n"
         "for images, labels in loader: ...  # torch tensors; FreDDataset is the map-style torch Dataset\n```\n"
     )
@@ -96,14 +98,15 @@ def _result(result: Mapping[str, Any]) -> tuple[object, ...]:
     if isinstance(network, Mapping):
         name, *others = sorted(network, key=lambda key: (key != "name", key))
         network = " ".join([str(network[name]), *(f"{key}={network[key]}" for key in others)])
-    duration = result.get("protocol")
-    count = f"{result[duration]} {duration}" if duration in ("steps", "epochs") and duration in result else duration
+    protocol = str(result.get("protocol", ""))
+    unit = _UNITS.get(protocol)
+    length = f"{result[unit]} {unit}" if unit in result else ""
     others = [f"{key} {result[key]}" for key in ("batch", "lr", "augmentation") if key in result]
-    protocol = ", ".join([str(count or ""), *others]).strip(", ")
+    trained = ", ".join(filter(None, (protocol if protocol != unit else "", length, *others)))
     test = f"{result.get('test', '')}" + (f" ({result['images']} images)" if "images" in result else "")
     return (
         network,
-        protocol,
+        trained,
         test,
         _percent(result.get("accuracy")),
         _percent(result.get("std")),

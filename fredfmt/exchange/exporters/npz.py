@@ -14,7 +14,7 @@ def npz(data: FreDData, path: Path) -> None:
 
     `fredfmt.data.sources` reads it back as ``npz:PATH``.
     """
-    from fredfmt.codec.decoder import decode
+    from fredfmt.codec.decoding import decode
 
     images = decode(data, normalized=False).numpy()
     labels = data.labels if data.soft else data.labels.astype(np.int64)

@@ -22,7 +22,7 @@ def parquet(data: FreDData, path: Path) -> None:
         import pyarrow as arrow
         import pyarrow.parquet
     except ImportError:
-        raise ArgumentError("writing Parquet needs pyarrow", hint="pip install 'fredfmt[export]'") from None
+        raise ArgumentError("writing Parquet needs pyarrow", hint="pip install pyarrow") from None
     files = [{"bytes": png_bytes(image), "path": f"{instance:06}.png"} for instance, image in enumerate(pictures(data))]
     features: dict[str, Any] = {
         "image": {"_type": "Image"},

@@ -17,7 +17,7 @@ def pictures(data: FreDData) -> Iterator[NDArray[np.uint8]]:
 
     Raises `ArgumentError` for data that are not images of 1 or 3 channels.
     """
-    from fredfmt.codec.decoder import decode
+    from fredfmt.codec.decoding import decode
 
     meta = data.metadata
     if len(meta.spatial_shape) != 2 or meta.channels not in (1, 3):

@@ -15,7 +15,7 @@ def safetensors(data: FreDData, path: Path) -> None:
 
     The header's ``__metadata__`` holds the class names (as JSON), the space and, if known, the licence.
     """
-    from fredfmt.codec.decoder import decode
+    from fredfmt.codec.decoding import decode
 
     images = decode(data, normalized=False).numpy()
     labels = data.labels.astype(np.float32 if data.soft else np.int64)

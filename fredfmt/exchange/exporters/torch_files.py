@@ -19,7 +19,7 @@ _LEAST = 1e-8
 
 def images_of(data: FreDData) -> Tensor:
     """(N, C, *spatial) float32 images in the space of training, as these projects store them."""
-    from fredfmt.codec.decoder import decode
+    from fredfmt.codec.decoding import decode
 
     return decode(data).contiguous()
 

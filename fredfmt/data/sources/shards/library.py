@@ -96,7 +96,7 @@ def library_errors(name: str) -> Iterator[None]:
     try:
         import datasets
     except ImportError as error:
-        hint = "pip install 'fredfmt[hf]'"
+        hint = "pip install datasets"
         raise SourceError("reading from Hugging Face needs datasets", found=str(error), hint=hint) from None
     bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()

@@ -28,7 +28,7 @@ def open_parquet_shards(request: Request) -> Source:
     try:
         import pyarrow  # noqa: F401 (needed below)
     except ImportError:
-        raise SourceError("reading Parquet needs pyarrow", hint="pip install 'fredfmt[hf]'") from None
+        raise SourceError("reading Parquet needs pyarrow", hint="pip install pyarrow") from None
     return open_shards(request, address, "parquet", ".parquet", read_parquet)
 
 

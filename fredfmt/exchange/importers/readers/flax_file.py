@@ -32,7 +32,7 @@ def _msgpack() -> Any:
     try:
         import msgpack
     except ImportError:
-        raise SourceError("reading flax checkpoints needs msgpack", hint="pip install 'fredfmt[import]'") from None
+        raise SourceError("reading flax checkpoints needs msgpack", hint="pip install msgpack") from None
     return msgpack
 
 
