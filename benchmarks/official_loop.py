@@ -34,7 +34,7 @@ from fredfmt.distill import DistillConfig, NetworkConfig
 from fredfmt.distill.run import Run
 from fredfmt.transforms import analyse
 
-CLASSES, INSTANCES, K, SIDE = 10, 16, 49, 28
+CLASSES, INSTANCES, K = 10, 16, 49
 
 
 class GivenReal:

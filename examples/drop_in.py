@@ -4,7 +4,7 @@
 
 The two common loops, distribution matching (DM) and gradient matching (DC), in their simplest form on a tensor of
 pixels. Pixels and frequencies have the same number of stored values: one image of 64 pixels per class, and two of 32
-frequencies. Changed lines are marked. Three common mistakes:
+frequencies. What changes is below ``if frequencies``. Three common mistakes:
 
 - ``encode(..., step=None)``: the default step is for files, and would round the initial images.
 - ``synset()`` decodes, so it is called wherever the loop needs its images: once for each ``backward``, and again after

@@ -42,8 +42,8 @@ def wheels() -> str:
             f"python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp"
             f" {platforms} -d {FOLDER} {' '.join(CARRIED)}",
             "# there, without a package index:",
-            f"python3 -m pip install --no-index --no-deps --target /tmp/site {FOLDER}/*.whl",
-            "PYTHONPATH=/tmp/site python3 benchmarks/gpu.py",
+            f"python3 -m pip install --no-index --no-deps --target .gpu/site {FOLDER}/*.whl",
+            "PYTHONPATH=.gpu/site python3 benchmarks/gpu.py",
         )
     )
 

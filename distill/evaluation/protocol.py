@@ -164,7 +164,10 @@ def check_compatible(data: FreDData | Source, real: Source) -> None:
     ):
         if left != right:
             where = f"{real.name} {real.split}"
-            raise ArgumentError(f"real images and data differ in their {what}", where=where, expected=left, found=right)
+            hint = "Use the source that the data name (fredfmt inspect), and --size or --classes if they had them"
+            raise ArgumentError(
+                f"real images and data differ in their {what}", where=where, expected=left, found=right, hint=hint
+            )
 
 
 def _check_whitening(data: FreDData | Source, whitening: ZCA | None) -> None:
@@ -172,7 +175,7 @@ def _check_whitening(data: FreDData | Source, whitening: ZCA | None) -> None:
     if recorded is not None and whitening is None:
         raise ArgumentError(
             "the data are whitened, so test images must be whitened in the same way",
-            hint="Pass whitening=fredfmt.data.sources.ZCA.of(data.metadata, train), with the real train split",
+            hint="Pass whitening=fredfmt.ZCA.of(data.metadata, train), with the real train split",
         )
     if isinstance(data, Source):
         same = whitening is data.whitening

@@ -144,8 +144,7 @@ def train_teacher(
     if progress is not None:
         progress(Progress("training a teacher", 0, 1))
     rest, held = source.split_off(share_held_out(source), config.run.seed)
-    own = ":" in config.network.name
-    layers = NetworkConfig().fitting(source.spatial_shape) if own else config.network
+    layers = NetworkConfig().fitting(source.spatial_shape) if config.network.own else config.network
     layers = layers.replace(width=settings.teacher_width)
     network = make_network(
         layers,

@@ -94,6 +94,7 @@ class ExpertSettings:
                     f"the experts were trained on images with different {name.replace('_', ' ')}",
                     expected=mine,
                     found=theirs,
+                    hint="Train others on this source (fredfmt experts)",
                 )
 
 

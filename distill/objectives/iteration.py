@@ -123,7 +123,7 @@ class Iteration:
         return self.synthetic.images(rows), self.labels_of(rows)
 
     def labels_of(self, rows: Tensor) -> Tensor:
-        """The labels of the instances ``rows``, int64 on the CPU."""
+        """The labels, on their device, of the instances ``rows``, int64 on the CPU."""
         labels = self.synthetic.labels
         return labels.index_select(0, rows.to(labels.device, non_blocking=True))
 

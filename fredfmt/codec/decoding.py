@@ -57,7 +57,7 @@ def decode(
         A tensor (N, C, K) to decode instead of the stored coefficients, in the same units; the images are
         differentiable with respect to it.
     whitening
-        The whitening of whitened images, to undo it with ``normalized=False``; see `fredfmt.data.sources.ZCA.of`.
+        The whitening of whitened images, to undo it with ``normalized=False``; see `fredfmt.ZCA.of`.
 
     Raises
     ------

@@ -155,7 +155,7 @@ def warn_if_whitened(metadata: Metadata) -> None:
     if metadata.whitening is not None:
         _log.warning(
             "the images are whitened (ZCA): networks that are trained on them need whitened test images; whiten these"
-            " with the same matrix, fredfmt.data.sources.ZCA.of(data.metadata, train)"
+            " with the same matrix, fredfmt.ZCA.of(data.metadata, train)"
         )
 
 
@@ -177,7 +177,7 @@ def check_unit(metadata: Metadata, whitening: ZCA | None = None) -> None:
             "the images are whitened (ZCA), and the file does not contain the matrix to convert them to 0..1",
             where="normalized=False",
             hint="Use whitened images (normalized=True), or compute the matrix from the real train split:"
-            " whitening=fredfmt.data.sources.ZCA.of(data.metadata, train); on the command line: preview --on SOURCE",
+            " whitening=fredfmt.ZCA.of(data.metadata, train); on the command line: preview --on SOURCE",
         )
     if not whitening.fits(metadata):
         raise ArgumentError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ from fredfmt.errors import ArgumentError
 from fredfmt.model.data import ARRAYS, FreDData
 from fredfmt.model.documents import canonical
 from fredfmt.model.mapped import pieces
-
-_SPELLING = re.compile("sha256:[0-9a-f]{64}")
+from fredfmt.model.parts import DIGEST
 
 
 def digest_of_data(data: FreDData) -> str:
@@ -48,7 +46,7 @@ def digest_of_data(data: FreDData) -> str:
 
 def check_spelling(expected: str | None) -> None:
     """Raise `ArgumentError` if an expected digest does not have the form of a digest."""
-    if expected is not None and not (isinstance(expected, str) and _SPELLING.fullmatch(expected)):
+    if expected is not None and not (isinstance(expected, str) and DIGEST.fullmatch(expected)):
         rule = "sha256: and 64 lower-case hexadecimal digits"
         raise ArgumentError("not a digest", where="expected_digest", expected=rule, found=expected)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fredfmt.errors import FormatError, located
 from fredfmt.model.typed import Json, finite, mapping, number, several, text
 
-_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+DIGEST = re.compile("sha256:[0-9a-f]{64}")
+"""The form of a digest."""
 
 Mode = Literal["uniform", "float16", "float32"]
 MODES: tuple[str, ...] = get_args(Mode)
@@ -133,7 +134,7 @@ class Whitening:
             raise FormatError(
                 "unusable", where="whitening.epsilon", expected="above 0", found=self.epsilon, rule="FRED-121"
             )
-        if self.images is not None and not _DIGEST.fullmatch(self.images):
+        if self.images is not None and not DIGEST.fullmatch(self.images):
             raise FormatError(
                 "not a digest",
                 where="whitening.images",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from fredfmt.model.data import ARRAYS
 from fredfmt.model.digest import digest_of_document
 from fredfmt.model.mapped import release
 from fredfmt.model.metadata import Metadata
+from fredfmt.model.parts import DIGEST
 
 DIMENSIONS: Mapping[str, tuple[str, ...]] = {
     "coefficients": ("instance", "channel", "frequency"),
@@ -40,7 +40,6 @@ CHUNK_BYTES = 16 << 20
 
 _REQUIRED = ("coefficients", "frequencies", "labels")
 _RATIO_FLOOR = 64 << 20
-_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def check_integrity(document: Any) -> None:
         if (
             not isinstance(integrity, dict)
             or set(integrity) != {"content", "metadata"}
-            or not all(isinstance(value, str) and _DIGEST.fullmatch(value) for value in integrity.values())
+            or not all(isinstance(value, str) and DIGEST.fullmatch(value) for value in integrity.values())
         ):
             raise FormatError(
                 "missing or malformed",

@@ -59,7 +59,7 @@ def preview(
     k
         Use only the ``k`` coarsest frequencies.
     whitening
-        The whitening of whitened images (``images``, ``k``); see `fredfmt.data.sources.ZCA.of`.
+        The whitening of whitened images (``images``, ``k``); see `fredfmt.ZCA.of`.
 
     Raises
     ------
