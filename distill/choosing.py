@@ -11,11 +11,13 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from fredfmt.data.sources import Source
+from fredfmt.codec.devices import usable_device
+from fredfmt.data.coding import encode_source
+from fredfmt.data.sources import Source, expect_source
 from fredfmt.distill.augment import augmentation_for, operations
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import coded_images
-from fredfmt.distill.evaluation.held_out import held_out, share_held_out
+from fredfmt.distill.evaluation.held_out import held_out, most_can_be_split, share_held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory
@@ -38,8 +40,6 @@ EFFORTS: Mapping[str, Cost] = MappingProxyType(
 )
 _FLOAT = 4
 """Bytes of a float32."""
-_LEAST_TO_SPLIT = 10
-"""If a class has fewer images, none are held out."""
 _WIDTH, _WIDTH_ON_DEVICE = 32, 128
 _RATE, _FINE = 0.01, 1.0
 """Learning rate of the coefficients in units of the quantization step, or of 1 if the step is smaller. Higher rates add
@@ -49,12 +49,14 @@ _RECOGNITION = 10.0
 _BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
 """Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
 instance, with which the first number of instances is chosen."""
+_COARSEST = 1e6
+"""A step with which all coefficients are 0."""
 _MORE = 3
 """Factor of the larger number of instances that is also tried, with labels of a teacher."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 _LAYOUT = {"ipc", "k", "step"}
-"""If any of these settings is given, the layout is not chosen, and the step is searched after the run."""
+"""The settings of the layout. If the first is given, it is not chosen, and the step is searched after the run."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def _choose(
     factory: NetworkFactory | None,
     given: Mapping[str, Any],
 ) -> Chosen:
+    expect_source(source)
     if not isinstance(effort, str) or effort not in EFFORTS:
         raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=quoted(effort))
     if labels is not None and labels not in get_args(Labels):
@@ -169,14 +172,20 @@ def _choose(
 
     def code(room: int, at_most: int, teacher: Teacher | None) -> FreDData:
         """Images in the layout of the run."""
+        layout = {} if "ipc" in given else {"k": given.get("k"), "near": given.get("step")}
         seed, transform = config.run.seed, config.frequencies.transform
-        return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most)
+        return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most, **layout)
 
     def candidate_of(settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Candidate:
         coded = code(max_bytes, at_most, teacher)
         return Candidate(coded, _settled(settings, coded, train, given), at_most, teacher)
 
-    candidate = candidate_of(config, few)
+    try:
+        candidate = candidate_of(config, few)
+    except BudgetError as error:
+        _check_room(max_bytes, train, config, given, given.get("k", 1))
+        raise error
+    _check_room(max_bytes, train, config, given, candidate.images.k)
     trial = None if held is None else Trial(source, held, cost, device, progress, factory)
     if trial is None:
         labels = labels or "hard"
@@ -225,11 +234,7 @@ def _choose(
     try:
         coded = code(max_bytes - overhead, candidate.at_most, candidate.teacher)
     except BudgetError as error:
-        raise BudgetError(
-            "max_bytes leaves no room for an image of each class besides the settings of the run",
-            least=None if error.least is None else error.least + overhead,
-            found=f"{max_bytes:,} bytes, of which the settings take {overhead}",
-        ) from error
+        raise _no_room(max_bytes, overhead, error.least) from error
     return Chosen(_settled(candidate.config, coded, train, given), tuple(reasons))
 
 
@@ -237,7 +242,7 @@ def _by_rule(
     source: Source, max_bytes: int, cost: Cost, device: torch.device | str, given: Mapping[str, Any]
 ) -> DistillConfig:
     """The settings that need no trial, except those of the layout."""
-    width = _WIDTH if torch.device(device).type == "cpu" else _WIDTH_ON_DEVICE
+    width = _WIDTH if usable_device(device).type == "cpu" else _WIDTH_ON_DEVICE
     rule: dict[str, Any] = {
         "max_bytes": max_bytes,
         "network": NetworkConfig(width=width).fitting(source.spatial_shape),
@@ -247,6 +252,22 @@ def _by_rule(
     if given.get("objective", "frepo") == "frepo":
         rule |= {"objective": "frepo", "iterations": cost.iterations}
     return DistillConfig(**rule).replace(**given)
+
+
+def _check_room(max_bytes: int, train: Source, config: DistillConfig, given: Mapping[str, Any], k: int) -> None:
+    """Raise `BudgetError` if the file is too large even with one image of each class and without coefficients."""
+    least = encode_source(train.sample(1), k=k, mask="low", step=_COARSEST, transform=config.frequencies.transform)
+    size, overhead = packed_size(least), _overhead(least, _settled(config, least, train, given))
+    if size + overhead > max_bytes:
+        raise _no_room(max_bytes, overhead, size)
+
+
+def _no_room(max_bytes: int, overhead: int, least: int | None) -> BudgetError:
+    return BudgetError(
+        "too few bytes for an image of each class besides the settings of the run",
+        least=None if least is None else least + overhead,
+        found=f"{max_bytes:,} bytes, of which the settings take {overhead}",
+    )
 
 
 def _overhead(coded: FreDData, config: DistillConfig) -> int:
@@ -263,7 +284,7 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
         return config.replace(**{name: value for name, value in rules.items() if name not in given})
 
     layout: dict[str, Any] = {"mask": "low"}
-    if not _LAYOUT & set(given):
+    if "ipc" not in given:
         layout |= {
             "k": coded.k,
             "ipc": _per_class(coded) * coded.k / spatial_size(train.spatial_shape),
@@ -293,7 +314,7 @@ def _per_class(coded: FreDData) -> int:
 
 
 def _share_held_out(source: Source) -> float:
-    """The share of the images that is held out: none if a class has only a few."""
-    if source.counts.min() < _LEAST_TO_SPLIT:
+    """The share of the images that is held out: none if most classes have only a few."""
+    if not most_can_be_split(source):
         return 0.0
     return float(f"{share_held_out(source):.3g}")

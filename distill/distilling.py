@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from fredfmt.data.sources import Source
+from fredfmt.data.sources import Source, expect_source
 from fredfmt.distill.choosing import choose
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.networks import NetworkFactory, name_of
@@ -19,12 +19,14 @@ from fredfmt.distill.objectives import Objective
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.progress import Callback, Progress
-from fredfmt.errors import FredError
+from fredfmt.errors import AccessError, ArgumentError, FredError
 from fredfmt.model.data import FreDData
 from fredfmt.storage.writing import check_target
 
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
+_LONG = 120
+"""Durations from this number of seconds on are given in minutes."""
 _TIMED = 2
 """The number of iterations before the timed ones, and of timed ones."""
 
@@ -99,6 +101,9 @@ def distill(
     >>> data.coefficients.shape, data.metadata.distillation["objective"]["name"]
     ((8, 1, 16), 'dm')
     """
+    expect_source(source)
+    if config is not None and not isinstance(config, DistillConfig):
+        raise ArgumentError("not settings", expected="a DistillConfig or None", found=type(config).__name__)
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None:
         check_target(path)
@@ -129,8 +134,14 @@ def distill(
                     progress(Progress("distilling", run.state.done, iterations, loss, run.state.exact))
                 stop = run.ranks.any(interruption.wanted)
             if path is not None and (due or stop or run.state.done == iterations):
-                run.save(path)
-                _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.state.done, iterations, loss, path)
+                try:
+                    run.save(path)
+                except AccessError as error:
+                    if run.state.done < iterations:
+                        raise
+                    _log.warning("%s; the run is complete, so its result is kept without a checkpoint", error)
+                else:
+                    _log.info("iteration %d of %d: loss %.4g, checkpoint %s", run.state.done, iterations, loss, path)
             if stop and run.state.done < iterations:
                 raise DistillationStopped(run.state.data(), run.state.done, config, path)
     return run.best(progress)
@@ -151,5 +162,7 @@ def duration(
         return time.perf_counter() - before
 
     several()
-    minutes = several() / _TIMED * config.optimization.iterations / 60
-    return f"{config.optimization.iterations:,} iterations, about {minutes:.0f} minutes on this machine"
+    seconds = several() / _TIMED * config.optimization.iterations
+    length = f"{seconds / 60:.0f} minutes" if seconds > _LONG else f"{max(1, seconds):.0f} seconds"
+    comparison = ", and then a comparison with the start" if config.run.held_out else ""
+    return f"{config.optimization.iterations:,} iterations, about {length} on this machine{comparison}"

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fredfmt.codec.devices import usable_device
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import operations
 from fredfmt.distill.config import DistillConfig
@@ -62,7 +63,7 @@ class Run:
         keep_freed_memory()
         self.config = config
         self.network = network
-        self.device = torch.device(device)
+        self.device = usable_device(device)
         self.ranks = ranks or Ranks.current()
         self.objective = make_objective(config)
         self.operations = operations(config.run.augmentation, len(source.spatial_shape))
@@ -71,7 +72,7 @@ class Run:
         self.train = train
         self.real = RealImages(train, device)
         self._check_network()
-        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=config.run.precision == "float16")
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.run.precision == "float16")
         frequencies = self._gradient_mask() if config.frequencies.mask == "gradient" else None
         self.recognition: Recognition | None = None
         start = self.ranks.from_first(lambda: initial_data(train, config, frequencies))

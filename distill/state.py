@@ -179,6 +179,7 @@ class State:
                 where=str(path),
                 expected=f"at most {self.config.optimization.iterations} iterations",
                 found=document["iteration"],
+                hint="Allow more iterations, or start again without resuming (--restart)",
             )
 
 

@@ -110,6 +110,8 @@ def test_flags_are_switched_off_where_a_file_has_them_on(tmp_path):
         (["--step", "coarse"], 1, "unusable --step; expected a number above 0 or float16 or float32, found 'coarse'"),
         (["--objective", "frpo"], 1, "no such objective"),
         (["--objective", "dm", "--pool", "3"], 1, "dm has no setting pool, which is a setting of frepo"),
+        (["--bytes", "900", "--bits-per-class", "500"], 1, "two budgets; expected --bytes or --bits-per-class"),
+        (["--bytes", "900", "--step", "float32"], 1, "a number, as max_bytes searches the step"),
         (["--network", "convent"], 1, "no such network"),
         (["--augmentation", "jitter"], 1, "no such augmentation"),
     ],

@@ -116,6 +116,8 @@ def evaluate(
     if corruptions is not None:
         names = () if corruptions == "all" else options.parse_list(corruptions)
         tried = CorruptionConfig(names, **given_settings(context, _CORRUPTED))
+    elif given_settings(context, _CORRUPTED):
+        raise ArgumentError("--severities are those of --corruptions", hint="Add --corruptions all")
     data = load(file, expected_digest=expected_digest)
     changes = given_settings(context, _PANELS)
     configs = [EvaluationConfig.for_data(data, **changes | {"network": name}) for name in network or (None,)]

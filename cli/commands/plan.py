@@ -79,6 +79,9 @@ def plan(
 
     settings = given_settings(context, _PANELS)
 
+    if bits_per_class is not None and "max_bytes" in settings:
+        raise ArgumentError("two budgets", expected="--bytes or --bits-per-class", found="both")
+
     def check(spatial_shape: tuple[int, ...]) -> None:
         for one in k or (1,):
             checked_choice(settings.get("mask", "evr"), one, spatial_shape, settings.get("transform", "dct"))
@@ -88,7 +91,7 @@ def plan(
     if bits_per_class is not None:
         settings["max_bytes"] = bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(_BUDGET["step"].read, step)) if step else STEPS
-    given = {name: settings[name] for name in ("transform", "mask") if name in settings}
+    given: dict[str, Any] = {name: settings[name] for name in ("transform", "mask") if name in settings}
     if effort is not None:
         if "ipc" in settings or len(k or ()) > 1 or len(step or ()) > 1:
             raise ArgumentError(

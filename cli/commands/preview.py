@@ -23,9 +23,11 @@ def preview(
             " frequencies; spectra: strength against frequency; k: images from an increasing number of frequencies."
         ),
     ] = "images",
-    instances: Annotated[int, typer.Option(min=1, help="Instances to show per class.")] = 12,
-    size: Annotated[int, typer.Option(min=8, help="Height of an instance in pixels.")] = 56,
-    k: Annotated[int | None, typer.Option("--k", min=1, help="Use only this many frequencies, the coarsest.")] = None,
+    instances: Annotated[int, typer.Option(min=1, help="Instances to show per class (images).")] = 12,
+    size: Annotated[int, typer.Option(min=8, help="Height of an instance in pixels (images, k).")] = 56,
+    k: Annotated[
+        int | None, typer.Option("--k", min=1, help="Use only this many frequencies, the coarsest (images, k).")
+    ] = None,
     on: Annotated[
         str | None,
         typer.Option(metavar="SOURCE", help="For whitened files: the real dataset from which the matrix is computed."),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 
 _SHARE, _MOST = 0.1, 5000
+LEAST = 10
+"""If a class has fewer images, none of them are held out."""
 _SPLITS: WeakKeyDictionary[Source, tuple[tuple[float, int], tuple[Source, Source]]] = WeakKeyDictionary()
 """The last split of each source, so that its parts stay the same objects and what is cached for them is used again."""
 
@@ -35,5 +39,15 @@ def held_out(source: Source, config: DistillConfig) -> tuple[Source, Source | No
         return source, None
     known = _SPLITS.get(source)
     if known is None or known[0] != (share, seed):
-        known = _SPLITS[source] = (share, seed), source.split_off(share, seed)
+        known = _SPLITS[source] = (share, seed), split(source, share, seed)
     return known[1]
+
+
+def split(source: Source, share: float, seed: int) -> tuple[Source, Source]:
+    """The rest and a random ``share`` of every class; where half of the classes have `LEAST` images, of these only."""
+    return source.split_off(share, seed, least=LEAST if most_can_be_split(source) else 0)
+
+
+def most_can_be_split(source: Source) -> bool:
+    """Whether at least half of the classes have `LEAST` images."""
+    return float(np.median(source.counts)) >= LEAST

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fredfmt.codec.decoding import decode
+from fredfmt.codec.devices import usable_device
 from fredfmt.codec.views import Images
-from fredfmt.data.sources import ZCA, Source
+from fredfmt.data.sources import ZCA, Source, expect_source
 from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corruption_names
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
@@ -24,7 +25,7 @@ from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seed
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
-from fredfmt.model.data import FreDData
+from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.parts import Normalization
 
@@ -77,6 +78,8 @@ def evaluate(
     >>> len(result.accuracies), 0 <= result.mean <= 1
     (2, True)
     """
+    if not isinstance(data, Source):
+        expect_data(data)
     config = config or EvaluationConfig.for_data(data)
 
     def report(what: str, done: int, total: int) -> None:
@@ -112,6 +115,8 @@ def evaluate_sets(
     All datasets have the same normalisation and whitening. ``report`` is called with the task, the steps done and
     their number; ``keep`` is called with the first network after its training.
     """
+    expect_source(test)
+    device = usable_device(device)
     names = corruption_names(corruptions) if corruptions is not None else ()
     if names:
         check_images(test.images.shape)

@@ -127,7 +127,7 @@ class Evaluation:
             "accuracies": list(map(rounded, self.accuracies)),
             "test": self.source,
             "images": self.images,
-            **self.config.to_json(),
+            **self.config.used(),
         }
         if self.parameters is not None:
             document["parameters"] = self.parameters

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fredfmt.codec.decoding import decode
+from fredfmt.codec.devices import usable_device
 from fredfmt.codec.unit import from_unit
 from fredfmt.data.sources import Source
 from fredfmt.distill.evaluation.baselines import coded_images, equal_instances, warn_if_other_source
@@ -172,7 +173,7 @@ def score(
     for source in (train, test):
         check_compatible(data, source)
     warn_if_other_source(data, train)
-    scorer = _Scorer(data, train, test, config, torch.device(device))
+    scorer = _Scorer(data, train, test, config, usable_device(device))
     accuracies = []
     for seed in range(config.seeds):
         if progress is not None:

@@ -57,10 +57,14 @@ class EvaluationConfig(Settings):
         their source, and with a ConvNet of the depth that suits their images.
 
         ``changes`` are applied to it, except None; ``lr="recipe"`` is the learning rate of the data's recipe. Raises
-        `ArgumentError` if there is none, and for unknown settings and unusable values.
+        `ArgumentError` if there is none, for unknown settings and unusable values, and for the length of the other
+        protocol.
         """
         given = {name: value for name, value in changes.items() if value is not None}
         config = cls.paper() if given.get("protocol") == "paper" else cls()
+        length, other = ("epochs", "steps") if config.protocol == "paper" else ("steps", "epochs")
+        if other in given:
+            raise ArgumentError(f"the protocol {config.protocol} has no {other}", expected=length, found=other)
         made_with: object = None
         recipe: Mapping[str, Any] = {}
         if isinstance(data, FreDData):
@@ -109,15 +113,20 @@ class EvaluationConfig(Settings):
             "augmentation": self.augmentation,
         }
 
+    def used(self) -> dict[str, Any]:
+        """The settings that the protocol uses, as JSON values."""
+        unused = "epochs" if self.protocol == "steps" else "steps"
+        return {name: value for name, value in self.to_json().items() if name != unused}
+
     def words(self) -> str:
         """The settings that the protocol uses, in one readable line.
 
         >>> EvaluationConfig(augmentation="none", network="package:factory").words()
         'steps 1000, batch 64, lr 0.05, augmentation none, seeds 3, network package:factory'
         """
-        unused = {"protocol", "epochs" if self.protocol == "steps" else "steps"}
-        values = {name: value for name, value in self.to_json().items() if name not in unused}
+        values = self.used()
         network = values.pop("network")
+        del values["protocol"]
         values["network"] = " ".join([network.pop("name"), *(f"{name} {value}" for name, value in network.items())])
         return ", ".join(f"{name} {value}" for name, value in values.items())
 

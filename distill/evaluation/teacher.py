@@ -17,7 +17,7 @@ from fredfmt.codec.quantizer import Step
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
-from fredfmt.distill.evaluation.held_out import share_held_out
+from fredfmt.distill.evaluation.held_out import share_held_out, split
 from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.groups import TeacherLabels
@@ -143,7 +143,7 @@ def train_teacher(
         return known[1]
     if progress is not None:
         progress(Progress("training a teacher", 0, 1))
-    rest, held = source.split_off(share_held_out(source), config.run.seed)
+    rest, held = split(source, share_held_out(source), config.run.seed)
     layers = NetworkConfig().fitting(source.spatial_shape) if config.network.own else config.network
     layers = layers.replace(width=settings.teacher_width)
     network = make_network(

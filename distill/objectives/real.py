@@ -12,6 +12,9 @@ from torch import Tensor
 from fredfmt.data.sources import Source
 from fredfmt.errors import SourceError
 
+_NAMED = 10
+"""The largest number of classes that an error lists."""
+
 
 class RealImages:
     """The images of a source by class, which are read when they are needed; only their indices are in memory.
@@ -26,7 +29,9 @@ class RealImages:
         self._of_class = [np.flatnonzero(source.labels == label) for label in range(len(source.classes))]
         for name, members in zip(source.classes, self._of_class, strict=True):
             if not len(members):
-                raise SourceError("a class has no image", where=f"{source.name}: class {name}")
+                there = ",".join(source.classes[label] for label in np.unique(source.labels)[:_NAMED])
+                hint = f"Choose the classes that have images: --classes {there}"
+                raise SourceError("a class has no image", where=f"{source.name}: class {name}", hint=hint)
 
     def batch(
         self, per_class: int, generator: torch.Generator, classes: Sequence[int] | None = None

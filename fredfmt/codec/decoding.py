@@ -15,7 +15,7 @@ from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.unit import to_unit, unwhitened
 from fredfmt.codec.whitening import check_unit
 from fredfmt.errors import ArgumentError, brief, quoted
-from fredfmt.model.arguments import indices_of, lengths_of
+from fredfmt.model.arguments import flag_of, indices_of, lengths_of
 from fredfmt.model.data import FreDData, expect_data
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def decode(
         raise ArgumentError(
             "wrong shape", where="coefficients", expected=data.coefficients.shape, found=tuple(coefficients.shape)
         )
+    normalized, clip = flag_of("normalized", normalized), flag_of("clip", clip)
     if not normalized:
         check_unit(data.metadata, whitening)
     rows, single = _rows(indices, len(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from fredfmt.model.ordering import in_order, is_ordered
 from fredfmt.model.parts import Normalization
 from fredfmt.transforms import spatial_size
 
+_log = logging.getLogger(__name__)
+MOST_UNNAMED = 1 << 16
+"""The largest number of classes without names: a larger label is more likely an identifier, or -1 without its sign."""
 _COLOURS = (1, 3, 4)
 """Common numbers of channels of images."""
 
@@ -42,6 +46,16 @@ def class_labels(
         raise ArgumentError("a label is negative", found=int(hard.min()))
     number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
     if classes is None:
+        if number > MOST_UNNAMED:
+            raise ArgumentError(
+                "a label is too large to be the number of a class",
+                where=f"labels[{int(hard.argmax())}]",
+                expected=f"0 to {MOST_UNNAMED - 1:,}, or classes=[names of all]",
+                found=number - 1,
+                hint="Number the classes from 0: numpy.unique(labels, return_inverse=True)",
+            )
+        if empty := number - len(np.unique(hard)):
+            _log.warning("%d of %d classes have no image, as the largest label is %d", empty, number, number - 1)
         return labels, hard, tuple(map(str, range(number)))
     names = several_of("classes", classes, expected="the names of all classes, in order")
     if len(names) < number or (labels.ndim == 2 and len(names) != number):

@@ -28,6 +28,8 @@ MASKS = ("low", "amplitude")
 """Mask strategies that are tried if none is given: the two with the least error (docs/decisions/masks.md)."""
 _POOR = 1.1
 """A warning is given for a mask whose error is more than this many times that of the best one."""
+_CLOSE = 1.01
+"""The largest error, in units of `RMSE`, that counts as `RMSE`."""
 _SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 _TRIED = 32
 """Images per class with which k and masks are tried;"""
@@ -142,6 +144,7 @@ def encode_in_bytes(
     per_class: int | Sequence[int] | None = None,
     at_most: int | None = None,
     k: int | None = None,
+    near: float | None = None,
     mask: str | None = None,
     transform: str = "dct",
     seed: int = 0,
@@ -157,10 +160,14 @@ def encode_in_bytes(
     max_bytes
         The largest size of the whole file in bytes.
     per_class
-        The number of random images of every class, or one number for each. None with ``k``: all images. None without
-        ``k``: as many as fit with the k and the step that reach an error of `RMSE` in the fewest bytes.
+        The number of random images of every class, or one number for each. None with ``k`` and without ``at_most``: all
+        images. None otherwise: as many as fit with the k and the step that reach an error of `RMSE` in the fewest
+        bytes.
     at_most
         The largest number of images per class, where it is chosen.
+    near
+        The step with which the number of images is chosen, by default one of the pair above; it need not be that of the
+        result.
     k, mask
         Chosen if None: first the k with the least error in these bytes, among several and with the ``low`` mask, then
         the better mask strategy of `MASKS`. The step is always the smallest that fits.
@@ -194,8 +201,8 @@ def encode_in_bytes(
     searching = {"rounding": "rate"} | options
     tried: Sequence[int] = [k] if k is not None else numbers_kept(source, transform)
     chosen = source if per_class is None else source.sample(per_class, seed=seed)
-    if per_class is None and k is None:
-        found, step = _cheapest(_few(source, seed), tried, searching, progress)
+    if per_class is None and (k is None or at_most is not None):
+        found, step = _cheapest(_few(source, seed), tried, near, searching, progress)
         most = min(int(source.counts.max()), at_most or len(source))
         settings = searching | {"k": found, "mask": "low", "step": step}
         count = largest_count(lambda count: _size(_at_most(source, count, seed), settings) <= max_bytes, most)
@@ -281,20 +288,28 @@ def _left_out(few: Source, k: int, mask: str, transform: str) -> float:
     return float(exact.metadata.reconstruction["rmse"])
 
 
-def _cheapest(few: Source, tried: Sequence[int], options: dict[str, Any], progress: Report) -> tuple[int, float]:
-    """The k of a ``low`` mask and the step that code ``few`` with an error of `RMSE` in the fewest bytes."""
+def _cheapest(
+    few: Source, tried: Sequence[int], step: float | None, options: dict[str, Any], progress: Report
+) -> tuple[int, float]:
+    """The k of a ``low`` mask and the step, if it is not given, that code ``few`` with an error of `RMSE` in the fewest
+    bytes, or with the least error if all are larger."""
     size = spatial_size(few.spatial_shape)
     allowed = RMSE * (1.0 if few.whitening is None else float(np.std(few.normalized[:])))
     candidates = []
     for done, k in enumerate(tried):
         progress("frequencies and steps", done, len(tried))
         left_out = _left_out(few, k, "low", options["transform"])
-        if left_out < allowed:
-            error = math.sqrt((allowed**2 - left_out**2) * size / k)
-            data = encode_source(few, **options | {"k": k, "mask": "low", "target_rmse": error})
-            candidates.append((packed_size(data), k, data.step))
-    _, k, step = min(candidates)
-    return k, step
+        quantized = allowed**2 - left_out**2
+        if len(tried) == 1:  # a given k, which may leave out more than is allowed
+            quantized = max(quantized, left_out**2 / 4)
+        if step is None and quantized <= 0:
+            continue
+        how = {"target_rmse": math.sqrt(quantized * size / k)} if step is None else {"step": step}
+        data = encode_source(few, **options | {"k": k, "mask": "low"} | how)
+        found = float(data.metadata.reconstruction["rmse"])
+        candidates.append((0.0 if found <= _CLOSE * allowed else found, packed_size(data), k, data.step))
+    _, _, k, chosen = min(candidates)
+    return k, chosen
 
 
 def _size(source: Source, settings: dict[str, Any]) -> int:

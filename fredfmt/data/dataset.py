@@ -14,9 +14,9 @@ from torch.utils.data import Dataset, default_collate
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.unit import to_unit
 from fredfmt.codec.whitening import check_unit, warn_if_whitened
-from fredfmt.errors import FredTypeError, quoted
+from fredfmt.errors import ArgumentError, FredTypeError, quoted
 from fredfmt.model import limits as limits_
-from fredfmt.model.arguments import indices_of
+from fredfmt.model.arguments import flag_of, indices_of
 from fredfmt.model.data import FreDData
 from fredfmt.model.limits import Limits
 from fredfmt.model.selection import Classes
@@ -89,6 +89,10 @@ class FreDDataset(Dataset[Sample]):
         expected_digest: str | None = None,
         limits: Limits = limits_.DEFAULT,
     ) -> None:
+        normalized, clip = flag_of("normalized", normalized), flag_of("clip", clip)
+        for name, change in (("transform", transform), ("target_transform", target_transform)):
+            if change is not None and not callable(change):
+                raise ArgumentError("not callable", where=name, expected="a function", found=quoted(change))
         self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
         self.transform = transform
         self.target_transform = target_transform

@@ -17,7 +17,7 @@ from fredfmt.codec.whitening import check_unit, warn_if_whitened
 from fredfmt.data.dataset import FreDDataset
 from fredfmt.errors import ArgumentError
 from fredfmt.model import limits as limits_
-from fredfmt.model.arguments import LARGEST, integer_of, is_integer
+from fredfmt.model.arguments import LARGEST, flag_of, integer_of, is_integer
 from fredfmt.model.data import FreDData
 from fredfmt.model.limits import Limits
 from fredfmt.model.selection import Classes
@@ -109,6 +109,8 @@ class FreDLoader:
         rank, world_size = integer_of("rank", rank, least=0), integer_of("world_size", world_size, least=1, most=_MOST)
         if rank >= world_size:
             raise ArgumentError("rank out of range", expected=f"0 to {world_size - 1}", found=rank)
+        shuffle, drop_last = flag_of("shuffle", shuffle), flag_of("drop_last", drop_last)
+        normalized, clip = flag_of("normalized", normalized), flag_of("clip", clip)
         self.data = loaded(file, classes=classes, verify=verify, expected_digest=expected_digest, limits=limits)
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -183,6 +185,8 @@ class FreDLoader:
         Raises `ArgumentError` if ``state`` is from a loader with other settings or data, or not a state.
         """
         settings = self._settings()
+        if not isinstance(state, Mapping):
+            raise ArgumentError("not the state of a FreDLoader", found=type(state).__name__)
         if set(state) != {"epoch", "position", *settings}:
             raise ArgumentError("not the state of a FreDLoader", found=sorted(map(str, state)))
         for name, value in settings.items():

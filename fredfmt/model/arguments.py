@@ -42,6 +42,17 @@ def is_number(value: Any) -> bool:
     return isinstance(value, float | np.floating) and math.isfinite(value)
 
 
+def flag_of(name: str, value: Any) -> bool:
+    """True or False of Python or NumPy. Raises `ArgumentError` for anything else: the text "no" would count as true.
+
+    >>> flag_of("shuffle", np.bool_(True))
+    True
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentError(f"unusable {name}", expected="True or False", found=quoted(value))
+    return bool(value)
+
+
 def integer_of(name: str, value: Any, *, least: int, most: int = LARGEST, where: str = "") -> int:
     """An integer of Python or NumPy from ``least`` to ``most``. Raises `ArgumentError` for anything else.
 

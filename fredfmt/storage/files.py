@@ -91,6 +91,8 @@ def load(
         raise ArgumentError(
             "not a file", expected="a path, an address, or a file open for reading bytes", found=type(file).__name__
         )
+    if file == "":
+        raise ArgumentError("an empty path", expected="a path or an address")
     if not isinstance(limits, Limits):
         raise ArgumentError("unusable limits", expected="fredfmt.Limits", found=type(limits).__name__)
     with located(_name(file)), memory_explained():

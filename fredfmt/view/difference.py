@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fredfmt.errors import FredError
 from fredfmt.model.data import FreDData
 from fredfmt.model.digest import digest_of_data
+from fredfmt.model.distillation import complete
 from fredfmt.storage.files import packed_size
 from fredfmt.view.pictures import pictures
 
@@ -191,18 +194,24 @@ def _compare(a: FreDData, b: FreDData, numbers: Any, *, peak: bool = False) -> V
 
 
 def _settings(a: FreDData, b: FreDData) -> dict[str, tuple[Any, Any]]:
-    mine, theirs = dict(_facts(a)), dict(_facts(b))
+    distilled = bool(a.metadata.distillation and b.metadata.distillation)
+    mine, theirs = (dict(_facts(data, restored=distilled)) for data in (a, b))
     names = [*mine, *(name for name in theirs if name not in mine)]
     return {name: (mine.get(name), theirs.get(name)) for name in names if mine.get(name) != theirs.get(name)}
 
 
-def _facts(data: FreDData) -> Iterator[tuple[str, Any]]:
+def _facts(data: FreDData, *, restored: bool) -> Iterator[tuple[str, Any]]:
+    """Facts and metadata by path; ``restored``: with the settings of a distillation that are defaults, too."""
     yield "instances", len(data)
     yield "k", data.k
     yield "labels", "soft" if data.soft else "hard"
     yield "masks", len(data.frequencies)
     yield "base", data.base is not None
-    yield from _leaves("", data.metadata.to_json())
+    document = data.metadata.to_json()
+    if restored:
+        with suppress(FredError):  # settings of another version are compared as they are
+            document = {**document, "distillation": complete(document["distillation"])}
+    yield from _leaves("", document)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

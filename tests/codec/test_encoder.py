@@ -187,6 +187,10 @@ def test_a_given_mask_and_metadata_are_used(digits):
         ({"labels": np.zeros(299, int)}, "labels do not fit"),
         ({"labels": np.zeros(300)}, "labels do not fit"),
         ({"labels": np.full(300, -1)}, "negative"),
+        (
+            {"labels": np.r_[np.zeros(299, np.uint32), 2**32 - 1]},
+            r"labels\[299\]: a label is too large.*65,535.*classes=",
+        ),
         ({"k": 57}, "k is out of range"),
         ({"transform": "fft"}, "no such transform"),
         ({"mask": "best"}, "no such mask"),

@@ -209,6 +209,25 @@ def test_a_file_is_read_once_and_not_kept_open(tmp_path, suffix):
         FreDDataset(path)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"normalized": "no"}, "unusable normalized"),
+        ({"clip": 0}, "unusable clip"),
+        ({"transform": 3}, "transform: not callable"),
+        ({"target_transform": "x"}, "target_transform: not callable"),
+    ],
+)
+def test_unusable_options_are_refused(options, message):
+    with pytest.raises(FredError, match=message):
+        FreDDataset(make(), **options)
+
+
+def test_an_empty_path_is_refused():
+    with pytest.raises(FredError, match="an empty path"):
+        FreDDataset("")
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     path = tmp_path / "x.fred"
     save(make(), path)

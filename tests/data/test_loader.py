@@ -259,11 +259,20 @@ def test_a_state_of_one_rank_serves_all():
         ({"seed": -1}, "unusable seed"),
         ({"drop_last": True, "batch_size": 24}, "no batch"),
         ({"k": 12}, "k"),
+        ({"shuffle": "no"}, "unusable shuffle; expected True or False, found 'no'"),
+        ({"drop_last": 1}, "unusable drop_last"),
+        ({"normalized": None}, "unusable normalized"),
+        ({"clip": "x"}, "unusable clip"),
     ],
 )
 def test_unusable_options_are_refused(options, message):
     with pytest.raises(ArgumentError, match=message):
         FreDLoader(make(), **options)
+
+
+def test_what_is_no_state_is_refused():
+    with pytest.raises(ArgumentError, match="not the state of a FreDLoader; found NoneType"):
+        FreDLoader(make()).load_state_dict(None)
 
 
 @pytest.mark.needs("fake GPUs")

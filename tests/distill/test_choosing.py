@@ -128,7 +128,7 @@ def test_labels_are_hard_where_soft_ones_leave_no_room(digits, max_bytes):
     chosen = choose(digits, max_bytes, **how)
     assert not chosen.config.teacher.teacher_steps
     assert "no room" in chosen.reasons[-1]
-    with pytest.raises(BudgetError, match="no room"):
+    with pytest.raises(BudgetError, match=r"too few bytes|no room"):
         choose(digits, max_bytes, labels="soft", **how)
 
 
@@ -168,6 +168,16 @@ def test_images_of_any_shape_get_a_network_that_fits_them(digits, shape):
     protocol = EvaluationConfig.for_data(data, steps=5, seeds=1, width=8)
     assert protocol.network.depth == chosen.config.network.depth
     assert len(evaluate(data, source, protocol).accuracies) == 1
+
+
+@pytest.mark.parametrize("given", [{"k": 32}, {"step": 2.0}, {"k": 16, "step": 0.5}, {"k": 48, "mask": "evr"}])
+def test_a_given_part_of_the_layout_is_kept_and_the_rest_chosen(digits, given):
+    config = choose(digits, 3000, labels="hard", **given, **SMALL).config
+    assert {name: getattr(config, name) for name in given} == given
+    assert config.rate == "auto"
+    data = distill(digits, config.replace(iterations=0))
+    assert len(data) > 100
+    assert data.step / config.budget.number == pytest.approx(1, abs=0.4)
 
 
 def test_too_few_bytes_for_the_settings_are_named(digits):

@@ -54,6 +54,9 @@ def test_a_convnet_has_the_depth_that_suits_the_images(digits):
     assert EvaluationConfig.for_data(of_64, network="convnet", depth=2).network.depth == 2
     assert EvaluationConfig.for_data(of_64, network="vit").network == NetworkConfig("vit")
     assert EvaluationConfig.for_data(encoded(digits, 2)).network == NetworkConfig()
+    for wrong in ({"protocol": "paper", "steps": 9}, {"epochs": 9}):
+        with pytest.raises(ArgumentError, match="has no"):
+            EvaluationConfig.for_data(of_64, **wrong)
     of_images = EvaluationConfig.for_data(large)
     assert (of_images.network.depth, of_images.augmentation) == (4, augmentation_for("digits"))
 

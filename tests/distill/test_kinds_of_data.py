@@ -15,6 +15,7 @@ from fredfmt import ArgumentError, encode, load, save, validate
 from fredfmt.cli.app import app
 from fredfmt.data.sources import ZCA, open_source
 from fredfmt.distill import CorruptionConfig, DistillConfig, EvaluationConfig, NetworkConfig, compare, distill, evaluate
+from fredfmt.distill.evaluation.held_out import held_out
 
 NETWORK = NetworkConfig(width=8)
 CONFIG = DistillConfig(
@@ -87,6 +88,16 @@ def test_a_class_with_fewer_images_than_instances_has_one_instance_an_image(digi
         distill(uneven, replace(config, ipc=9))
     with pytest.raises(ArgumentError, match=r"class 3 \(1 images\).*mask='amplitude'"):
         distill(uneven, replace(config, mask="evr"))
+
+
+def test_a_small_class_leaves_the_others_to_choose_by(digits, digits_test):
+    rows = np.concatenate([np.flatnonzero(digits.labels == label)[: 1 if label == 3 else 30] for label in range(10)])
+    uneven = digits.subset(rows)
+    rest, held = held_out(uneven, CONFIG.replace(held_out=0.1))
+    assert np.bincount(held.labels, minlength=10).tolist() == [0 if label == 3 else 3 for label in range(10)]
+    assert len(rest) + len(held) == len(uneven)
+    few = digits.subset(np.concatenate([np.flatnonzero(digits.labels == label)[:4] for label in range(10)]))
+    assert np.bincount(held_out(few, CONFIG.replace(held_out=0.1))[1].labels).tolist() == [1] * 10
 
 
 @compiled_loops

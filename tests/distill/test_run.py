@@ -24,6 +24,7 @@ from fredfmt.distill import (
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.start import initial_data
+from fredfmt.errors import AccessError
 from fredfmt.model.ordering import coarseness
 
 CONFIG = DistillConfig(
@@ -116,6 +117,31 @@ def test_a_run_that_goes_on_from_a_checkpoint_ends_in_the_same_bits(patches, tmp
     assert distill(patches, config, checkpoint=path) == distill(patches, config)
     assert distill(patches, config, checkpoint=path) == distill(patches, config)  # there is nothing left to do
     assert distill(patches, config, checkpoint=path, resume=False) == distill(patches, config)
+
+
+def test_a_complete_run_needs_no_last_checkpoint(patches, tmp_path, monkeypatch, caplog):
+    def refuse(path, arrays, document):
+        raise AccessError("cannot be written", where=str(path))
+
+    monkeypatch.setattr("fredfmt.distill.state.write_checkpoint", refuse)
+    assert distill(patches, CONFIG, checkpoint=tmp_path / "x") == distill(patches, CONFIG)
+    assert "cannot be written; the run is complete" in caplog.text
+    with pytest.raises(AccessError):
+        distill(patches, CONFIG, checkpoint=tmp_path / "x", checkpoint_every=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("folder:images", CONFIG), "not a source of real images; expected a Source, found str.*open_source"),
+        ((None, {"k": 3}), "not settings; expected a DistillConfig or None, found dict"),
+        ((None, CONFIG, {"device": "tpu9"}), "no such device"),
+    ],
+)
+def test_other_arguments_are_refused(patches, arguments, message):
+    source, config, *more = arguments
+    with pytest.raises(ArgumentError, match=message):
+        distill(source or patches, config, **(more[0] if more else {}))
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_a_usable_set(patches, tmp_path):

@@ -40,6 +40,18 @@ def test_notes_alone_leave_the_data_the_same():
     assert found.bytes[0] < found.bytes[1]
 
 
+def test_settings_that_are_defaults_differ_as_what_they_stand_for():
+    a, b = (
+        with_metadata(made(), distillation={"defaults": 3, "objective": {"name": "frepo"}, **more})
+        for more in ({}, {"run": {"augmentation": "none"}, "defaults": 3})
+    )
+    assert difference(a, b).settings == {
+        "distillation.run.augmentation": ("color_crop_cutout_flip_scale_rotate", "none")
+    }
+    unknown = with_metadata(made(), distillation={"objective": {"name": "frepo"}, "defaults": 99})
+    assert "distillation.defaults" in difference(a, unknown).settings
+
+
 def test_another_step_shows_in_settings_coefficients_and_images():
     a, b = made(), made(step=0.5)
     found = difference(a, b)

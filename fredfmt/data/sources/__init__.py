@@ -21,7 +21,7 @@ from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.shards.hf import open_hf
 from fredfmt.data.sources.shards.parquet import open_parquet_shards
 from fredfmt.data.sources.shards.webdataset import open_webdataset
-from fredfmt.data.sources.source import Source
+from fredfmt.data.sources.source import Source, expect_source
 from fredfmt.data.sources.tiny_imagenet import open_tiny_imagenet
 from fredfmt.data.sources.torchvision_sets import open_torchvision
 from fredfmt.errors import ArgumentError, access_explained, quoted
@@ -48,7 +48,7 @@ SOURCES: Mapping[str, Callable[[Request], Source]] = MappingProxyType(
 _ARGUMENTS = {"folder": "PATH", "npz": "PATH", "parquet": "PATH", "webdataset": "PATH", "hf": "NAME"}
 """The text that each source expects after the colon; sources without one have no entry."""
 
-__all__ = ["SOURCES", "ZCA", "Source", "open_source"]
+__all__ = ["SOURCES", "ZCA", "Source", "expect_source", "open_source"]
 
 
 def open_source(

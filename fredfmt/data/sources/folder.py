@@ -37,7 +37,7 @@ def open_folder(request: Request) -> Source:
         everything.require(wanted, path)
         with located(path):
             rest, rows, selection = own_split(everything.labels, request.split, wanted)
-        warn_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one{_sibling(path)}")
+        warn_once(f"{path}: no test split; held out as one: {selection.removeprefix('without ')}{_sibling(path)}")
         train = everything.subset(rest)
         chosen = train if request.split == "train" else everything.subset(rows)
         return open_listing(request, train, chosen, name=name, selection=selection)

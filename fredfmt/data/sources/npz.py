@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fredfmt.codec.inputs import MOST_UNNAMED
 from fredfmt.codec.views import PLAUSIBLE, Images, Selected, blocks, channel_normalization
 from fredfmt.data.sources.notices import warn_of_omissions, warn_once
 from fredfmt.data.sources.request import Request
@@ -64,7 +66,7 @@ def open_npz(request: Request) -> Source:
             most = labels.max()
             wanted = request.wanted(_class_names(arrays, most + 1))
             rest, rows, selection = own_split(labels, request.split, wanted)
-            warn_once(f"{path}: no test split, so {selection.removeprefix('without ')} is held out as one")
+            warn_once(f"{path}: no test split; held out as one: {selection.removeprefix('without ')}")
             train = Selected(images, rest)
             chosen = (train if request.split == "train" else Selected(images, rows), labels[rows])
         request.check_shape(images.shape[2:])
@@ -120,7 +122,9 @@ def _images(arrays: dict[str, Any], name: str, channel_axis: NDArray[Any] | None
         if images.dtype.kind != "f":
             raise SourceError("wrong dtype", where=name, expected="uint8, or float in 0..1", found=images.dtype)
         parts = [(block.min(), block.max()) for block in blocks(images)]
-        low, high = float(min(part[0] for part in parts)), float(max(part[1] for part in parts))
+        low, high = float(np.min(parts)), float(np.max(parts))  # NaN if any is
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise SourceError("NaN or infinity among the images", where=name, hint="Remove or replace these images")
         if not (PLAUSIBLE[0] <= low and high <= PLAUSIBLE[1]) or 0 < high < _FAINT:
             raise SourceError(
                 "floats are not in 0..1",
@@ -151,6 +155,14 @@ def _remedy(low: float, high: float) -> str:
 def _class_names(arrays: dict[str, Any], count: int) -> tuple[str, ...]:
     """``class_names`` as text, or the numbers of ``count`` classes."""
     names = arrays.get("class_names")
+    if names is None and count > MOST_UNNAMED:
+        raise SourceError(
+            "a label is too large to be the number of a class",
+            where="labels",
+            expected=f"0 to {MOST_UNNAMED - 1:,}, or an array class_names",
+            found=count - 1,
+            hint="Number the classes from 0: numpy.unique(labels, return_inverse=True)",
+        )
     if names is None:
         return tuple(map(str, range(count)))
     try:
@@ -201,12 +213,16 @@ def _labels(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.int64]:
         labels = labels.argmax(axis=1)
     elif labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0 or labels.min() < 0:
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) == 0:
         raise SourceError(
             "unusable labels",
             where=name,
             expected="(N,) integers or (N, class) probabilities",
             found=f"{labels.shape} {labels.dtype}",
+            hint="Number the classes: class_names, labels = numpy.unique(labels, return_inverse=True)",
         )
+    if labels.min() < 0:
+        hint = "Leave out the images without a class, or number the classes from 0"
+        raise SourceError("a label is negative", where=name, found=int(labels.min()), hint=hint)
     whole: NDArray[np.int64] = labels.astype(np.int64)
     return whole

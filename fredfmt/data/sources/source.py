@@ -172,10 +172,10 @@ class Source:
             )
         return self
 
-    def split_off(self, fraction: float, seed: int = 0) -> tuple[Source, Source]:
+    def split_off(self, fraction: float, seed: int = 0, *, least: int = 0) -> tuple[Source, Source]:
         """(rest, held out) for validation: a random ``fraction`` of every class, drawn by ``seed``; both keep their
-        order."""
-        rest, held_out = splits.hold_out(self.labels, fraction, seed)
+        order. Of a class with fewer than ``least`` images, none are held out."""
+        rest, held_out = splits.hold_out(self.labels, fraction, seed, least=least, names=self.classes)
         left, held = splits.words(fraction, seed)
         return self.subset(rest, selection=left), self.subset(held_out, selection=held)
 
@@ -185,7 +185,7 @@ class Source:
 
         Raises `ArgumentError` for a class with fewer images.
         """
-        chosen = splits.draw(self.labels, per_class, seed)
+        chosen = splits.draw(self.labels, per_class, seed, names=self.classes)
         counts = sorted({min(per_class), max(per_class)}) if isinstance(per_class, Sequence) else (per_class,)
         count = " to ".join(map(str, counts))
         return self.subset(chosen, selection=f"{count} random images per class, seed {seed}")
@@ -216,3 +216,14 @@ class Source:
         text = f"Source {self.name}, {self.split}: {len(self)} images of {shape} {self.images.dtype}"
         text += f", {len(self.classes)} classes"
         return f"{text} ({self.selection})" if self.selection else text
+
+
+def expect_source(source: object) -> None:
+    """Raise `ArgumentError` for anything but a `Source`."""
+    if not isinstance(source, Source):
+        raise ArgumentError(
+            "not a source of real images",
+            expected="a Source",
+            found=type(source).__name__,
+            hint='fredfmt.open_source("folder:PATH") opens one',
+        )

@@ -20,23 +20,29 @@ _PER_CLASS = "number of images per class"
 
 
 def hold_out(
-    labels: Labels, fraction: float, seed: int, *, needed: Collection[int] | None = None
+    labels: Labels,
+    fraction: float,
+    seed: int,
+    *,
+    needed: Collection[int] | None = None,
+    least: int = 0,
+    names: Sequence[str] | None = None,
 ) -> tuple[Indices, Indices]:
     """The indices (rest, held out), both ascending: ``fraction`` of every class is held out, rounded, but at least one
-    image on each side.
+    image on each side. Classes with fewer than ``least`` images stay with the rest.
 
-    Raises `ArgumentError` for a fraction that is not between 0 and 1, or for a class of a single image. If such a class
-    is not in ``needed``, its image stays with the rest.
+    Raises `ArgumentError` for a fraction that is not between 0 and 1, or for a class of a single image, with its name.
+    If such a class is not in ``needed``, its image stays with the rest.
     """
     if not is_number(fraction) or not 0 < fraction < 1:
         raise ArgumentError("unusable held-out fraction", expected="between 0 and 1", found=quoted(fraction))
     held = np.zeros(len(labels), dtype=bool)
     for label, members in _shuffled_classes(labels, seed, "hold out"):
-        if len(members) < 2 and needed is not None and label not in needed:
+        if len(members) < least or (len(members) < 2 and needed is not None and label not in needed):
             continue
         if len(members) < 2:
             raise ArgumentError(
-                "a class with a single image cannot be split", where=f"class {label}", expected="at least 2"
+                "a class with a single image cannot be split", where=_class(label, names), expected="at least 2"
             )
         held[members[: min(max(round(fraction * len(members)), 1), len(members) - 1)]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
@@ -67,7 +73,7 @@ def words(fraction: float, seed: int) -> tuple[str, str]:
     return f"without {share}", share
 
 
-def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
+def draw(labels: Labels, per_class: int | Sequence[int], seed: int, *, names: Sequence[str] | None = None) -> Indices:
     """The indices of ``per_class`` random images of every class without repeats, class by class; a sequence gives a
     number for each class.
 
@@ -83,13 +89,17 @@ def draw(labels: Labels, per_class: int | Sequence[int], seed: int) -> Indices:
         if len(members) < count:
             raise ArgumentError(
                 "a class has too few images",
-                where=f"class {label}",
+                where=_class(label, names),
                 expected=count,
                 found=len(members),
                 hint="Use fewer images per class (a smaller budget or a larger k), or exclude the class",
             )
         chosen.append(members[:count])
     return np.concatenate(chosen)
+
+
+def _class(label: int, names: Sequence[str] | None) -> str:
+    return f"class {label if names is None else names[label]}"
 
 
 def _shuffled_classes(labels: Labels, seed: int, purpose: str) -> list[tuple[int, Indices]]:

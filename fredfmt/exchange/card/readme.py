@@ -99,7 +99,7 @@ def _result(result: Mapping[str, Any]) -> tuple[object, ...]:
         name, *others = sorted(network, key=lambda key: (key != "name", key))
         network = " ".join([str(network[name]), *(f"{key}={network[key]}" for key in others)])
     protocol = str(result.get("protocol", ""))
-    unit = _UNITS.get(protocol)
+    unit = _UNITS.get(protocol, "")
     length = f"{result[unit]} {unit}" if unit in result else ""
     others = [f"{key} {result[key]}" for key in ("batch", "lr", "augmentation") if key in result]
     trained = ", ".join(filter(None, (protocol if protocol != unit else "", length, *others)))

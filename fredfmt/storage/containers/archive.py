@@ -327,6 +327,9 @@ def _read_local(content: bytes, at: int) -> tuple[Entry, int]:
                 "a header field does not have its fixed value (version 2.0, no flags, 1980-01-01, no extra field)",
                 where=entry.name,
                 found=fields[1:6] + fields[7:],
+                hint=""
+                if at or entry.name == ROOT
+                else f"A .fred file begins with {ROOT}: this is another ZIP archive",
                 rule="FRED-404",
             )
     return sound, body

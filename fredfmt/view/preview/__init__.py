@@ -57,7 +57,7 @@ def preview(
     size
         Height of an instance in pixels, at most 4096 (``images``, ``k``).
     k
-        Use only the ``k`` coarsest frequencies.
+        Use only the ``k`` coarsest frequencies (``images``, ``k``).
     whitening
         The whitening of whitened images (``images``, ``k``); see `fredfmt.ZCA.of`.
 

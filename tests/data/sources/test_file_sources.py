@@ -229,7 +229,7 @@ def test_what_is_held_out_is_said_once(tmp_path, caplog):
         open_source(f"folder:{tmp_path / 'train'}", split=split)
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"{tmp_path / 'train'}: no test split, so a random 20 % of every class, seed 0 is held out as one;"
+        f"{tmp_path / 'train'}: no test split; held out as one: a random 20 % of every class, seed 0;"
         f" test next to it is not read: give folder:{tmp_path} to use it"
     )
 
@@ -571,7 +571,7 @@ def test_npz_names_of_bytes_and_arrays_that_are_not_read(tmp_path, caplog):
     said = [record.getMessage() for record in caplog.records]
     place = tmp_path / "data.npz"
     assert said == [
-        f"{place}: no test split, so a random 20 % of every class, seed 0 is held out as one",
+        f"{place}: no test split; held out as one: a random 20 % of every class, seed 0",
         f"{place}: 16 images are read; omitted: in the array val_images (3), in the array version (1)",
     ]
 
@@ -638,11 +638,12 @@ def test_npz_of_floats_and_soft_labels(tmp_path):
             },
             "class_names: a class name is not UTF-8",
         ),
-        ({"images": np.full((4, 5, 5), np.nan), "labels": np.zeros(4, int)}, "not in 0..1"),
+        ({"images": np.full((4, 5, 5), np.nan), "labels": np.zeros(4, int)}, "NaN or infinity"),
         ({"images": pixels(4, 5, 5), "labels": np.zeros(3, int)}, "not one label per image"),
         ({"images": pixels(4, 5, 5), "labels": np.array(list("abcd"))}, "unusable labels"),
         ({"images": pixels(4, 5, 5), "labels": np.zeros((4, 2), int)}, "unusable labels"),
-        ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, -1])}, "unusable labels"),
+        ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, -1])}, "labels: a label is negative; found -1"),
+        ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, 2**32 - 1])}, r"too large.*class_names.*4294967295"),
         ({"images": pixels(4, 5, 5), "labels": np.array([0, 0, 0, 1])}, "class 1: a class with a single image"),
         (
             {"images": pixels(4, 5, 5), "labels": np.array([0, 0, 1, 1]), "class_names": np.array(["a"])},

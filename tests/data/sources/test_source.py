@@ -88,7 +88,7 @@ def test_samples_are_drawn_class_by_class():
     assert len(set(rows_in(source, sample))) == 12
     np.testing.assert_array_equal(sample.images[:], source.sample(4, seed=2).images[:])
     assert rows_in(source, sample) != rows_in(source, source.sample(4, seed=3))
-    with pytest.raises(ArgumentError, match="class 1: a class has too few images; expected 11, found 10"):
+    with pytest.raises(ArgumentError, match="class ant: a class has too few images; expected 11, found 10"):
         source.sample(11)
     with pytest.raises(ArgumentError, match="unusable seed; expected an integer of at least 0, found -1"):
         source.sample(2, seed=-1)

@@ -83,7 +83,7 @@ def open_stored(
         _require_images(labels, wanted, classes)
         if test is None:
             rest, rows, held = own_split(train_labels, request.split, wanted)
-            warn_once(f"{name}: no test split, so {held.removeprefix('without ')} is held out as one")
+            warn_once(f"{name}: no test split; held out as one: {held.removeprefix('without ')}")
             selection = f"{selection}; {held}" if selection else held
             train_coded, train_labels = Chosen(train.coded, rest), train_labels[rest]
             coded, labels = (train_coded if request.split == "train" else Chosen(train.coded, rows)), labels[rows]
