@@ -49,8 +49,8 @@ _RECOGNITION = 10.0
 _BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
 """Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
 instance, with which the first number of instances is chosen."""
-_COARSEST = 1e6
-"""A step with which all coefficients are 0."""
+_MARGIN = 16
+"""Bytes by which settings with other numbers may be larger, where an error names a number of bytes that would do."""
 _MORE = 3
 """Factor of the larger number of instances that is also tried, with labels of a teacher."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
@@ -256,16 +256,20 @@ def _by_rule(
 
 def _check_room(max_bytes: int, train: Source, config: DistillConfig, given: Mapping[str, Any], k: int) -> None:
     """Raise `BudgetError` if the file is too large even with one image of each class and without coefficients."""
-    least = encode_source(train.sample(1), k=k, mask="low", step=_COARSEST, transform=config.frequencies.transform)
-    size, overhead = packed_size(least), _overhead(least, _settled(config, least, train, given))
-    if size + overhead > max_bytes:
-        raise _no_room(max_bytes, overhead, size)
+    seed, transform = config.run.seed, config.frequencies.transform
+    how: dict[str, Any] = {"k": k, "mask": "low", "transform": transform, "seed": seed}
+    one = encode_source(train.sample(1, seed=seed), **how)
+    overhead = _overhead(one, _settled(config, one, train, given))
+    try:
+        encode_source(train.sample(1, seed=seed), max_bytes=max(1, max_bytes - overhead), **how)
+    except BudgetError as error:
+        raise _no_room(max_bytes, overhead, error.least) from error
 
 
 def _no_room(max_bytes: int, overhead: int, least: int | None) -> BudgetError:
     return BudgetError(
         "too few bytes for an image of each class besides the settings of the run",
-        least=None if least is None else least + overhead,
+        least=None if least is None else least + overhead + _MARGIN,
         found=f"{max_bytes:,} bytes, of which the settings take {overhead}",
     )
 

@@ -65,7 +65,8 @@ def test_plan_says_what_will_be_done_and_why():
     told = json.loads(result.stdout)
     assert told["choices"][0]["bytes"] <= 2600
     assert any("held-out" in reason for reason in told["reasons"])
-    assert told["settings"]["budget"] == {"max_bytes": 2600}  # and the default step
+    budget = told["settings"]["budget"]
+    assert (budget["max_bytes"], budget["rate"], "step" in budget) == (2600, "auto", False)  # 1 is the default
     assert told["settings"]["frequencies"]["k"] == 32
 
 

@@ -177,7 +177,7 @@ def test_a_given_part_of_the_layout_is_kept_and_the_rest_chosen(digits, given):
     assert config.rate == "auto"
     data = distill(digits, config.replace(iterations=0))
     assert len(data) > 100
-    assert data.step / config.budget.number == pytest.approx(1, abs=0.4)
+    assert 0.4 < data.step / config.budget.number < 1.5  # finer where all images leave bytes
 
 
 def test_too_few_bytes_for_the_settings_are_named(digits):
@@ -194,7 +194,7 @@ def test_too_few_bytes_for_the_settings_are_named(digits):
     [
         ({"effort": "much"}, "unknown effort"),
         ({"labels": "softt"}, "unknown labels; expected hard or soft, found 'softt'"),
-        ({"max_bytes": 300}, "fits|max_bytes"),
+        ({"max_bytes": 300}, "too few bytes for an image of each class"),
     ],
 )
 def test_what_cannot_be_is_refused(digits, how, message):
