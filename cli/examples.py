@@ -13,7 +13,7 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         ),
         "distill": (
             ("distill digits digits.fred --ipc 1 --k 32 --step 0.5 --augmentation color_crop", "minutes on a laptop"),
-            ("distill fashion-mnist small.fred --objective dsa --bytes 6000", "chooses the step that fits the bytes"),
+            ("distill fashion-mnist small.fred --objective dsa --bytes 6000", "another objective; the rest is chosen"),
             ("distill --from digits.fred again.fred --seed 1", "the same run with another seed"),
         ),
         "experts": (("experts cifar10 trajectories --count 20", "the experts for distill --objective tm"),),

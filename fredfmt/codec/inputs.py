@@ -74,6 +74,12 @@ def channels_of(shape: tuple[int, ...], given: int | None) -> int:
             found=shape,
             hint=f"Move it: numpy.moveaxis(images, -1, 1). If there are {shape[1]} channels, pass channels={shape[1]}",
         )
+    if given is None and len(shape) == 3 and shape[1] == shape[2] > max(_COLOURS):
+        _log.warning(
+            "images of shape %s are taken as signals of %d channels; if they are images without an axis of channels, "
+            "pass images[:, None]; otherwise channels=%d silences this",
+            *(shape, shape[1], shape[1]),
+        )
     if given is not None and integer_of("channels", given, least=1) != shape[1]:
         raise ArgumentError("wrong number of channels", expected=given, found=shape[1])
     return shape[1]

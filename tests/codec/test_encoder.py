@@ -358,3 +358,19 @@ def test_a_given_step_rounds_to_the_nearest_unless_asked():
     assert rated.metadata.quantization.error_max > 0.125
     with pytest.raises(ArgumentError, match="unknown rounding"):
         encode(images, np.arange(20) % 2, k=9, step=0.25, rounding="up")
+
+
+def test_images_without_an_axis_of_channels_are_warned_of(caplog):
+    images = np.random.default_rng(0).random((6, 8, 8), np.float32)
+    encode(images, [0, 0, 0, 1, 1, 1], k=3, mask="low", channels=8)
+    assert not caplog.records
+    encode(images, [0, 0, 0, 1, 1, 1], k=3, mask="low")
+    assert "signals of 8 channels" in caplog.text
+
+
+def test_classes_without_images_are_warned_of(caplog):
+    images = np.random.default_rng(0).random((4, 1, 8, 8), np.float32)
+    encode(images, [0, 3, 0, 3], k=3, mask="low", classes=["a", "b", "c", "d"])
+    assert not caplog.records
+    encode(images, [0, 3, 0, 3], k=3, mask="low")
+    assert "2 of 4 classes have no image" in caplog.text
