@@ -27,6 +27,8 @@ from fredfmt.view.anchors import anchors_of
 from fredfmt.view.curve import Point, draw
 
 ROWS = ("file", "own start", "coded images", "coded, soft labels")
+ROUNDING = "nearest"
+"""How coefficients are rounded. Results of another rounding are not shown beside those of this one, and made again."""
 
 
 def main() -> None:
@@ -57,7 +59,11 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> None:
     train, test = (open_source(options.source, split=split) for split in ("train", "test"))
-    done = {(row["source"], row["bytes"], row["seed"], row["effort"]) for row in read(options.results)}
+    done = {
+        (row["source"], row["bytes"], row["seed"], row["effort"])
+        for row in read(options.results)
+        if row["rounding"] == ROUNDING
+    }
     for per_class in options.per_class:
         max_bytes = round(per_class * len(train.classes))
         for seed in options.seeds:
@@ -76,7 +82,8 @@ def measure(options: argparse.Namespace) -> None:
             record = {
                 **{"source": train.name, "bytes": max_bytes, "seed": seed, "effort": options.effort},
                 **{"classes": len(train.classes), "seconds": round(seconds), "file_bytes": packed_size(data)},
-                **{"instances": len(data), "k": data.k, "soft": data.soft, "reasons": chosen.reasons},
+                **{"instances": len(data), "k": data.k, "soft": data.soft, "rounding": ROUNDING},
+                "reasons": chosen.reasons,
                 "distilled": bool(data.metadata.distillation["optimization"]["iterations"]),
                 "protocol": protocol.words(),
                 "accuracy": {row.name: row.evaluation.mean for row in rows},
@@ -86,10 +93,21 @@ def measure(options: argparse.Namespace) -> None:
             print(record, flush=True)
 
 
+def current(records: list[dict]) -> list[dict]:
+    """Those of `ROUNDING`, and where there are none, those of an earlier one."""
+    made = {(row["source"], row["bytes"], row["effort"]) for row in records if row["rounding"] == ROUNDING}
+    return [
+        row
+        for row in records
+        if row["rounding"] == ROUNDING or (row["source"], row["bytes"], row["effort"]) not in made
+    ]
+
+
 def table(records: list[dict]) -> str:
-    """Mean accuracy and standard error over distillations, in percent, for each source and number of bytes."""
+    """Mean accuracy and standard error over distillations, in percent, for each source and number of bytes; rows with a
+    star are of an earlier rounding."""
     groups = defaultdict(list)
-    for record in records:
+    for record in current(records):
         groups[record["source"], record["bytes"], record["effort"]].append(record)
     lines = [
         f"| source | bytes per class | effort | {' | '.join(ROWS)} | file - best | whole | s |",
@@ -100,8 +118,9 @@ def table(records: list[dict]) -> str:
         gains = [row["accuracy"]["file"] - max(row["accuracy"][name] for name in ROWS[1:]) for row in rows]
         whole = sorted({row["accuracy"]["whole set"] for row in rows if "whole set" in row["accuracy"]})
         seconds = statistics.fmean(row["seconds"] for row in rows)
+        star = "" if rows[0]["rounding"] == ROUNDING else " *"
         lines.append(
-            f"| {source} | {size / rows[0]['classes']:,.0f} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "
+            f"| {source}{star} | {size / rows[0]['classes']:,.0f} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "
             f"{spread(whole) if whole else ''} | {seconds:,.0f} |"
         )
     return "\n".join(lines)
@@ -111,7 +130,7 @@ def points(records: list[dict]) -> list[Point]:
     """The accuracies of one source for each row of the table and number of bytes: mean and standard deviation over
     distillations."""
     groups = defaultdict(list)
-    for record in records:
+    for record in current(records):
         for name in ROWS:
             groups[name, record["bytes"]].append(record)
     made = []
