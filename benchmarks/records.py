@@ -119,8 +119,9 @@ def table(records: list[dict]) -> str:
         whole = sorted({row["accuracy"]["whole set"] for row in rows if "whole set" in row["accuracy"]})
         seconds = statistics.fmean(row["seconds"] for row in rows)
         star = "" if rows[0]["rounding"] == ROUNDING else " *"
+        per_class = f"{size / rows[0]['classes']:,.0f}"
         lines.append(
-            f"| {source}{star} | {size / rows[0]['classes']:,.0f} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "
+            f"| {source}{star} | {per_class} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "
             f"{spread(whole) if whole else ''} | {seconds:,.0f} |"
         )
     return "\n".join(lines)

@@ -214,12 +214,14 @@ def access_explained(what: str, where: object = "") -> Iterator[None]:
 
 @contextmanager
 def memory_explained() -> Iterator[None]:
-    """Turn a `MemoryError` of the block into a `FredMemoryError`."""
+    """Turn a `MemoryError` of the block, or torch's ``RuntimeError`` in its place, into a `FredMemoryError`."""
     try:
         yield
     except FredError:
         raise
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate" not in str(error):
+            raise
         found, hint = str(error) or None, "Close other programs, or raise the memory limit of this process (ulimit -v)"
         raise FredMemoryError("not enough memory", found=found, hint=hint) from None
 

@@ -39,9 +39,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any
             raise ValueError(document["format"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(
-            "not a checkpoint of this version",
+            "damaged, or not a checkpoint of this version",
             where=os.fspath(path),
-            found=f"{type(error).__name__}: {error}",
-            hint="Delete it to start again",
+            found=type(error).__name__,
+            hint="Delete it, or give --restart, to start again",
         ) from None
     return arrays, document

@@ -14,7 +14,7 @@ from torch import Tensor
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.unit import to_unit, unwhitened
 from fredfmt.codec.whitening import check_unit
-from fredfmt.errors import ArgumentError, brief, quoted
+from fredfmt.errors import ArgumentError, brief, memory_explained, quoted
 from fredfmt.model.arguments import flag_of, indices_of, lengths_of
 from fredfmt.model.data import FreDData, expect_data
 
@@ -63,6 +63,8 @@ def decode(
     ------
     FredIndexError
         For an index outside the dataset.
+    FredMemoryError
+        If there is not enough memory for the images.
     ArgumentError
         For a size or k that the data do not support, coefficients of the wrong shape, or ``normalized=False`` of
         whitened images without their whitening or at another size.
@@ -89,7 +91,8 @@ def decode(
     if not normalized:
         check_unit(data.metadata, whitening)
     rows, single = _rows(indices, len(data))
-    decoder = _decoder_of(data, size, k, device, dtype)
+    with memory_explained():
+        decoder = _decoder_of(data, size, k, device, dtype)
     masks = data.mask_of if rows is None else data.mask_of[rows]
     if coefficients is None:
         stored = data.coefficients if rows is None else data.coefficients[rows]
@@ -97,7 +100,8 @@ def decode(
     elif rows is not None:
         coefficients = coefficients.index_select(0, torch.from_numpy(rows).to(coefficients.device))
     same = masks.size > 0 and (masks == masks[0]).all()
-    images = decoder(coefficients, int(masks[0]) if same else torch.from_numpy(masks.astype(np.int64)))
+    with memory_explained():
+        images = decoder(coefficients, int(masks[0]) if same else torch.from_numpy(masks.astype(np.int64)))
     if not normalized:
         if whitening is not None and data.metadata.whitening is not None:
             images = unwhitened(images, data.metadata, whitening)
