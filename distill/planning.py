@@ -104,7 +104,7 @@ def plan(
                 **recorded(config),
             }
             if max_bytes is None:
-                count = min(math.floor(budget * size / k + 1e-9), most)
+                count = math.floor(min(budget * size / k, most) + 1e-9)
             else:
                 count = _most_that_fit(source, layout, metadata, max_bytes, most, seed)
             if count:

@@ -232,7 +232,7 @@ def test_coefficients_that_no_image_has_are_a_divergence(patches, of, tmp_path):
         ("x.txt", [], "unknown suffix"),
         ("nowhere/x.fred", [], "no such folder"),
         ("x.fred", ["--device", "nonsense"], "no such device"),
-        ("x.fred", ["--bytes", "100"], "max_bytes is less than the file takes"),
+        ("x.fred", ["--bytes", "100"], "too few bytes for an image of each class"),
         ("x.fred", ["--lr", "1e12"], "no longer those of images"),
         ("x.fred", ["--checkpoint", "nowhere/state"], "no such folder"),
     ],
