@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import typer
 
-from fredfmt.errors import brief, located, quoted
+from fredfmt.errors import ArgumentError, brief, located, quoted
 
 if TYPE_CHECKING:
     from fredfmt.distill.networks import NetworkFactory
@@ -115,6 +115,12 @@ BitsPerClass = Annotated[
         rich_help_panel="Budget",
     ),
 ]
+
+
+def check_one_budget(settings: Mapping[str, Any], bits_per_class: float | None) -> None:
+    """Raise `ArgumentError` if both ``--bytes`` and ``--bits-per-class`` were given."""
+    if bits_per_class is not None and "max_bytes" in settings:
+        raise ArgumentError("two budgets", expected="--bytes or --bits-per-class", found="both")
 
 
 def parse_list(text: str) -> tuple[str, ...]:

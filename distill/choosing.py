@@ -56,7 +56,7 @@ _MORE = 3
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 _LAYOUT = {"ipc", "k", "step"}
-"""The settings of the layout. If the first is given, it is not chosen, and the step is searched after the run."""
+"""The settings of the layout. If ``ipc`` is given, it is not chosen, and the step is searched after the run."""
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,9 @@ def _choose(
 
     try:
         candidate = candidate_of(config, few)
-    except BudgetError as error:
+    except BudgetError:
         _check_room(max_bytes, train, config, given, given.get("k", 1))
-        raise error
+        raise
     _check_room(max_bytes, train, config, given, candidate.images.k)
     trial = None if held is None else Trial(source, held, cost, device, progress, factory)
     if trial is None:
@@ -258,10 +258,11 @@ def _check_room(max_bytes: int, train: Source, config: DistillConfig, given: Map
     """Raise `BudgetError` if the file is too large even with one image of each class and without coefficients."""
     seed, transform = config.run.seed, config.frequencies.transform
     how: dict[str, Any] = {"k": k, "mask": "low", "transform": transform, "seed": seed}
-    one = encode_source(train.sample(1, seed=seed), **how)
-    overhead = _overhead(one, _settled(config, one, train, given))
+    few = train.sample(1, seed=seed)
+    coded = encode_source(few, **how)
+    overhead = _overhead(coded, _settled(config, coded, train, given))
     try:
-        encode_source(train.sample(1, seed=seed), max_bytes=max(1, max_bytes - overhead), **how)
+        encode_source(few, max_bytes=max(1, max_bytes - overhead), **how)
     except BudgetError as error:
         raise _no_room(max_bytes, overhead, error.least) from error
 

@@ -19,7 +19,8 @@ from fredfmt.distill.objectives import Objective
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.progress import Callback, Progress
-from fredfmt.errors import AccessError, ArgumentError, FredError
+from fredfmt.errors import AccessError, FredError
+from fredfmt.model.arguments import expect_kind
 from fredfmt.model.data import FreDData
 from fredfmt.storage.writing import check_target
 
@@ -102,8 +103,8 @@ def distill(
     ((8, 1, 16), 'dm')
     """
     expect_source(source)
-    if config is not None and not isinstance(config, DistillConfig):
-        raise ArgumentError("not settings", expected="a DistillConfig or None", found=type(config).__name__)
+    if config is not None:
+        expect_kind(config, DistillConfig, "not settings", expected="a DistillConfig or None")
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None:
         check_target(path)

@@ -91,6 +91,15 @@ class TeacherSettings(Settings):
             raise self._unusable("teacher_steps", "at least 1 if teacher_weight is above 0")
 
 
+def whole_instances(ipc: float, k: int, size: int) -> int:
+    """``floor(ipc * size / k)``: the whole instances of ``k`` frequencies in ``ipc`` times ``size`` values.
+
+    >>> whole_instances(1, 49, 784)
+    16
+    """
+    return math.floor(min(ipc * size / k, LARGEST_INTEGER) + 1e-9)
+
+
 def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, spatial_shape: tuple[int, ...]) -> int:
     """``floor(ipc * positions / k)``, the number of instances per class within the budget.
 
@@ -99,7 +108,7 @@ def instances_per_class(budget: BudgetSettings, frequencies: FrequencySettings, 
     size, k = spatial_size(spatial_shape), frequencies.k
     if k > size:
         raise ArgumentError("k is out of range", expected=f"1 to {size}, all frequencies", found=k)
-    count = math.floor(min(budget.ipc * size / k, LARGEST_INTEGER) + 1e-9)
+    count = whole_instances(budget.ipc, k, size)
     if count < 1:
         raise ArgumentError(
             "the budget is less than one instance per class",

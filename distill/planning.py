@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from fredfmt.codec.quantizer import Step
 from fredfmt.data.coding import encode_source, largest_count
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.groups import whole_instances
 from fredfmt.distill.record import recorded
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.start import gather_statistics
@@ -104,7 +104,7 @@ def plan(
                 **recorded(config),
             }
             if max_bytes is None:
-                count = math.floor(min(budget * size / k, most) + 1e-9)
+                count = min(whole_instances(budget, k, size), most)
             else:
                 count = _most_that_fit(source, layout, metadata, max_bytes, most, seed)
             if count:

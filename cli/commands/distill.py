@@ -114,8 +114,7 @@ def distill(
         objective["objective"] = load_objective(chosen) if ":" in chosen else chosen
     before = before.replace(**objective)
     changes = given_settings(context, {**_PANELS, "Objective": before.objective_settings.options()}) | objective
-    if bits_per_class is not None and "max_bytes" in changes:
-        raise ArgumentError("two budgets", expected="--bytes or --bits-per-class", found="both")
+    options.check_one_budget(changes, bits_per_class)
     own = options.parse_network(changes.get("network", ""))
     settings = before.replace(**changes)
     given = {"max_bytes" if name == "bits_per_class" else name for name in options.given_options(context)}

@@ -78,9 +78,7 @@ def plan(
     from fredfmt.distill.planning import plan as choices_of
 
     settings = given_settings(context, _PANELS)
-
-    if bits_per_class is not None and "max_bytes" in settings:
-        raise ArgumentError("two budgets", expected="--bytes or --bits-per-class", found="both")
+    options.check_one_budget(settings, bits_per_class)
 
     def check(spatial_shape: tuple[int, ...]) -> None:
         for one in k or (1,):

@@ -13,7 +13,7 @@ from fredfmt.distill.settings import Settings, group, setting
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.arguments import is_number, several_of
 from fredfmt.model.data import FreDData
-from fredfmt.model.distillation import by_name
+from fredfmt.model.distillation import LENGTHS, by_name
 
 Protocol = Literal["steps", "paper"]
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -62,9 +62,9 @@ class EvaluationConfig(Settings):
         """
         given = {name: value for name, value in changes.items() if value is not None}
         config = cls.paper() if given.get("protocol") == "paper" else cls()
-        length, other = ("epochs", "steps") if config.protocol == "paper" else ("steps", "epochs")
-        if other in given:
-            raise ArgumentError(f"the protocol {config.protocol} has no {other}", expected=length, found=other)
+        if config.unused in given:
+            what = f"the protocol {config.protocol} has no {config.unused}"
+            raise ArgumentError(what, expected=LENGTHS[config.protocol], found=config.unused)
         made_with: object = None
         recipe: Mapping[str, Any] = {}
         if isinstance(data, FreDData):
@@ -104,19 +104,24 @@ class EvaluationConfig(Settings):
     def recipe(self) -> dict[str, Any]:
         """The protocol in the form of ``Metadata.recipe``. Its learning rate is ``peak_lr``, the peak of a schedule;
         ``lr`` in a recipe is a constant rate that was learned with the data."""
-        length = {"epochs": self.epochs} if self.protocol == "paper" else {"steps": self.steps}
+        length = LENGTHS[self.protocol]
         return {
             "protocol": self.protocol,
-            **length,
+            length: getattr(self, length),
             "batch": self.batch,
             "peak_lr": self.lr,
             "augmentation": self.augmentation,
         }
 
+    @property
+    def unused(self) -> str:
+        """The setting that gives the length of the other protocol."""
+        (other,) = {*LENGTHS.values()} - {LENGTHS[self.protocol]}
+        return other
+
     def used(self) -> dict[str, Any]:
         """The settings that the protocol uses, as JSON values."""
-        unused = "epochs" if self.protocol == "steps" else "steps"
-        return {name: value for name, value in self.to_json().items() if name != unused}
+        return {name: value for name, value in self.to_json().items() if name != self.unused}
 
     def words(self) -> str:
         """The settings that the protocol uses, in one readable line.

@@ -91,8 +91,6 @@ def decode(
     if not normalized:
         check_unit(data.metadata, whitening)
     rows, single = _rows(indices, len(data))
-    with memory_explained():
-        decoder = _decoder_of(data, size, k, device, dtype)
     masks = data.mask_of if rows is None else data.mask_of[rows]
     if coefficients is None:
         stored = data.coefficients if rows is None else data.coefficients[rows]
@@ -101,6 +99,7 @@ def decode(
         coefficients = coefficients.index_select(0, torch.from_numpy(rows).to(coefficients.device))
     same = masks.size > 0 and (masks == masks[0]).all()
     with memory_explained():
+        decoder = _decoder_of(data, size, k, device, dtype)
         images = decoder(coefficients, int(masks[0]) if same else torch.from_numpy(masks.astype(np.int64)))
     if not normalized:
         if whitening is not None and data.metadata.whitening is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fredfmt.codec.spectra import as_numpy
-from fredfmt.errors import ArgumentError, quoted
+from fredfmt.errors import ArgumentError, FredError, quoted
 from fredfmt.model.arguments import integer_of, several_of
 from fredfmt.model.data import hard_labels
 from fredfmt.model.ordering import in_order, is_ordered
@@ -18,10 +18,28 @@ from fredfmt.model.parts import Normalization
 from fredfmt.transforms import spatial_size
 
 _log = logging.getLogger(__name__)
-MOST_UNNAMED = 1 << 16
+_MOST_UNNAMED = 1 << 16
 """The largest number of classes without names: a larger label is more likely an identifier, or -1 without its sign."""
 _COLOURS = (1, 3, 4)
 """Common numbers of channels of images."""
+
+
+def class_numbers(count: int, *, where: str, instead: str, error: type[FredError] = ArgumentError) -> tuple[str, ...]:
+    """The names of ``count`` classes that have none: their numbers. Raises ``error`` for so many that a label is hardly
+    the number of a class; ``instead`` says how to give names.
+
+    >>> class_numbers(3, where="labels", instead="names")
+    ('0', '1', '2')
+    """
+    if count > _MOST_UNNAMED:
+        raise error(
+            "a label is too large to be the number of a class",
+            where=where,
+            expected=f"0 to {_MOST_UNNAMED - 1:,}, or {instead}",
+            found=count - 1,
+            hint="Number the classes from 0: numpy.unique(labels, return_inverse=True)",
+        )
+    return tuple(map(str, range(count)))
 
 
 def class_labels(
@@ -46,17 +64,10 @@ def class_labels(
         raise ArgumentError("a label is negative", found=int(hard.min()))
     number = labels.shape[1] if labels.ndim == 2 else int(hard.max()) + 1
     if classes is None:
-        if number > MOST_UNNAMED:
-            raise ArgumentError(
-                "a label is too large to be the number of a class",
-                where=f"labels[{int(hard.argmax())}]",
-                expected=f"0 to {MOST_UNNAMED - 1:,}, or classes=[names of all]",
-                found=number - 1,
-                hint="Number the classes from 0: numpy.unique(labels, return_inverse=True)",
-            )
+        numbers = class_numbers(number, where=f"labels[{int(hard.argmax())}]", instead="classes=[names of all]")
         if empty := number - len(np.unique(hard)):
             _log.warning("%d of %d classes have no image, as the largest label is %d", empty, number, number - 1)
-        return labels, hard, tuple(map(str, range(number)))
+        return labels, hard, numbers
     names = several_of("classes", classes, expected="the names of all classes, in order")
     if len(names) < number or (labels.ndim == 2 and len(names) != number):
         raise ArgumentError("too few class names for the labels", expected=f"{number} names", found=len(names))

@@ -42,6 +42,15 @@ def is_number(value: Any) -> bool:
     return isinstance(value, float | np.floating) and math.isfinite(value)
 
 
+def expect_kind(value: object, kind: type, what: str, *, expected: str, hint: str = "") -> None:
+    """Raise `ArgumentError` for anything but an instance of ``kind``.
+
+    >>> expect_kind(3, int, "not a number", expected="an int")
+    """
+    if not isinstance(value, kind):
+        raise ArgumentError(what, expected=expected, found=type(value).__name__, hint=hint)
+
+
 def flag_of(name: str, value: Any) -> bool:
     """True or False of Python or NumPy. Raises `ArgumentError` for anything else: the text "no" would count as true.
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.errors import ArgumentError, FormatError, check
+from fredfmt.errors import FormatError, check
+from fredfmt.model.arguments import expect_kind
 from fredfmt.model.blocks import blocks
 from fredfmt.model.mapped import pieces
 from fredfmt.model.metadata import Metadata
@@ -233,13 +234,8 @@ def hard_labels(labels: NDArray[Any]) -> NDArray[np.int64]:
 
 def expect_data(data: object) -> None:
     """Raise `ArgumentError` for anything but a `FreDData`."""
-    if not isinstance(data, FreDData):
-        raise ArgumentError(
-            "not a dataset",
-            expected="a FreDData",
-            found=type(data).__name__,
-            hint="fredfmt.load reads one from a file, fredfmt.encode makes one from images",
-        )
+    hint = "fredfmt.load reads one from a file, fredfmt.encode makes one from images"
+    expect_kind(data, FreDData, "not a dataset", expected="a FreDData", hint=hint)
 
 
 def _expect(array: NDArray[Any], name: str, shape: tuple[int | None, ...], dtypes: tuple[type, ...]) -> None:

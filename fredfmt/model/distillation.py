@@ -55,6 +55,8 @@ _FIRST: Mapping[str, Json] = {
     },
     "teacher": {"teacher_steps": 0, "teacher_width": 64, "teacher_labels": "originals", "teacher_weight": 0.0},
 }
+LENGTHS: Mapping[str, str] = {"steps": "steps", "paper": "epochs"}
+"""For each protocol of training, the setting that gives its length, which is also the unit."""
 _BOUNDED: Mapping[str, Json] = {
     "dc": {"batch_classes": 20},
     "dm": {"batch_classes": 20},

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from fredfmt.model.data import FreDData
-from fredfmt.model.distillation import objective_of
+from fredfmt.model.distillation import LENGTHS, objective_of
 from fredfmt.storage.ledger import ledger, without_results
 from fredfmt.view.anchors import Anchor
 from fredfmt.view.drawing import INK, LINE, QUIET, SERIES, Axes, Colour, Scale, Sheet
@@ -185,9 +185,9 @@ def _pale(colour: Colour) -> Colour:
 
 def _protocol(result: Any) -> str:
     protocol = str(result.get("protocol", ""))
-    length = {"steps": result.get("steps"), "paper": result.get("epochs")}.get(protocol)
-    unit = {"steps": "", "paper": " epochs"}.get(protocol, "")
-    return f"{protocol} {length}{unit}" if length else protocol
+    unit = LENGTHS.get(protocol, "")
+    length = result.get(unit)
+    return f"{protocol} {length}{'' if unit == protocol else f' {unit}'}" if length else protocol
 
 
 def _network(value: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fredfmt.data.sources.layout import Layout, class_folders, listed, split_layout, split_of
 from fredfmt.data.sources.listing import Listing, list_classes, open_listing
-from fredfmt.data.sources.notices import warn_of_omissions, warn_once
+from fredfmt.data.sources.notices import warn_of_omissions, warn_of_own_split
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
@@ -37,7 +37,7 @@ def open_folder(request: Request) -> Source:
         everything.require(wanted, path)
         with located(path):
             rest, rows, selection = own_split(everything.labels, request.split, wanted)
-        warn_once(f"{path}: no test split; held out as one: {selection.removeprefix('without ')}{_sibling(path)}")
+        warn_of_own_split(str(path), selection, _sibling(path))
         train = everything.subset(rest)
         chosen = train if request.split == "train" else everything.subset(rows)
         return open_listing(request, train, chosen, name=name, selection=selection)

@@ -23,3 +23,8 @@ def warn_of_omissions(where: str, count: int, left_out: Mapping[str, int]) -> No
     if left_out:
         reasons = ", ".join(f"{what} ({number:,})" for what, number in sorted(left_out.items()))
         warn_once(f"{where}: {count:,} images are read; omitted: {reasons}")
+
+
+def warn_of_own_split(where: str, selection: str, more: str = "") -> None:
+    """Log once that a source has no test split; ``selection`` describes the images of either split."""
+    warn_once(f"{where}: no test split; held out as one: {selection.removeprefix('without ')}{more}")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.inputs import MOST_UNNAMED
+from fredfmt.codec.inputs import class_numbers
 from fredfmt.codec.views import PLAUSIBLE, Images, Selected, blocks, channel_normalization
-from fredfmt.data.sources.notices import warn_of_omissions, warn_once
+from fredfmt.data.sources.notices import warn_of_omissions, warn_of_own_split
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
@@ -66,7 +66,7 @@ def open_npz(request: Request) -> Source:
             most = labels.max()
             wanted = request.wanted(_class_names(arrays, most + 1))
             rest, rows, selection = own_split(labels, request.split, wanted)
-            warn_once(f"{path}: no test split; held out as one: {selection.removeprefix('without ')}")
+            warn_of_own_split(str(path), selection)
             train = Selected(images, rest)
             chosen = (train if request.split == "train" else Selected(images, rows), labels[rows])
         request.check_shape(images.shape[2:])
@@ -155,16 +155,8 @@ def _remedy(low: float, high: float) -> str:
 def _class_names(arrays: dict[str, Any], count: int) -> tuple[str, ...]:
     """``class_names`` as text, or the numbers of ``count`` classes."""
     names = arrays.get("class_names")
-    if names is None and count > MOST_UNNAMED:
-        raise SourceError(
-            "a label is too large to be the number of a class",
-            where="labels",
-            expected=f"0 to {MOST_UNNAMED - 1:,}, or an array class_names",
-            found=count - 1,
-            hint="Number the classes from 0: numpy.unique(labels, return_inverse=True)",
-        )
     if names is None:
-        return tuple(map(str, range(count)))
+        return class_numbers(count, where="labels", instead="an array class_names", error=SourceError)
     try:
         return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel().tolist())
     except UnicodeDecodeError as error:

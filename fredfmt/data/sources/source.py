@@ -14,7 +14,7 @@ from fredfmt.codec.views import Images, Normalized, Selected, check_normalizatio
 from fredfmt.codec.whitening import ZCA, Whitened
 from fredfmt.data.sources import splits
 from fredfmt.errors import ArgumentError, SourceError, located
-from fredfmt.model.arguments import indices_of
+from fredfmt.model.arguments import expect_kind, indices_of
 from fredfmt.model.parts import Normalization
 from fredfmt.model.selection import class_numbers
 
@@ -220,10 +220,5 @@ class Source:
 
 def expect_source(source: object) -> None:
     """Raise `ArgumentError` for anything but a `Source`."""
-    if not isinstance(source, Source):
-        raise ArgumentError(
-            "not a source of real images",
-            expected="a Source",
-            found=type(source).__name__,
-            hint='fredfmt.open_source("folder:PATH") opens one',
-        )
+    hint = 'fredfmt.open_source("folder:PATH") opens one'
+    expect_kind(source, Source, "not a source of real images", expected="a Source", hint=hint)

@@ -8,12 +8,10 @@ from typing import Any
 from fredfmt.exchange.card import licenses
 from fredfmt.exchange.card.facts import Facts
 from fredfmt.exchange.card.text import markdown, table, yaml
-from fredfmt.model.distillation import by_name
+from fredfmt.model.distillation import LENGTHS, by_name
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _MOST_CLASSES = 100
-_UNITS = {"steps": "steps", "paper": "epochs"}
-"""The unit in which the length of each protocol is given."""
 
 
 def readme(facts: Facts, *, picture: bool) -> str:
@@ -99,7 +97,7 @@ def _result(result: Mapping[str, Any]) -> tuple[object, ...]:
         name, *others = sorted(network, key=lambda key: (key != "name", key))
         network = " ".join([str(network[name]), *(f"{key}={network[key]}" for key in others)])
     protocol = str(result.get("protocol", ""))
-    unit = _UNITS.get(protocol, "")
+    unit = LENGTHS.get(protocol, "")
     length = f"{result[unit]} {unit}" if unit in result else ""
     others = [f"{key} {result[key]}" for key in ("batch", "lr", "augmentation") if key in result]
     trained = ", ".join(filter(None, (protocol if protocol != unit else "", length, *others)))

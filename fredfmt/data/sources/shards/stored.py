@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fredfmt.data.sources.coded import Chosen, Coded
 from fredfmt.data.sources.image_files import open_images
-from fredfmt.data.sources.notices import warn_of_omissions, warn_once
+from fredfmt.data.sources.notices import warn_of_omissions, warn_of_own_split
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.shards.address import Address
 from fredfmt.data.sources.shards.paths import find_shards
@@ -83,7 +83,7 @@ def open_stored(
         _require_images(labels, wanted, classes)
         if test is None:
             rest, rows, held = own_split(train_labels, request.split, wanted)
-            warn_once(f"{name}: no test split; held out as one: {held.removeprefix('without ')}")
+            warn_of_own_split(name, held)
             selection = f"{selection}; {held}" if selection else held
             train_coded, train_labels = Chosen(train.coded, rest), train_labels[rest]
             coded, labels = (train_coded if request.split == "train" else Chosen(train.coded, rows)), labels[rows]
