@@ -151,7 +151,7 @@ class DistillConfig(Settings):
         if name not in OBJECTIVES:
             recorded = {key: value for key, value in full["objective"].items() if key != "name"}
             full |= {"objective": name, "objective_settings": RecordedSettings(name, recorded)}
-        return cls(**full)
+        return cls(**full | {"network": NetworkConfig.from_json(full["network"])})
 
     def spelled(self) -> dict[str, Any]:
         """Every setting in the form of TOML, with a table for each group."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ from fredfmt.distill.evaluation.corruptions import CORRUPTIONS
 from fredfmt.distill.evaluation.results import gain
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks.saved import save_network as write_network
+from fredfmt.distill.networks.settings import settings_of
 from fredfmt.errors import ArgumentError, printable
 from fredfmt.storage.addresses import is_address, shown
 from fredfmt.storage.containers.package import with_metadata
@@ -120,7 +122,10 @@ def evaluate(
         raise ArgumentError("--severities are those of --corruptions", hint="Add --corruptions all")
     data = load(file, expected_digest=expected_digest)
     changes = given_settings(context, _PANELS)
-    configs = [EvaluationConfig.for_data(data, **changes | {"network": name}) for name in network or (None,)]
+    configs = [
+        EvaluationConfig.for_data(data, **_suiting(name, network or (), changes) | {"network": name})
+        for name in network or (None,)
+    ]
     factories = [options.parse_network(config.network.name) for config in configs]
     train, test = (
         open_source(on, split=split, size=size, data_root=data_root, classes=data.metadata.classes)
@@ -173,6 +178,13 @@ def evaluate(
             difference, error = gain(rows[0].evaluation, starts[0])
             text = f"{100 * difference:+.2f} points, standard error {100 * error:.2f}"
             show(f"Gain over its own start: {text}.")
+
+
+def _suiting(name: str | None, names: Sequence[str], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings for one of several networks: without those that only others of them have."""
+    others = {setting for other in names for setting in settings_of(other)}
+    skipped = others.difference(settings_of(name)) if name is not None else set()
+    return {setting: value for setting, value in changes.items() if setting not in skipped}
 
 
 def _accuracies(rows: tuple[Row, ...]) -> Table:

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from fredfmt import ArgumentError
-from fredfmt.distill import NetworkConfig
+from fredfmt.distill import DistillConfig, NetworkConfig
 from fredfmt.distill.networks import make_network
 from fredfmt.distill.networks.convnet import ConvNet
 from fredfmt.distill.runtime.randomness import generator
@@ -74,6 +74,27 @@ def test_parameters_come_from_the_generator_alone():
 def test_images_that_do_not_fit_are_refused(shape, depth):
     with pytest.raises(ArgumentError, match="do not fit"):
         make(1, shape, depth=depth)
+
+
+@pytest.mark.parametrize(
+    ("name", "unused"),
+    [("alexnet", {"depth": 5}), ("alexnet", {"norm": "batch"}), ("vit", {"pooling": "max"}), ("a:b", {"width": 64})],
+)
+def test_settings_that_a_network_does_not_have_are_refused(name, unused):
+    (setting,) = unused
+    with pytest.raises(ArgumentError, match=rf"network\.{setting}: {name} has no setting {setting}"):
+        NetworkConfig(name, **unused)
+
+
+def test_another_network_keeps_what_it_has_and_documents_of_earlier_files_can_be_read():
+    before = NetworkConfig(width=64, depth=4, norm="batch")
+    assert before.replace(name="vit") == NetworkConfig("vit", width=64, depth=4)
+    assert before.replace(name="alexnet") == NetworkConfig("alexnet", width=64)
+    assert before.replace(name="a:b") == NetworkConfig("a:b")
+    recorded = {"name": "alexnet", "configuration": {"width": 64, "depth": 4}}
+    config = DistillConfig.from_json({"defaults": 3, "network": recorded})
+    assert config.network == NetworkConfig("alexnet", width=64)
+    assert DistillConfig.from_json(config.to_json()) == config
 
 
 def test_unknown_networks_are_refused():
