@@ -13,6 +13,7 @@ from fredfmt.distill.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from fredfmt.distill.choosing import Chosen, choose
+    from fredfmt.distill.choosing.planning import Choice, plan
     from fredfmt.distill.config import DistillConfig
     from fredfmt.distill.distilling import DistillationStopped, distill
     from fredfmt.distill.evaluation.baselines import coded_images, own_start
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from fredfmt.distill.experts.training import ExpertsStopped, train_experts
     from fredfmt.distill.networks import NetworkConfig
     from fredfmt.distill.networks.saved import TrainedNetwork, load_network
-    from fredfmt.distill.planning import Choice, plan
     from fredfmt.distill.run import DivergenceError
     from fredfmt.distill.synset import FrequencySynset
 
@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Choice": "planning",
+    "Choice": "choosing.planning",
     "Chosen": "choosing",
     "CorruptionConfig": "evaluation.settings",
     "DistillConfig": "config",
@@ -86,7 +86,7 @@ _LAZY = {
     "evaluate": "evaluation.protocol",
     "load_network": "networks.saved",
     "own_start": "evaluation.baselines",
-    "plan": "planning",
+    "plan": "choosing.planning",
     "score": "evaluation.scores",
     "train_experts": "experts.training",
 }

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fredfmt.distill.settings import setting
 from fredfmt.errors import ArgumentError
 
 Operation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -160,15 +159,6 @@ def operations(strategy: str, axes: int = 2) -> tuple[str, ...]:
             hint=f"Use {fitting!r}",
         )
     return names
-
-
-def augmentation_setting(when: str) -> Any:
-    """A field of settings for a strategy, of which one operation is drawn per ``when``."""
-    return setting(
-        DEFAULT_AUGMENTATION,
-        f"Operations joined by _, one of which is drawn per {when}; none: no augmentation.",
-        check=operations,
-    )
 
 
 def augmentation_for(source: str, axes: int = 2) -> str:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
-from fredfmt.distill.groups import (
+from fredfmt.distill.networks import NetworkConfig
+from fredfmt.distill.objectives import OBJECTIVES, Objective, settings_class
+from fredfmt.distill.settings import Settings, group, regrouped
+from fredfmt.distill.settings.groups import (
     GROUPS,
     OptimizationSettings,
     RunSettings,
     TeacherSettings,
     instances_per_class,
 )
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings
-from fredfmt.distill.networks import NetworkConfig
-from fredfmt.distill.objectives import OBJECTIVES, Objective, settings_class
-from fredfmt.distill.settings import Settings, group, regrouped
+from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.distillation import NAMED, abridged, complete
 from fredfmt.model.metadata import Metadata
@@ -158,7 +158,7 @@ class DistillConfig(Settings):
         return super().spelled() | {"objective": {"name": self.objective, **self.objective_settings.spelled()}}
 
     def instances_per_class(self, spatial_shape: tuple[int, ...]) -> int:
-        """The number of instances per class within the budget; see `fredfmt.distill.groups.instances_per_class`.
+        """The number of instances per class within the budget: `fredfmt.distill.settings.groups.instances_per_class`.
 
         >>> DistillConfig(ipc=1, k=49).instances_per_class((28, 28))
         16

@@ -13,9 +13,8 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {
     "fredfmt": ["errors", "transforms", "model", "storage", "codec", "data", "view", "exchange"],
     "distill": [
-        *("settings", "layout", "runtime", "augment", "groups", "networks", "experts", "objectives", "config"),
-        *("synset", "start", "gradient_mask", "evaluation", "recognition", "record", "rate", "planning"),
-        *("state", "run", "trial", "choosing", "distilling"),
+        *("augment", "settings", "runtime", "networks", "experts", "objectives", "config", "synset", "evaluation"),
+        *("run", "choosing", "distilling"),
     ],
 }
 """The rooms of each package from the ground up."""

@@ -12,9 +12,9 @@ from fredfmt.cli.app import app, load_command
 from fredfmt.cli.commands import COMMANDS
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.experts.settings import ExpertConfig
-from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.objectives import OBJECTIVES, settings_class
+from fredfmt.distill.settings.groups import GROUPS
 
 WIDE = {"COLUMNS": "200", "TERMINAL_WIDTH": "200", "NO_COLOR": "1", "TERM": "dumb"}
 NETWORK = ["depth", "network", "norm", "pooling", "width"]

@@ -17,13 +17,13 @@ from fredfmt.distill.choosing import choose, chosen_by_default
 from fredfmt.distill.config import DistillConfig, run_of
 from fredfmt.distill.distilling import DistillationStopped, duration
 from fredfmt.distill.distilling import distill as run
-from fredfmt.distill.groups import GROUPS
-from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.objectives import OBJECTIVES, load_objective
 from fredfmt.distill.run import DivergenceError
 from fredfmt.distill.runtime.distributed import is_first, process_group
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.runtime.tensorboard import TensorBoard
+from fredfmt.distill.settings.groups import GROUPS
+from fredfmt.distill.settings.layout import Effort, Labels
 from fredfmt.errors import ArgumentError
 from fredfmt.storage.files import load, save
 from fredfmt.storage.ledger import bytes_of, stored_size

@@ -13,8 +13,8 @@ from fredfmt.cli.settings import asking, given_settings
 from fredfmt.codec.masks import MASKS, checked_choice
 from fredfmt.data.coding import encode_in_bytes, encode_with_k, mask_warnings
 from fredfmt.data.sources import ZCA, Source, open_source
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.distill.runtime.progress import Progress
+from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.errors import ArgumentError
 from fredfmt.storage.files import save
 from fredfmt.storage.ledger import stored_size

@@ -12,7 +12,7 @@ from fredfmt.cli import options
 from fredfmt.cli.console import check_output, kilobytes, print_json, say
 from fredfmt.cli.settings import asking, given_settings
 from fredfmt.codec.masks import MASKS
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings
+from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings
 from fredfmt.errors import ArgumentError
 from fredfmt.exchange.importers import IMPORTERS, NOTES, Facts, import_file, size_warnings
 from fredfmt.exchange.importers.facts import LabelKind

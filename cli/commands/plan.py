@@ -13,12 +13,12 @@ from fredfmt.cli.console import columns, kilobytes, print_json, show, showing_pr
 from fredfmt.cli.settings import asking, given_settings
 from fredfmt.cli.tables import Column, table
 from fredfmt.codec.masks import MASKS, checked_choice
-from fredfmt.distill.layout import BudgetSettings, Effort, FrequencySettings
+from fredfmt.distill.settings.layout import BudgetSettings, Effort, FrequencySettings
 from fredfmt.errors import ArgumentError
 from fredfmt.storage.ledger import bytes_of
 
 if TYPE_CHECKING:
-    from fredfmt.distill.planning import Choice
+    from fredfmt.distill.choosing.planning import Choice
 
 _WIDE = 70
 """The width in characters from which on all columns are shown; in a narrower terminal, budgets in other units are
@@ -74,8 +74,8 @@ def plan(
     They are measured with random real images in the same layout, from which a distillation starts.
     """
     from fredfmt.data.sources import open_source
-    from fredfmt.distill.planning import STEPS
-    from fredfmt.distill.planning import plan as choices_of
+    from fredfmt.distill.choosing.planning import STEPS
+    from fredfmt.distill.choosing.planning import plan as choices_of
 
     settings = given_settings(context, _PANELS)
     options.check_one_budget(settings, bits_per_class)

@@ -16,8 +16,8 @@ from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
-from fredfmt.distill.start import chosen_images
 from fredfmt.distill.synset import FrequencySynset
+from fredfmt.distill.synset.start import chosen_images
 from fredfmt.errors import ArgumentError, BudgetError
 from fredfmt.model.data import FreDData
 from fredfmt.model.typed import thawed

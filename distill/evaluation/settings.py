@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from fredfmt.data.sources import Source
-from fredfmt.distill.augment import augmentation_for, augmentation_setting
+from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.distill.settings import Settings, group, setting
+from fredfmt.distill.settings.groups import augmentation_setting
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.arguments import is_number, several_of
 from fredfmt.model.data import FreDData

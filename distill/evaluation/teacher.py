@@ -20,11 +20,11 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import share_held_out, split
 from fredfmt.distill.evaluation.protocol import train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
-from fredfmt.distill.groups import TeacherLabels
 from fredfmt.distill.networks import NetworkConfig, make_network
 from fredfmt.distill.objectives.room import Room, room_for
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.settings.groups import TeacherLabels
 from fredfmt.distill.synset import FrequencySynset, sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fredfmt.distill.augment import augmentation_setting
-from fredfmt.distill.layout import WhiteningSettings
 from fredfmt.distill.networks.settings import NetworkConfig
 from fredfmt.distill.settings import group, setting
+from fredfmt.distill.settings.groups import augmentation_setting
+from fredfmt.distill.settings.layout import WhiteningSettings
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fredfmt.distill.groups import Precision
+from fredfmt.distill.settings.groups import Precision
 from fredfmt.errors import ArgumentError
 
 _HINT = "Run without compile"

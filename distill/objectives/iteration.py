@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
-from fredfmt.distill.groups import Precision
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.objectives.room import Room, room_for
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.settings.groups import Precision
 
 T = TypeVar("T")
 

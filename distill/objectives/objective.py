@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from fredfmt.distill.groups import OptimizationSettings, RunSettings
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.settings import Settings, setting
+from fredfmt.distill.settings.groups import OptimizationSettings, RunSettings
+from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings
 
 
 class Config(Protocol):

@@ -9,10 +9,10 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.networks import NetworkConfig, name_of
 from fredfmt.distill.objectives.objective import Objective, settings_class
 from fredfmt.distill.settings import Option, Settings
+from fredfmt.distill.settings.groups import GROUPS
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.distillation import NAMED
 

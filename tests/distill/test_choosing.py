@@ -92,7 +92,7 @@ def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_mos
         tried = DistillConfig.from_json(data.metadata.distillation)
         return SimpleNamespace(mean=0.95 if (data.soft, tried.teacher.teacher_weight) == best else 0.9)
 
-    monkeypatch.setattr("fredfmt.distill.trial.evaluate", evaluate)
+    monkeypatch.setattr("fredfmt.distill.choosing.trial.evaluate", evaluate)
     chosen = choose(digits, 3000, effort="quick", teacher_width=8, **SMALL)
     teacher = chosen.config.teacher
     assert teacher.teacher_steps == taught * hasty.teacher_steps

@@ -13,7 +13,7 @@ from fredfmt.distill.augment import operations
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.dc import gradient_distance
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 
 CONFIG = DistillConfig(
     objective="dc", ipc=0.5, k=37, batch_real=9, network=NetworkConfig(width=6, depth=2), augmentation="color_crop_flip"

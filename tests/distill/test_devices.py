@@ -19,7 +19,7 @@ from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.objectives.dm import class_means
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 
 CONFIG = DistillConfig(objective="dm", ipc=0.4, k=29, batch_real=5, step=0.5, network=NetworkConfig(width=4, depth=2))
 

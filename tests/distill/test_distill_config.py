@@ -9,9 +9,9 @@ import pytest
 
 from fredfmt import ArgumentError
 from fredfmt.distill import DistillConfig, EvaluationConfig, ExpertConfig, NetworkConfig
-from fredfmt.distill.groups import GROUPS
 from fredfmt.distill.objectives import DM, DSA, OBJECTIVES, LabelSettings, make_objective, settings_class
 from fredfmt.distill.settings import Settings
+from fredfmt.distill.settings.groups import GROUPS
 from fredfmt.errors import VersionError
 from fredfmt.model.distillation import DEFAULTS, FLAT, NEWEST, abridged, by_name, complete, objective_of
 

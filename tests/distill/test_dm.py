@@ -9,7 +9,7 @@ from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig
 from fredfmt.distill.augment import operations
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 
 CONFIG = DistillConfig(
     objective="dm",

@@ -10,8 +10,8 @@ import fredfmt
 from fredfmt import ArgumentError, decode
 from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig, distill
 from fredfmt.distill.objectives import make_objective
-from fredfmt.distill.start import initial_data
 from fredfmt.distill.synset import START_SHARE, sixteenths
+from fredfmt.distill.synset.start import initial_data
 from fredfmt.storage.files import packed_size
 
 CONFIG = DistillConfig(

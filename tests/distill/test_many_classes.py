@@ -10,7 +10,7 @@ from test_dm import iteration_of
 
 from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig, distill
 from fredfmt.distill.objectives import make_objective
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 
 CONFIG = DistillConfig(
     objective="dm",

@@ -21,7 +21,7 @@ from fredfmt.distill.objectives import make_objective, room
 from fredfmt.distill.objectives.frepo import regressed
 from fredfmt.distill.objectives.room import EVERYTHING, Room, room_for
 from fredfmt.distill.objectives.student import trajectory_distance
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 
 NETWORK = NetworkConfig(width=6, depth=2)
 CONFIG = DistillConfig(ipc=0.6, k=23, batch_real=9, augmentation="color_crop_flip_rotate", network=NETWORK)

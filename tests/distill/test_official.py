@@ -10,7 +10,7 @@ import torch
 
 from fredfmt.data.sources import Source
 from fredfmt.distill import DistillConfig, FrequencySynset
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 from fredfmt.model.parts import Normalization
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from fredfmt.distill import DistillConfig, distill
-from fredfmt.distill.layout import BudgetSettings
-from fredfmt.distill.rate import Rate
+from fredfmt.distill.run.rate import Rate
+from fredfmt.distill.settings.layout import BudgetSettings
 from fredfmt.storage.files import packed_size
 
 STEERED = BudgetSettings(rate="auto", max_bytes=10_000)

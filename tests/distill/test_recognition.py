@@ -8,10 +8,10 @@ from fredfmt import ArgumentError, decode
 from fredfmt.distill import DistillConfig, FrequencySynset, distill
 from fredfmt.distill.evaluation.teacher import train_teacher
 from fredfmt.distill.objectives.room import EVERYTHING, Room
-from fredfmt.distill.recognition import Recognition
 from fredfmt.distill.run import Run
+from fredfmt.distill.run.recognition import Recognition
 from fredfmt.distill.runtime.distributed import Ranks
-from fredfmt.distill.start import chosen_images, initial_data
+from fredfmt.distill.synset.start import chosen_images, initial_data
 
 CONFIG = DistillConfig(
     k=16, ipc=0.5, mask="low", step=3.0, quantize_in_loop=True, iterations=40, batch_real=4, lr=0.1, average=0,

@@ -23,7 +23,7 @@ from fredfmt.distill import (
 )
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 from fredfmt.errors import AccessError
 from fredfmt.model.ordering import coarseness
 
@@ -123,7 +123,7 @@ def test_a_complete_run_needs_no_last_checkpoint(patches, tmp_path, monkeypatch,
     def refuse(path, arrays, document):
         raise AccessError("cannot be written", where=str(path))
 
-    monkeypatch.setattr("fredfmt.distill.state.write_checkpoint", refuse)
+    monkeypatch.setattr("fredfmt.distill.run.state.write_checkpoint", refuse)
     assert distill(patches, CONFIG, checkpoint=tmp_path / "x") == distill(patches, CONFIG)
     assert "cannot be written; the run is complete" in caplog.text
     with pytest.raises(AccessError):

@@ -35,7 +35,7 @@ from fredfmt.distill.objectives.student import Step, trajectory_distance
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.start import initial_data
+from fredfmt.distill.synset.start import initial_data
 
 NETWORK = NetworkConfig(width=4, depth=2)
 EXPERTS = ExpertConfig(epochs=4, batch=8, lr=0.1, network=NETWORK, augmentation="none")

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fredfmt.distill.layout import BudgetSettings
+from fredfmt.distill.settings.layout import BudgetSettings
 
 EVERY = 20
 """Iterations between two measurements of the size of the file."""
@@ -22,7 +22,7 @@ _LEAST, _MOST = 1e-3, 20.0
 class Rate:
     """The weight of the mean bits of a coefficient, estimated as ``log2(1 + |value| / step)``.
 
-    >>> from fredfmt.distill.layout import BudgetSettings
+    >>> from fredfmt.distill.settings.layout import BudgetSettings
     >>> rate = Rate(BudgetSettings(rate="auto", max_bytes=1000))
     >>> before = rate.weight
     >>> rate.steer(1200)

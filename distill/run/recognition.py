@@ -18,8 +18,8 @@ from fredfmt.distill.objectives import Iteration
 from fredfmt.distill.objectives.parts import summed
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.start import chosen_images
 from fredfmt.distill.synset import FrequencySynset, sixteenths
+from fredfmt.distill.synset.start import chosen_images
 from fredfmt.model.data import FreDData
 
 _BATCH = 160

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from fredfmt.distill.augment import augmentation_setting
-from fredfmt.distill.layout import BudgetSettings, FrequencySettings, WhiteningSettings
+from fredfmt.distill.augment import DEFAULT_AUGMENTATION, operations
 from fredfmt.distill.settings import Settings, setting
+from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings, WhiteningSettings
 from fredfmt.errors import ArgumentError
 from fredfmt.model.documents import LARGEST_INTEGER
 from fredfmt.transforms import spatial_size
@@ -18,6 +18,15 @@ from fredfmt.transforms import spatial_size
 Optimizer = Literal["sgd", "adam"]
 Precision = Literal["float32", "bfloat16", "float16"]
 TeacherLabels = Literal["originals", "both"]
+
+
+def augmentation_setting(when: str) -> Any:
+    """A field of settings for a strategy, of which one operation is drawn per ``when``."""
+    return setting(
+        DEFAULT_AUGMENTATION,
+        f"Operations joined by _, one of which is drawn per {when}; none: no augmentation.",
+        check=operations,
+    )
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from fredfmt.codec.quantizer import Step
 from fredfmt.data.coding import encode_source, largest_count
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
-from fredfmt.distill.groups import whole_instances
-from fredfmt.distill.record import recorded
+from fredfmt.distill.run.record import recorded
 from fredfmt.distill.runtime.progress import Callback, Progress
-from fredfmt.distill.start import gather_statistics
+from fredfmt.distill.settings.groups import whole_instances
+from fredfmt.distill.synset.start import gather_statistics
 from fredfmt.errors import ArgumentError, BudgetError
 from fredfmt.model.arguments import integer_of, positive_of, several_of
 from fredfmt.model.data import FreDData

@@ -19,20 +19,20 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.protocol import evaluate
 from fredfmt.distill.evaluation.settings import EvaluationConfig
-from fredfmt.distill.gradient_mask import gradient_mask, with_all_frequencies
 from fredfmt.distill.networks import NetworkFactory, embedding, make_network, seeded
 from fredfmt.distill.networks.prepared import explaining_derivatives
 from fredfmt.distill.objectives import Iteration, StatefulObjective, make_objective
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.recognition import Recognition, taught
+from fredfmt.distill.run.recognition import Recognition, taught
+from fredfmt.distill.run.state import State
 from fredfmt.distill.runtime.checkpoint import read_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
-from fredfmt.distill.start import initial_data, warn_of_small_classes
-from fredfmt.distill.state import State
 from fredfmt.distill.synset import FrequencySynset
+from fredfmt.distill.synset.gradient_mask import gradient_mask, with_all_frequencies
+from fredfmt.distill.synset.start import initial_data, warn_of_small_classes
 from fredfmt.errors import FredError
 from fredfmt.model.data import FreDData
 from fredfmt.transforms import spatial_size

@@ -15,17 +15,17 @@ from fredfmt.codec.devices import usable_device
 from fredfmt.data.coding import encode_source
 from fredfmt.data.sources import Source, expect_source
 from fredfmt.distill.augment import augmentation_for, operations
+from fredfmt.distill.choosing.trial import Candidate, Cost, Trial
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import coded_images
 from fredfmt.distill.evaluation.held_out import held_out, most_can_be_split, share_held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
-from fredfmt.distill.layout import Effort, Labels
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory
-from fredfmt.distill.record import recorded
+from fredfmt.distill.run.record import recorded
+from fredfmt.distill.run.state import settings_of
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback
-from fredfmt.distill.state import settings_of
-from fredfmt.distill.trial import Candidate, Cost, Trial
+from fredfmt.distill.settings.layout import Effort, Labels
 from fredfmt.errors import ArgumentError, BudgetError, quoted
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.objectives import Objective, StatefulObjective
-from fredfmt.distill.rate import EVERY, Rate
-from fredfmt.distill.recognition import Recognition
-from fredfmt.distill.record import recorded
+from fredfmt.distill.run.rate import EVERY, Rate
+from fredfmt.distill.run.recognition import Recognition
+from fredfmt.distill.run.record import recorded
 from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError
