@@ -5,23 +5,7 @@ const MORE_TILES = 120;
 const FRAME_BUDGET = 12; // milliseconds of painting a frame
 const LARGEST_SIZE = 512;
 const PIXELS = ["identity", "downsample"]; // transforms whose "frequencies" are positions
-const find = (id) => document.getElementById(id);
-const grouped = (value) => value.toLocaleString("en");
-const short = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
-const plural = (count, noun, many = `${noun}s`) => `${grouped(count)} ${count === 1 ? noun : many}`;
 const narrow = matchMedia("(max-width: 60rem)");
-
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-function kilobytes(size) {
-  if (size < 10_000) return `${grouped(size)} B`;
-  const rounded = (value) => value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-  return size < 10_000_000 ? `${rounded(size / 1000)} kB` : `${rounded(size / 1e6)} MB`;
-}
 
 function carriedBytes() {
   const carried = find("file").textContent.trim();
@@ -62,7 +46,7 @@ class Page {
     this.describe(bytes);
     this.setControls();
     this.layClasses();
-    this.showFacts();
+    showFacts(file);
     this.choose(this.members.find((own) => own.length)[0]);
     this.show();
     narrow.addEventListener("change", () => this.placeAside());
@@ -102,95 +86,6 @@ class Page {
     download.textContent = `Download (${kilobytes(bytes.length)})`;
     download.hidden = false;
     find("main").hidden = false;
-  }
-
-  showFacts() {
-    const { ledger, meta } = this.file;
-    const pixels = 4 * this.count * meta.channels * product(this.shape);
-    find("bytes-about").textContent =
-      `${kilobytes(ledger.total)} in total, ${grouped(Math.round((8 * ledger.total) / this.classes.length))} bits per class; ` +
-      `the images decoded to float32 take ${kilobytes(pixels)}, ${Number((pixels / ledger.total).toPrecision(2))} times as much.`;
-    const parts = {
-      coefficients: "Coefficients",
-      frequencies: "Masks",
-      labels: "Labels",
-      base: "Base",
-      metadata: "Metadata",
-      container: "Container",
-    };
-    for (const [key, name] of Object.entries(parts)) {
-      if (!ledger[key]) continue;
-      const bar = element("div", { className: "bar" });
-      bar.style.width = `${(100 * ledger[key]) / ledger.total}%`;
-      find("bytes").querySelector("tbody").append(
-        element("tr", {},
-          element("th", { scope: "row", textContent: name }),
-          element("td", {}, bar),
-          element("td", { textContent: grouped(ledger[key]) }),
-          element("td", { textContent: `${((100 * ledger[key]) / ledger.total).toFixed(1)} %` }),
-        ),
-      ); // prettier-ignore
-    }
-    this.showResults(meta.results ?? []);
-    const groups = ["source", "distillation", "recipe", "mask", "reconstruction", "quantization", "normalization", "whitening", "writer", "ext"];
-    for (const name of groups) if (meta[name] && Object.keys(meta[name]).length) this.addFact(name, meta[name]);
-    for (const name of ["license", "citation"]) if (meta[name]) this.addFact(name, meta[name]);
-    find("provenance").hidden = !find("facts").childElementCount;
-  }
-
-  showResults(results) {
-    find("results").hidden = !results.length;
-    const percent = (share) => (typeof share === "number" ? (100 * share).toFixed(1) : "?");
-    const text = (value) => {
-      if (!isObject(value)) return String(value ?? "");
-      const { name, ...rest } = value;
-      return [name, ...Object.entries(rest).map(([key, part]) => `${key} ${isObject(part) ? JSON.stringify(part) : part}`)].filter(Boolean).join(", ");
-    };
-    for (const result of results) {
-      const spread = typeof result.std === "number" ? ` ± ${percent(result.std)}` : "";
-      const length = result.protocol === "paper" ? `, ${result.epochs} epochs` : result.steps ? `, ${result.steps} steps` : "";
-      const cells = [
-        `${percent(result.accuracy)}${spread} %`,
-        text(result.network),
-        `${text(result.protocol)}${length}`,
-        `${text(result.test)}${typeof result.images === "number" ? `, ${grouped(result.images)} images` : ""}`,
-        Array.isArray(result.accuracies) ? String(result.accuracies.length) : "",
-      ];
-      const row = element("tr", {}, ...cells.map((textContent) => element("td", { textContent })));
-      find("results").querySelector("tbody").append(row);
-    }
-  }
-
-  addFact(name, value) {
-    const titles = {
-      ext: "Notes",
-      license: "Licence",
-      mask: "Masks",
-      normalization: "Space of the images",
-      quantization: "Coefficients",
-      recipe: "How to train on it",
-      source: "Source",
-      writer: "Written by",
-    };
-    const title = element("h3", { textContent: titles[name] ?? name[0].toUpperCase() + name.slice(1) });
-    const fact = element("div", { className: "fact" }, title);
-    if (isObject(value)) {
-      const body = element("tbody");
-      const add = (path, key, part) => {
-        if (isObject(part) && Object.keys(part).length) {
-          const inside = key === "" || key === "configuration" ? path : [...path, wordsOfField(key)];
-          for (const [inner, own] of Object.entries(part)) add(inside, inner, own);
-          return;
-        }
-        const label = [...path, wordsOfField(key)].join(": ");
-        body.append(
-          element("tr", {}, element("th", { scope: "row", textContent: label }), element("td", { textContent: wordsOfValue(key, part) })),
-        );
-      };
-      add([], "", value);
-      fact.append(element("table", {}, body));
-    } else fact.append(element("p", { textContent: String(value) }));
-    find("facts").append(fact);
   }
 
   /* ---- controls ---- */
@@ -657,39 +552,6 @@ class Page {
     }
     this.show();
   }
-}
-
-/* Signals of one length as lines, over at least the given range; each after the first is dashed. */
-function drawLines(canvas, values, length, range) {
-  Object.assign(canvas, { width: 512, height: 256 });
-  canvas.classList.add("smooth");
-  const pen = canvas.getContext("2d");
-  const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], range);
-  pen.strokeStyle = getComputedStyle(canvas).color;
-  pen.lineWidth = 4;
-  for (let first = 0; first < values.length; first += length) {
-    pen.beginPath();
-    pen.setLineDash(first ? [(6 * first) / length, 6] : []);
-    for (let x = 0; x < length; x++) {
-      pen.lineTo(6 + (500 * x) / Math.max(1, length - 1), 250 - (244 * (values[first + x] - low)) / (high - low));
-    }
-    pen.stroke();
-  }
-}
-
-/* Pixels as squares where they are enlarged at least twice; else smoothed. */
-function showPixelsIn(canvas, width, room) {
-  canvas.classList.toggle("smooth", 2 * width > room * devicePixelRatio && width !== room * devicePixelRatio);
-}
-
-function drawPixels(canvas, height, width, value) {
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const pixels = new Uint8ClampedArray(4 * height * width);
-  for (let i = 0; i < height * width; i++) {
-    for (let colour = 0; colour < 3; colour++) pixels[4 * i + colour] = value(i, colour);
-    pixels[4 * i + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
 }
 
 function listenToTheme(recolour) {

@@ -19,7 +19,11 @@ from fredfmt.storage.files import load
 from fredfmt.storage.reading import SUFFIXES
 from fredfmt.view.report.first import first_images
 
-SCRIPTS = ("checksums.js", "zstd.js", "blosc.js", "context.js", "inflate.js", "decoder.js", "words.js", "page.js")
+SCRIPTS = (
+    *(f"reader/{name}.js" for name in ("checksums", "zstd", "blosc", "context", "inflate")),
+    *(f"reader/{name}.js" for name in ("documents", "archive", "arrays", "metadata", "file", "images")),
+    *("elements.js", "words.js", "facts.js", "drawing.js", "page.js"),
+)
 """The parts of the page's script, each of which uses those before it."""
 
 

@@ -5,8 +5,8 @@ const fs = require("fs");
 const path = require("path");
 const readline = require("readline");
 
-const folder = path.join(__dirname, "..", "..", "..", "fredfmt", "view", "report");
-const sources = ["checksums.js", "zstd.js", "blosc.js", "context.js", "inflate.js", "decoder.js"].map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
+const folder = path.join(__dirname, "..", "..", "..", "fredfmt", "view", "report", "reader");
+const sources = fs.readdirSync(folder).map((name) => fs.readFileSync(path.join(folder, name), "utf8"));
 const { readFred, Images, Refusal, unblosc, inflate } = new Function(`"use strict";${sources.join("\n")};return { readFred, Images, Refusal, unblosc, inflate };`)();
 
 function valuesOf(file, { size, k, normalized = true }) {
