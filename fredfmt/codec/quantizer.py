@@ -71,7 +71,13 @@ def quantize(
             squares += float(np.square(error).sum())
         whole = spool.whole()
     rms = math.sqrt(squares / whole.size) if whole.size else 0.0
-    return whole, Quantization(mode, size, error_max=largest, error_rms=rms)
+    return whole, Quantization(mode, size, error_max=_at_least(largest), error_rms=_at_least(rms))
+
+
+def _at_least(error: float) -> float:
+    """An error rounded up to five significant digits, so that metadata are short."""
+    unit = 10.0 ** (math.floor(math.log10(error)) - 4) if error else 1.0
+    return float(f"{math.ceil(error / unit - 1e-6) * unit:.5g}")
 
 
 def _kind(coefficients: Rows, step: Step) -> tuple[type[np.generic], Literal["uniform", "float16", "float32"]]:

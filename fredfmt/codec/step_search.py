@@ -18,16 +18,20 @@ _FINEST_BITS = 20
 
 
 def step_for_error(at: Callable[[float], FreDData], coefficients: Rows, target_rmse: float) -> float:
-    """The largest step with which ``at(step)`` records a root mean square error of at most ``target_rmse``."""
-    return largest_step(
-        lambda step: (at(step).metadata.quantization.error_rms or 0.0) <= target_rmse, _typical(coefficients)
+    """The largest step of five digits with which ``at(step)`` records a root mean square error of at most
+    ``target_rmse``."""
+    return _short(
+        largest_step(
+            lambda step: (at(_short(step)).metadata.quantization.error_rms or 0.0) <= target_rmse,
+            _typical(coefficients),
+        )
     )
 
 
 def step_for_bytes(
     at: Callable[[float], FreDData], coefficients: Rows, max_bytes: int, *, near: float | None = None
 ) -> float:
-    """The smallest step with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
+    """The smallest step of five digits with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
 
     The search begins at the step ``near``, if it is given: the size of a small file does not always decrease as the
     step grows, and of several steps that fit, the search finds one close to ``near``. Raises `BudgetError` if even
@@ -35,7 +39,7 @@ def step_for_bytes(
     """
     start = _typical(coefficients)
     coarsest = 1e-6 / start
-    least = packed_size(at(1 / coarsest))
+    least = packed_size(at(_short(1 / coarsest)))
     if least > max_bytes:
         raise BudgetError(
             "max_bytes is less than the file takes without any coefficients",
@@ -44,12 +48,18 @@ def step_for_bytes(
             hint="Use fewer images, a smaller k or more bytes",
         )
     finest = 2**_FINEST_BITS / start
-    return 1 / largest_step(
-        lambda fineness: fineness <= finest and packed_size(at(1 / fineness)) <= max_bytes,
+    fineness = largest_step(
+        lambda fineness: fineness <= finest and packed_size(at(_short(1 / fineness))) <= max_bytes,
         1 / (near or start),
         factor=_NEARBY if near else 2.0,
         known=coarsest,
     )
+    return _short(1 / fineness)
+
+
+def _short(step: float) -> float:
+    """The nearest number of five significant digits, which the metadata store in fewer bytes."""
+    return float(f"{step:.5g}")
 
 
 def _typical(coefficients: Rows) -> float:

@@ -332,8 +332,8 @@ def test_rounding_by_rate_takes_fewer_bytes_at_the_same_error(k):
     exact = encode(digits.normalized, digits.labels, k=k, step=None).coefficients
     for made in data.values():
         error = made.coefficients * float(made.metadata.quantization.step) - exact
-        assert np.abs(error).max() == pytest.approx(made.metadata.quantization.error_max)
-        assert np.sqrt(np.square(error).mean()) == pytest.approx(made.metadata.quantization.error_rms, rel=1e-5)
+        assert np.abs(error).max() == pytest.approx(made.metadata.quantization.error_max, rel=1e-4)
+        assert np.sqrt(np.square(error).mean()) == pytest.approx(made.metadata.quantization.error_rms, rel=1e-4)
 
 
 @pytest.mark.parametrize("priced", [True, False])

@@ -17,8 +17,12 @@ def test_the_error_is_at_most_half_a_step_and_is_what_is_recorded(coefficients, 
     stored, quantization = quantize(coefficients, step)
     error = stored.astype(np.float64) * step - coefficients
     assert np.abs(error).max() <= step / 2 * (1 + 1e-9)
-    assert quantization.error_max == np.abs(error).max()
-    assert quantization.error_rms == pytest.approx(np.sqrt(np.square(error).mean()))
+    for recorded, actual in [
+        (quantization.error_max, np.abs(error).max()),
+        (quantization.error_rms, np.sqrt(np.square(error).mean())),
+    ]:
+        assert actual * (1 - 1e-9) <= recorded <= actual * 1.0001
+        assert float(f"{recorded:.5g}") == recorded, "five digits are enough"
 
 
 def test_integers_are_as_narrow_as_they_can_be():
@@ -35,7 +39,7 @@ def test_float32_is_exact_and_float16_is_not():
     assert (quantization.mode, quantization.step, quantization.error_max) == ("float32", None, 0.0)
     stored, quantization = quantize(coefficients, "float16")
     assert stored.dtype == np.float16
-    assert quantization.error_max == np.abs(stored.astype(np.float32) - coefficients).max() > 0
+    assert quantization.error_max == pytest.approx(np.abs(stored.astype(np.float32) - coefficients).max(), rel=1e-4)
     with pytest.raises(ArgumentError, match="float16"):
         quantize(np.array([1e5]), "float16")
 
