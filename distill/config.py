@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
+from fredfmt.data.sources import Source
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.objectives import OBJECTIVES, Objective, settings_class
 from fredfmt.distill.settings import Settings, group, regrouped
@@ -19,7 +20,7 @@ from fredfmt.distill.settings.groups import (
 from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.distillation import NAMED, abridged, complete
-from fredfmt.model.metadata import Metadata
+from fredfmt.model.metadata import Metadata, Normalization
 from fredfmt.model.typed import thawed
 
 
@@ -232,3 +233,25 @@ def run_of(metadata: Metadata, where: str = "metadata") -> tuple[DistillConfig, 
     if not metadata.distillation or "name" not in metadata.source:
         raise ArgumentError("the data were not distilled, so there is no run to repeat", where=where)
     return DistillConfig.from_json(thawed(metadata.distillation)), str(metadata.source["name"]), metadata.classes
+
+
+def check_same_images(metadata: Metadata, source: Source, where: str = "metadata") -> None:
+    """Raise `ArgumentError` if ``source`` has other images than the run that made a file, as far as the file can tell:
+    its name does not contain the folders in which the images were."""
+    before = (metadata.channels, metadata.spatial_shape, metadata.normalization)
+    now = (source.channels, source.spatial_shape, source.normalization)
+    if before != now:
+        raise ArgumentError(
+            f"{source.name} has other images here than those of the run",
+            where=where,
+            expected=_described(*before),
+            found=_described(*now),
+            hint="Run it in the folder that holds the source, or name the source: --from FILE SOURCE OUT",
+        )
+
+
+def _described(channels: int, shape: tuple[int, ...], normalization: Normalization | None) -> str:
+    size = "x".join(map(str, (channels, *shape)))
+    if normalization is None:
+        return size
+    return f"{size} with mean {[*normalization.mean]} and std {[*normalization.std]}"

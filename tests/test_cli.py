@@ -335,6 +335,23 @@ def test_a_run_is_repeated_from_its_file_or_its_settings(tmp_path):
     assert settings[1] == settings[0] | {"optimization": {"iterations": 4}}
 
 
+def test_a_run_is_not_repeated_with_other_images_of_the_same_name(tmp_path, monkeypatch):
+    for place, seed in (("here", 0), ("there", 1)):
+        pixels = np.random.default_rng(seed).integers(0, 256, (40, 8, 8, 1), np.uint8)
+        (tmp_path / place).mkdir()
+        np.savez(tmp_path / place / "pets.npz", x_train=pixels, y_train=np.arange(40) % 2)
+    short = ("--k", 16, "--iterations", 0)
+    monkeypatch.chdir(tmp_path / "here")
+    run("distill", "npz:pets.npz", "first.fred", *short)
+    run("distill", "--from", "first.fred", "again.fred")
+    monkeypatch.chdir(tmp_path / "there")
+    first = tmp_path / "here" / "first.fred"
+    refused = run("distill", "--from", first, "again.fred", status=1)
+    assert "npz:pets.npz has other images here" in str(refused.exception)
+    assert not (tmp_path / "there" / "again.fred").exists()
+    run("distill", "--from", first, "npz:pets.npz", "again.fred")
+
+
 def test_a_file_that_was_not_distilled_has_no_run_to_repeat(tmp_path, file):
     assert "no run to repeat" in str(run("distill", "--from", file, tmp_path / "x.fred", status=1).exception)
     assert "OUT is missing" in run("distill", "digits", status=2).output

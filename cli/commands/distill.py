@@ -14,7 +14,7 @@ from fredfmt.cli.settings import asking, given_settings, network_options
 from fredfmt.codec.masks import checked_k
 from fredfmt.data.sources import open_source
 from fredfmt.distill.choosing import choose, chosen_by_default
-from fredfmt.distill.config import DistillConfig, run_of
+from fredfmt.distill.config import DistillConfig, check_same_images, run_of
 from fredfmt.distill.distilling import DistillationStopped, duration
 from fredfmt.distill.distilling import distill as run
 from fredfmt.distill.objectives import OBJECTIVES, load_objective
@@ -104,8 +104,9 @@ def distill(
     before, name = DistillConfig(), source or ""
     names: tuple[str, ...] = ()
     if from_ is not None:
-        before, recorded, names = run_of(load(from_).metadata, from_)
-        name = source or recorded
+        recorded = load(from_).metadata
+        before, named, names = run_of(recorded, from_)
+        name = source or named
     if config is not None:
         before = DistillConfig.from_toml(config)
     check_output(out, force)
@@ -135,6 +136,8 @@ def distill(
         classes=wanted,
         check=lambda spatial_shape: None if chooses else checked_k(frequencies.k, spatial_shape, frequencies.transform),
     )
+    if from_ is not None and source is None and size is None:
+        check_same_images(recorded, real, from_)
     if new and "depth" not in changes:
         settings = settings.replace(network=settings.network.fitting(real.spatial_shape))
     if bits_per_class is not None:

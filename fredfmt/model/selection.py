@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,6 +46,17 @@ def class_numbers(
     if not numbers or len(set(numbers)) < len(numbers):
         raise ArgumentError("no class, or the same class twice", where=where, found=quoted(wanted))
     return numbers
+
+
+def spelled(names: Sequence[str]) -> str:
+    """Names of classes as ``--classes`` takes them.
+
+    >>> spelled(["cat", "bee, wild"])
+    'cat,"bee, wild"'
+    """
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(names)
+    return row.getvalue()
 
 
 def rows_of(labels: NDArray[Any], numbers: Sequence[int]) -> NDArray[np.intp]:

@@ -177,7 +177,7 @@ def _on_white(image: Image) -> Image:
 @contextmanager
 def _opened(content: Content) -> Iterator[Image]:
     """An image whose header was read. Any failure in the block becomes a `SourceError`."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(content, formats=_FORMATS) as image:
@@ -187,5 +187,7 @@ def _opened(content: Content) -> Iterator[Image]:
             yield image
     except SourceError:
         raise
+    except UnidentifiedImageError:
+        raise SourceError("cannot be decoded", found="no known format of images") from None
     except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise SourceError("cannot be decoded", found=f"{type(error).__name__}: {error}") from None

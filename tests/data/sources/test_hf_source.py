@@ -119,6 +119,18 @@ def test_the_first_images_of_a_stream(tmp_path, monkeypatch):
             open_source(f"hf:{tmp_path}/pets#first={wrong}")
 
 
+def test_the_first_images_of_a_folder_of_files(tmp_path):
+    for index in range(6):
+        path = tmp_path / "pets" / "train" / ("cat", "dog")[index % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels(index)).save(path)
+    whole = open_source(f"hf:{tmp_path}/pets")
+    source = open_source(f"hf:{tmp_path}/pets#first=6")
+    np.testing.assert_array_equal(source.images[:], whole.images[:])
+    assert source.classes == whole.classes == ("cat", "dog")
+    assert source.name == "hf:pets#first=6"
+
+
 def test_nulls_and_labels_that_are_not_published(tmp_path):
     import datasets
 

@@ -245,7 +245,10 @@ def write_bad(folder, kind):
         ("beyond 64 bits", r"train\.parquet: rows 0 to 7: unusable labels"),
         ("undecodable", r"train\.parquet: row 5: cannot be decoded"),
         ("program", r"train\.parquet: row 5: cannot be decoded"),
-        ("float labels", "no label column; expected ClassLabel, or integers or text, found image, label"),
+        (
+            "float labels",
+            r"no label column; expected ClassLabel, or integers .*, label \(double\)",
+        ),
         ("lists", "no label column"),
         ("bad names", r"train\.parquet: label: unusable class names"),
         ("few names", r"train\.parquet: row 1: a label is not a class"),
@@ -291,3 +294,17 @@ def test_a_file_that_goes_away(tmp_path):
         path.unlink()
     with pytest.raises(FredError, match="cannot be read"):
         source.images[:]
+
+
+def test_the_name_has_the_options_and_classes_without_images_are_named(tmp_path):
+    images = [png(index) for index in range(8)]
+    names = {"_type": "ClassLabel", "names": ["ant", "bee, wild", "cat", "dog"]}
+    for split in ("train", "test"):
+        write_parquet(tmp_path / f"{split}.parquet", images, [1, 2] * 4, metadata=features(label=names))
+    with pytest.raises(SourceError, match=r"2 classes have no images.*--classes '\"bee, wild\",cat'") as caught:
+        open_source(f"parquet:{tmp_path}")
+    assert "class ant, dog" in str(caught.value)
+    source = open_source(f"parquet:{tmp_path}#label=label", classes=["bee, wild", "cat"])
+    assert source.name == f"parquet:{tmp_path.name}#label=label"
+    with pytest.raises(ArgumentError, match=r"#label: no such label column; .*found image \(struct"):
+        open_source(f"parquet:{tmp_path}#label=image")

@@ -15,7 +15,8 @@ import numpy as np
 from fredfmt.data.sources import open_source
 from fredfmt.data.sources.shards import row_groups
 
-row_groups._CACHE = 1 << 20
+assert row_groups.CACHE
+row_groups.CACHE = 1 << 20
 source = open_source(sys.argv[1])
 for start in range(0, len(source), 50):
     source.images[start : start + 50]

@@ -187,6 +187,15 @@ def damaged(path, kind):
         entry = tarfile.TarInfo("9.png")
         entry.size = 10 << 30
         path.write_bytes(content[:end] + entry.tobuf() + png(1))
+    elif kind == "joined":
+        path.write_bytes(content + content)
+    elif kind == "zeros to the end":
+        path.write_bytes(content[: end - 1024] + bytes(20_480))
+    elif kind == "zeros over a header":
+        header = content.index(b"3.png")
+        path.write_bytes(content[:header] + bytes(1024) + content[header + 1024 :])
+    elif kind == "other names":
+        write_tar(path, [(name.replace(".", ".0000."), content) for name, content in SOUND])
     elif kind in ("sparse", "long name"):
         entry = tarfile.TarInfo("9.png")
         entry.size = 10 << 30
@@ -212,7 +221,7 @@ def damaged(path, kind):
         ("bad json", r"train\.tar: 2: json: not JSON"),
         ("json list", r"train\.tar: 2: json: not a JSON object"),
         ("json without", r"train\.tar: 2: label: no label in the JSON; .*found the keys \['caption'\]"),
-        ("nothing", "no images"),
+        ("nothing", "no images; expected at least one"),
         ("gzip", r"train\.tar: a compressed shard"),
         ("cut in a member", r"train\.tar: 0\.png: cut off"),
         ("cut in the last member", r"train\.tar: after 5\.cls: not a readable tar file; found unexpected end"),
@@ -222,6 +231,10 @@ def damaged(path, kind):
         ("text", r"train\.tar: .*not a readable tar file; found invalid header"),
         ("damaged header", r"train\.tar: after 5\.png: damaged header"),
         ("ten gigabytes", r"train\.tar: 9\.png: cut off; expected 10,737,418,240 bytes"),
+        ("joined", r"train\.tar: after 5\.cls: more data after the zeros"),
+        ("zeros to the end", r"train\.tar: after 5\.png: ends with too many zeros"),
+        ("zeros over a header", r"train\.tar: after 2\.cls: more data after the zeros"),
+        ("other names", r"0: no sample has an image; .*\.png.*found \.0000\.png"),
         ("sparse", r"train\.tar: 9: too large"),
         ("long name", r"train\.tar: a header is too large"),
     ],
@@ -231,6 +244,15 @@ def test_hostile_shards(tmp_path, kind, message):
     write_tar(tmp_path / "test.tar", SOUND)
     with pytest.raises(FredError, match=message):
         open_source(f"webdataset:{tmp_path}").images[:]
+
+
+def test_numbers_with_gaps_are_the_names_of_their_classes(tmp_path):
+    for split in ("train", "test"):
+        numbers = {b"0": b"3", b"1": b"5"}
+        write_tar(tmp_path / f"{split}.tar", [(name, numbers.get(content, content)) for name, content in SOUND])
+    source = open_source(f"webdataset:{tmp_path}")
+    assert source.classes == ("3", "5")
+    assert source.labels.tolist() == [0, 1] * 3
 
 
 def test_a_shard_that_is_cut_afterwards(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from fredfmt.data.sources.request import Request
 from fredfmt.errors import ArgumentError
@@ -19,6 +20,16 @@ class Address:
     where: str
     """A path, a pattern or a name."""
     options: Mapping[str, str]
+
+    def named(self, prefix: str, where: str) -> str:
+        """The name of the source: its prefix, the name of the place without the folders that hold it, and the options,
+        without which other images or labels would be read.
+
+        >>> Address("data/pets", {"label": "breed", "test": "data/held.tar"}).named("webdataset", "pets")
+        'webdataset:pets#label=breed#test=held.tar'
+        """
+        values = {key: Path(value).name if key == "test" else value for key, value in self.options.items()}
+        return f"{prefix}:{where}" + "".join(f"#{key}={value}" for key, value in sorted(values.items()))
 
     @classmethod
     def of(cls, request: Request, kind: str, known: Collection[str]) -> Address:

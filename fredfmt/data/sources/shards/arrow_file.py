@@ -40,7 +40,7 @@ def read_arrow(paths: tuple[Path, ...], columns: Columns, roots: Sequence[Path],
                     images, places = (images.field("bytes"), images.field("path")) if inner else (images, None)
                     first, row = row, row + len(batch)
                     if images.null_count == len(images) and places is not None:
-                        files += [_file(place, roots) for place in places.to_pylist()]
+                        files += [image_file(place, roots) for place in places.to_pylist()]
                     else:
                         _add(spans, index, images, first, base, source.size())
             except pyarrow.ArrowException as error:
@@ -68,7 +68,7 @@ def _add(spans: Spans, index: int, images: Array, row: int, base: int, size: int
     spans.add_all(index, start + bounds[:-1], np.diff(bounds))
 
 
-def _file(path: str | None, roots: Sequence[Path]) -> Path:
+def image_file(path: str | None, roots: Sequence[Path]) -> Path:
     """The file of an image. Raises `SourceError` if it is not in one of these folders: a table must not read other
     files."""
     real = Path(os.path.realpath(path or ""))

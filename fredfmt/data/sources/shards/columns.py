@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fredfmt.data.sources.layout import listed
@@ -49,11 +49,15 @@ def _choose(
     features: Mapping[str, Mapping[str, Any]],
     kind: str,
 ) -> str:
+    usual = f"{kind}, or {'binary' if what == 'image' else 'integers or text'}"
     fitting: list[str] = [field.name for field in schema if fits(field.type) and not field.name.startswith("__")]
     if what in options:
         if fitting.count(options[what]) != 1:
             raise ArgumentError(
-                f"no such {what} column", where=f"#{what}", expected=listed(fitting) or kind, found=options[what]
+                f"no such {what} column",
+                where=f"#{what}",
+                expected=listed(fitting) or usual,
+                found=listed([*_typed(schema, options[what])] or [options[what]]),
             )
         return options[what]
     declared = [name for name in fitting if features.get(name, {}).get("_type") == kind]
@@ -61,14 +65,18 @@ def _choose(
     if what in candidates:
         candidates = [name for name in candidates if name == what]
     if len(candidates) != 1:
-        expected = f"{kind}, or {'binary' if what == 'image' else 'integers or text'}"
         raise SourceError(
             f"several columns could be the {what}" if candidates else f"no {what} column",
-            expected=expected if not candidates else "one",
-            found=listed(candidates or schema.names),
+            expected="one" if candidates else usual,
+            found=listed(candidates or [*_typed(schema)]),
             hint=f"Say which: #{what}=NAME after the path" if candidates else "",
         )
     return candidates[0]
+
+
+def _typed(schema: Schema, name: str | None = None) -> Iterator[str]:
+    """Columns with their types: all, or those of this name."""
+    return (f"{field.name} ({field.type})" for field in schema if name in (None, field.name))
 
 
 def _features(schema: Schema) -> dict[str, Mapping[str, Any]]:

@@ -29,7 +29,7 @@ def open_hf(request: Request) -> Source:
     """
     address = Address.of(request, "NAME", _OPTIONS)
     local = os.path.exists(os.path.expanduser(address.where))
-    name = f"hf:{Path(address.where).resolve().name if local else address.where}"
+    name = address.named("hf", Path(address.where).resolve().name if local else address.where)
     splits = load_splits(request, address)
     first = splits[next(iter(splits))].first
     with located(name):

@@ -49,7 +49,7 @@ class Split:
         """Its images and labels."""
         if self.first is not None:
             with library_errors("streaming"):
-                return spool(self.data, self.first, columns, left_out)
+                return spool(self.data, self.first, columns, self.roots, left_out)
         files = tuple(Path(file["filename"]) for file in self.data.cache_files)
         return read_arrow(files, columns, self.roots, left_out)
 
@@ -105,7 +105,7 @@ def library_errors(name: str) -> Iterator[None]:
     except FredError:
         raise
     except Exception as error:  # the library does not document what it raises
-        message = " ".join(str(error).split()) or type(error).__name__
+        message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         hint = "Say which: #config=NAME after the name" if "onfig name is missing" in message else "Check the name"
         raise SourceError("unavailable", where=name, found=message, hint=hint) from None
     finally:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fredfmt.data.sources.shards.arrow_file import image_file
 from fredfmt.data.sources.shards.columns import Columns
 from fredfmt.data.sources.shards.label_values import LabelValues
 from fredfmt.data.sources.shards.spans import Spans
@@ -20,9 +21,10 @@ _ROWS = 64
 """The number of rows per request."""
 
 
-def spool(stream: Any, count: int, columns: Columns, left_out: Mapping[str, int]) -> Stored:
+def spool(stream: Any, count: int, columns: Columns, roots: Sequence[Path], left_out: Mapping[str, int]) -> Stored:
     """The first ``count`` rows of an ``IterableDataset``, or all if it has fewer. The file is in the folder for
-    temporary files (``TMPDIR``) and is deleted with the object. Raises `SourceError` for a row without bytes or label.
+    temporary files (``TMPDIR``) and is deleted with the object. A row without bytes holds the path of an image file,
+    which must be in one of the folders ``roots``. Raises `SourceError` for a row without image or label.
     """
     import datasets
     import pyarrow
@@ -37,12 +39,18 @@ def spool(stream: Any, count: int, columns: Columns, left_out: Mapping[str, int]
         with open(handle, "wb") as file:
             for batch in rows.iter(_ROWS):
                 for image in batch[column]:
-                    content = image if isinstance(image, bytes) else (image or {}).get("bytes")
-                    if content is None:
-                        raise SourceError("the image is null, or a path without bytes", where=f"row {len(spans)}")
+                    with located(f"row {len(spans)}"):
+                        content = _content(image, roots)
                     spans.add(0, file.tell(), file.write(content))
                 labels.add(pyarrow.array(batch[columns.label]), labels.count)
     return Stored(spans, labels.values, labels.words, dict(enumerate(columns.names)), left_out)
+
+
+def _content(image: Any, roots: Sequence[Path]) -> bytes:
+    if image is None:
+        raise SourceError("the image is null")
+    content: bytes | None = image if isinstance(image, bytes) else image.get("bytes")
+    return image_file(image.get("path"), roots).read_bytes() if content is None else content
 
 
 def _remove(path: str, owner: int) -> None:

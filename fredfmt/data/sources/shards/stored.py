@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from fredfmt.data.sources.coded import Chosen, Coded
 from fredfmt.data.sources.image_files import open_images
+from fredfmt.data.sources.layout import listed
 from fredfmt.data.sources.notices import warn_of_omissions, warn_of_own_split
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.shards.address import Address
@@ -19,6 +21,7 @@ from fredfmt.data.sources.shards.paths import find_shards
 from fredfmt.data.sources.source import Source
 from fredfmt.data.sources.splits import own_split
 from fredfmt.errors import SourceError, located, quoted
+from fredfmt.model.selection import spelled
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def open_shards(
     def split(paths: tuple[Path, ...]) -> Stored:
         return read(paths, address.options, shards.left_out)
 
-    name = f"{prefix}:{Path(address.where).name}"
+    name = address.named(prefix, Path(address.where).name)
     return open_stored(request, name, split(shards.train), (lambda: split(shards.test)) if shards.test else None)
 
 
@@ -68,7 +71,8 @@ def open_stored(
     """
     with located(name):
         classes = _classes(train)
-        train_coded, train_labels = train.coded, _numbers(train, classes)
+        named = bool(train.names)
+        train_coded, train_labels = train.coded, _numbers(train, classes, named)
         wanted = request.wanted(classes)
         chosen = train if test is None or request.split == "train" else test()
         for number in chosen.names.keys() & train.names.keys():
@@ -79,7 +83,7 @@ def open_stored(
                     expected=train.names[number],
                     found=chosen.names[number],
                 )
-        coded, labels = chosen.coded, train_labels if chosen is train else _numbers(chosen, classes)
+        coded, labels = chosen.coded, train_labels if chosen is train else _numbers(chosen, classes, named)
         _require_images(labels, wanted, classes)
         if test is None:
             rest, rows, held = own_split(train_labels, request.split, wanted)
@@ -103,21 +107,27 @@ def open_stored(
 
 
 def _classes(train: Stored) -> tuple[str, ...]:
-    """The names in the shards, or the different texts in order, or the numbers from 0."""
+    """The names in the shards, or the different labels in order."""
     if not len(train.values):
-        raise SourceError("no images", expected="at least one in the train split")
+        raise SourceError(
+            "no images",
+            expected="at least one in the train split",
+            found=", ".join(f"{what} ({count:,})" for what, count in train.left_out.items()),
+        )
     names, count = train.names, len(train.names)
     if train.words is not None and not names:
         return tuple(sorted(train.words))
     if not names or max(names) >= count:  # unlabelled images are -1
         count = int(train.values.max()) + 1
-    if count > max(len(train.values), len(names)):
+    if count > max(len(train.values) + 1, len(names)):
         raise SourceError(
             "labels are not class numbers",
             where=train.coded.place(int(train.values.argmax())),
-            expected=f"at most {len(train.values) - 1} for this number of images",
+            expected=f"at most {len(train.values)} for this number of images",
             found=count - 1,
         )
+    if not names:  # numbers need not begin at 0, or be without gaps
+        return tuple(map(str, np.unique(train.values[train.values >= 0]).tolist()))
     classes = tuple(names.get(number, str(number)) for number in range(count))
     if len(set(classes)) < count:
         twice = next(name for index, name in enumerate(classes) if name in classes[:index])
@@ -125,12 +135,14 @@ def _classes(train: Stored) -> tuple[str, ...]:
     return classes
 
 
-def _numbers(stored: Stored, classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """The labels as positions in ``classes``."""
-    numbers = stored.values
-    if stored.words is not None:
+def _numbers(stored: Stored, classes: tuple[str, ...], named: bool) -> NDArray[np.int64]:
+    """The labels as positions in ``classes``, whose numbers are their names if they are not ``named``."""
+    numbers, words = stored.values, stored.words
+    if words is None and not named:
+        numbers, words = np.unique(numbers, return_inverse=True)[1], tuple(map(str, np.unique(numbers).tolist()))
+    if words is not None:
         place = {name: number for number, name in enumerate(classes)}
-        numbers = np.array([place.get(word, -1) for word in stored.words], np.int64)[numbers]
+        numbers = np.array([place.get(word, -1) for word in words], np.int64)[numbers]
     wrong = np.flatnonzero((numbers < 0) | (numbers >= len(classes)))
     if len(wrong):
         row = int(wrong[0])
@@ -138,7 +150,7 @@ def _numbers(stored: Stored, classes: tuple[str, ...]) -> NDArray[np.int64]:
         raise SourceError(
             "a label is not a class" if found != -1 else "an image has no label",
             where=stored.coded.place(row),
-            expected=f"one of {len(classes)} classes" if stored.words else f"0 to {len(classes) - 1}",
+            expected=f"one of {len(classes)} classes" if words else f"0 to {len(classes) - 1}",
             found=quoted(found),
             hint="" if found != -1 else "-1 marks splits whose labels are not published: choose another (#test=...)",
         )
@@ -147,6 +159,11 @@ def _numbers(stored: Stored, classes: tuple[str, ...]) -> NDArray[np.int64]:
 
 def _require_images(labels: NDArray[np.int64], wanted: list[int], classes: tuple[str, ...]) -> None:
     counts = np.bincount(labels, minlength=len(classes))
-    for number in wanted:
-        if counts[number] == 0:
-            raise SourceError("a class has no images", where=f"class {classes[number]}", hint="Exclude it (--classes)")
+    without = [classes[number] for number in wanted if counts[number] == 0]
+    if without:
+        names = [classes[number] for number in wanted if counts[number]]
+        raise SourceError(
+            "a class has no images" if len(without) == 1 else f"{len(without):,} classes have no images",
+            where=f"class {listed(without)}",
+            hint=f"Select the others: --classes {shlex.quote(spelled(names))}",
+        )

@@ -94,6 +94,27 @@ def _members(stream: FileIO) -> Iterator[tarfile.TarInfo]:
             expected="another member, or the zeros that end a tar file",
             hint="Get the shard again; if it is complete, append 1,024 zero bytes",
         )
+    _check_rest(stream, f"after {name}")
+
+
+def _check_rest(stream: FileIO, where: str) -> None:
+    """Raise `SourceError` if zeros took the place of members: a tar file ends with zeros up to a whole record."""
+    start = stream.tell()
+    while part := stream.read(_HEADER):
+        if part.strip(b"\0"):
+            raise SourceError(
+                "more data after the zeros that end a tar file",
+                where=where,
+                hint="A header is damaged, or several tar files were joined: get the shard again, or separate them",
+            )
+    if stream.tell() - start > tarfile.RECORDSIZE:
+        raise SourceError(
+            "ends with too many zeros",
+            where=where,
+            expected=f"at most {tarfile.RECORDSIZE:,}",
+            found=f"{stream.tell() - start:,}",
+            hint="An interrupted download leaves such a file: get the shard again; if it is complete, cut them off",
+        )
 
 
 class _Bounded:

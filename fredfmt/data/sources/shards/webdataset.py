@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fredfmt.data.sources.image_files import SUFFIXES
+from fredfmt.data.sources.layout import listed
 from fredfmt.data.sources.request import Request
 from fredfmt.data.sources.shards.address import Address
 from fredfmt.data.sources.shards.spans import LARGEST, Spans, read_whole
@@ -46,6 +47,7 @@ def open_webdataset(request: Request) -> Source:
 def read_tars(paths: tuple[Path, ...], options: Mapping[str, str], others: Mapping[str, int]) -> Stored:
     """One split: the positions of its images, and their labels."""
     spans, labels, left_out = Spans(paths, "sample"), _Labels(options.get("label")), Counter(others)
+    without: Sample | None = None
     for index, path in enumerate(paths):
         with access_explained("cannot be read", path), open(path, "rb", buffering=0) as stream, located(path):
             for sample in read_samples(stream, left_out):
@@ -53,12 +55,21 @@ def read_tars(paths: tuple[Path, ...], options: Mapping[str, str], others: Mappi
                     image = _image(sample, options.get("image"))
                     if image is None:
                         left_out["samples without an image"] += 1
+                        without = without or sample
                         continue
                     offset, size = sample.parts[image]
                     if size > LARGEST:
                         raise SourceError("too large", expected=f"at most {LARGEST:,} bytes", found=f"{size:,}")
                     spans.add(index, offset, size)
                     labels.add(sample, stream)
+    if without is not None and not len(spans):
+        raise SourceError(
+            "no sample has an image",
+            where=without.key,
+            expected=f"a name that ends, from its first dot on, with one of {', '.join(sorted(SUFFIXES))}",
+            found=listed([f".{suffix}" for suffix in without.parts]),
+            hint="Say which: #image=SUFFIX after the path",
+        )
     return Stored(spans, np.array(labels.values, np.int64), labels.words, labels.names, left_out)
 
 
