@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g"
 TESTS = {
-    "fredfmt.codec._planes": ("tests/codec/test_decoder.py",),
+    "fredfmt.codec._planes": ("tests/codec/test_decoder.py", "tests/codec/test_kernels.py"),
     "fredfmt.distill.networks._block": ("tests/distill/test_fused.py",),
     "fredfmt.storage.coder._context": ("tests/storage/coder",),
 }

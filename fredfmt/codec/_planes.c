@@ -163,18 +163,29 @@ static void over_threads(Share *shares, int threads)
 
 #endif
 
-/* With `threads` threads, or one if the work is too small for more.
-   Returns 0, or 1 if a mask is not in the tables; nothing was written then. */
+/* As many of `threads` threads as have work enough. OpenMP ends threads that one region needs less than the last, and
+   starts them anew for the next: batches of similar sizes get the same power of two. */
+static int useful(int threads, int64_t pixels)
+{
+    int64_t most = pixels / PIXELS_PER_THREAD;
+    if (threads > MOST_THREADS)
+        threads = MOST_THREADS;
+    if (most >= threads)
+        return threads;
+    int fewer = 1;
+    while (2 * fewer <= most)
+        fewer *= 2;
+    return fewer;
+}
+
+/* Returns 0, or 1 if a mask is not in the tables; nothing was written then. */
 int fredfmt_planes(const Kernel *kernel, const Job *job, int threads)
 {
     const Tables *t = job->tables;
     for (int64_t n = 0; job->masks && n < job->instances; n++)
         if (job->masks[n] < 0 || job->masks[n] >= t->masks)
             return 1;
-    if (threads > MOST_THREADS)
-        threads = MOST_THREADS;
-    if (job->instances * job->channels * t->height * t->width < threads * PIXELS_PER_THREAD)
-        threads = 1; /* all or none: OpenMP starts its threads anew for another number of them */
+    threads = useful(threads, job->instances * job->channels * t->height * t->width);
     Share shares[MOST_THREADS];
     for (int thread = 0; thread < threads; thread++)
         shares[thread] = (Share){kernel, job, thread, threads};

@@ -1,7 +1,7 @@
 """Chooses how images are computed on this machine: by a kernel of the compiled loops or by torch.
 
 A kernel that is fast on one processor can be slow on another, so each is compared with torch once per process, on small
-test batches (a few milliseconds), before it is used. The results of both agree up to rounding; set ``FREDFMT_KERNEL``
+test batches and one thread (a few milliseconds), before it is used. The results of both agree up to rounding; set ``FREDFMT_KERNEL``
 if even the last bits must not vary.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -76,7 +77,7 @@ def choose(
         return Choice(TORCH, "with one axis and masks that share frequencies, one matrix product is faster")
     masks = "dense" if k > _DENSE * math.prod(spatial_shape) else "sparse"
     ratio = times_torch(kernel, masks == "dense")
-    measured = f"on {masks} masks {kernel.name} ran at {ratio:.1f} times torch's speed in this process"
+    measured = f"on {masks} masks {kernel.name} ran at {ratio:.1f} times torch's speed on one thread"
     return _chosen(kernel if ratio >= 1 else None, measured)
 
 
@@ -97,11 +98,22 @@ def times_torch(kernel: Kernel, dense: bool) -> float:
     coefficients = torch.from_numpy(generator.standard_normal((_INSTANCES, _CHANNELS, k), np.float32))
     images = torch.empty(_INSTANCES, _CHANNELS, *shape, dtype=torch.float32, device="cpu")
     loops = Planes(frequencies, shape, matrices, kernel)
-    with torch.no_grad(), torch.autocast("cpu", enabled=False):
+    with torch.no_grad(), torch.autocast("cpu", enabled=False), _one_thread():
         torch_seconds, seconds = shortest(
             [lambda: by_torch(coefficients, masks, images), lambda: loops(coefficients, masks, images)], _REPEATS
         )
     return torch_seconds / seconds
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Waking several threads takes longer than such a batch, and on a busy machine any time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def shortest(ways: Sequence[Callable[[], object]], turns: int, device: torch.device | str = "cpu") -> list[float]:

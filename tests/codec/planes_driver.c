@@ -112,8 +112,20 @@ static float difference(const Kernel *kernel, int64_t height, int64_t width, int
     return worst;
 }
 
+/* Whether each thread has work enough, and as many as do are used */
+static int shares_work(void)
+{
+    const int64_t each = PIXELS_PER_THREAD;
+    return useful(32, each) == 1 && useful(32, 24 * each) == 16 && useful(32, 32 * each) == 32 &&
+           useful(6, 7 * each) == 6 && useful(6, 5 * each) == 4 && useful(9999, 9999 * each) == MOST_THREADS;
+}
+
 int main(void)
 {
+    if (!shares_work()) {
+        printf("threads\n");
+        return 1;
+    }
     static const int64_t sizes[][2] = {{1, 1}, {1, 97}, {3, 2}, {5, 7}, {8, 8}, {13, 17}, {28, 28}, {33, 31}, {32, 64}, {250, 240}};
     for (int index = 0; fredfmt_planes_kernel(index); index++) {
         const Kernel *kernel = fredfmt_planes_kernel(index);
