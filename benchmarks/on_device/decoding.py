@@ -107,12 +107,15 @@ def rows(run: Running) -> list[Row]:
     shapes, batches = TINY if run.tiny else (SHAPES, BATCHES)
     for channels, side, k in shapes:
         for batch in batches:
+            what = f"decode {channels}x{side}x{side} k={k}, {batch:,}"
+            if run.omits(what, made):
+                continue
             named, way = jobs(run, channels, side, k, batch)
             seconds = run.seconds(named, turns=3 if run.tiny else 7)
             named.clear()  # the tensors that they keep
             rates = {name: batch / spent / 1e3 for name, spent in seconds.items()}
             row: Row = {
-                "what": f"decode {channels}x{side}x{side} k={k}, {batch:,}",
+                "what": what,
                 "unit": "thousand images/s",
                 **rates,
                 "note": way,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -35,11 +36,24 @@ class Running:
     data_root: str | None = None
     files: Path | None = None
     """Where distilled files are saved."""
+    until_here: float = math.inf
+    """The time by which the present section must be done; later sections have theirs."""
     notes: list[str] = field(default_factory=list)
 
     def left(self) -> float:
         """The seconds that are left."""
         return self.until - time.monotonic()
+
+    def begin(self, share: float) -> None:
+        """Begin a section, which may take this share of the time that is left."""
+        self.until_here = time.monotonic() + share * self.left()
+
+    def omits(self, what: str, made: list[Row]) -> bool:
+        """Whether the time of the section is over; then a row says that ``what`` is left out."""
+        late = time.monotonic() > self.until_here
+        if late:
+            made.append({"what": what, "note": "left out: no time"})
+        return late
 
     def wait(self) -> None:
         """Wait until the device has finished all its work."""

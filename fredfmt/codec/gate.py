@@ -1,8 +1,8 @@
 """Chooses how images are computed on this machine: by a kernel of the compiled loops or by torch.
 
 A kernel that is fast on one processor can be slow on another, so each is compared with torch once per process, on small
-test batches and one thread (a few milliseconds), before it is used. The results of both agree up to rounding; set ``FREDFMT_KERNEL``
-if even the last bits must not vary.
+test batches and one thread (a few milliseconds), before it is used. The results of both agree up to rounding; set
+``FREDFMT_KERNEL`` if even the last bits must not vary.
 """
 
 from __future__ import annotations
