@@ -45,8 +45,6 @@ _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's names of the formats that are decoded, whatever the file's suffix. For some others Pillow would start
 external programs."""
 _MEASURED = 4096
-_LOOKED_AT = 64
-"""The number of evenly spaced images whose headers tell, with the first of each class, whether all have colour."""
 _GREY = ("1", "L", "LA", "La")
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _DEEP = ("I", "F")
@@ -103,7 +101,7 @@ class ImageFiles:
         with located(self.coded.place(row)), _opened(content) as image:
             if self._mode == "L" and image.mode not in _GREY:
                 raise SourceError(
-                    "an image has colour, but the first of each class and others that were looked at are grey",
+                    "an image has colour, but the first of each class are grey",
                     hint="Convert the images to one kind",
                 )
             converted = _on_white(ImageOps.exif_transpose(image)).convert(self._mode)
@@ -128,9 +126,7 @@ def open_images(
     It is measured on all train images, or on 4096 evenly spaced ones if there are more. Raises what
     `Request.check_shape` raises, as soon as the shape is known.
     """
-    firsts = np.unique(labels, return_index=True)[1]
-    some = np.linspace(0, len(train) - 1, min(len(train), _LOOKED_AT)).round().astype(np.intp)
-    files = ImageFiles(train, size=request.size, samples=np.union1d(firsts, some).tolist())
+    files = ImageFiles(train, size=request.size, samples=np.unique(labels, return_index=True)[1].tolist())
     request.check_shape(files.shape[2:], resizable=True)
     spread = np.unique(np.linspace(0, len(files) - 1, min(len(files), _MEASURED)).round().astype(np.intp))
     return files if wanted is train else files.like(wanted), channel_normalization(Selected(files, spread))
