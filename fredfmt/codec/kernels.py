@@ -103,7 +103,13 @@ def forced() -> str | None:
     if not name or name == TORCH:
         return name or None
     if name not in (usable := [kernel.name for kernel in KERNELS if kernel.usable]):
-        raise ArgumentError("unusable kernel", where=VARIABLE, expected=" or ".join([*usable, TORCH]), found=name)
+        there = name in [kernel.name for kernel in KERNELS]
+        raise ArgumentError(
+            "this processor cannot run the kernel" if there else "no such kernel here",
+            where=VARIABLE,
+            expected=" or ".join([*usable, TORCH]),
+            found=name,
+        )
     return name
 
 

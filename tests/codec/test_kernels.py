@@ -93,7 +93,7 @@ def test_narrow_images_take_narrow_vectors():
 @pytest.mark.parametrize("name", ["avx1024", "AVX2", " "])
 def test_an_unknown_kernel_is_refused(name, monkeypatch):
     monkeypatch.setenv("FREDFMT_KERNEL", name)
-    with pytest.raises(ArgumentError, match=r"FREDFMT_KERNEL: unusable kernel; expected .*torch"):
+    with pytest.raises(ArgumentError, match=r"FREDFMT_KERNEL: no such kernel here; expected .*torch"):
         decode(make((5, 7)))
 
 
