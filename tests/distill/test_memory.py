@@ -14,13 +14,14 @@ from test_dm import iteration_of
 from test_tm import images_of, network_of, problem
 from torch import nn
 
-from fredfmt.distill import DistillConfig, ExpertConfig, FrequencySynset, NetworkConfig, distill, state, train_experts
+from fredfmt.distill import DistillConfig, ExpertConfig, FrequencySynset, NetworkConfig, distill, train_experts
 from fredfmt.distill.networks import NETWORKS
 from fredfmt.distill.objectives import iteration as iterations
 from fredfmt.distill.objectives import make_objective, room
 from fredfmt.distill.objectives.frepo import regressed
 from fredfmt.distill.objectives.room import EVERYTHING, Room, room_for
 from fredfmt.distill.objectives.student import trajectory_distance
+from fredfmt.distill.run import state
 from fredfmt.distill.synset.start import initial_data
 
 NETWORK = NetworkConfig(width=6, depth=2)
