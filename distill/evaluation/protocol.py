@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corr
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
+from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
@@ -31,6 +33,8 @@ from fredfmt.model.parts import Normalization
 
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
 _TEST_BATCH = 500
+_REPORT_EVERY = 10
+"""Steps."""
 
 __all__ = ["Evaluation", "evaluate", "evaluate_sets", "train"]
 
@@ -125,12 +129,13 @@ def evaluate_sets(
     networks: list[nn.Module] = []
     normalization: Normalization | None = None
     for seed in range(config.seeds):
-        report("evaluating", seed, config.seeds)
         data = make(seed)
         check_compatible(data, test)
         _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
-        networks.append(_trained(data, config, network, seed, device))
+        steps = steps_of(config, len(data))
+        done = partial(_steps_done, report, seed * steps, config.seeds * steps)
+        networks.append(_trained(data, config, network, seed, device, done))
         if keep is not None and seed == 0:
             keep(networks[0])
 
@@ -197,6 +202,7 @@ def _trained(
     factory: NetworkFactory | None,
     seed: int,
     device: torch.device | str,
+    report: Callable[[int], None],
 ) -> nn.Module:
     """Train a new network on ``data``."""
     network = new_network(data if isinstance(data, Source) else data.metadata, config, seed, device, factory)
@@ -207,8 +213,12 @@ def _trained(
     if factory is not None:  # it may draw random numbers in its forward pass, for example for dropout
         drawing = seeded(generator(seed, "evaluation own network"), device)
     with drawing:
-        train(network, images, labels, config, seed=seed)
+        train(network, images, labels, config, seed=seed, report=report)
     return network
+
+
+def _steps_done(report: Callable[[str, int, int], None], before: int, total: int, done: int) -> None:
+    report("evaluating", before + done, total)
 
 
 def new_network(
@@ -231,12 +241,21 @@ def new_network(
     return network
 
 
-def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: EvaluationConfig, *, seed: int) -> None:
+def train(
+    network: nn.Module,
+    images: Tensor | Source,
+    labels: Tensor,
+    config: EvaluationConfig,
+    *,
+    seed: int,
+    report: Callable[[int], None] | None = None,
+) -> None:
     """Train ``network`` in place by the protocol of ``config``.
 
     Images are (N, C, *spatial), or a source that is read batch by batch; labels are (N,) int64 or (N, class) float32.
-    Tensors are on the device of the network.
+    Tensors are on the device of the network. ``report`` is called every ten steps with the number of those done.
     """
+    keep_freed_memory()
     paper = config.protocol == "paper"
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=not paper
@@ -245,6 +264,8 @@ def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: E
     names = operations(config.augmentation, len(shape))
     network.train()
     for step, (rows, factor) in enumerate((published_steps if paper else _steps)(len(images), config, seed)):
+        if report is not None and step % _REPORT_EVERY == 0:
+            report(step)
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
         there = rows.to(labels.device, non_blocking=True)
         if isinstance(images, Tensor):
@@ -257,6 +278,11 @@ def train(network: nn.Module, images: Tensor | Source, labels: Tensor, config: E
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+
+
+def steps_of(config: EvaluationConfig, count: int) -> int:
+    """The optimizer steps of a network that is trained on ``count`` images."""
+    return config.steps if config.protocol == "steps" else config.epochs * -(-count // config.batch)
 
 
 def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:

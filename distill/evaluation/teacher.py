@@ -141,8 +141,12 @@ def train_teacher(
     known = _KEPT.get(source)
     if known is not None and known[0] == described:
         return known[1]
-    if progress is not None:
-        progress(Progress("training a teacher", 0, 1))
+
+    def report(done: int) -> None:
+        if progress is not None:
+            progress(Progress("training a teacher", done, settings.teacher_steps))
+
+    report(0)
     rest, held = split(source, share_held_out(source), config.run.seed)
     layers = NetworkConfig().fitting(source.spatial_shape) if config.network.own else config.network
     layers = layers.replace(width=settings.teacher_width)
@@ -157,7 +161,7 @@ def train_teacher(
     protocol = EvaluationConfig(
         steps=settings.teacher_steps, batch=_BATCH, network=layers, augmentation=config.run.augmentation
     )
-    train(network, rest, torch.from_numpy(rest.labels).to(device), protocol, seed=config.run.seed)
+    train(network, rest, torch.from_numpy(rest.labels).to(device), protocol, seed=config.run.seed, report=report)
     teacher = Teacher(network, layers, held, device, settings.teacher_labels)
     _KEPT[source] = (described, teacher)
     return teacher

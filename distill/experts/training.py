@@ -25,6 +25,7 @@ from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.distill.experts.store import Experts, ExpertSettings, begin, finished, write_expert
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
 from fredfmt.distill.runtime.interruption import noting_interrupts
+from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError, FredError
@@ -159,6 +160,7 @@ class _Stopped(Exception):
 
 def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterator[NDArray[np.float32]]:
     """The parameters of one expert before training and after each epoch."""
+    keep_freed_memory()
     source, config = task.source, task.settings.config
     network = _network(source, config, number, task.factory, task.device)
     optimizer = torch.optim.SGD(network.parameters(), lr=config.lr, momentum=config.momentum)

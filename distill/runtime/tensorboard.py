@@ -28,17 +28,17 @@ class TensorBoard:
             raise ArgumentError("TensorBoard is not installed", hint="pip install tensorboard") from None
         self._writer = SummaryWriter(os.fspath(folder))
         self._images_every = images_every
-        self._before: tuple[int, float] | None = None
+        self._before: tuple[str, int, float] | None = None
 
     def __call__(self, news: Progress) -> None:
         """Write the new values."""
         now = time.perf_counter()
         if news.loss is not None:
             self._writer.add_scalar("loss", news.loss, news.done)
-        if self._before is not None and now > self._before[1]:
-            rate = (news.done - self._before[0]) / (now - self._before[1])
+        if self._before is not None and self._before[0] == news.task and now > self._before[2]:
+            rate = (news.done - self._before[1]) / (now - self._before[2])
             self._writer.add_scalar("iterations per second", rate, news.done)
-        self._before = news.done, now
+        self._before = news.task, news.done, now
         wanted = news.done % self._images_every == 0 or news.done == news.total
         if wanted and news.data is not None and len((data := news.data()).metadata.spatial_shape) == 2:
             self._writer.add_image("images", np.asarray(preview(data)), news.done, dataformats="HWC")

@@ -192,6 +192,12 @@ import resource, sys, torch
 from fredfmt.distill.runtime.memory import keep_freed_memory
 torch.set_num_threads(1)
 print(keep_freed_memory() if sys.argv[1] == "keep" else None)
+if sys.argv[1] == "train":
+    from fredfmt.distill import EvaluationConfig
+    from fredfmt.distill.evaluation.protocol import train
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    protocol = EvaluationConfig(steps=1, batch=2, augmentation="none")
+    train(network, torch.ones(2, 1, 2, 2), torch.tensor([0, 1]), protocol, seed=0)
 def step():
     for _ in range(20):
         torch.empty(5_000_000).fill_(1.0)
@@ -212,6 +218,7 @@ def test_freed_memory_is_found_again():
         kept, count = done.stdout.split()
         return kept, int(count)
 
+    assert faults("train")[1] < 1000
     kept, count = faults("keep")
     if kept == "False":
         pytest.skip("this C library has no mallopt")
