@@ -60,9 +60,7 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> None:
     train, test = (open_source(options.source, split=split) for split in ("train", "test"))
     done = {
-        (row["source"], row["bytes"], row["seed"], row["effort"])
-        for row in read(options.results)
-        if row["rounding"] == ROUNDING
+        (row["source"], row["bytes"], row["seed"], row["effort"]) for row in read(options.results) if up_to_date(row)
     }
     for per_class in options.per_class:
         max_bytes = round(per_class * len(train.classes))
@@ -76,13 +74,17 @@ def measure(options: argparse.Namespace) -> None:
             if options.files is not None:
                 options.files.mkdir(parents=True, exist_ok=True)
                 save(data, options.files / f"{_name(train.name)}-{max_bytes}-{seed}.fred")
-            protocol = EvaluationConfig.for_data(data, steps=options.steps, seeds=options.networks, width=options.width)
+            first = seed * options.networks
+            protocol = EvaluationConfig.for_data(
+                data, steps=options.steps, seeds=options.networks, first_seed=first, width=options.width
+            )
             baselines = ["own-start", "coded", "coded-soft", *(["whole"] if seed == options.seeds[0] else [])]
             rows = compare(data, train, test, protocol, baselines=baselines, device=options.device)
             record = {
                 **{"source": train.name, "bytes": max_bytes, "seed": seed, "effort": options.effort},
                 **{"classes": len(train.classes), "seconds": round(seconds), "file_bytes": packed_size(data)},
                 **{"instances": len(data), "k": data.k, "soft": data.soft, "rounding": ROUNDING},
+                **{"networks": [*protocol.networks]},
                 "reasons": chosen.reasons,
                 "distilled": bool(data.metadata.distillation["optimization"]["iterations"]),
                 "protocol": protocol.words(),
@@ -93,19 +95,20 @@ def measure(options: argparse.Namespace) -> None:
             print(record, flush=True)
 
 
+def up_to_date(row: dict) -> bool:
+    """Whether a row was made with `ROUNDING`, and its networks have other seeds than those of other distillations."""
+    return row["rounding"] == ROUNDING and (row["seed"] == 0 or "networks" in row)
+
+
 def current(records: list[dict]) -> list[dict]:
-    """Those of `ROUNDING`, and where there are none, those of an earlier one."""
-    made = {(row["source"], row["bytes"], row["effort"]) for row in records if row["rounding"] == ROUNDING}
-    return [
-        row
-        for row in records
-        if row["rounding"] == ROUNDING or (row["source"], row["bytes"], row["effort"]) not in made
-    ]
+    """The rows that are up to date, and the others of groups that have none."""
+    made = {(row["source"], row["bytes"], row["effort"]) for row in records if up_to_date(row)}
+    return [row for row in records if up_to_date(row) or (row["source"], row["bytes"], row["effort"]) not in made]
 
 
 def table(records: list[dict]) -> str:
     """Mean accuracy and standard error over distillations, in percent, for each source and number of bytes; rows with a
-    star are of an earlier rounding."""
+    star are not up to date."""
     groups = defaultdict(list)
     for record in current(records):
         groups[record["source"], record["bytes"], record["effort"]].append(record)
@@ -118,7 +121,7 @@ def table(records: list[dict]) -> str:
         gains = [row["accuracy"]["file"] - max(row["accuracy"][name] for name in ROWS[1:]) for row in rows]
         whole = sorted({row["accuracy"]["whole set"] for row in rows if "whole set" in row["accuracy"]})
         seconds = statistics.fmean(row["seconds"] for row in rows)
-        star = "" if rows[0]["rounding"] == ROUNDING else " *"
+        star = "" if all(map(up_to_date, rows)) else " *"
         per_class = f"{size / rows[0]['classes']:,.0f}"
         lines.append(
             f"| {source}{star} | {per_class} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "

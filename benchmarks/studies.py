@@ -140,7 +140,7 @@ def distilled(
     corruptions = None
     if options.study == "corruptions" and test == "test":
         corruptions, tested = CorruptionConfig(), tested.sample(int(min(CORRUPTED, tested.counts.min())))
-    protocol = EvaluationConfig(seeds=options.networks, network=network)
+    protocol = EvaluationConfig(seeds=options.networks, first_seed=seed * options.networks, network=network)
     result = evaluate(data, tested, protocol, corruptions=corruptions)
     line = {
         **{"accuracy": result.mean, "instances": len(data), "k": data.k},

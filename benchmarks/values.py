@@ -53,7 +53,10 @@ def main() -> None:
         print(f"seed {seed}: {len(data)} instances, {packed_size(data):,} bytes, {seconds:.0f} s", flush=True)
         baselines = [] if options.without_baselines else ["own-start", "coded", "coded-soft"]
         for steps in options.steps:
-            protocol = EvaluationConfig.for_data(data, steps=steps, seeds=options.networks, width=options.width)
+            first = seed * options.networks
+            protocol = EvaluationConfig.for_data(
+                data, steps=steps, seeds=options.networks, first_seed=first, width=options.width
+            )
             for row in compare(data, train, test, protocol, baselines=baselines):
                 means.setdefault(f"{row.name}, {steps:,} steps", []).append(row.evaluation.mean)
         print("; ".join(f"{name}: {spread(values)}" for name, values in means.items()), flush=True)

@@ -20,7 +20,8 @@ from fredfmt.distill.settings.groups import (
 from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings
 from fredfmt.errors import ArgumentError, quoted
 from fredfmt.model.distillation import NAMED, abridged, complete
-from fredfmt.model.metadata import Metadata, Normalization
+from fredfmt.model.metadata import Metadata
+from fredfmt.model.parts import Normalization
 from fredfmt.model.typed import thawed
 
 

@@ -181,12 +181,12 @@ def compare(
         warn_if_other_source(data, train)
     sets: list[Named] = [("file", "the file", lambda seed: data)]
     sets += [BASELINES[name](data, train, device) for name in dict.fromkeys(baselines)]
-    first = [make(0) for _, _, make in sets]
+    first = [make(config.first_seed) for _, _, make in sets]
     rows: list[Row] = []
     for (name, description, make), made in zip(sets, first, strict=True):
         report = partial(_report, progress, name, len(rows), len(sets))
         evaluation = evaluate_sets(
-            lambda seed, make=make, made=made: make(seed) if seed else made,  # type: ignore[misc]
+            lambda seed, make=make, made=made: made if seed == config.first_seed else make(seed),  # type: ignore[misc]
             test,
             config,
             corruptions=corruptions,

@@ -128,15 +128,15 @@ def evaluate_sets(
         config = config.replace(network=name_of(network))
     networks: list[nn.Module] = []
     normalization: Normalization | None = None
-    for seed in range(config.seeds):
+    for number, seed in enumerate(config.networks):
         data = make(seed)
         check_compatible(data, test)
         _check_whitening(data, whitening)
         normalization = data.normalization if isinstance(data, Source) else data.metadata.normalization
         steps = steps_of(config, len(data))
-        done = partial(_steps_done, report, seed * steps, config.seeds * steps)
-        networks.append(_trained(data, config, network, seed, device, done))
-        if keep is not None and seed == 0:
+        reached = partial(_steps_done, report, number * steps, config.seeds * steps)
+        networks.append(_trained(data, config, network, seed, device, reached))
+        if keep is not None and number == 0:
             keep(networks[0])
 
     prepared = in_space(test, normalization, whitening)

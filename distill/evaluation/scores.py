@@ -175,9 +175,9 @@ def score(
     warn_if_other_source(data, train)
     scorer = _Scorer(data, train, test, config, usable_device(device))
     accuracies = []
-    for seed in range(config.seeds):
+    for number, seed in enumerate(config.networks):
         if progress is not None:
-            progress(Progress("scoring", seed, config.seeds))
+            progress(Progress("scoring", number, config.seeds))
         accuracies.append(scorer.accuracies(seed))
     return Scores(config, weight, tuple(accuracies), packed_size(without_results(data)))
 

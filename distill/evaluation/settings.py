@@ -50,7 +50,13 @@ class EvaluationConfig(Settings):
     lr: float = setting(0.05, "Peak learning rate.", above=0)
     network: NetworkConfig = group(NetworkConfig)
     augmentation: str = augmentation_setting("batch")
-    seeds: int = setting(3, "Number of networks per training set, with the seeds 0, 1, ...", least=1)
+    seeds: int = setting(3, "Number of networks per training set, with consecutive seeds.", least=1)
+    first_seed: int = setting(
+        0,
+        "Seed of the first network, and of the draw of its images for baselines. Files of several runs are compared "
+        "with networks of different seeds.",
+        least=0,
+    )
 
     @classmethod
     def for_data(cls, data: FreDData | Source, **changes: Any) -> Self:
@@ -115,14 +121,20 @@ class EvaluationConfig(Settings):
         }
 
     @property
+    def networks(self) -> range:
+        """The seeds of the networks."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+    @property
     def unused(self) -> str:
         """The setting that gives the length of the other protocol."""
         (other,) = {*LENGTHS.values()} - {LENGTHS[self.protocol]}
         return other
 
     def used(self) -> dict[str, Any]:
-        """The settings that the protocol uses, as JSON values."""
-        return {name: value for name, value in self.to_json().items() if name != self.unused}
+        """The settings that the protocol uses, as JSON values, without the first seed if it is 0."""
+        omitted = {self.unused, *([] if self.first_seed else ["first_seed"])}
+        return {name: value for name, value in self.to_json().items() if name not in omitted}
 
     def words(self) -> str:
         """The settings that the protocol uses, in one readable line.
