@@ -236,6 +236,11 @@ def run_of(metadata: Metadata, where: str = "metadata") -> tuple[DistillConfig, 
     return DistillConfig.from_json(thawed(metadata.distillation)), str(metadata.source["name"]), metadata.classes
 
 
+def in_space_of(config: DistillConfig, source: Source) -> Source:
+    """The images of a source as a run learns from them: whitened, if its settings say so."""
+    return source.in_space(config.run.zca_epsilon if config.run.zca else None)
+
+
 def check_same_images(metadata: Metadata, source: Source, where: str = "metadata") -> None:
     """Raise `ArgumentError` if ``source`` has other images than the run that made a file, as far as the file can tell:
     its name does not contain the folders in which the images were."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import torch
 
 from fredfmt.data.sources import Source, expect_source
 from fredfmt.distill.choosing import choose
-from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.choosing.estimate import in_words, seconds_of
+from fredfmt.distill.config import DistillConfig, in_space_of
 from fredfmt.distill.networks import NetworkFactory, name_of
 from fredfmt.distill.objectives import Objective
 from fredfmt.distill.run import Run
@@ -26,10 +26,6 @@ from fredfmt.storage.writing import check_target
 
 _log = logging.getLogger(__name__)
 _REPORT_EVERY = 10
-_LONG = 120
-"""Durations from this number of seconds on are given in minutes."""
-_TIMED = 2
-"""The number of iterations before the timed ones, and of timed ones."""
 
 
 class DistillationStopped(FredError):
@@ -117,7 +113,7 @@ def distill(
     elif changes:
         config = config.replace(**changes)
     iterations = config.optimization.iterations
-    run = Run(source.in_space(config.run.zca_epsilon if config.run.zca else None), config, device, network)
+    run = Run(in_space_of(config, source), config, device, network)
     if path is not None and resume:
         run.restore(path)
     run.announce(device)
@@ -153,17 +149,7 @@ def duration(
 ) -> str:
     """The estimated duration of a run on this machine, in words, measured by a few iterations whose result is
     discarded. The teacher is kept for the next run with the same source and settings."""
-    run = Run(source, config, device, network)
-
-    def several() -> float:
-        before = time.perf_counter()
-        for _ in range(_TIMED):
-            run.step()
-        run.mean_loss()  # synchronises with the device
-        return time.perf_counter() - before
-
-    several()
-    seconds = several() / _TIMED * config.optimization.iterations
-    length = f"{seconds / 60:.0f} minutes" if seconds > _LONG else f"{max(1, seconds):.0f} seconds"
+    run = Run(in_space_of(config, source), config, device, network)
+    seconds = seconds_of(run.step, device) * config.optimization.iterations
     comparison = ", and then a comparison with the start" if config.run.held_out else ""
-    return f"{config.optimization.iterations:,} iterations, about {length} on this machine{comparison}"
+    return f"{config.optimization.iterations:,} iterations, about {in_words(seconds)} on this machine{comparison}"

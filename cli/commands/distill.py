@@ -164,6 +164,7 @@ def distill(
                     progress=to_all(reports),
                     factory=own,
                     checkpoint=None if restart else kept,
+                    announce=say,
                     **changes,
                 )
                 settings = found.config

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fredfmt.cli import options
-from fredfmt.cli.console import columns, kilobytes, print_json, show, showing_progress
+from fredfmt.cli.console import columns, kilobytes, print_json, say, show, showing_progress
 from fredfmt.cli.settings import asking, given_settings
 from fredfmt.cli.tables import Column, table
 from fredfmt.codec.masks import MASKS, checked_choice
@@ -98,14 +98,15 @@ def plan(
         given |= {name: values[0] for name, values in (("k", k), ("step", step and steps)) if values}
     with showing_progress() as report:
         choices = choices_of(real, **settings, ks=k, steps=steps, seed=seed, progress=report)
-    chosen = None
+    chosen, length = None, ""
     if effort is not None:
         from fredfmt.distill.choosing import choose
+        from fredfmt.distill.distilling import duration
 
         with showing_progress() as report:
-            chosen = choose(
-                real, settings.get("max_bytes"), effort=effort, device=device, seed=seed, progress=report, **given
-            )
+            how: dict[str, Any] = {"effort": effort, "device": device, "seed": seed}
+            chosen = choose(real, settings.get("max_bytes"), **how, progress=report, announce=say, **given)
+            length = duration(real, chosen.config, device)
     if json:
         found = [choice.to_json() for choice in choices]
         print_json(found if chosen is None else {"choices": found, **chosen.to_json()})
@@ -130,4 +131,6 @@ def plan(
         )
     )
     if chosen is not None:
-        typer.echo("\n".join(["", "fredfmt distill with only --bytes:", *chosen.reasons, "", chosen.config.to_toml()]))
+        typer.echo(
+            "\n".join(["", "fredfmt distill with only --bytes:", *chosen.reasons, length, "", chosen.config.to_toml()])
+        )

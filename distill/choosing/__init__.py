@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +15,9 @@ from fredfmt.codec.devices import usable_device
 from fredfmt.data.coding import encode_source
 from fredfmt.data.sources import Source, expect_source
 from fredfmt.distill.augment import augmentation_for, operations
+from fredfmt.distill.choosing.estimate import estimate
 from fredfmt.distill.choosing.trial import Candidate, Cost, Trial
-from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.config import DistillConfig, in_space_of
 from fredfmt.distill.evaluation.baselines import coded_images
 from fredfmt.distill.evaluation.held_out import held_out, most_can_be_split, share_held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
@@ -49,6 +50,12 @@ _RECOGNITION = 10.0
 _BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
 """Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
 instance, with which the first number of instances is chosen."""
+_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 4, "soft": 3})
+"""The most candidates of a trial of labels."""
+_OTHERS = 5 / 3
+"""Iterations of other objectives than `frepo`, for each of `frepo`: the default of 1,000 for the default effort."""
+_SIXTEENTH = 16
+"""With a budget of stored values, k is this part of all frequencies, as in the paper."""
 _MARGIN = 16
 """Bytes by which settings with other numbers may be larger, where an error names a number of bytes that would do."""
 _MORE = 3
@@ -94,6 +101,7 @@ def choose(
     progress: Callback | None = None,
     factory: NetworkFactory | None = None,
     checkpoint: Path | None = None,
+    announce: Callable[[str], object] | None = None,
     **given: Any,
 ) -> Chosen:
     """Choose the settings expected to give the most accurate ``.fred`` file of at most ``max_bytes``.
@@ -123,6 +131,8 @@ def choose(
         ConvNet.
     checkpoint
         A file of a stopped run. If it exists, its settings are kept, except the given ones, and nothing is chosen.
+    announce
+        Called before the trials with their estimated duration and that of the run, in words.
     given
         Settings, by name, that are kept as given.
 
@@ -137,23 +147,6 @@ def choose(
     >>> chosen.config.max_bytes, chosen.config.rate, chosen.config.learn_labels
     (1500, 'auto', False)
     """
-    if checkpoint is not None and checkpoint.exists():
-        bytes_too = {} if max_bytes is None else {"max_bytes": max_bytes}
-        return Chosen(settings_of(checkpoint).replace(**given, **bytes_too), ())
-    asked = (source, max_bytes, effort, labels, device, progress, factory, given)
-    return Ranks.current().from_first(lambda: _choose(*asked))
-
-
-def _choose(
-    source: Source,
-    max_bytes: int | None,
-    effort: Effort,
-    labels: Labels | None,
-    device: torch.device | str,
-    progress: Callback | None,
-    factory: NetworkFactory | None,
-    given: Mapping[str, Any],
-) -> Chosen:
     expect_source(source)
     if not isinstance(effort, str) or effort not in EFFORTS:
         raise ArgumentError("unknown effort", expected=" or ".join(EFFORTS), found=quoted(effort))
@@ -161,12 +154,54 @@ def _choose(
         raise ArgumentError("unknown labels", expected=" or ".join(get_args(Labels)), found=quoted(labels))
     if max_bytes is None:
         max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
+    if checkpoint is not None and checkpoint.exists():
+        settings = settings_of(checkpoint)
+        _check_continued(settings, effort, labels, given, checkpoint)
+        return Chosen(settings.replace(**given, max_bytes=max_bytes), ())
+    asked = (source, max_bytes, effort, labels, device, progress, factory, announce, given)
+    return Ranks.current().from_first(lambda: _choose(*asked))
+
+
+def _check_continued(
+    settings: DistillConfig, effort: Effort, labels: Labels | None, given: Mapping[str, Any], checkpoint: Path
+) -> None:
+    """Raise `ArgumentError` if another effort or other labels are asked for than those of a stopped run."""
+    soft = "soft" if settings.teacher.teacher_steps else "hard"
+    iterations = settings.optimization.iterations
+    for what, asked, found in (
+        ("labels", soft if labels is None or "teacher_steps" in given else labels, soft),
+        ("iterations", given.get("iterations", _iterations(EFFORTS[effort], settings.objective)), iterations),
+    ):
+        if asked != found:
+            raise ArgumentError(
+                f"the checkpoint is from a different run: its {what} differ",
+                where=str(checkpoint),
+                expected=asked,
+                found=found,
+                hint="Ask for the same effort and labels as before, or start again (--restart)",
+            )
+
+
+def _choose(
+    source: Source,
+    max_bytes: int,
+    effort: Effort,
+    labels: Labels | None,
+    device: torch.device | str,
+    progress: Callback | None,
+    factory: NetworkFactory | None,
+    announce: Callable[[str], object] | None,
+    given: Mapping[str, Any],
+) -> Chosen:
     cost = EFFORTS[effort]
+    if "ipc" in given and "k" not in given:
+        given = {**given, "k": max(1, spatial_size(source.spatial_shape) // _SIXTEENTH)}
     alone = dict(given)  # the settings of runs without a teacher
     if labels != "hard" and "teacher_steps" not in given and alone.pop("teacher_weight", 0):
         labels = "soft"
     config = _by_rule(source, max_bytes, cost, device, alone)
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
+    source = in_space_of(config, source)
     train, held = held_out(source, config)
     few = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
 
@@ -187,10 +222,17 @@ def _choose(
         raise
     _check_room(max_bytes, train, config, given, candidate.images.k)
     trial = None if held is None else Trial(source, held, cost, device, progress, factory)
+    mirroring = trial is not None and "augmentation" not in given and "flip" in config.run.augmentation
+    taught = (labels == "soft" or (labels is None and trial is not None)) and "teacher_steps" not in given
+    if announce is not None and (mirroring or taught):
+        runs = _CANDIDATES[labels] if taught and trial is not None else 0
+        amounts: dict[str, Any] = {"runs": runs, "tests": runs + 2 * mirroring, "taught": taught}
+        announce(estimate(train, candidate.config, cost, **amounts, device=device, factory=factory))
     if trial is None:
         labels = labels or "hard"
-        reasons.append("no trials, as there are too few images to hold some out")
-    elif "augmentation" not in given and "flip" in config.run.augmentation:
+        why = "no images are held out" if "held_out" in given else "there are too few images to hold some out"
+        reasons.append(f"no trials, as {why}")
+    elif mirroring:
         unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
         mirrored = {
             "images mirrored": candidate,
@@ -199,25 +241,26 @@ def _choose(
         found = trial.best(mirrored)
         candidate = mirrored[found]
         reasons.append(trial.description)
-    if labels != "hard" and "teacher_steps" not in given:
-        taught = candidate.config.replace(**{"teacher_steps": cost.teacher_steps, **given})
-        teacher = train_teacher(train, taught, device=device, progress=progress)
+    if taught:
+        settings = candidate.config.replace(**{"teacher_steps": cost.teacher_steps, **given})
+        teacher = train_teacher(train, settings, device=device, progress=progress)
         soft = f"labels of a teacher ({teacher.accuracy:.1%})"
         candidates = {} if labels == "soft" else {"hard labels": candidate}
         try:
-            candidates[soft] = candidate_of(taught, few, teacher)
+            candidates[soft] = candidate_of(settings, few, teacher)
         except BudgetError as error:
             if labels == "soft":
                 raise
             reasons.append(f"{soft}: {error.what}")
         if trial is not None and soft in candidates:
             if "teacher_weight" not in given:
-                taught = taught.replace(teacher_weight=_RECOGNITION)
+                settings = settings.replace(teacher_weight=_RECOGNITION)
                 with_divergence = candidates[soft].config.replace(teacher_weight=_RECOGNITION)
                 described = f"{soft} and the divergence from its predictions in the loss"
                 candidates[described] = replace(candidates[soft], config=with_divergence)
-            if _per_class(candidate.images) == few:  # otherwise the bytes hold no more, whatever the limit
-                many = candidate_of(taught, _MORE * few, teacher)
+            limited = _per_class(candidate.images) == few  # otherwise the bytes hold no more, whatever the limit
+            if limited and "ipc" not in given:
+                many = candidate_of(settings, _MORE * few, teacher)
                 if len(many.images) > len(candidates[soft].images):
                     candidates[f"the same and up to {_MORE * few} instances per class"] = many
         if labels == "soft":
@@ -249,9 +292,15 @@ def _by_rule(
         "augmentation": augmentation_for(source.name, len(source.spatial_shape)),
         "held_out": _share_held_out(source),
     }
-    if given.get("objective", "frepo") == "frepo":
-        rule |= {"objective": "frepo", "iterations": cost.iterations}
-    return DistillConfig(**rule).replace(**given)
+    config = DistillConfig(**rule).replace(**given)
+    if "iterations" in given:
+        return config
+    return config.replace(iterations=_iterations(cost, config.objective))
+
+
+def _iterations(cost: Cost, objective: str) -> int:
+    """The iterations of a run; those of `frepo` learn most."""
+    return cost.iterations if objective == "frepo" else round(cost.iterations * _OTHERS)
 
 
 def _check_room(max_bytes: int, train: Source, config: DistillConfig, given: Mapping[str, Any], k: int) -> None:
@@ -288,9 +337,10 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
     def with_rules(config: DistillConfig, rules: Mapping[str, Any]) -> DistillConfig:
         return config.replace(**{name: value for name, value in rules.items() if name not in given})
 
-    layout: dict[str, Any] = {"mask": "low"}
+    layout: dict[str, Any] = {}
     if "ipc" not in given:
-        layout |= {
+        layout = {
+            "mask": "low",
             "k": coded.k,
             "ipc": _per_class(coded) * coded.k / spatial_size(train.spatial_shape),
             "step": float(f"{coded.step:.4g}"),
@@ -308,7 +358,7 @@ def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappi
             "learn_labels": config.teacher.teacher_steps > 0,
             "batch_syn": min(_MOST_SYN, max(_BATCH_SYN, count // 2)) if count > _BATCH_SYN else 0,
             "pool_age": _OLD if each >= _MANY else _YOUNG,
-            "lr": float(f"{_RATE * max(coded.step, _FINE):.2g}"),
+            "lr": float(f"{_RATE * max(config.budget.number, _FINE):.2g}"),
         },
     )
 

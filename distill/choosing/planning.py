@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fredfmt.codec.masks import checked_k, choose_frequencies
+from fredfmt.codec.masks import ClassStatistics, checked_k, choose_frequencies
 from fredfmt.codec.quantizer import Step
 from fredfmt.data.coding import encode_source, largest_count
 from fredfmt.data.sources import Source
@@ -60,7 +60,7 @@ def plan(
     max_bytes: int | None = None,
     ipc: float | None = None,
     transform: str = "dct",
-    mask: str = "evr",
+    mask: str | None = None,
     ks: Sequence[int] | None = None,
     steps: Sequence[Step] = STEPS,
     seed: int = 0,
@@ -69,6 +69,7 @@ def plan(
     """The possible choices within a budget, by k and step: as many instances as fit into ``max_bytes``, or ``ipc``
     allows.
 
+    Masks are those of the highest explained variance (``evr``), or the lowest frequencies if a class has no variance.
     Sizes and errors are measured on random real images, so they are exact for the start of a distillation. Choices
     without a single instance are omitted. Raises `ArgumentError` unless exactly one budget is given, and if no choice
     is possible.
@@ -85,6 +86,7 @@ def plan(
     budget = 1.0 if ipc is None else positive_of("ipc", ipc)
     size = spatial_size(source.spatial_shape)
     statistics = gather_statistics(source, transform)
+    mask = mask or ("evr" if _varies(statistics) else "low")
     most = int(source.counts.min())
     choices: list[Choice] = []
     live = int(live_frequencies(transform, source.spatial_shape).sum())
@@ -118,6 +120,11 @@ def plan(
             hint="Allow more, or use a smaller k or a larger step",
         )
     return tuple(choices)
+
+
+def _varies(statistics: ClassStatistics) -> bool:
+    """Whether the images of every class differ."""
+    return all(bool((part.variance.sum(axis=(1, 2)) > 0).all()) for part in statistics.parts())
 
 
 def _most_that_fit(

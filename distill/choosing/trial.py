@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -88,8 +89,7 @@ class Trial:
     def _run(self, config: DistillConfig, name: str) -> FreDData:
         """The images after the first iterations, in a single process."""
         iterations = min(self._cost.trial_iterations, config.optimization.iterations)
-        config = config.replace(iterations=iterations, zca=False)  # like the images that it is tested on
-        run = Run(self._source, config, self._device, self._factory, ranks=Ranks())
+        run = Run(self._source, config.replace(iterations=iterations), self._device, self._factory, ranks=Ranks())
         while run.state.done < iterations:
             self._report(f"trying {name}", run.state.done, iterations)
             run.step()
@@ -105,7 +105,8 @@ class Trial:
             network=candidate.config.network,
             augmentation=candidate.config.run.augmentation,
         )
-        return evaluate(candidate.images, self._held, protocol, network=self._factory, device=self._device).mean
+        how: dict[str, Any] = {"network": self._factory, "device": self._device, "whitening": self._held.whitening}
+        return evaluate(candidate.images, self._held, protocol, **how).mean
 
     def _report(self, task: str, done: int, total: int) -> None:
         if self._progress is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
+from fredfmt.errors import ArgumentError
 
 _SHARE, _MOST = 0.1, 5000
 LEAST = 10
@@ -44,8 +45,16 @@ def held_out(source: Source, config: DistillConfig) -> tuple[Source, Source | No
 
 
 def split(source: Source, share: float, seed: int) -> tuple[Source, Source]:
-    """The rest and a random ``share`` of every class; where half of the classes have `LEAST` images, of these only."""
-    return source.split_off(share, seed, least=LEAST if most_can_be_split(source) else 0)
+    """The rest and a random ``share`` of every class; where half of the classes have `LEAST` images, of these only. The
+    image of a class with a single one stays with the rest. Raises `ArgumentError` if all classes have a single image.
+    """
+    if source.counts.max() < 2:
+        raise ArgumentError(
+            "no images can be held out, as every class has a single one",
+            where=source.name,
+            hint="Use hard labels (--labels hard), which need no held-out images",
+        )
+    return source.split_off(share, seed, least=LEAST if most_can_be_split(source) else 2)
 
 
 def most_can_be_split(source: Source) -> bool:

@@ -116,6 +116,17 @@ def _decoded(data: FreDData) -> Iterator[Tensor]:
         yield decode(data, rows)
 
 
+def protocol_of(config: DistillConfig, source: Source) -> EvaluationConfig:
+    """How the teacher of ``config.teacher`` is trained."""
+    layers = NetworkConfig().fitting(source.spatial_shape) if config.network.own else config.network
+    return EvaluationConfig(
+        steps=max(1, config.teacher.teacher_steps),
+        batch=_BATCH,
+        network=layers.replace(width=config.teacher.teacher_width),
+        augmentation=config.run.augmentation,
+    )
+
+
 def train_teacher(
     source: Source, config: DistillConfig, *, device: torch.device | str = "cpu", progress: Callback | None = None
 ) -> Teacher:
@@ -148,20 +159,16 @@ def train_teacher(
 
     report(0)
     rest, held = split(source, share_held_out(source), config.run.seed)
-    layers = NetworkConfig().fitting(source.spatial_shape) if config.network.own else config.network
-    layers = layers.replace(width=settings.teacher_width)
+    protocol = protocol_of(config, source)
     network = make_network(
-        layers,
+        protocol.network,
         channels=source.channels,
         spatial_shape=source.spatial_shape,
         classes=len(source.classes),
         generator=generator(config.run.seed, "teacher"),
         device=device,
     )
-    protocol = EvaluationConfig(
-        steps=settings.teacher_steps, batch=_BATCH, network=layers, augmentation=config.run.augmentation
-    )
     train(network, rest, torch.from_numpy(rest.labels).to(device), protocol, seed=config.run.seed, report=report)
-    teacher = Teacher(network, layers, held, device, settings.teacher_labels)
+    teacher = Teacher(network, protocol.network, held, device, settings.teacher_labels)
     _KEPT[source] = (described, teacher)
     return teacher
