@@ -221,7 +221,8 @@ class Run:
 
         def accuracy(data: FreDData) -> float:
             protocol = EvaluationConfig.for_data(data, network=self.config.network, **_TRIAL)
-            return evaluate(data, held, protocol, network=self.network, device=self.device).mean
+            how: dict[str, Any] = {"network": self.network, "device": self.device, "whitening": held.whitening}
+            return evaluate(data, held, protocol, **how).mean
 
         if progress is not None and self.ranks.first:
             progress(Progress("comparing with the start", self.state.done, self.state.done))

@@ -100,6 +100,53 @@ def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_mos
     assert f"after {hasty.trial_iterations} iterations" in chosen.reasons[-1]
 
 
+def test_a_stopped_run_is_not_continued_with_another_effort_or_other_labels(digits, tmp_path):
+    hard = {"labels": "hard", "network": {"width": 8}, "augmentation": "none", "batch_real": 4}
+    kept = tmp_path / "kept"
+    distill(digits, choose(digits, 3000, effort="quick", **hard).config, checkpoint=kept)
+    assert choose(digits, 3000, effort="quick", checkpoint=kept, **hard).reasons == ()
+    with pytest.raises(ArgumentError, match="different run: its labels differ; expected soft, found hard"):
+        choose(digits, 3000, effort="quick", checkpoint=kept, **hard | {"labels": "soft"})
+    with pytest.raises(ArgumentError, match="different run: its iterations differ; expected 30, found 20"):
+        choose(digits, 3000, effort="quick", checkpoint=kept, **hard | {"iterations": 30})
+    continued = choose(digits, effort="quick", checkpoint=kept, **hard).config
+    assert continued.max_bytes == 4 * 64 * 10, "the default, which the run refuses"
+
+
+def test_a_whitened_run_has_the_step_of_whitened_images(digits):
+    config = choose(digits, 6000, effort="quick", labels="hard", zca=True, **SMALL).config
+    step = distill(digits, config).step
+    assert step == pytest.approx(config.budget.number, rel=0.3)
+
+
+def test_with_a_budget_of_stored_values_masks_and_k_are_those_of_the_paper(digits):
+    config = choose(digits, 6000, effort="quick", labels="hard", ipc=1, **SMALL).config
+    assert (config.k, config.mask, config.instances_per_class((8, 8))) == (4, "evr", 16)
+
+
+def test_every_objective_has_an_effort(digits, hasty):
+    given = {**SMALL, "objective": "dm"}
+    del given["iterations"]
+    assert choose(digits, 3000, effort="quick", labels="hard", **given).config.iterations == round(
+        hasty.iterations * 5 / 3
+    )
+
+
+def test_the_duration_is_announced_before_trials(digits):
+    said = []
+    choose(digits, 3000, effort="quick", announce=said.append, teacher_width=8, **SMALL)
+    (line,) = said
+    assert "to choose settings and" in line
+    choose(digits, 3000, effort="quick", labels="hard", announce=said.append, **SMALL)
+    assert len(said) == 1, "there is nothing to choose by trial"
+
+
+def test_a_teacher_of_classes_some_of_which_have_a_single_image(digits):
+    rows = np.concatenate([np.flatnonzero(digits.labels == label)[: 1 if label == 3 else 12] for label in range(10)])
+    config = choose(digits.subset(rows), 3000, effort="quick", labels="soft", teacher_width=8, **SMALL).config
+    assert config.teacher.teacher_steps > 0
+
+
 @pytest.mark.parametrize(
     "given", [{"k": 20}, {"lr": 0.2}, {"objective": "dm"}, {"held_out": 0.0}, {"seed": 5}, {"transform": "hartley"}]
 )

@@ -101,6 +101,10 @@ def test_figures(digits, digits_test):
     single = evaluate(encoded(digits, 3), digits_test, replace(QUICK, seeds=1))
     assert single.accuracies == (first,)
     assert single.to_json()["std"] is None
+    assert "first_seed" not in single.to_json()
+    other = evaluate(encoded(digits, 3), digits_test, replace(QUICK, seeds=1, first_seed=1))
+    assert other.accuracies == (second,)
+    assert other.to_json()["first_seed"] == 1
 
 
 def test_test_images_are_normalised_as_the_data_are(digits, digits_test):

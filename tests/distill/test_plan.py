@@ -36,6 +36,13 @@ def test_a_budget_of_less_than_one_image_holds_a_few_frequencies(digits):
         plan(digits, ipc=0.5, ks=(33, 64))
 
 
+def test_classes_without_variance_get_the_lowest_frequencies(digits):
+    single = digits.sample(1)
+    assert plan(single, max_bytes=3000, ks=(16,)) == plan(single, max_bytes=3000, ks=(16,), mask="low")
+    with pytest.raises(ArgumentError, match="explained variance is undefined"):
+        plan(single, max_bytes=3000, ks=(16,), mask="evr")
+
+
 def test_a_budget_that_nothing_fits(digits):
     with pytest.raises(ArgumentError, match=r"too small for one instance per class.*1,000 bytes"):
         plan(digits, max_bytes=1000)
