@@ -13,6 +13,8 @@ from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 
 _NEARBY = 1.02
+_FULL = 0.99
+"""The share of the bytes below which a step near that of a run is not enough, and a finer one is searched."""
 _FINEST_BITS = 20
 """The smallest step of a search relative to a typical coefficient: the resolution of float32."""
 
@@ -34,8 +36,9 @@ def step_for_bytes(
     """The smallest step of five digits with which the ``.fred`` file of ``at(step)`` has at most ``max_bytes`` bytes.
 
     The search begins at the step ``near``, if it is given: the size of a small file does not always decrease as the
-    step grows, and of several steps that fit, the search finds one close to ``near``. Raises `BudgetError` if even
-    the coarsest step makes too large a file.
+    step grows, and of several steps that fit, the search finds one close to ``near``, unless it leaves more than a
+    hundredth of the bytes unused, and another search finds a finer one. Raises `BudgetError` if even the coarsest step
+    makes too large a file.
     """
     start = _typical(coefficients)
     coarsest = 1e-6 / start
@@ -48,13 +51,22 @@ def step_for_bytes(
             hint="Use fewer images, a smaller k or more bytes",
         )
     finest = 2**_FINEST_BITS / start
-    fineness = largest_step(
-        lambda fineness: fineness <= finest and packed_size(at(_short(1 / fineness))) <= max_bytes,
-        1 / (near or start),
-        factor=_NEARBY if near else 2.0,
-        known=coarsest,
-    )
-    return _short(1 / fineness)
+
+    def finest_from(begin: float, factor: float) -> float:
+        fineness = largest_step(
+            lambda fineness: fineness <= finest and packed_size(at(_short(1 / fineness))) <= max_bytes,
+            1 / begin,
+            factor=factor,
+            known=coarsest,
+        )
+        return _short(1 / fineness)
+
+    if near is None:
+        return finest_from(start, 2.0)
+    found = finest_from(near, _NEARBY)
+    if packed_size(at(found)) >= _FULL * max_bytes:
+        return found
+    return min(found, finest_from(start, 2.0))
 
 
 def _short(step: float) -> float:

@@ -32,7 +32,7 @@ def few(digits):
 
 def test_what_is_chosen_fits_its_bytes_and_repeats(digits, chosen):
     data = distill(digits, chosen.config)
-    assert ledger(data).total <= 3000
+    assert 0.99 * 3000 <= ledger(data).total <= 3000
     again = DistillConfig.from_json(data.metadata.distillation)
     assert again.replace(iterations=5) == chosen.config
     assert digest(distill(digits, again.replace(iterations=5))) == digest(data)
