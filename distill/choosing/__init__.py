@@ -8,28 +8,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
-import numpy as np
 import torch
 
-from fredfmt.codec.devices import usable_device
-from fredfmt.data.coding import encode_source
 from fredfmt.data.sources import Source, expect_source
-from fredfmt.distill.augment import augmentation_for, operations
+from fredfmt.distill.augment import operations
 from fredfmt.distill.choosing.estimate import estimate
+from fredfmt.distill.choosing.room import check_room, no_room, overhead_of
+from fredfmt.distill.choosing.rules import by_rule, iterations_of, most_at_first, per_class, settled
 from fredfmt.distill.choosing.trial import Candidate, Cost, Trial
 from fredfmt.distill.config import DistillConfig, in_space_of
 from fredfmt.distill.evaluation.baselines import coded_images
-from fredfmt.distill.evaluation.held_out import held_out, most_can_be_split, share_held_out
+from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
-from fredfmt.distill.networks import NetworkConfig, NetworkFactory
-from fredfmt.distill.run.record import recorded
+from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.run.state import settings_of
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.settings.layout import Effort, Labels
 from fredfmt.errors import ArgumentError, BudgetError, quoted
 from fredfmt.model.data import FreDData
-from fredfmt.storage.files import packed_size
 from fredfmt.transforms import spatial_size
 
 EFFORTS: Mapping[str, Cost] = MappingProxyType(
@@ -41,27 +38,14 @@ EFFORTS: Mapping[str, Cost] = MappingProxyType(
 )
 _FLOAT = 4
 """Bytes of a float32."""
-_WIDTH, _WIDTH_ON_DEVICE = 32, 128
-_RATE, _FINE = 0.01, 1.0
-"""Learning rate of the coefficients in units of the quantization step, or of 1 if the step is smaller. Higher rates add
-noise, which takes bytes; lower ones learn less."""
 _RECOGNITION = 10.0
 """Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
-_BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
-"""Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
-instance, with which the first number of instances is chosen."""
 _CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 4, "soft": 3})
 """The most candidates of a trial of labels."""
-_OTHERS = 5 / 3
-"""Iterations of other objectives than `frepo`, for each of `frepo`: the default of 1,000 for the default effort."""
 _SIXTEENTH = 16
 """With a budget of stored values, k is this part of all frequencies, as in the paper."""
-_MARGIN = 16
-"""Bytes by which settings with other numbers may be larger, where an error names a number of bytes that would do."""
 _MORE = 3
 """Factor of the larger number of instances that is also tried, with labels of a teacher."""
-_YOUNG, _OLD, _MANY = 30, 300, 20
-"""Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 _LAYOUT = {"ipc", "k", "step"}
 """The settings of the layout. If ``ipc`` is given, it is not chosen, and the step is searched after the run."""
 
@@ -170,7 +154,7 @@ def _check_continued(
     iterations = settings.optimization.iterations
     for what, asked, found in (
         ("labels", soft if labels is None or "teacher_steps" in given else labels, soft),
-        ("iterations", given.get("iterations", _iterations(EFFORTS[effort], settings.objective)), iterations),
+        ("iterations", given.get("iterations", iterations_of(EFFORTS[effort], settings.objective)), iterations),
     ):
         if asked != found:
             raise ArgumentError(
@@ -199,11 +183,11 @@ def _choose(
     alone = dict(given)  # the settings of runs without a teacher
     if labels != "hard" and "teacher_steps" not in given and alone.pop("teacher_weight", 0):
         labels = "soft"
-    config = _by_rule(source, max_bytes, cost, device, alone)
+    config = by_rule(source, max_bytes, cost, device, alone)
     reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     source = in_space_of(config, source)
     train, held = held_out(source, config)
-    few = max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * len(train.classes)))
+    few = most_at_first(config, len(train.classes))
 
     def code(room: int, at_most: int, teacher: Teacher | None) -> FreDData:
         """Images in the layout of the run."""
@@ -213,14 +197,14 @@ def _choose(
 
     def candidate_of(settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Candidate:
         coded = code(max_bytes, at_most, teacher)
-        return Candidate(coded, _settled(settings, coded, train, given), at_most, teacher)
+        return Candidate(coded, settled(settings, coded, train, given), at_most, teacher)
 
     try:
         candidate = candidate_of(config, few)
     except BudgetError:
-        _check_room(max_bytes, train, config, given, given.get("k", 1))
+        check_room(max_bytes, train, config, given, given.get("k", 1))
         raise
-    _check_room(max_bytes, train, config, given, candidate.images.k)
+    check_room(max_bytes, train, config, given, candidate.images.k)
     trial = None if held is None else Trial(source, held, cost, device, progress, factory)
     mirroring = trial is not None and "augmentation" not in given and "flip" in config.run.augmentation
     taught = (labels == "soft" or (labels is None and trial is not None)) and "teacher_steps" not in given
@@ -258,7 +242,7 @@ def _choose(
                 with_divergence = candidates[soft].config.replace(teacher_weight=_RECOGNITION)
                 described = f"{soft} and the divergence from its predictions in the loss"
                 candidates[described] = replace(candidates[soft], config=with_divergence)
-            limited = _per_class(candidate.images) == few  # otherwise the bytes hold no more, whatever the limit
+            limited = per_class(candidate.images) == few  # otherwise the bytes hold no more, whatever the limit
             if limited and "ipc" not in given:
                 many = candidate_of(settings, _MORE * few, teacher)
                 if len(many.images) > len(candidates[soft].images):
@@ -273,103 +257,9 @@ def _choose(
             reasons += [f"{name}: max_bytes leaves no room for images" for name in candidates if name not in learned]
         elif labels == "soft":
             reasons.append(f"{soft}, as asked")
-    overhead = _overhead(candidate.images, candidate.config)
+    overhead = overhead_of(candidate.images, candidate.config)
     try:
         coded = code(max_bytes - overhead, candidate.at_most, candidate.teacher)
     except BudgetError as error:
-        raise _no_room(max_bytes, overhead, error.least) from error
-    return Chosen(_settled(candidate.config, coded, train, given), tuple(reasons))
-
-
-def _by_rule(
-    source: Source, max_bytes: int, cost: Cost, device: torch.device | str, given: Mapping[str, Any]
-) -> DistillConfig:
-    """The settings that need no trial, except those of the layout."""
-    width = _WIDTH if usable_device(device).type == "cpu" else _WIDTH_ON_DEVICE
-    rule: dict[str, Any] = {
-        "max_bytes": max_bytes,
-        "network": NetworkConfig(width=width).fitting(source.spatial_shape),
-        "augmentation": augmentation_for(source.name, len(source.spatial_shape)),
-        "held_out": _share_held_out(source),
-    }
-    config = DistillConfig(**rule).replace(**given)
-    if "iterations" in given:
-        return config
-    return config.replace(iterations=_iterations(cost, config.objective))
-
-
-def _iterations(cost: Cost, objective: str) -> int:
-    """The iterations of a run; those of `frepo` learn most."""
-    return cost.iterations if objective == "frepo" else round(cost.iterations * _OTHERS)
-
-
-def _check_room(max_bytes: int, train: Source, config: DistillConfig, given: Mapping[str, Any], k: int) -> None:
-    """Raise `BudgetError` if the file is too large even with one image of each class and without coefficients."""
-    seed, transform = config.run.seed, config.frequencies.transform
-    how: dict[str, Any] = {"k": k, "mask": "low", "transform": transform, "seed": seed}
-    few = train.sample(1, seed=seed)
-    coded = encode_source(few, **how)
-    overhead = _overhead(coded, _settled(config, coded, train, given))
-    try:
-        encode_source(few, max_bytes=max(1, max_bytes - overhead), **how)
-    except BudgetError as error:
-        raise _no_room(max_bytes, overhead, error.least) from error
-
-
-def _no_room(max_bytes: int, overhead: int, least: int | None) -> BudgetError:
-    return BudgetError(
-        "too few bytes for an image of each class besides the settings of the run",
-        least=None if least is None else least + overhead + _MARGIN,
-        found=f"{max_bytes:,} bytes, of which the settings take {overhead}",
-    )
-
-
-def _overhead(coded: FreDData, config: DistillConfig) -> int:
-    """The bytes that the settings of a distillation take in its file."""
-    mask = {"strategy": "low", "scope": config.frequencies.mask_scope, "energy_kept_mean": 0.12345}
-    described: dict[str, Any] = {"mask": mask, **recorded(config)}
-    return max(0, packed_size(replace(coded, metadata=replace(coded.metadata, **described))) - packed_size(coded))
-
-
-def _settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:
-    """The configuration with the layout of the coded images and the settings that depend on the number of instances."""
-
-    def with_rules(config: DistillConfig, rules: Mapping[str, Any]) -> DistillConfig:
-        return config.replace(**{name: value for name, value in rules.items() if name not in given})
-
-    layout: dict[str, Any] = {}
-    if "ipc" not in given:
-        layout = {
-            "mask": "low",
-            "k": coded.k,
-            "ipc": _per_class(coded) * coded.k / spatial_size(train.spatial_shape),
-            "step": float(f"{coded.step:.4g}"),
-            "quantize_in_loop": True,
-            "rate": "auto",
-        }
-    config = with_rules(config, layout)
-    if config.objective != "frepo":
-        return config
-    each = config.instances_per_class(train.spatial_shape)
-    count = each * len(train.classes)
-    return with_rules(
-        config,
-        {
-            "learn_labels": config.teacher.teacher_steps > 0,
-            "batch_syn": min(_MOST_SYN, max(_BATCH_SYN, count // 2)) if count > _BATCH_SYN else 0,
-            "pool_age": _OLD if each >= _MANY else _YOUNG,
-            "lr": float(f"{_RATE * max(config.budget.number, _FINE):.2g}"),
-        },
-    )
-
-
-def _per_class(coded: FreDData) -> int:
-    """The largest number of images of a class; counted by masks, as soft labels may not identify the class."""
-    return int(np.bincount(coded.mask_of).max())
-
-
-def _share_held_out(source: Source) -> float:
-    """The share of the images that is held out: none if most classes have only a few."""
-    if not most_can_be_split(source):
-        return 0.0
-    return float(f"{share_held_out(source):.3g}")
+        raise no_room(max_bytes, overhead, error.least) from error
+    return Chosen(settled(candidate.config, coded, train, given), tuple(reasons))

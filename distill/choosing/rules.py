@@ -1,0 +1,102 @@
+"""The settings that need no trial, from the source, the bytes and the coded images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from fredfmt.codec.devices import usable_device
+from fredfmt.data.sources import Source
+from fredfmt.distill.augment import augmentation_for
+from fredfmt.distill.choosing.trial import Cost
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.held_out import most_can_be_split, share_held_out
+from fredfmt.distill.networks import NetworkConfig
+from fredfmt.model.data import FreDData
+from fredfmt.transforms import spatial_size
+
+_WIDTH, _WIDTH_ON_DEVICE = 32, 128
+_RATE, _FINE = 0.01, 1.0
+"""Learning rate of the coefficients in units of the quantization step, or of 1 if the step is smaller. Higher rates add
+noise, which takes bytes; lower ones learn less."""
+_BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
+"""Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
+instance, with which the first number of instances is chosen."""
+_OTHERS = 5 / 3
+"""Iterations of other objectives than `frepo`, for each of `frepo`: the default of 1,000 for the default effort."""
+_YOUNG, _OLD, _MANY = 30, 300, 20
+"""Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
+
+
+def by_rule(
+    source: Source, max_bytes: int, cost: Cost, device: torch.device | str, given: Mapping[str, Any]
+) -> DistillConfig:
+    """The settings that need no trial, except those of the layout."""
+    width = _WIDTH if usable_device(device).type == "cpu" else _WIDTH_ON_DEVICE
+    rule: dict[str, Any] = {
+        "max_bytes": max_bytes,
+        "network": NetworkConfig(width=width).fitting(source.spatial_shape),
+        "augmentation": augmentation_for(source.name, len(source.spatial_shape)),
+        "held_out": _share_held_out(source),
+    }
+    config = DistillConfig(**rule).replace(**given)
+    if "iterations" in given:
+        return config
+    return config.replace(iterations=iterations_of(cost, config.objective))
+
+
+def iterations_of(cost: Cost, objective: str) -> int:
+    """The iterations of a run; those of `frepo` learn most."""
+    return cost.iterations if objective == "frepo" else round(cost.iterations * _OTHERS)
+
+
+def most_at_first(config: DistillConfig, classes: int) -> int:
+    """The largest number of instances per class of the first candidate: as many as a run can teach."""
+    return max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * classes))
+
+
+def settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:
+    """The configuration with the layout of the coded images and the settings that depend on the number of instances."""
+
+    def with_rules(config: DistillConfig, rules: Mapping[str, Any]) -> DistillConfig:
+        return config.replace(**{name: value for name, value in rules.items() if name not in given})
+
+    layout: dict[str, Any] = {}
+    if "ipc" not in given:
+        layout = {
+            "mask": "low",
+            "k": coded.k,
+            "ipc": per_class(coded) * coded.k / spatial_size(train.spatial_shape),
+            "step": float(f"{coded.step:.4g}"),
+            "quantize_in_loop": True,
+            "rate": "auto",
+        }
+    config = with_rules(config, layout)
+    if config.objective != "frepo":
+        return config
+    each = config.instances_per_class(train.spatial_shape)
+    count = each * len(train.classes)
+    return with_rules(
+        config,
+        {
+            "learn_labels": config.teacher.teacher_steps > 0,
+            "batch_syn": min(_MOST_SYN, max(_BATCH_SYN, count // 2)) if count > _BATCH_SYN else 0,
+            "pool_age": _OLD if each >= _MANY else _YOUNG,
+            "lr": float(f"{_RATE * max(config.budget.number, _FINE):.2g}"),
+        },
+    )
+
+
+def per_class(coded: FreDData) -> int:
+    """The largest number of images of a class; counted by masks, as soft labels may not identify the class."""
+    return int(np.bincount(coded.mask_of).max())
+
+
+def _share_held_out(source: Source) -> float:
+    """The share of the images that is held out: none if most classes have only a few."""
+    if not most_can_be_split(source):
+        return 0.0
+    return float(f"{share_held_out(source):.3g}")
