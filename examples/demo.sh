@@ -20,5 +20,5 @@ run distill "$source" "$file" --bytes "$bytes" --force
 run validate "$file"
 run inspect "$file"
 run preview "$file" "$folder/$source.png" --force
-run evaluate "$file" --on "$source"
+run evaluate "$file" --on "$source" --baselines own-start,coded,coded-soft
 printf '\nThe file is %s, its picture %s\n' "$file" "$folder/$source.png"
