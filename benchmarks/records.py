@@ -101,14 +101,18 @@ def up_to_date(row: dict) -> bool:
 
 
 def current(records: list[dict]) -> list[dict]:
-    """The rows that are up to date, and the others of groups that have none."""
-    made = {(row["source"], row["bytes"], row["effort"]) for row in records if up_to_date(row)}
-    return [row for row in records if up_to_date(row) or (row["source"], row["bytes"], row["effort"]) not in made]
+    """Those of `ROUNDING`, and where there are none, those of an earlier one."""
+    made = {(row["source"], row["bytes"], row["effort"]) for row in records if row["rounding"] == ROUNDING}
+    return [
+        row
+        for row in records
+        if row["rounding"] == ROUNDING or (row["source"], row["bytes"], row["effort"]) not in made
+    ]
 
 
 def table(records: list[dict]) -> str:
     """Mean accuracy and standard error over distillations, in percent, for each source and number of bytes; rows with a
-    star are not up to date."""
+    star are of an earlier rounding, those with a dagger had the same networks in each distillation."""
     groups = defaultdict(list)
     for record in current(records):
         groups[record["source"], record["bytes"], record["effort"]].append(record)
@@ -120,8 +124,8 @@ def table(records: list[dict]) -> str:
         cells = [spread([row["accuracy"][name] for row in rows]) for name in ROWS]
         gains = [row["accuracy"]["file"] - max(row["accuracy"][name] for name in ROWS[1:]) for row in rows]
         whole = sorted({row["accuracy"]["whole set"] for row in rows if "whole set" in row["accuracy"]})
-        seconds = statistics.fmean(row["seconds"] for row in rows)
-        star = "" if all(map(up_to_date, rows)) else " *"
+        seconds = statistics.fmean(row["seconds"] for row in rows if "seconds" in row)
+        star = " *" if rows[0]["rounding"] != ROUNDING else "" if all(map(up_to_date, rows)) else " †"
         per_class = f"{size / rows[0]['classes']:,.0f}"
         lines.append(
             f"| {source}{star} | {per_class} | {effort} | {' | '.join(cells)} | {spread(gains, '+')} | "
