@@ -152,9 +152,10 @@ def _check_continued(
     """Raise `ArgumentError` if another effort or other labels are asked for than those of a stopped run."""
     soft = "soft" if settings.teacher.teacher_steps else "hard"
     iterations = settings.optimization.iterations
+    of_effort = iterations_of(EFFORTS[effort], settings.objective)
     for what, asked, found in (
         ("labels", soft if labels is None or "teacher_steps" in given else labels, soft),
-        ("iterations", given.get("iterations", iterations_of(EFFORTS[effort], settings.objective)), iterations),
+        ("iterations", iterations if "iterations" in given else of_effort, iterations),
     ):
         if asked != found:
             raise ArgumentError(
@@ -211,7 +212,7 @@ def _choose(
     if announce is not None and (mirroring or taught):
         runs = _CANDIDATES[labels] if taught and trial is not None else 0
         amounts: dict[str, Any] = {"runs": runs, "tests": runs + 2 * mirroring, "taught": taught}
-        announce(estimate(train, candidate.config, cost, **amounts, device=device, factory=factory))
+        announce(estimate(source, candidate.config, cost, **amounts, device=device, factory=factory))
     if trial is None:
         labels = labels or "hard"
         why = "no images are held out" if "held_out" in given else "there are too few images to hold some out"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fredfmt import ArgumentError, digest, ledger
-from fredfmt.distill import DistillConfig, EvaluationConfig, choose, distill, evaluate
+from fredfmt.distill import DistillConfig, EvaluationConfig, choose, choosing, distill, evaluate
 from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.objectives import DM
@@ -100,15 +100,18 @@ def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_mos
     assert f"after {hasty.trial_iterations} iterations" in chosen.reasons[-1]
 
 
-def test_a_stopped_run_is_not_continued_with_another_effort_or_other_labels(digits, tmp_path):
+def test_a_stopped_run_is_not_continued_with_another_effort_or_other_labels(digits, hasty, tmp_path, monkeypatch):
     hard = {"labels": "hard", "network": {"width": 8}, "augmentation": "none", "batch_real": 4}
     kept = tmp_path / "kept"
     distill(digits, choose(digits, 3000, effort="quick", **hard).config, checkpoint=kept)
     assert choose(digits, 3000, effort="quick", checkpoint=kept, **hard).reasons == ()
     with pytest.raises(ArgumentError, match="different run: its labels differ; expected soft, found hard"):
         choose(digits, 3000, effort="quick", checkpoint=kept, **hard | {"labels": "soft"})
+    assert choose(digits, 3000, effort="quick", checkpoint=kept, **hard, iterations=30).config.iterations == 30
+    monkeypatch.setattr(choosing, "EFFORTS", {"quick": replace(hasty, iterations=30)})
     with pytest.raises(ArgumentError, match="different run: its iterations differ; expected 30, found 20"):
-        choose(digits, 3000, effort="quick", checkpoint=kept, **hard | {"iterations": 30})
+        choose(digits, 3000, effort="quick", checkpoint=kept, **hard)
+    monkeypatch.undo()
     continued = choose(digits, effort="quick", checkpoint=kept, **hard).config
     assert continued.max_bytes == 4 * 64 * 10, "the default, which the run refuses"
 
@@ -134,6 +137,8 @@ def test_every_objective_has_an_effort(digits, hasty):
 
 def test_the_duration_is_announced_before_trials(digits):
     said = []
+    choose(digits.sample(12), 6000, effort="quick", announce=said.append, teacher_width=8, **SMALL)
+    assert "to choose settings and" in said.pop(), "of all images of a class, those that are held out are left"
     choose(digits, 3000, effort="quick", announce=said.append, teacher_width=8, **SMALL)
     (line,) = said
     assert "to choose settings and" in line
