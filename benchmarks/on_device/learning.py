@@ -18,6 +18,7 @@ import numpy as np
 from fredfmt import save
 from fredfmt.data.sources import Source, open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, choose, compare, distill
+from fredfmt.distill.evaluation.protocol import steps_of
 from fredfmt.errors import FredError
 from fredfmt.storage.files import packed_size
 from on_device.running import Row, Running
@@ -119,7 +120,7 @@ def rows_of(run: Running, task: Task, seconds: float) -> list[Row]:
     shorter: dict[str, Any] = {"steps": 20, "seeds": 1} if run.tiny else {"seeds": _SEEDS}
     measured(EvaluationConfig.for_data(data, **network, **shorter), ["own-start", "coded", "coded-soft", "whole"])
     paper = EvaluationConfig.for_data(data, protocol="paper", **network, seeds=1)
-    steps = paper.epochs * -(-len(data) // paper.batch)
+    steps = steps_of(paper, len(data))
     spent_steps = 4 * _SEEDS * 1000  # of four sets and their networks
     if run.tiny or steps * 2 * made[0]["seconds"] / spent_steps < until - time.monotonic():
         measured(paper.replace(epochs=2) if run.tiny else paper, ["own-start"])

@@ -139,7 +139,8 @@ def _numbers(stored: Stored, classes: tuple[str, ...], named: bool) -> NDArray[n
     """The labels as positions in ``classes``, whose numbers are their names if they are not ``named``."""
     numbers, words = stored.values, stored.words
     if words is None and not named:
-        numbers, words = np.unique(numbers, return_inverse=True)[1], tuple(map(str, np.unique(numbers).tolist()))
+        different, numbers = np.unique(numbers, return_inverse=True)
+        words = tuple(map(str, different.tolist()))
     if words is not None:
         place = {name: number for number, name in enumerate(classes)}
         numbers = np.array([place.get(word, -1) for word in words], np.int64)[numbers]
