@@ -12,13 +12,13 @@ run() {
 
 # All other settings are chosen automatically (docs/decisions/choosing.md).
 case $source in
-digits) bytes=2000 ;;
-*) bytes=31360 ;;
+digits) bytes=2000 networks=5 ;;
+*) bytes=31360 networks=3 ;;
 esac
 
 run distill "$source" "$file" --bytes "$bytes" --force
 run validate "$file"
 run inspect "$file"
 run preview "$file" "$folder/$source.png" --force
-run evaluate "$file" --on "$source" --baselines own-start,coded,coded-soft
+run evaluate "$file" --on "$source" --baselines own-start,coded,coded-soft --seeds "$networks"
 printf '\nThe file is %s, its picture %s\n' "$file" "$folder/$source.png"

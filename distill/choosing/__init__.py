@@ -14,7 +14,14 @@ from fredfmt.data.sources import Source, expect_source
 from fredfmt.distill.augment import operations
 from fredfmt.distill.choosing.estimate import estimate
 from fredfmt.distill.choosing.room import check_room, no_room, overhead_of
-from fredfmt.distill.choosing.rules import by_rule, iterations_of, most_at_first, per_class, settled
+from fredfmt.distill.choosing.rules import (
+    by_rule,
+    iterations_of,
+    most_at_first,
+    most_coefficients,
+    per_class,
+    settled,
+)
 from fredfmt.distill.choosing.trial import Candidate, Cost, Trial
 from fredfmt.distill.config import DistillConfig, in_space_of
 from fredfmt.distill.evaluation.baselines import coded_images
@@ -40,12 +47,12 @@ _FLOAT = 4
 """Bytes of a float32."""
 _RECOGNITION = 10.0
 """Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
-_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 4, "soft": 3})
+_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 3, "soft": 2, "hard": 1})
 """The most candidates of a trial of labels."""
 _SIXTEENTH = 16
 """With a budget of stored values, k is this part of all frequencies, as in the paper."""
 _MORE = 3
-"""Factor of the larger number of instances that is also tried, with labels of a teacher."""
+"""Factor of the larger number of instances that is also tried."""
 _LAYOUT = {"ipc", "k", "step"}
 """The settings of the layout. If ``ipc`` is given, it is not chosen, and the step is searched after the run."""
 
@@ -95,7 +102,8 @@ def choose(
     labels), rounds in the loop, and adjusts the weight of the rate term so that the file meets its budget at about that
     step. By trial, on images held out of the train split: whether images may be mirrored, by networks trained on the
     coded images; whether labels are hard or a teacher's, whether the divergence from the teacher's predictions is part
-    of the loss, and whether there are three times as many instances, by networks trained on the results of short runs.
+    of the loss, and then, with the best of these and if they fit, whether there are three times as many instances, by
+    networks trained on the results of short runs.
     At the end of the run the same held-out images decide whether its result or its start is kept.
 
     Parameters
@@ -192,9 +200,14 @@ def _choose(
 
     def code(room: int, at_most: int, teacher: Teacher | None) -> FreDData:
         """Images in the layout of the run."""
-        layout = {} if "ipc" in given else {"k": given.get("k"), "near": given.get("step")}
-        seed, transform = config.run.seed, config.frequencies.transform
-        return coded_images(train, room, seed=seed, transform=transform, teacher=teacher, at_most=at_most, **layout)
+        layout: dict[str, Any] = {"at_most": at_most, "transform": config.frequencies.transform}
+        if "ipc" not in given:
+            layout |= {
+                "k": given.get("k"),
+                "near": given.get("step"),
+                "most_coefficients": most_coefficients(max_bytes),
+            }
+        return coded_images(train, room, seed=config.run.seed, teacher=teacher, **layout)
 
     def candidate_of(settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Candidate:
         coded = code(max_bytes, at_most, teacher)
@@ -209,8 +222,10 @@ def _choose(
     trial = None if held is None else Trial(source, held, cost, device, progress, factory)
     mirroring = trial is not None and "augmentation" not in given and "flip" in config.run.augmentation
     taught = (labels == "soft" or (labels is None and trial is not None)) and "teacher_steps" not in given
-    if announce is not None and (mirroring or taught):
-        runs = _CANDIDATES[labels] if taught and trial is not None else 0
+    # if the bytes hold no more, the limit of their number does not matter
+    limited = trial is not None and "ipc" not in given and per_class(candidate.images) == few
+    if announce is not None and (mirroring or taught or limited):
+        runs = _CANDIDATES[labels] + limited if trial is not None and (taught or limited) else 0
         amounts: dict[str, Any] = {"runs": runs, "tests": runs + 2 * mirroring, "taught": taught}
         announce(estimate(source, candidate.config, cost, **amounts, device=device, factory=factory))
     if trial is None:
@@ -226,38 +241,41 @@ def _choose(
         found = trial.best(mirrored)
         candidate = mirrored[found]
         reasons.append(trial.description)
+    first = "a teacher as given" if "teacher_steps" in given else "hard labels"
+    candidates = {} if taught and labels == "soft" else {first: candidate}
     if taught:
         settings = candidate.config.replace(**{"teacher_steps": cost.teacher_steps, **given})
         teacher = train_teacher(train, settings, device=device, progress=progress)
         soft = f"labels of a teacher ({teacher.accuracy:.1%})"
-        candidates = {} if labels == "soft" else {"hard labels": candidate}
         try:
             candidates[soft] = candidate_of(settings, few, teacher)
         except BudgetError as error:
             if labels == "soft":
                 raise
             reasons.append(f"{soft}: {error.what}")
-        if trial is not None and soft in candidates:
-            if "teacher_weight" not in given:
-                settings = settings.replace(teacher_weight=_RECOGNITION)
-                with_divergence = candidates[soft].config.replace(teacher_weight=_RECOGNITION)
-                described = f"{soft} and the divergence from its predictions in the loss"
-                candidates[described] = replace(candidates[soft], config=with_divergence)
-            limited = per_class(candidate.images) == few  # otherwise the bytes hold no more, whatever the limit
-            if limited and "ipc" not in given:
-                many = candidate_of(settings, _MORE * few, teacher)
-                if len(many.images) > len(candidates[soft].images):
-                    candidates[f"the same and up to {_MORE * few} instances per class"] = many
+        if trial is not None and soft in candidates and "teacher_weight" not in given:
+            with_divergence = candidates[soft].config.replace(teacher_weight=_RECOGNITION)
+            described = f"{soft} and the divergence from its predictions in the loss"
+            candidates[described] = replace(candidates[soft], config=with_divergence)
         if labels == "soft":
             candidate = candidates[soft]
-        if trial is not None and len(candidates) > 1:
-            learned = trial.learned(candidates)
-            if learned:
-                candidate = candidates[trial.best(learned)]
+            if len(candidates) == 1:
+                reasons.append(f"{soft}, as asked")
+    if trial is not None and (len(candidates) > 1 or limited):
+        learned = trial.learned(candidates)
+        reasons += [f"{name}: max_bytes leaves no room for images" for name in candidates if name not in learned]
+        if learned:
+            best = next(iter(learned))
+            if len(learned) > 1:
+                best = trial.best(learned)
                 reasons.append(f"after {cost.trial_iterations} iterations, {trial.description}")
-            reasons += [f"{name}: max_bytes leaves no room for images" for name in candidates if name not in learned]
-        elif labels == "soft":
-            reasons.append(f"{soft}, as asked")
+            candidate = candidates[best]
+            many = candidate_of(candidate.config, _MORE * few, candidate.teacher) if limited else candidate
+            if len(many.images) > len(candidate.images):
+                more = f"up to {_MORE * few} instances per class"
+                both = {best: learned[best], **trial.learned({more: many})}
+                candidate = {best: candidate, more: many}[trial.best(both, margin=0)]
+                reasons.append(f"with that, {trial.description}")
     overhead = overhead_of(candidate.images, candidate.config)
     try:
         coded = code(max_bytes - overhead, candidate.at_most, candidate.teacher)

@@ -48,8 +48,7 @@ def estimate(
 ) -> str:
     """The duration of a choice of settings and of the run, in words. ``runs`` is the number of short runs, ``tests``
     that of candidates on which networks are trained, ``taught`` whether a teacher is trained."""
-    run = Run(source, config, device, factory, ranks=Ranks())
-    iteration = seconds_of(run.step, device)
+    iteration = seconds_of(Run(source, config, device, factory, ranks=Ranks()).step, device)
     protocol = EvaluationConfig(network=config.network, augmentation=config.run.augmentation)
     choosing = runs * cost.trial_iterations * iteration
     choosing += tests * cost.trial_seeds * cost.trial_steps * _training(source, protocol, device, factory)

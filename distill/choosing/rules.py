@@ -25,6 +25,8 @@ noise, which takes bytes; lower ones learn less."""
 _BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
 """Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
 instance, with which the first number of instances is chosen."""
+_COEFFICIENTS, _PER_BYTE = 1 << 25, 0.5
+"""The most coefficients of a run, each of which takes 24 bytes of memory; or for each byte of a large file."""
 _OTHERS = 5 / 3
 """Iterations of other objectives than `frepo`, for each of `frepo`: the default of 1,000 for the default effort."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
@@ -56,6 +58,15 @@ def iterations_of(cost: Cost, objective: str) -> int:
 def most_at_first(config: DistillConfig, classes: int) -> int:
     """The largest number of instances per class of the first candidate: as many as a run can teach."""
     return max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * classes))
+
+
+def most_coefficients(max_bytes: int) -> int:
+    """The largest number of coefficients of a run with a budget, for the sake of its memory.
+
+    >>> most_coefficients(9_830_400), most_coefficients(200_000_000)
+    (33554432, 100000000)
+    """
+    return max(_COEFFICIENTS, int(_PER_BYTE * max_bytes))
 
 
 def settled(config: DistillConfig, coded: FreDData, train: Source, given: Mapping[str, Any]) -> DistillConfig:

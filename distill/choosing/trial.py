@@ -62,6 +62,7 @@ class Trial:
     ) -> None:
         self._source, self._held, self._cost = source, held, cost
         self._device, self._progress, self._factory = device, progress, factory
+        self._known: dict[str, float] = {}
         self.description = ""
         """The last result in readable form."""
 
@@ -74,13 +75,13 @@ class Trial:
                 learned[name] = replace(one, images=self._run(one.config, name))
         return learned
 
-    def best(self, candidates: Mapping[str, Candidate]) -> str:
-        """The name of the best candidate: the first, unless the accuracy of another is higher by more than the standard
-        error of an accuracy on the held-out images."""
+    def best(self, candidates: Mapping[str, Candidate], *, margin: float = 1.0) -> str:
+        """The name of the best candidate: the first, unless the accuracy of another is higher by more than ``margin``
+        standard errors of an accuracy on the held-out images. A candidate of the same name is tested once."""
         found = {name: self._accuracy(one, name) for name, one in candidates.items()}
         first, best = next(iter(candidates)), max(found, key=found.__getitem__)
         share = found[first]
-        chance = math.sqrt(share * (1 - share) / len(self._held))
+        chance = margin * math.sqrt(share * (1 - share) / len(self._held))
         chosen = best if found[best] > share + chance else first
         others = [f"{name} {value:.1%}" for name, value in found.items() if name != chosen]
         self.description = ", ".join([f"{chosen}: {found[chosen]:.1%} of held-out images correct", *others])
@@ -98,6 +99,8 @@ class Trial:
         return run.state.data()
 
     def _accuracy(self, candidate: Candidate, name: str) -> float:
+        if name in self._known:
+            return self._known[name]
         self._report(f"testing {name}", 0, 1)
         protocol = EvaluationConfig(
             steps=self._cost.trial_steps,
@@ -106,7 +109,8 @@ class Trial:
             augmentation=candidate.config.run.augmentation,
         )
         how: dict[str, Any] = {"network": self._factory, "device": self._device, "whitening": self._held.whitening}
-        return evaluate(candidate.images, self._held, protocol, **how).mean
+        self._known[name] = evaluate(candidate.images, self._held, protocol, **how).mean
+        return self._known[name]
 
     def _report(self, task: str, done: int, total: int) -> None:
         if self._progress is not None:

@@ -128,6 +128,7 @@ def coded_images(
     transform: str = "dct",
     teacher: Teacher | None = None,
     at_most: int | None = None,
+    most_coefficients: int | None = None,
     k: int | None = None,
     near: float | None = None,
 ) -> FreDData:
@@ -136,10 +137,11 @@ def coded_images(
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
     frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes the fewest
     bytes; with these, as many random images of each class as fit, but no more than ``at_most``; also the k with the
-    smallest error if there is more room than for ``at_most`` images. A given ``k`` or step, ``near``, is kept. So far
-    error and bits decide how coefficients are rounded. They are stored rounded to the nearest multiple of a step, the
-    smallest that fits. With a ``teacher`` the labels are its predictions for the images, as multiples of 1/16. Their
-    bytes count, so there are fewer images. Raises `BudgetError` if not even one image per class fits.
+    smallest error if there is more room than for ``at_most`` images; and no more than ``most_coefficients`` of all
+    images. A given ``k`` or step, ``near``, is kept. So far error and bits decide how coefficients are rounded. They
+    are stored rounded to the nearest multiple of a step, the smallest that fits. With a ``teacher`` the labels are its
+    predictions for the images, as multiples of 1/16. Their bytes count, so there are fewer images. Raises `BudgetError`
+    if not even one image per class fits.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.storage.files import packed_size
@@ -147,7 +149,7 @@ def coded_images(
     True
     """
     how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform, "k": k, "near": near}
-    how["at_most"] = len(train) if at_most is None else at_most
+    how |= {"at_most": len(train) if at_most is None else at_most, "most_coefficients": most_coefficients}
     allowed, least = max_bytes, None
     for tries, caution in enumerate(_CAUTIONS):
         try:

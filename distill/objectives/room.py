@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 
-_KEPT: Mapping[str, int] = MappingProxyType({"cpu": 512 << 20})
+_WHOLE: Mapping[str, int] = MappingProxyType({"cpu": 256 << 20})
 """The largest number of bytes of the graph of a whole batch; larger batches are divided into parts."""
+_TOGETHER: Mapping[str, int] = MappingProxyType({"cpu": 512 << 20})
+"""The largest number of bytes of the graphs of several batches."""
 _PART: Mapping[str, int] = MappingProxyType({"cpu": 64 << 20})
 """Bytes of the graph of a part."""
 _ON_ACCELERATORS = 2 << 30
-"""The same two limits on other devices of unknown memory."""
+"""The same limits on other devices of unknown memory."""
 _SHARE = 4
 """The limits on a CUDA device: its memory divided by this."""
 _TRIED = 2
@@ -72,12 +74,13 @@ def room_for(
     Batch norm depends on the whole batch, so a batch then cannot be divided.
     """
     size, divisible = _bytes_of_an_image(config, _Same(factory), channels, spatial_shape, classes)
-    most, part = (
-        max(1, where.get(device.type, _on_accelerator(device)) // (size * graphs)) for where in (_KEPT, _PART)
+    most, part, kept = (
+        max(1, where.get(device.type, _on_accelerator(device)) // (size * graphs))
+        for where in (_WHOLE, _PART, _TOGETHER)
     )
     if not divisible:
-        return replace(EVERYTHING, kept=most)
-    return Room(most, min(part, QUICKEST) if device.type == "cpu" else part, kept=most)
+        return replace(EVERYTHING, kept=kept)
+    return Room(most, min(part, QUICKEST) if device.type == "cpu" else part, kept=kept)
 
 
 @cache

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
+from fredfmt.codec.spectra import row_blocks
 from fredfmt.distill.settings.layout import BudgetSettings
 
 EVERY = 20
@@ -47,6 +47,8 @@ class Rate:
         """Add the gradient of the weighted bits, times ``scale``, to that of the coefficients, if there is one."""
         if not self.weight or coefficients.grad is None:
             return
-        values = coefficients.detach()
-        slope = values.sign() / (values.abs() + self._budget.number) / math.log(2)
-        coefficients.grad.add_(slope, alpha=self.weight * scale / torch.numel(coefficients))
+        values, gradient = coefficients.detach(), coefficients.grad
+        share = self.weight * scale / values.numel()
+        for rows in row_blocks(values) if values.device.type == "cpu" else [slice(None)]:
+            slope = values[rows].sign() / (values[rows].abs() + self._budget.number) / math.log(2)
+            gradient[rows].add_(slope, alpha=share)

@@ -44,18 +44,19 @@ class Recognition:
         the coefficients."""
         if not self._weight or coefficients.grad is None:
             return
-        gradient = torch.zeros_like(coefficients)
+        rows = iteration.synthetic_rows(_BATCH, draw=1)
+        values = iteration.synthetic.values(rows).detach().requires_grad_()
+        gradient = torch.zeros_like(values)
         if self._teacher is not None:
-            rows = iteration.synthetic_rows(_BATCH, draw=1)
-            divergence = self._divergence(self._teacher, rows, iteration) * (self._weight * scale / len(rows))
-            (gradient,) = torch.autograd.grad(divergence, coefficients)
+            divergence = self._divergence(self._teacher, values, rows, iteration) * (self._weight * scale / len(rows))
+            (gradient,) = torch.autograd.grad(divergence, values)
         self._ranks.combine([gradient], shared=False)
-        coefficients.grad.add_(gradient)
+        coefficients.grad.index_add_(0, rows.to(coefficients.device, non_blocking=True), gradient)
 
-    def _divergence(self, teacher: Teacher, rows: Tensor, iteration: Iteration) -> Tensor:
+    def _divergence(self, teacher: Teacher, values: Tensor, rows: Tensor, iteration: Iteration) -> Tensor:
         chance = generator(iteration.seed, "recognition", iteration.number)
         augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
-        images = augmentation(iteration.synthetic.images(rows))
+        images = augmentation(iteration.synthetic.decode(values, rows))
         originals = torch.from_numpy(self._originals[rows.numpy()]).to(images.device, non_blocking=True)
         originals = augmentation(originals)
         parts = teacher.room(images.device).parts(len(rows))

@@ -22,9 +22,10 @@ from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 from fredfmt.model.distillation import NAMED, complete
+from fredfmt.model.mapped import release
 from fredfmt.storage.files import packed_size
 
-FUSED_FROM = 1 << 25
+FUSED_FROM = 1 << 22
 """The number of coefficients from which Adam on a CPU is fused: it makes no temporary copies of them, and rounds
 differently."""
 
@@ -61,6 +62,7 @@ class State:
             classes=classes,
             device=device,
         )
+        release(start.coefficients)
         self.averages = {name: value.detach().clone() for name, value in self.synset.named_parameters()}
         self.memory = objective if isinstance(objective, StatefulObjective) else StatefulObjective()
         self.settings = config.replace(**self.memory.recorded())

@@ -143,6 +143,7 @@ def encode_in_bytes(
     *,
     per_class: int | Sequence[int] | None = None,
     at_most: int | None = None,
+    most_coefficients: int | None = None,
     k: int | None = None,
     near: float | None = None,
     mask: str | None = None,
@@ -165,6 +166,9 @@ def encode_in_bytes(
         bytes.
     at_most
         The largest number of images per class, where it is chosen.
+    most_coefficients
+        The largest number of coefficients of all images, where k or the number of images is chosen; but there are one
+        image per class and the smallest k that is tried.
     near
         The step with which the number of images is chosen, by default one of the pair above; it need not be that of the
         result.
@@ -196,6 +200,8 @@ def encode_in_bytes(
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
     if at_most is not None:
         at_most = integer_of("at_most", at_most, least=1)
+    if most_coefficients is not None:
+        most_coefficients = integer_of("most_coefficients", most_coefficients, least=1)
     options |= {"transform": transform, "seed": seed}
     progress = report or (lambda task, done, total: None)
     searching = {"rounding": "rate"} | options
@@ -204,11 +210,16 @@ def encode_in_bytes(
     if per_class is None and (k is None or at_most is not None):
         found, step = _cheapest(_few(source, seed), tried, near, searching, progress)
         most = min(int(source.counts.max()), at_most or len(source))
+        if most_coefficients is not None:
+            most = max(1, min(most, most_coefficients // (found * source.channels * len(source.classes))))
         settings = searching | {"k": found, "mask": "low", "step": step}
         count = largest_count(lambda count: _size(_at_most(source, count, seed), settings) <= max_bytes, most)
         chosen = _at_most(source, max(1, count), seed)
         if count < most:  # otherwise there are bytes left for smaller errors
             tried = [found]
+    if most_coefficients is not None:
+        largest = most_coefficients // (source.channels * len(chosen))
+        tried = [number for number in tried if number <= largest] or tried[:1]
     chosen = chosen.in_memory()
     few = _few(chosen, seed)
     share = len(few) / len(chosen)

@@ -185,6 +185,19 @@ def test_images_are_no_more_than_asked_for_and_bytes_left_over_make_them_exact(d
         encode_in_bytes(digits, 4000, at_most=0)
 
 
+@compiled_loops
+def test_coefficients_are_no_more_than_asked_for(digits):
+    free = encode_in_bytes(digits, 4000)
+    assert free.coefficients.size > 15_000
+    for most in (15_000, 4_000):
+        limited = encode_in_bytes(digits, 4000, most_coefficients=most)
+        assert most / 2 < limited.coefficients.size <= most
+        assert error(limited) < error(free)
+    assert encode_in_bytes(digits, 4000, most_coefficients=1).coefficients.shape == (10, 1, 2)
+    with pytest.raises(fredfmt.ArgumentError, match="most_coefficients"):
+        encode_in_bytes(digits, 4000, most_coefficients=0)
+
+
 def test_more_images_take_more_bytes_in_proportion():
     images = np.random.default_rng(0).normal(0.5, 0.1, (400, 3, 32, 32)).clip(0, 1)
     sizes = [

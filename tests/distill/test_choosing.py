@@ -66,11 +66,28 @@ def test_reasons_give_the_accuracies_of_a_trial(chosen):
 
 
 def test_no_more_instances_than_a_run_can_teach(digits):
-    many = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 450}).config
-    few = choose(digits, 6000, effort="quick", labels="hard", **{**SMALL, "iterations": 225}).config
+    many, few = (
+        choose(digits, 6000, effort="quick", held_out=0.0, **{**SMALL, "iterations": iterations}).config
+        for iterations in (450, 225)
+    )
     assert many.instances_per_class((8, 8)) == 48
     assert few.instances_per_class((8, 8)) == 24
     assert few.budget.number < many.budget.number
+
+
+@pytest.mark.parametrize("labels", ["hard", "soft", None])
+@pytest.mark.parametrize("better", [True, False])
+def test_three_times_as_many_instances_are_tried_with_the_best_labels(digits, monkeypatch, labels, better):
+    def evaluate(data, *_, **__):
+        return SimpleNamespace(mean=0.9 + 0.0001 * len(data) * (1 if better else -1))
+
+    monkeypatch.setattr("fredfmt.distill.choosing.trial.evaluate", evaluate)
+    how = {"effort": "quick", "teacher_width": 8, **SMALL, "iterations": 225}
+    chosen = choose(digits, 8000, labels=labels, **how)
+    each = chosen.config.instances_per_class((8, 8))
+    assert (24 < each <= 72) if better else (each == 24)
+    assert chosen.config.learn_labels == (labels == "soft")
+    assert "up to 72 instances per class" in chosen.reasons[-1]
 
 
 def test_labels_may_be_given(digits, hasty):
@@ -97,7 +114,7 @@ def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_mos
     teacher = chosen.config.teacher
     assert teacher.teacher_steps == taught * hasty.teacher_steps
     assert teacher.teacher_weight == weight
-    assert f"after {hasty.trial_iterations} iterations" in chosen.reasons[-1]
+    assert f"after {hasty.trial_iterations} iterations" in " ".join(chosen.reasons)
 
 
 def test_a_stopped_run_is_not_continued_with_another_effort_or_other_labels(digits, hasty, tmp_path, monkeypatch):
@@ -142,7 +159,7 @@ def test_the_duration_is_announced_before_trials(digits):
     choose(digits, 3000, effort="quick", announce=said.append, teacher_width=8, **SMALL)
     (line,) = said
     assert "to choose settings and" in line
-    choose(digits, 3000, effort="quick", labels="hard", announce=said.append, **SMALL)
+    choose(digits, 1800, effort="quick", labels="hard", announce=said.append, **SMALL)
     assert len(said) == 1, "there is nothing to choose by trial"
 
 
