@@ -30,6 +30,7 @@ from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.run.state import settings_of
 from fredfmt.distill.runtime.distributed import Ranks
+from fredfmt.distill.runtime.memory import return_freed_memory
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.settings.layout import Effort, Labels
 from fredfmt.errors import ArgumentError, BudgetError, quoted
@@ -200,6 +201,7 @@ def _choose(
 
     def code(room: int, at_most: int, teacher: Teacher | None) -> FreDData:
         """Images in the layout of the run."""
+        return_freed_memory()
         layout: dict[str, Any] = {"at_most": at_most, "transform": config.frequencies.transform}
         if "ipc" not in given:
             layout |= {

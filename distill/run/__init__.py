@@ -27,7 +27,7 @@ from fredfmt.distill.run.recognition import Recognition, taught
 from fredfmt.distill.run.state import State
 from fredfmt.distill.runtime.checkpoint import read_checkpoint
 from fredfmt.distill.runtime.distributed import Ranks
-from fredfmt.distill.runtime.memory import keep_freed_memory
+from fredfmt.distill.runtime.memory import keep_freed_memory, return_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.synset import FrequencySynset
@@ -61,6 +61,7 @@ class Run:
         ranks: Ranks | None = None,
     ) -> None:
         keep_freed_memory()
+        return_freed_memory()
         self.config = config
         self.network = network
         self.device = usable_device(device)
@@ -218,6 +219,7 @@ class Run:
         if held is None or not self.state.done:
             return learned
         unlearned = self.state.unlearned()
+        return_freed_memory()
 
         def accuracy(data: FreDData) -> float:
             protocol = EvaluationConfig.for_data(data, network=self.config.network, **_TRIAL)

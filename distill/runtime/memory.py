@@ -1,4 +1,5 @@
-"""Keeps freed memory in the process, so that the next step can reuse it without page faults."""
+"""Keeps freed memory in the process, so that the next step can reuse it without page faults, and returns it where
+another computation begins."""
 
 from __future__ import annotations
 
@@ -29,3 +30,11 @@ def keep_freed_memory() -> bool:
         return False
     wanted = {_MMAP_MAX: 0, _TRIM_THRESHOLD: _FREE, _TOP_PAD: _PADDING}
     return all(mallopt(parameter, value) == 1 for parameter, value in wanted.items())
+
+
+def return_freed_memory() -> None:
+    """Return freed memory to the system, which is useful before a computation of another kind: its arrays have other
+    sizes. Only glibc has ``malloc_trim``; with another C library nothing happens."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
