@@ -5,6 +5,7 @@ Test images are only used to count correct predictions: no step, network or sett
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -32,7 +33,8 @@ from fredfmt.model.metadata import Metadata
 from fredfmt.model.parts import Normalization
 
 _MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
-_TEST_BATCH = 500
+_TESTED, _PIXELS = 500, 1 << 19
+"""The most images that a network tests at a time, and the most of their pixels."""
 _REPORT_EVERY = 10
 """Steps."""
 
@@ -316,6 +318,15 @@ def _order(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator(seed, "evaluation order", epoch), device="cpu")
 
 
+def tested_together(spatial_shape: Sequence[int]) -> int:
+    """The number of images of a shape that a network tests at a time, so that the memory is bounded.
+
+    >>> tested_together((32, 32)), tested_together((256, 256))
+    (500, 8)
+    """
+    return max(1, min(_TESTED, _PIXELS // math.prod(spatial_shape)))
+
+
 def shares_correct(networks: Sequence[nn.Module], test: Source, device: torch.device | str) -> tuple[float, ...]:
     """The accuracy of each network; every test image is read, normalised and copied to the device once."""
     labels = torch.from_numpy(test.labels)
@@ -323,8 +334,9 @@ def shares_correct(networks: Sequence[nn.Module], test: Source, device: torch.de
     for network in networks:
         network.eval()
     with torch.no_grad():
-        for first in range(0, len(test), _TEST_BATCH):
-            rows = slice(first, min(first + _TEST_BATCH, len(test)))
+        together = tested_together(test.spatial_shape)
+        for first in range(0, len(test), together):
+            rows = slice(first, min(first + together, len(test)))
             images = torch.from_numpy(test.normalized[rows]).to(device)
             wanted = labels[rows].to(device)
             correct += torch.stack([network(images).argmax(1).eq(wanted).sum() for network in networks])

@@ -21,7 +21,7 @@ from fredfmt.codec.devices import usable_device
 from fredfmt.codec.unit import from_unit
 from fredfmt.data.sources import Source
 from fredfmt.distill.evaluation.baselines import coded_images, equal_instances, warn_if_other_source
-from fredfmt.distill.evaluation.protocol import check_compatible, in_space, new_network, shares_correct
+from fredfmt.distill.evaluation.protocol import check_compatible, in_space, new_network, shares_correct, tested_together
 from fredfmt.distill.evaluation.protocol import train as train_network
 from fredfmt.distill.evaluation.results import rounded, standard_deviation
 from fredfmt.distill.evaluation.settings import EvaluationConfig
@@ -31,8 +31,6 @@ from fredfmt.model.arguments import share_of
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import without_results
-
-_BATCH = 500
 
 
 def label_robust_score(recovery: float, improvement: float, *, weight: float = 0.5) -> float:
@@ -243,7 +241,7 @@ class _Scorer:
 def _probabilities(network: nn.Module, images: Tensor) -> Tensor:
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(part).softmax(1) for part in torch.split(images, _BATCH)])
+        return torch.cat([network(part).softmax(1) for part in torch.split(images, tested_together(images.shape[2:]))])
 
 
 def _summary(values: Sequence[float]) -> dict[str, Any]:

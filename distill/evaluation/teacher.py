@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from fredfmt.codec.views import Images
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import share_held_out, split
-from fredfmt.distill.evaluation.protocol import train
+from fredfmt.distill.evaluation.protocol import tested_together, train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.networks import NetworkConfig, make_network
 from fredfmt.distill.objectives.room import Room, room_for
@@ -29,7 +29,7 @@ from fredfmt.distill.synset import FrequencySynset, sixteenths
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
 
-_BATCH, _PREDICTED = 128, 250
+_BATCH = 128
 _COLDEST, _HOTTEST, _TEMPERATURES = 0.05, 5.0, 80
 _KEPT: WeakKeyDictionary[Source, tuple[object, Teacher]] = WeakKeyDictionary()
 """The last teacher of each source, as the choice of settings and the run need the same one."""
@@ -106,13 +106,20 @@ class Teacher:
             return torch.cat([self._network(batch.to(self._device)).cpu() for batch in batches])
 
 
+def _predicted_together(spatial_shape: Sequence[int]) -> int:
+    """The number of images of which a teacher, usually a wide network, predicts labels at a time."""
+    return -(-tested_together(spatial_shape) // 2)
+
+
 def _batches(images: Images) -> Iterator[Tensor]:
-    for first in range(0, images.shape[0], _PREDICTED):
-        yield torch.from_numpy(images[first : first + _PREDICTED])
+    together = _predicted_together(images.shape[2:])
+    for first in range(0, images.shape[0], together):
+        yield torch.from_numpy(images[first : first + together])
 
 
 def _decoded(data: FreDData) -> Iterator[Tensor]:
-    for rows in np.array_split(np.arange(len(data)), max(1, len(data) // _PREDICTED)):
+    together = _predicted_together(data.metadata.spatial_shape)
+    for rows in np.array_split(np.arange(len(data)), max(1, len(data) // together)):
         yield decode(data, rows)
 
 

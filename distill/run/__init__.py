@@ -61,7 +61,6 @@ class Run:
         ranks: Ranks | None = None,
     ) -> None:
         keep_freed_memory()
-        return_freed_memory()
         self.config = config
         self.network = network
         self.device = usable_device(device)
@@ -80,6 +79,7 @@ class Run:
         classes = start.labels
         if config.teacher.teacher_steps:
             start, self.recognition = taught(start, train, config, self.ranks, self.device)
+        return_freed_memory()
         self.state = State(start, config, self.objective, self.scaler, self.device, classes, self.recognition)
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
