@@ -18,6 +18,7 @@ from fredfmt.distill.run.rate import EVERY, Rate
 from fredfmt.distill.run.recognition import Recognition
 from fredfmt.distill.run.record import recorded
 from fredfmt.distill.runtime.checkpoint import read_checkpoint, write_checkpoint
+from fredfmt.distill.runtime.memory import return_freed_memory
 from fredfmt.distill.synset import FrequencySynset
 from fredfmt.errors import ArgumentError
 from fredfmt.model.data import FreDData
@@ -87,6 +88,7 @@ class State:
 
     def data(self) -> FreDData:
         """The averaged coefficients, stored as configured, with the configuration in the metadata."""
+        return_freed_memory()
         synset, budget = self._averaged(), self.config.budget
         if self.recognition is not None and self.done:
             coded = synset.to_data(step=budget.step)
