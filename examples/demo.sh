@@ -10,12 +10,13 @@ run() {
     "$fredfmt" "$@"
 }
 
-# On one thread, as the files of docs/records.md: another order of additions changes accuracies as much as another seed.
-export OMP_NUM_THREADS=1
-
-# All other settings are chosen automatically (docs/decisions/choosing.md).
+# All other settings are chosen automatically (docs/decisions/choosing.md). Digits on one thread, as those of docs/records.md: additions in
+# another order change accuracies as much as another seed.
 case $source in
-digits) bytes=2000 ;;
+digits)
+    bytes=2000
+    export OMP_NUM_THREADS=1
+    ;;
 *) bytes=31360 ;;
 esac
 
