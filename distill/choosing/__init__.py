@@ -48,8 +48,8 @@ _FLOAT = 4
 """Bytes of a float32."""
 _RECOGNITION = 10.0
 """Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
-_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 3, "soft": 2, "hard": 1})
-"""The most candidates of a trial of labels."""
+_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 3, "soft": 2})
+"""The most candidates of a trial of labels, if there is a teacher."""
 _SIXTEENTH = 16
 """With a budget of stored values, k is this part of all frequencies, as in the paper."""
 _MORE = 3
@@ -227,7 +227,7 @@ def _choose(
     # if the bytes hold no more, the limit of their number does not matter
     limited = trial is not None and "ipc" not in given and per_class(candidate.images) == few
     if announce is not None and (mirroring or taught or limited):
-        runs = _CANDIDATES[labels] + limited if trial is not None and (taught or limited) else 0
+        runs = (_CANDIDATES[labels] if taught else limited) + limited if trial is not None else 0
         amounts: dict[str, Any] = {"runs": runs, "tests": runs + 2 * mirroring, "taught": taught}
         announce(estimate(source, candidate.config, cost, **amounts, device=device, factory=factory))
     if trial is None:

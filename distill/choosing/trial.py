@@ -18,7 +18,6 @@ from fredfmt.distill.evaluation.teacher import Teacher
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.distributed import Ranks
-from fredfmt.distill.runtime.memory import return_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import BudgetError
 from fredfmt.model.data import FreDData
@@ -103,7 +102,6 @@ class Trial:
         if name in self._known:
             return self._known[name]
         self._report(f"testing {name}", 0, 1)
-        return_freed_memory()
         protocol = EvaluationConfig(
             steps=self._cost.trial_steps,
             seeds=self._cost.trial_seeds,

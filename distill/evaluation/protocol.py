@@ -24,7 +24,7 @@ from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corr
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
-from fredfmt.distill.runtime.memory import keep_freed_memory
+from fredfmt.distill.runtime.memory import keep_freed_memory, return_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.errors import ArgumentError
@@ -122,6 +122,7 @@ def evaluate_sets(
     their number; ``keep`` is called with the first network after its training.
     """
     expect_source(test)
+    return_freed_memory()
     device = usable_device(device)
     names = corruption_names(corruptions) if corruptions is not None else ()
     if names:

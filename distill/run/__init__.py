@@ -219,7 +219,6 @@ class Run:
         if held is None or not self.state.done:
             return learned
         unlearned = self.state.unlearned()
-        return_freed_memory()
 
         def accuracy(data: FreDData) -> float:
             protocol = EvaluationConfig.for_data(data, network=self.config.network, **_TRIAL)

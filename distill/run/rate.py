@@ -50,5 +50,6 @@ class Rate:
         values, gradient = coefficients.detach(), coefficients.grad
         share = self.weight * scale / values.numel()
         for rows in row_blocks(values) if values.device.type == "cpu" else [slice(None)]:
-            slope = values[rows].sign() / (values[rows].abs() + self._budget.number) / math.log(2)
+            block = values[rows]
+            slope = block.sign() / (block.abs() + self._budget.number) / math.log(2)
             gradient[rows].add_(slope, alpha=share)

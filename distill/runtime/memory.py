@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 from functools import cache
+from typing import Any
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 """Parameters of glibc's mallopt."""
@@ -25,8 +26,8 @@ def keep_freed_memory() -> bool:
     or ``GLIBC_TUNABLES``. The effect is permanent for the process.
     """
     own = any(name.startswith("MALLOC_") for name in os.environ) or "malloc" in os.environ.get("GLIBC_TUNABLES", "")
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" and not own else None
-    if mallopt is None:
+    mallopt = _c_function("mallopt")
+    if own or mallopt is None:
         return False
     wanted = {_MMAP_MAX: 0, _TRIM_THRESHOLD: _FREE, _TOP_PAD: _PADDING}
     return all(mallopt(parameter, value) == 1 for parameter, value in wanted.items())
@@ -35,6 +36,11 @@ def keep_freed_memory() -> bool:
 def return_freed_memory() -> None:
     """Return freed memory to the system, which is useful before a computation of another kind: its arrays have other
     sizes. Only glibc has ``malloc_trim``; with another C library nothing happens."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    trim = _c_function("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def _c_function(name: str) -> Any:
+    """A function of the C library, or None if it has none of this name."""
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None

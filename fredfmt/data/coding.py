@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -200,8 +201,7 @@ def encode_in_bytes(
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
     if at_most is not None:
         at_most = integer_of("at_most", at_most, least=1)
-    if most_coefficients is not None:
-        most_coefficients = integer_of("most_coefficients", most_coefficients, least=1)
+    limit = sys.maxsize if most_coefficients is None else integer_of("most_coefficients", most_coefficients, least=1)
     options |= {"transform": transform, "seed": seed}
     progress = report or (lambda task, done, total: None)
     searching = {"rounding": "rate"} | options
@@ -209,17 +209,15 @@ def encode_in_bytes(
     chosen = source if per_class is None else source.sample(per_class, seed=seed)
     if per_class is None and (k is None or at_most is not None):
         found, step = _cheapest(_few(source, seed), tried, near, searching, progress)
-        most = min(int(source.counts.max()), at_most or len(source))
-        if most_coefficients is not None:
-            most = max(1, min(most, most_coefficients // (found * source.channels * len(source.classes))))
+        holds = limit // (found * source.channels * len(source.classes))
+        most = max(1, min(int(source.counts.max()), at_most or len(source), holds))
         settings = searching | {"k": found, "mask": "low", "step": step}
         count = largest_count(lambda count: _size(_at_most(source, count, seed), settings) <= max_bytes, most)
         chosen = _at_most(source, max(1, count), seed)
         if count < most:  # otherwise there are bytes left for smaller errors
             tried = [found]
-    if most_coefficients is not None:
-        largest = most_coefficients // (source.channels * len(chosen))
-        tried = [number for number in tried if number <= largest] or tried[:1]
+    largest = limit // (source.channels * len(chosen))
+    tried = [number for number in tried if number <= largest] or tried[:1]
     chosen = chosen.in_memory()
     few = _few(chosen, seed)
     share = len(few) / len(chosen)

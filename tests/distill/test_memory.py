@@ -2,6 +2,7 @@
 
 import math
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -224,6 +225,30 @@ def test_freed_memory_is_found_again():
     assert count < 200
     assert faults("train")[1] < 200
     assert faults("keep", MALLOC_ARENA_MAX="2")[0] == "False"
+
+
+RETURNED = """
+import torch
+from fredfmt.distill.runtime.memory import keep_freed_memory, return_freed_memory
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+keep_freed_memory()
+many = [torch.ones(1_000_000) for _ in range(50)]
+full = resident()
+del many
+kept = resident()
+return_freed_memory()
+print(full - kept, kept - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc returns memory when asked")
+def test_freed_memory_is_returned_when_asked():
+    done = subprocess.run([sys.executable, "-c", RETURNED], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before < 20e6, "it was kept"
+    assert after > 150e6
 
 
 def test_a_fused_optimizer_learns_the_same(digits, monkeypatch):

@@ -49,6 +49,18 @@ def test_the_gradient_is_that_of_the_mean_of_the_estimated_bits():
     assert values.grad[0, 2] == 0
 
 
+def test_the_gradient_of_several_blocks_is_that_of_one(monkeypatch):
+    rate, values = Rate(BudgetSettings(rate=0.7, step=0.5)), torch.randn(7, 3, 4)
+    gradients = []
+    for size in (4 << 20, 200):
+        monkeypatch.setattr("fredfmt.model.blocks.BYTES", size)
+        values.grad = torch.ones_like(values)
+        rate.add_gradient(values)
+        gradients.append(values.grad)
+    assert torch.equal(*gradients)
+    assert bool((gradients[0] != 1).all())
+
+
 def test_without_a_weight_nothing_is_added():
     values = torch.ones(3, requires_grad=True)
     values.grad = torch.zeros(3)
