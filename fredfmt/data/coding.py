@@ -201,6 +201,8 @@ def encode_in_bytes(
     max_bytes = integer_of("max_bytes", max_bytes, least=1)
     if at_most is not None:
         at_most = integer_of("at_most", at_most, least=1)
+    if k is not None:
+        k = integer_of("k", k, least=1)
     limit = sys.maxsize if most_coefficients is None else integer_of("most_coefficients", most_coefficients, least=1)
     options |= {"transform": transform, "seed": seed}
     progress = report or (lambda task, done, total: None)
