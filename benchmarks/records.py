@@ -22,6 +22,7 @@ from lines import append, read, spread
 
 from fredfmt import open_source, save
 from fredfmt.distill import EvaluationConfig, choose, compare, distill
+from fredfmt.model.distillation import by_name
 from fredfmt.storage.files import packed_size
 from fredfmt.view.anchors import anchors_of
 from fredfmt.view.curve import Point, draw
@@ -86,7 +87,7 @@ def measure(options: argparse.Namespace) -> None:
                 **{"instances": len(data), "k": data.k, "soft": data.soft, "rounding": ROUNDING},
                 **{"networks": [*protocol.networks]},
                 "reasons": chosen.reasons,
-                "distilled": bool(data.metadata.distillation["optimization"]["iterations"]),
+                "distilled": bool(by_name(data.metadata.distillation)["iterations"]),
                 "protocol": protocol.words(),
                 "accuracy": {row.name: row.evaluation.mean for row in rows},
                 "images_per_class": {row.name: row.instances_per_class for row in rows},

@@ -278,7 +278,7 @@ def _choose(
                 both = {best: learned[best], **trial.learned({more: many})}
                 candidate = {best: candidate, more: many}[trial.best(both, margin=0)]
                 reasons.append(f"with that, {trial.description}")
-    overhead = overhead_of(candidate.images, candidate.config)
+    overhead = overhead_of(candidate.images, candidate.config, train)
     try:
         coded = code(max_bytes - overhead, candidate.at_most, candidate.teacher)
     except BudgetError as error:

@@ -78,4 +78,4 @@ def _training(
     one = protocol.replace(steps=1)
     network = new_network(source, one, 0, device, factory)
     labels = torch.from_numpy(source.labels).to(device)
-    return seconds_of(lambda: train(network, source, labels, one, seed=0), device)
+    return seconds_of(lambda: train(network, source, labels, one, seed=0, factory=factory), device)

@@ -103,7 +103,7 @@ def plan(
             config = DistillConfig(ipc=budget, k=k, transform=transform, mask=mask, step=step, seed=seed)
             metadata = {
                 "mask": {"strategy": mask, "scope": config.frequencies.mask_scope, **statistics.describe(frequencies)},
-                **recorded(config),
+                **recorded(config, source.provenance()),
             }
             if max_bytes is None:
                 count = min(whole_instances(budget, k, size), most)

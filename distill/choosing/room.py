@@ -25,7 +25,7 @@ def check_room(max_bytes: int, train: Source, config: DistillConfig, given: Mapp
     how: dict[str, Any] = {"k": k, "mask": "low", "transform": transform, "seed": seed}
     few = train.sample(1, seed=seed)
     coded = encode_source(few, **how)
-    overhead = overhead_of(coded, settled(config, coded, train, given))
+    overhead = overhead_of(coded, settled(config, coded, train, given), train)
     try:
         encode_source(few, max_bytes=max(1, max_bytes - overhead), **how)
     except BudgetError as error:
@@ -41,8 +41,8 @@ def no_room(max_bytes: int, overhead: int, least: int | None) -> BudgetError:
     )
 
 
-def overhead_of(coded: FreDData, config: DistillConfig) -> int:
-    """The bytes that the settings of a distillation take in its file."""
+def overhead_of(coded: FreDData, config: DistillConfig, train: Source) -> int:
+    """The bytes that the settings of a distillation from ``train`` take in its file."""
     mask = {"strategy": "low", "scope": config.frequencies.mask_scope, "energy_kept_mean": 0.12345}
-    described: dict[str, Any] = {"mask": mask, **recorded(config)}
+    described: dict[str, Any] = {"mask": mask, **recorded(config, train.provenance())}
     return max(0, packed_size(replace(coded, metadata=replace(coded.metadata, **described))) - packed_size(coded))

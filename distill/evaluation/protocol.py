@@ -12,18 +12,19 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fredfmt.codec.decoding import decode
 from fredfmt.codec.devices import usable_device
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import ZCA, Source, expect_source
+from fredfmt.data.sources.source import HELD_BYTES
 from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corruption_names
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
+from fredfmt.distill.networks.room import add_gradients, room_for
 from fredfmt.distill.runtime.memory import keep_freed_memory, return_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
@@ -211,12 +212,11 @@ def _trained(
     network = new_network(data if isinstance(data, Source) else data.metadata, config, seed, device, factory)
     soft = isinstance(data, FreDData) and data.soft
     labels = torch.tensor(data.labels, dtype=torch.float32 if soft else torch.int64, device=device)
-    images = data if isinstance(data, Source) else decode(data, device=device)
     drawing: AbstractContextManager[None] = nullcontext()
     if factory is not None:  # it may draw random numbers in its forward pass, for example for dropout
         drawing = seeded(generator(seed, "evaluation own network"), device)
     with drawing:
-        train(network, images, labels, config, seed=seed, report=report)
+        train(network, data, labels, config, seed=seed, factory=factory, report=report)
     return network
 
 
@@ -246,41 +246,61 @@ def new_network(
 
 def train(
     network: nn.Module,
-    images: Tensor | Source,
+    images: Tensor | Source | FreDData,
     labels: Tensor,
     config: EvaluationConfig,
     *,
     seed: int,
+    factory: NetworkFactory | None = None,
     report: Callable[[int], None] | None = None,
 ) -> None:
-    """Train ``network`` in place by the protocol of ``config``.
+    """Train ``network``, which ``factory`` has made if it is a custom one, in place by the protocol of ``config``.
 
-    Images are (N, C, *spatial), or a source that is read batch by batch; labels are (N,) int64 or (N, class) float32.
-    Tensors are on the device of the network. ``report`` is called every ten steps with the number of those done.
+    Images are a tensor (N, C, *spatial), a source that is read batch by batch, or a dataset; labels are (N,) int64 or
+    (N, class) float32. Tensors are on the device of the network. If the graph of a batch would take too much memory,
+    its gradient is the sum of those of its parts. ``report`` is called every ten steps with the number of those done.
     """
     keep_freed_memory()
-    paper = config.protocol == "paper"
+    paper, device = config.protocol == "paper", labels.device
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=not paper
     )
-    shape = images.shape[2:] if isinstance(images, Tensor) else images.spatial_shape
-    names = operations(config.augmentation, len(shape))
+    count, channels, *spatial_shape = _shape(images)
+    names = operations(config.augmentation, len(spatial_shape))
+    classes = labels.shape[1] if labels.dim() > 1 else int(labels.max()) + 1
+    room = room_for(config.network, factory, channels, tuple(spatial_shape), classes, device)
+    read = _reader(images, device)
     network.train()
-    for step, (rows, factor) in enumerate((published_steps if paper else _steps)(len(images), config, seed)):
+    for step, (rows, factor) in enumerate((published_steps if paper else _steps)(count, config, seed)):
         if report is not None and step % _REPORT_EVERY == 0:
             report(step)
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
-        there = rows.to(labels.device, non_blocking=True)
-        if isinstance(images, Tensor):
-            batch = images.index_select(0, there)
-        else:
-            batch = torch.from_numpy(images.batch(rows.numpy())).to(labels.device, non_blocking=True)
-        loss = F.cross_entropy(network(augmentation(batch)), labels.index_select(0, there))
+        wanted = labels.index_select(0, rows.to(device, non_blocking=True))
+        optimizer.zero_grad()
+        add_gradients(network, read, rows, wanted, augmentation, room)
         for group in optimizer.param_groups:
             group["lr"] = config.lr * factor
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+
+
+def _shape(images: Tensor | Source | FreDData) -> tuple[int, ...]:
+    """(N, C, *spatial)."""
+    if isinstance(images, Tensor):
+        return tuple(images.shape)
+    facts = images if isinstance(images, Source) else images.metadata
+    return (len(images), facts.channels, *facts.spatial_shape)
+
+
+def _reader(images: Tensor | Source | FreDData, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A function from indices on the CPU to images on ``device``. Those of a dataset are decoded once, or, if all of
+    them would take too much memory of a CPU, batch by batch."""
+    if isinstance(images, Source):
+        batch = images.batch
+        return lambda rows: torch.from_numpy(batch(rows.numpy())).to(device, non_blocking=True)
+    if isinstance(images, FreDData) and device.type == "cpu" and 4 * math.prod(_shape(images)) > HELD_BYTES:
+        return partial(decode, images)
+    there = decode(images, device=device) if isinstance(images, FreDData) else images
+    return lambda rows: there.index_select(0, rows.to(device, non_blocking=True))
 
 
 def steps_of(config: EvaluationConfig, count: int) -> int:

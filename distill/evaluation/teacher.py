@@ -21,7 +21,7 @@ from fredfmt.distill.evaluation.held_out import share_held_out, split
 from fredfmt.distill.evaluation.protocol import tested_together, train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
 from fredfmt.distill.networks import NetworkConfig, make_network
-from fredfmt.distill.objectives.room import Room, room_for
+from fredfmt.distill.networks.room import Room, room_for
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings.groups import TeacherLabels

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.distill.experts.store import Experts, ExpertSettings, begin, finished, write_expert
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
+from fredfmt.distill.networks.room import add_gradients, room_for
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
@@ -166,6 +166,12 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
     optimizer = torch.optim.SGD(network.parameters(), lr=config.lr, momentum=config.momentum)
     labels = torch.from_numpy(source.labels)
     names = operations(config.augmentation, len(source.spatial_shape))
+    network_of = (config.network, task.factory, source.channels, source.spatial_shape, len(source.classes))
+    room = room_for(*network_of, torch.device(task.device))
+
+    def read(rows: Tensor) -> Tensor:
+        return torch.from_numpy(source.batch(rows.numpy())).to(task.device, non_blocking=True)
+
     yield _row(network)
     for epoch in range(config.epochs):
         order = torch.randperm(len(source), generator=generator(config.seed, "expert order", number, epoch))
@@ -175,14 +181,12 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
                 raise _Stopped
             chance = generator(config.seed, "expert augmentation", number, epoch, step)
             augmentation = draw_augmentation(names, chance, images=len(rows))
-            images = torch.from_numpy(source.batch(rows.numpy())).to(task.device, non_blocking=True)
+            wanted = labels[rows].to(task.device, non_blocking=True)
+            optimizer.zero_grad()
             drawing = seeded(chance, task.device) if task.factory is not None else nullcontext()
             with drawing:  # a custom network may draw random numbers in its forward pass, for example for dropout
-                loss = F.cross_entropy(network(augmentation(images)), labels[rows].to(task.device, non_blocking=True))
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                losses.append(add_gradients(network, read, rows, wanted, augmentation, room))
             optimizer.step()
-            losses.append(loss.detach())
         row, mean = _row(network), float(torch.stack(losses).mean())
         finite = np.isfinite(row).all()
         if not finite or mean > _LARGEST_LOSS:

@@ -15,8 +15,8 @@ from torch import Tensor
 from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 from fredfmt.distill.networks.prepared import prepared
+from fredfmt.distill.networks.room import Room, room_for
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.objectives.room import Room, room_for
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings.groups import Precision

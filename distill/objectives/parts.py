@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fredfmt.distill.objectives.room import QUICKEST
+from fredfmt.distill.networks.room import QUICKEST
 
 
 def groups(counts: Sequence[int], device: torch.device, most: int = 1 << 62) -> list[slice]:

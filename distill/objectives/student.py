@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fredfmt.distill.augment import Augmentation
 from fredfmt.distill.networks.own import seeded
-from fredfmt.distill.objectives.room import EVERYTHING, Room
+from fredfmt.distill.networks.room import EVERYTHING, Room
 
 
 @dataclass(frozen=True)

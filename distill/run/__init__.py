@@ -80,7 +80,11 @@ class Run:
         if config.teacher.teacher_steps:
             start, self.recognition = taught(start, train, config, self.ranks, self.device)
         return_freed_memory()
-        self.state = State(start, config, self.objective, self.scaler, self.device, classes, self.recognition)
+        self.state = State(
+            *(start, config, self.objective, self.scaler, self.device, classes),
+            source=train.provenance(),
+            recognition=self.recognition,
+        )
         self.saved: tuple[Path, int] | None = None
         """The last checkpoint of this run, and its iteration."""
         self._losses: list[Tensor] = []

@@ -37,8 +37,9 @@ def settings_of(checkpoint: str | os.PathLike[str]) -> DistillConfig:
 
 
 class State:
-    """The state of a run that starts from the images ``start``: coefficients, labels and parameters of the objective,
-    their running averages, the optimizer, the loss scale of float16 and the weight of the rate."""
+    """The state of a run that starts from the images ``start`` and learns from those that ``source`` describes:
+    coefficients, labels and parameters of the objective, their running averages, the optimizer, the loss scale of
+    float16 and the weight of the rate."""
 
     def __init__(
         self,
@@ -48,9 +49,11 @@ class State:
         scaler: torch.amp.GradScaler,
         device: torch.device,
         classes: NDArray[np.integer[Any]],
+        source: Mapping[str, Any],
         recognition: Recognition | None = None,
     ) -> None:
         self.start = start
+        self.source = source
         self.recognition = recognition
         self.config = config
         self.scaler = scaler
@@ -115,10 +118,11 @@ class State:
 
     def _stored(self, synset: FrequencySynset, iterations: int, **options: Any) -> FreDData:
         budget = self.config.budget
+        source = self.source if iterations else self.start.metadata.source
         return synset.to_data(
             **{"step": budget.step, "max_bytes": budget.max_bytes, "near": budget.near, **options},
             base=self.config.frequencies.base,
-            **recorded(self.settings.replace(iterations=iterations), self.memory.recipe()),
+            **recorded(self.settings.replace(iterations=iterations), source, self.memory.recipe()),
         )
 
     def save(self, path: Path, source: Mapping[str, Any]) -> None:

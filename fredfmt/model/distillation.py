@@ -8,6 +8,7 @@ old files. A new setting is added to the older versions with the value that does
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -73,10 +74,22 @@ _SECOND: Mapping[str, Json] = {
 _THIRD: Mapping[str, Json] = {**_SECOND, "teacher": {**_FIRST["teacher"], "teacher_labels": "both"}}
 """Since version 3 a teacher's labels also depend on the coded images."""
 
-DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType({1: _FIRST, 2: _SECOND, 3: _THIRD})
+_FOURTH: Mapping[str, Json] = {
+    **_THIRD,
+    "budget": {**_THIRD["budget"], "quantize_in_loop": True, "rate": "auto"},
+    "frequencies": {**_THIRD["frequencies"], "mask": "low"},
+    "objective": {**_THIRD["objective"], "frepo": {**_THIRD["objective"]["frepo"], "batch_syn": 0}},
+    "optimization": {**_THIRD["optimization"], "iterations": 600},
+    "run": {**_THIRD["run"], "held_out": 0.1},
+}
+"""Version 4 has the settings that are chosen for a number of bytes, as far as they do not depend on the source."""
+
+DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType({1: _FIRST, 2: _SECOND, 3: _THIRD, 4: _FOURTH})
 """For each version, the settings of each group; for groups in `NAMED`, the settings of each name. Documents store all
 other settings in full, for example those of an objective that is not part of fredfmt."""
-NEWEST = max(DEFAULTS)
+OF_CODE, CHOSEN = 3, 4
+"""The versions with which documents are written: that with the defaults of the settings in `fredfmt.distill`, and that
+with chosen settings."""
 NAMED: Mapping[str, str] = MappingProxyType({"objective": "frepo", "network": "convnet"})
 """Groups of the form ``{"name": ..., "configuration": {...}}``, with the default name."""
 
@@ -131,15 +144,23 @@ def complete(document: Json) -> dict[str, dict[str, Any]]:
 
 
 def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
-    """The shortest document of the newest version that `complete` expands to ``full``. The name of the objective is
-    always included.
+    """The shortest document that `complete` expands to ``full``. The name of the objective is always included.
 
     >>> abridged(complete({"defaults": 3, "objective": {"name": "dm"}, "run": {"seed": 7}}))
     {'defaults': 3, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
+    >>> chosen = {"budget": {"max_bytes": 2000, "rate": "auto", "quantize_in_loop": True}, "frequencies": {"k": 64}}
+    >>> abridged(complete({"defaults": 3, "optimization": {"iterations": 600}, **chosen}))["defaults"]
+    4
     """
-    document: dict[str, Any] = {"defaults": NEWEST}
+    documents = (_relative_to(version, full) for version in (OF_CODE, CHOSEN))
+    return min(documents, key=lambda document: len(json.dumps(document)))
+
+
+def _relative_to(version: int, full: Mapping[str, Json]) -> dict[str, Any]:
+    """The document that names ``version`` and the settings that differ from it."""
+    document: dict[str, Any] = {"defaults": version}
     for group, given in full.items():
-        defaults = DEFAULTS[NEWEST][group]
+        defaults = DEFAULTS[version][group]
         if group in NAMED:
             name = given["name"]
             named = {} if name == NAMED[group] and group != "objective" else {"name": name}

@@ -13,7 +13,7 @@ from fredfmt.distill.objectives import DM, DSA, OBJECTIVES, LabelSettings, make_
 from fredfmt.distill.settings import Settings
 from fredfmt.distill.settings.groups import GROUPS
 from fredfmt.errors import VersionError
-from fredfmt.model.distillation import DEFAULTS, FLAT, NEWEST, abridged, by_name, complete, objective_of
+from fredfmt.model.distillation import DEFAULTS, FLAT, OF_CODE, abridged, by_name, complete, objective_of
 
 OTHER = DistillConfig(
     objective="dm",
@@ -101,7 +101,7 @@ def test_toml_may_be_flat_or_in_tables(tmp_path):
 
 
 def test_settings_that_are_missing_take_their_defaults():
-    assert DistillConfig.from_json({"defaults": NEWEST, "frequencies": {"k": 16}}) == DistillConfig(k=16)
+    assert DistillConfig.from_json({"defaults": OF_CODE, "frequencies": {"k": 16}}) == DistillConfig(k=16)
     first = DistillConfig(k=16, batch_classes=0, batch_syn=0, teacher_labels="originals")
     assert DistillConfig.from_json({"k": 16}) == first
     assert DistillConfig.from_json({"defaults": 1, "frequencies": {"k": 16}}) == first
@@ -337,6 +337,13 @@ CHANGED_2 = {
 """What defaults 2 say otherwise."""
 CHANGED_3 = {"teacher_labels": "both"}
 """What defaults 3 say otherwise, of the teacher."""
+CHANGED_4 = {
+    "budget": {"quantize_in_loop": True, "rate": "auto"},
+    "frequencies": {"mask": "low"},
+    "optimization": {"iterations": 600},
+    "run": {"held_out": 0.1},
+}
+"""What defaults 4 say otherwise, and 0 for ``batch_syn`` of frepo."""
 
 
 @pytest.mark.parametrize("objective", sorted(GOLDEN_OBJECTIVES))
@@ -354,7 +361,13 @@ def test_what_a_document_leaves_out_never_changes(objective):
     short = {"defaults": 3, "objective": {"name": objective}}
     assert complete(short) == third | {"objective": {"name": objective, "configuration": second}}
     assert abridged(complete(short)) == short
-    assert set(DEFAULTS) == {1, 2, 3}
+    fourth = third | {group: third[group] | changed for group, changed in CHANGED_4.items()}
+    if objective == "frepo":
+        second = second | {"batch_syn": 0}
+    short = {"defaults": 4, "objective": {"name": objective}}
+    assert complete(short) == fourth | {"objective": {"name": objective, "configuration": second}}
+    assert abridged(complete(short)) == short
+    assert set(DEFAULTS) == {1, 2, 3, 4}
 
 
 def test_documents_of_0_1_are_read():
@@ -378,7 +391,7 @@ def test_documents_of_0_1_are_read():
 
 
 def test_documents_are_short_and_hold_what_the_defaults_do_not_know():
-    assert DistillConfig().to_json() == {"defaults": NEWEST, "objective": {"name": "frepo"}}
+    assert DistillConfig().to_json() == {"defaults": OF_CODE, "objective": {"name": "frepo"}}
     assert OTHER.to_json()["objective"] == {"name": "dm", "configuration": {"batch_real": 5}}
     own = DistillConfig(objective=Own).to_json()["objective"]
     assert own == {"name": f"{HERE}Own", "configuration": {"batch_real": 32, "batch_classes": 20}}
@@ -388,7 +401,7 @@ def test_documents_are_short_and_hold_what_the_defaults_do_not_know():
 @pytest.mark.parametrize(
     "document",
     [
-        {"defaults": NEWEST + 1},
+        {"defaults": max(DEFAULTS) + 1},
         {"defaults": True},
         {"defaults": None},
         {"defaults": 1.5},

@@ -15,12 +15,25 @@ from test_dm import iteration_of
 from test_tm import images_of, network_of, problem
 from torch import nn
 
-from fredfmt.distill import DistillConfig, ExpertConfig, FrequencySynset, NetworkConfig, distill, train_experts
-from fredfmt.distill.networks import NETWORKS
+from fredfmt.data.coding import encode_source
+from fredfmt.distill import (
+    DistillConfig,
+    EvaluationConfig,
+    ExpertConfig,
+    FrequencySynset,
+    NetworkConfig,
+    distill,
+    train_experts,
+)
+from fredfmt.distill.evaluation import protocol
+from fredfmt.distill.evaluation.protocol import new_network, train
+from fredfmt.distill.experts import training
+from fredfmt.distill.experts.store import Experts
+from fredfmt.distill.networks import NETWORKS, room
+from fredfmt.distill.networks.room import EVERYTHING, Room, room_for
 from fredfmt.distill.objectives import iteration as iterations
-from fredfmt.distill.objectives import make_objective, room
+from fredfmt.distill.objectives import make_objective
 from fredfmt.distill.objectives.frepo import regressed
-from fredfmt.distill.objectives.room import EVERYTHING, Room, room_for
 from fredfmt.distill.objectives.student import trajectory_distance
 from fredfmt.distill.run import state
 from fredfmt.distill.synset.start import initial_data
@@ -194,11 +207,14 @@ from fredfmt.distill.runtime.memory import keep_freed_memory
 torch.set_num_threads(1)
 print(keep_freed_memory() if sys.argv[1] == "keep" else None)
 if sys.argv[1] == "train":
+    from fredfmt import encode
     from fredfmt.distill import EvaluationConfig
     from fredfmt.distill.evaluation.protocol import train
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
-    protocol = EvaluationConfig(steps=1, batch=2, augmentation="none")
-    train(network, torch.ones(2, 1, 2, 2), torch.tensor([0, 1]), protocol, seed=0)
+    def flat(*shape):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
+    protocol = EvaluationConfig(steps=1, batch=2, augmentation="none", network="own:flat")
+    data = encode(torch.ones(2, 1, 2, 2).numpy(), [0, 1], k=1, mask="low")
+    train(flat(), data, torch.tensor([0, 1]), protocol, seed=0, factory=flat)
 def step():
     for _ in range(20):
         torch.empty(5_000_000).fill_(1.0)
@@ -249,6 +265,47 @@ def test_freed_memory_is_returned_when_asked():
     before, after = map(int, done.stdout.split())
     assert before < 20e6, "it was kept"
     assert after > 150e6
+
+
+def trained(data):
+    """The parameters of a network after three steps on ``data``, and the sizes of its batches."""
+    config = EvaluationConfig(steps=3, batch=8, augmentation="color_crop_flip_rotate", network=NETWORK)
+    network, sizes = new_network(data.metadata, config, 0, "cpu").double(), []
+    network.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])) or (given[0].double(),))
+    train(network, data, torch.tensor(data.labels, dtype=torch.int64), config, seed=0)
+    return list(network.parameters()), sizes
+
+
+def test_training_on_parts_of_a_batch_is_training_on_the_batch(patches, monkeypatch):
+    data = encode_source(patches, k=30)
+    whole, large = trained(data)
+    monkeypatch.setattr(protocol, "room_for", lambda *given: Room(most=7, part=3))
+    parts, small = trained(data)
+    assert (large, small) == ([8] * 3, [3, 3, 2] * 3)
+    torch.testing.assert_close(parts, whole, rtol=1e-6, atol=1e-9)
+
+
+def test_experts_that_are_trained_on_parts_of_batches_are_the_same(patches, tmp_path, monkeypatch):
+    config = ExpertConfig(epochs=2, batch=8, network=NETWORK, augmentation="color_crop_flip")
+    train_experts(patches, tmp_path / "whole", config, count=1)
+    monkeypatch.setattr(training, "room_for", lambda *given: Room(most=7, part=3))
+    train_experts(patches, tmp_path / "parts", config, count=1)
+    whole, parts = (Experts(tmp_path / name).parameters(0, 2) for name in ("whole", "parts"))
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+    assert not np.array_equal(parts, whole)
+
+
+def test_images_that_would_take_too_much_memory_are_decoded_batch_by_batch(patches, monkeypatch):
+    data, rows = encode_source(patches, k=30), []
+    decode = protocol.decode
+    monkeypatch.setattr(protocol, "decode", lambda *given, **how: rows.append(given[1:]) or decode(*given, **how))
+    at_once, _ = trained(data)
+    assert rows == [()]
+    rows.clear()
+    monkeypatch.setattr(protocol, "HELD_BYTES", 4 * data.metadata.channels * 13 * 17 * len(data) - 1)
+    by_batch, _ = trained(data)
+    assert [len(given[0]) for given in rows] == [8] * 3
+    torch.testing.assert_close(by_batch, at_once, rtol=1e-5, atol=1e-6)
 
 
 def test_a_fused_optimizer_learns_the_same(digits, monkeypatch):

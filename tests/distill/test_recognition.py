@@ -7,7 +7,7 @@ import torch
 from fredfmt import ArgumentError, decode
 from fredfmt.distill import DistillConfig, FrequencySynset, distill
 from fredfmt.distill.evaluation.teacher import train_teacher
-from fredfmt.distill.objectives.room import EVERYTHING, Room
+from fredfmt.distill.networks.room import EVERYTHING, Room
 from fredfmt.distill.run import Run
 from fredfmt.distill.run.recognition import Recognition
 from fredfmt.distill.runtime.distributed import Ranks
