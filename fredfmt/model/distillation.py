@@ -148,9 +148,9 @@ def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
 
     >>> abridged(complete({"defaults": 3, "objective": {"name": "dm"}, "run": {"seed": 7}}))
     {'defaults': 3, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
-    >>> chosen = {"budget": {"max_bytes": 2000, "rate": "auto", "quantize_in_loop": True}, "frequencies": {"k": 64}}
-    >>> abridged(complete({"defaults": 3, "optimization": {"iterations": 600}, **chosen}))["defaults"]
-    4
+    >>> chosen = {"mask": "low", "rate": "auto", "quantize_in_loop": True, "held_out": 0.1, "batch_syn": 0}
+    >>> abridged(complete({"objective": "frepo", "teacher_labels": "both", "batch_classes": 20, **chosen}))
+    {'defaults': 4, 'objective': {'name': 'frepo'}, 'optimization': {'iterations': 1000}}
     """
     documents = (_relative_to(version, full) for version in (OF_CODE, CHOSEN))
     return min(documents, key=lambda document: len(json.dumps(document)))
