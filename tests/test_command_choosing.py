@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from fredfmt import digest, load, open_source
 from fredfmt.cli.app import app
-from fredfmt.distill import choose, distill
+from fredfmt.distill import DistillConfig, choose, distill
+from fredfmt.model.distillation import by_name
 
 pytestmark = pytest.mark.slow
 QUICK = "--effort quick --width 8 --augmentation none --batch-real 4"
@@ -24,8 +25,8 @@ def test_bytes_alone_choose_everything_else(tmp_path):
     assert "of held-out images correct" in result.stderr
     assert "30 iterations, about " in result.stderr
     assert 2500 < out.stat().st_size <= 2600
-    settings = load(out).metadata.distillation
-    assert (settings["budget"]["rate"], settings["frequencies"]["mask"]) == ("auto", "low")
+    settings = by_name(load(out).metadata.distillation)
+    assert (settings["rate"], settings["mask"]) == ("auto", "low")
     again = tmp_path / "again.fred"
     assert run(f"distill --from {out} {again} --iterations 30").exit_code == 0
     assert again.read_bytes() == out.read_bytes()
@@ -53,8 +54,8 @@ def test_a_given_objective_is_the_one_that_learns(tmp_path, objective):
     out = tmp_path / "x.fred"
     result = run(f"distill digits {out} --bytes 2500 --labels hard --objective {objective} --iterations 4 {QUICK}")
     assert result.exit_code == 0, result.output
-    made = load(out).metadata.distillation
-    assert (made["objective"]["name"], made["budget"]["rate"]) == (objective, "auto")
+    made = by_name(load(out).metadata.distillation)
+    assert (made["objective"], made["rate"]) == (objective, "auto")
     assert objective in result.stderr
 
 
@@ -65,9 +66,14 @@ def test_plan_says_what_will_be_done_and_why():
     told = json.loads(result.stdout)
     assert told["choices"][0]["bytes"] <= 2600
     assert any("held-out" in reason for reason in told["reasons"])
-    budget = told["settings"]["budget"]
-    assert (budget["max_bytes"], budget["rate"], "step" in budget) == (2600, "auto", False)  # 1 is the default
-    assert told["settings"]["frequencies"]["k"] == 32
+    config = DistillConfig.from_json(told["settings"])
+    assert (config.budget.max_bytes, config.budget.rate, config.budget.step, config.frequencies.k) == (
+        2600,
+        "auto",
+        1,
+        32,
+    )
+    assert told["settings"]["run"]["held_out"] == config.run.held_out == 0.1  # all settings are there
 
 
 @pytest.mark.parametrize("more", ["--ipc 1", "--bytes 2600 --k 16 --k 32", "--bytes 2600 --step 1 --step 2"])

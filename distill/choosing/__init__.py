@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
@@ -11,30 +11,20 @@ from typing import Any, get_args
 import torch
 
 from fredfmt.data.sources import Source, expect_source
-from fredfmt.distill.augment import operations
 from fredfmt.distill.choosing.estimate import estimate
-from fredfmt.distill.choosing.room import check_room, no_room, overhead_of
-from fredfmt.distill.choosing.rules import (
-    by_rule,
-    iterations_of,
-    most_at_first,
-    most_coefficients,
-    per_class,
-    settled,
-)
-from fredfmt.distill.choosing.trial import Candidate, Cost, Trial
+from fredfmt.distill.choosing.rules import by_rule, iterations_of
+from fredfmt.distill.choosing.stages import Stages
+from fredfmt.distill.choosing.trial import Cost, Trial
 from fredfmt.distill.config import DistillConfig, in_space_of
-from fredfmt.distill.evaluation.baselines import coded_images
 from fredfmt.distill.evaluation.held_out import held_out
-from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
+from fredfmt.distill.evaluation.teacher import train_teacher
 from fredfmt.distill.networks import NetworkFactory
 from fredfmt.distill.run.state import settings_of
 from fredfmt.distill.runtime.distributed import Ranks
-from fredfmt.distill.runtime.memory import return_freed_memory
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.settings.layout import Effort, Labels
-from fredfmt.errors import ArgumentError, BudgetError, quoted
-from fredfmt.model.data import FreDData
+from fredfmt.errors import ArgumentError, quoted
+from fredfmt.model.distillation import complete
 from fredfmt.transforms import spatial_size
 
 EFFORTS: Mapping[str, Cost] = MappingProxyType(
@@ -46,14 +36,8 @@ EFFORTS: Mapping[str, Cost] = MappingProxyType(
 )
 _FLOAT = 4
 """Bytes of a float32."""
-_RECOGNITION = 10.0
-"""Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
-_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 3, "soft": 2})
-"""The most candidates of a trial of labels, if there is a teacher."""
 _SIXTEENTH = 16
 """With a budget of stored values, k is this part of all frequencies, as in the paper."""
-_MORE = 3
-"""Factor of the larger number of instances that is also tried."""
 _LAYOUT = {"ipc", "k", "step"}
 """The settings of the layout. If ``ipc`` is given, it is not chosen, and the step is searched after the run."""
 
@@ -70,8 +54,9 @@ class Chosen:
     reasons: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {"settings": self.config.to_json(), "reasons": list(self.reasons)}
+        """Plain JSON values: all settings in a document for `DistillConfig.from_json`, and the reasons."""
+        short = self.config.to_json()
+        return {"settings": {**short, **complete(short)}, "reasons": list(self.reasons)}
 
 
 def chosen_by_default(given: Collection[str]) -> bool:
@@ -194,93 +179,14 @@ def _choose(
     if labels != "hard" and "teacher_steps" not in given and alone.pop("teacher_weight", 0):
         labels = "soft"
     config = by_rule(source, max_bytes, cost, device, alone)
-    reasons = [f"{config.objective} on networks of width {config.network.width} and depth {config.network.depth}"]
     source = in_space_of(config, source)
     train, held = held_out(source, config)
-    few = most_at_first(config, len(train.classes))
-
-    def code(room: int, at_most: int, teacher: Teacher | None) -> FreDData:
-        """Images in the layout of the run."""
-        return_freed_memory()
-        layout: dict[str, Any] = {"at_most": at_most, "transform": config.frequencies.transform}
-        if "ipc" not in given:
-            layout |= {
-                "k": given.get("k"),
-                "near": given.get("step"),
-                "most_coefficients": most_coefficients(max_bytes),
-            }
-        return coded_images(train, room, seed=config.run.seed, teacher=teacher, **layout)
-
-    def candidate_of(settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Candidate:
-        coded = code(max_bytes, at_most, teacher)
-        return Candidate(coded, settled(settings, coded, train, given), at_most, teacher)
-
-    try:
-        candidate = candidate_of(config, few)
-    except BudgetError:
-        check_room(max_bytes, train, config, given, given.get("k", 1))
-        raise
-    check_room(max_bytes, train, config, given, candidate.images.k)
     trial = None if held is None else Trial(source, held, cost, device, progress, factory)
-    mirroring = trial is not None and "augmentation" not in given and "flip" in config.run.augmentation
-    taught = (labels == "soft" or (labels is None and trial is not None)) and "teacher_steps" not in given
-    # if the bytes hold no more, the limit of their number does not matter
-    limited = trial is not None and "ipc" not in given and per_class(candidate.images) == few
-    if announce is not None and (mirroring or taught or limited):
-        runs = (_CANDIDATES[labels] if taught else limited) + limited if trial is not None else 0
-        amounts: dict[str, Any] = {"runs": runs, "tests": runs + 2 * mirroring, "taught": taught}
-        announce(estimate(source, candidate.config, cost, **amounts, device=device, factory=factory))
-    if trial is None:
-        labels = labels or "hard"
-        why = "no images are held out" if "held_out" in given else "there are too few images to hold some out"
-        reasons.append(f"no trials, as {why}")
-    elif mirroring:
-        unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
-        mirrored = {
-            "images mirrored": candidate,
-            "images not mirrored": replace(candidate, config=candidate.config.replace(augmentation=unmirrored)),
-        }
-        found = trial.best(mirrored)
-        candidate = mirrored[found]
-        reasons.append(trial.description)
-    first = "a teacher as given" if "teacher_steps" in given else "hard labels"
-    candidates = {} if taught and labels == "soft" else {first: candidate}
-    if taught:
-        settings = candidate.config.replace(**{"teacher_steps": cost.teacher_steps, **given})
-        teacher = train_teacher(train, settings, device=device, progress=progress)
-        soft = f"labels of a teacher ({teacher.accuracy:.1%})"
-        try:
-            candidates[soft] = candidate_of(settings, few, teacher)
-        except BudgetError as error:
-            if labels == "soft":
-                raise
-            reasons.append(f"{soft}: {error.what}")
-        if trial is not None and soft in candidates and "teacher_weight" not in given:
-            with_divergence = candidates[soft].config.replace(teacher_weight=_RECOGNITION)
-            described = f"{soft} and the divergence from its predictions in the loss"
-            candidates[described] = replace(candidates[soft], config=with_divergence)
-        if labels == "soft":
-            candidate = candidates[soft]
-            if len(candidates) == 1:
-                reasons.append(f"{soft}, as asked")
-    if trial is not None and (len(candidates) > 1 or limited):
-        learned = trial.learned(candidates)
-        reasons += [f"{name}: max_bytes leaves no room for images" for name in candidates if name not in learned]
-        if learned:
-            best = next(iter(learned))
-            if len(learned) > 1:
-                best = trial.best(learned)
-                reasons.append(f"after {cost.trial_iterations} iterations, {trial.description}")
-            candidate = candidates[best]
-            many = candidate_of(candidate.config, _MORE * few, candidate.teacher) if limited else candidate
-            if len(many.images) > len(candidate.images):
-                more = f"up to {_MORE * few} instances per class"
-                both = {best: learned[best], **trial.learned({more: many})}
-                candidate = {best: candidate, more: many}[trial.best(both, margin=0)]
-                reasons.append(f"with that, {trial.description}")
-    overhead = overhead_of(candidate.images, candidate.config, train)
-    try:
-        coded = code(max_bytes - overhead, candidate.at_most, candidate.teacher)
-    except BudgetError as error:
-        raise no_room(max_bytes, overhead, error.least) from error
-    return Chosen(settled(candidate.config, coded, train, given), tuple(reasons))
+    stages = Stages(train, max_bytes, config, given, labels, trial)
+    if announce is not None and (amounts := stages.amounts()):
+        announce(estimate(source, stages.candidate.config, cost, **amounts, device=device, factory=factory))
+    stages.choose_mirroring()
+    settings = stages.candidate.config.replace(**{"teacher_steps": cost.teacher_steps, **given})
+    teacher = train_teacher(train, settings, device=device, progress=progress) if stages.taught else None
+    stages.choose_labels(settings, teacher)
+    return Chosen(stages.final(), tuple(stages.reasons))

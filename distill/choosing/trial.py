@@ -62,6 +62,8 @@ class Trial:
     ) -> None:
         self._source, self._held, self._cost = source, held, cost
         self._device, self._progress, self._factory = device, progress, factory
+        self.iterations = cost.trial_iterations
+        """Iterations of a short run, at most."""
         self._known: dict[str, float] = {}
         self.description = ""
         """The last result in readable form."""
@@ -89,7 +91,7 @@ class Trial:
 
     def _run(self, config: DistillConfig, name: str) -> FreDData:
         """The images after the first iterations, in a single process."""
-        iterations = min(self._cost.trial_iterations, config.optimization.iterations)
+        iterations = min(self.iterations, config.optimization.iterations)
         run = Run(self._source, config.replace(iterations=iterations), self._device, self._factory, ranks=Ranks())
         while run.state.done < iterations:
             self._report(f"trying {name}", run.state.done, iterations)

@@ -1,0 +1,155 @@
+"""The stages of a choice: a candidate, which each stage may replace, and the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from fredfmt.data.sources import Source
+from fredfmt.distill.augment import operations
+from fredfmt.distill.choosing.room import check_room, no_room, overhead_of
+from fredfmt.distill.choosing.rules import most_at_first, most_coefficients, per_class, settled
+from fredfmt.distill.choosing.trial import Candidate, Trial
+from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.baselines import coded_images
+from fredfmt.distill.evaluation.teacher import Teacher
+from fredfmt.distill.runtime.memory import return_freed_memory
+from fredfmt.distill.settings.layout import Labels
+from fredfmt.errors import BudgetError
+from fredfmt.model.data import FreDData
+
+_RECOGNITION = 10.0
+"""Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
+_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 3, "soft": 2})
+"""The most candidates of a trial of labels, if there is a teacher."""
+_MORE = 3
+"""Factor of the larger number of instances that is also tried."""
+
+
+class Stages:
+    """Settings and the images that a run with them starts from, at first by rule, and then the better ones of each
+    stage. ``given`` settings stay as they are; without a ``trial`` nothing can be compared."""
+
+    def __init__(
+        self,
+        train: Source,
+        max_bytes: int,
+        config: DistillConfig,
+        given: Mapping[str, Any],
+        labels: Labels | None,
+        trial: Trial | None,
+    ) -> None:
+        self._train, self._max_bytes, self._given = train, max_bytes, given
+        self._labels, self._trial = labels, trial
+        self._few = most_at_first(config, len(train.classes))
+        try:
+            self.candidate = self._candidate(config, self._few)
+        except BudgetError:
+            check_room(max_bytes, train, config, given, given.get("k", 1))
+            raise
+        check_room(max_bytes, train, config, given, self.candidate.images.k)
+        network = config.network
+        self.reasons = [f"{config.objective} on networks of width {network.width} and depth {network.depth}"]
+        self._mirrored = trial is not None and "augmentation" not in given and "flip" in config.run.augmentation
+        self.taught = (labels == "soft" or (labels is None and trial is not None)) and "teacher_steps" not in given
+        """Whether `choose_labels` needs a teacher."""
+        # if the bytes hold no more, the limit of their number does not matter
+        self._limited = trial is not None and "ipc" not in given and per_class(self.candidate.images) == self._few
+
+    def amounts(self) -> dict[str, Any]:
+        """What the stages compute, as `estimate` takes it; empty if they compute nothing."""
+        if not (self._mirrored or self.taught or self._limited):
+            return {}
+        runs = 0
+        if self._trial is not None:
+            runs = (_CANDIDATES[self._labels] if self.taught else self._limited) + self._limited
+        return {"runs": runs, "tests": runs + 2 * self._mirrored, "taught": self.taught}
+
+    def choose_mirroring(self) -> None:
+        """Whether images are mirrored, by networks that are trained on the coded images."""
+        if self._trial is None:
+            why = "no images are held out" if "held_out" in self._given else "there are too few images to hold some out"
+            self.reasons.append(f"no trials, as {why}")
+        elif self._mirrored:
+            config = self.candidate.config
+            unmirrored = "_".join(name for name in operations(config.run.augmentation) if name != "flip") or "none"
+            both = {
+                "images mirrored": self.candidate,
+                "images not mirrored": replace(self.candidate, config=config.replace(augmentation=unmirrored)),
+            }
+            self.candidate = both[self._trial.best(both)]
+            self.reasons.append(self._trial.description)
+
+    def choose_labels(self, settings: DistillConfig, teacher: Teacher | None) -> None:
+        """Which labels, by networks that are trained on the results of short runs; then, with the best and if they
+        fit, whether there are more instances. ``settings`` are those with the ``teacher``, if there is one."""
+        hard = {"a teacher as given" if "teacher_steps" in self._given else "hard labels": self.candidate}
+        soft = {} if teacher is None else self._with_labels_of(teacher, settings)
+        candidates = soft if self._labels == "soft" and soft else hard | soft
+        first = next(iter(candidates))
+        self.candidate = candidates[first]
+        if len(candidates) == 1 and soft:
+            self.reasons.append(f"{first}, as asked")
+        if self._trial is None or not (len(candidates) > 1 or self._limited):
+            return
+        learned = self._trial.learned(candidates)
+        self.reasons += [f"{name}: max_bytes leaves no room for images" for name in candidates if name not in learned]
+        if not learned:
+            return
+        best = next(iter(learned))
+        if len(learned) > 1:
+            best = self._trial.best(learned)
+            self.reasons.append(f"after {self._trial.iterations} iterations, {self._trial.description}")
+        self.candidate = candidates[best]
+        if self._limited:
+            self._choose_number(self._trial, best, learned[best])
+
+    def _with_labels_of(self, teacher: Teacher, settings: DistillConfig) -> dict[str, Candidate]:
+        """The candidates with soft labels; none if they leave no room for images and are not asked for."""
+        name = f"labels of a teacher ({teacher.accuracy:.1%})"
+        try:
+            soft = self._candidate(settings, self._few, teacher)
+        except BudgetError as error:
+            if self._labels == "soft":
+                raise
+            self.reasons.append(f"{name}: {error.what}")
+            return {}
+        if self._trial is None or "teacher_weight" in self._given:
+            return {name: soft}
+        with_divergence = replace(soft, config=soft.config.replace(teacher_weight=_RECOGNITION))
+        return {name: soft, f"{name} and the divergence from its predictions in the loss": with_divergence}
+
+    def _choose_number(self, trial: Trial, name: str, learned: Candidate) -> None:
+        """Whether there are more instances, by a short run; ``learned`` is that of the candidate ``name``."""
+        candidate = self.candidate
+        many = self._candidate(candidate.config, _MORE * self._few, candidate.teacher)
+        if len(many.images) > len(candidate.images):
+            more = f"up to {_MORE * self._few} instances per class"
+            both = {name: learned, **trial.learned({more: many})}
+            self.candidate = {name: candidate, more: many}[trial.best(both, margin=0)]
+            self.reasons.append(f"with that, {trial.description}")
+
+    def final(self) -> DistillConfig:
+        """The settings of the candidate, in a layout that leaves room for them in the file."""
+        candidate = self.candidate
+        overhead = overhead_of(candidate.images, candidate.config, self._train)
+        try:
+            coded = self._coded(self._max_bytes - overhead, candidate.at_most, candidate.config, candidate.teacher)
+        except BudgetError as error:
+            raise no_room(self._max_bytes, overhead, error.least) from error
+        return settled(candidate.config, coded, self._train, self._given)
+
+    def _candidate(self, settings: DistillConfig, at_most: int, teacher: Teacher | None = None) -> Candidate:
+        coded = self._coded(self._max_bytes, at_most, settings, teacher)
+        return Candidate(coded, settled(settings, coded, self._train, self._given), at_most, teacher)
+
+    def _coded(self, room: int, at_most: int, settings: DistillConfig, teacher: Teacher | None) -> FreDData:
+        """Real images in ``room`` bytes, in the layout of a run."""
+        return_freed_memory()
+        layout: dict[str, Any] = {"at_most": at_most, "transform": settings.frequencies.transform}
+        if "ipc" not in self._given:
+            layout |= {"k": self._given.get("k"), "near": self._given.get("step")}
+            layout["most_coefficients"] = most_coefficients(self._max_bytes)
+        return coded_images(self._train, room, seed=settings.run.seed, teacher=teacher, **layout)
