@@ -202,7 +202,7 @@ def main() -> None:
     parser.add_argument("--classes", default="10,100,1000")
     parser.add_argument("--sides", default="28,64,128,256")
     parser.add_argument("--objectives", default="frepo,dm")
-    parser.add_argument("--iterations", type=int, default=2)
+    parser.add_argument("--iterations", type=int, default=12)
     parser.add_argument("--python", default=sys.executable, help="interpreter of the version to measure in the grid")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--cell", help=argparse.SUPPRESS)

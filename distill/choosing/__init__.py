@@ -19,7 +19,7 @@ from fredfmt.distill.config import DistillConfig, in_space_of
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import train_teacher
 from fredfmt.distill.networks import NetworkFactory
-from fredfmt.distill.run.state import settings_of
+from fredfmt.distill.run.state import settings_in
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback
 from fredfmt.distill.settings.layout import Effort, Labels
@@ -133,7 +133,7 @@ def choose(
     if max_bytes is None:
         max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
     if checkpoint is not None and checkpoint.exists():
-        settings = settings_of(checkpoint)
+        settings = settings_in(checkpoint)
         _check_continued(settings, effort, labels, given, checkpoint)
         return Chosen(settings.replace(**given, max_bytes=max_bytes), ())
     asked = (source, max_bytes, effort, labels, device, progress, factory, announce, given)

@@ -42,6 +42,8 @@ class Room:
     [slice(0, 8, None)]
     >>> Room(most=6, part=3).parts(8)
     [slice(0, 3, None), slice(3, 6, None), slice(6, 8, None)]
+    >>> Room(most=6, part=3).parts(5, again=False)
+    [slice(0, 3, None), slice(3, 5, None)]
     """
 
     most: int
@@ -51,9 +53,10 @@ class Room:
     kept: int = 0
     """The number of images of several batches whose graphs may be in memory together."""
 
-    def parts(self, count: int) -> list[slice]:
-        """The parts of a batch of ``count`` images, in order."""
-        if count <= self.most:
+    def parts(self, count: int, *, again: bool = True) -> list[slice]:
+        """The parts of a batch of ``count`` images, in order. ``again``: whether parts are computed once more for the
+        gradient, which takes time; otherwise a batch of half of `most` is divided, too."""
+        if count <= (self.most if again else self.most // 2):
             return [slice(0, count)]
         return [slice(start, min(start + self.part, count)) for start in range(0, count, self.part)]
 
@@ -99,7 +102,7 @@ def add_gradients(
     without a gradient, is returned.
     """
     losses = []
-    for part in room.parts(len(rows)):
+    for part in room.parts(len(rows), again=False):
         images = augmentation.of(part)(read(rows[part]))
         loss = F.cross_entropy(network(images), wanted[part]) * (len(images) / len(rows))
         loss.backward()  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import embedding
+from fredfmt.distill.networks.room import add_gradients
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import (
     ClassBatchSettings,
@@ -164,15 +165,12 @@ class _Member:
         labels = iteration.synthetic.labels.detach().index_select(
             0, rows.to(iteration.synthetic.labels.device, non_blocking=True)
         )
-        with torch.no_grad():
-            images = iteration.synthetic.images(rows)
-        images = draw_augmentation(iteration.operations, chance, images=len(rows))(images)
+        augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
+        read = torch.no_grad()(iteration.synthetic.images)
         self.network.requires_grad_(True)
-        self.optimizer.zero_grad()
-        for part in iteration.room().parts(len(images)):
-            loss = F.cross_entropy(self.network(images[part]), labels[part]) * (len(images[part]) / len(images))
-            loss.backward()  # type: ignore[no-untyped-call]
+        add_gradients(self.network, read, rows, labels, augmentation, iteration.room())
         self.optimizer.step()
+        self.optimizer.zero_grad()  # so that only one network of the pool has gradients
         self.age += 1
 
     def state(self) -> dict[str, Tensor]:

@@ -126,7 +126,6 @@ class Run:
         losses = []
         state, learned = self.state, self.state.learned
         for loss in self.objective.losses(iteration):
-            state.optimizer.zero_grad()
             self.scaler.scale(loss).backward(inputs=learned)  # type: ignore[no-untyped-call]
             loss = loss.detach()
             gradients = [part.grad for part in learned if part.grad is not None]
@@ -137,6 +136,7 @@ class Run:
                 self.recognition.add_gradient(state.synset.coefficients, iteration, scale)
             self.scaler.step(state.optimizer)
             self.scaler.update()
+            state.optimizer.zero_grad()
             losses.append(loss)
         return losses
 

@@ -31,7 +31,7 @@ FUSED_FROM = 1 << 22
 differently."""
 
 
-def settings_of(checkpoint: str | os.PathLike[str]) -> DistillConfig:
+def settings_in(checkpoint: str | os.PathLike[str]) -> DistillConfig:
     """The settings of the run of a checkpoint. Raises `FormatError` for a file that is not a checkpoint."""
     return DistillConfig.from_json(read_checkpoint(checkpoint)[1]["config"])
 

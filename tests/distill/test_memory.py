@@ -35,7 +35,7 @@ from fredfmt.distill.objectives import iteration as iterations
 from fredfmt.distill.objectives import make_objective
 from fredfmt.distill.objectives.frepo import regressed
 from fredfmt.distill.objectives.student import trajectory_distance
-from fredfmt.distill.run import state
+from fredfmt.distill.run import Run, state
 from fredfmt.distill.synset.start import initial_data
 
 NETWORK = NetworkConfig(width=6, depth=2)
@@ -265,6 +265,16 @@ def test_freed_memory_is_returned_when_asked():
     before, after = map(int, done.stdout.split())
     assert before < 20e6, "it was kept"
     assert after > 150e6
+
+
+def test_gradients_are_freed_after_an_update(digits):
+    run = Run(digits, CONFIG.replace(objective="frepo", k=16, pool=3), "cpu")
+    for _ in range(6):
+        run.step()
+    members = run.objective._pool
+    assert sum(member.age for member in members) == 6
+    learned = [*run.state.learned, *(value for member in members for value in member.network.parameters())]
+    assert all(value.grad is None for value in learned)
 
 
 def trained(data):
