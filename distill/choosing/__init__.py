@@ -31,7 +31,7 @@ EFFORTS: Mapping[str, Cost] = MappingProxyType(
     {
         "quick": Cost(iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1),
         "default": Cost(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=2),
-        "best": Cost(iterations=2000, teacher_steps=4000, trial_iterations=400, trial_steps=1000, trial_seeds=3),
+        "best": Cost(iterations=2000, teacher_steps=1200, trial_iterations=400, trial_steps=1000, trial_seeds=3),
     }
 )
 _FLOAT = 4
