@@ -135,9 +135,9 @@ def coded_images(
     """Random real images, as many as fit into ``max_bytes`` at the quality with the highest accuracy per byte.
 
     The rule, found on held-out parts of train splits (docs/decisions/baselines.md): one mask of the coarsest
-    frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.RMSE` the one that takes the fewest
-    bytes; with these, as many random images of each class as fit, but no more than ``at_most``; also the k with the
-    smallest error if there is more room than for ``at_most`` images; and no more than ``most_coefficients`` of all
+    frequencies; of all pairs of k and step with an error of `fredfmt.data.coding.best_error` the one that takes the
+    fewest bytes; with these, as many random images of each class as fit, but no more than ``at_most``; also the k with
+    the smallest error if there is more room than for ``at_most`` images; and no more than ``most_coefficients`` of all
     images. A given ``k`` or step, ``near``, is kept. So far error and bits decide how coefficients are rounded. They
     are stored rounded to the nearest multiple of a step, the smallest that fits. With a ``teacher`` the labels are its
     predictions for the images, as multiples of 1/16. Their bytes count, so there are fewer images. Raises `BudgetError`

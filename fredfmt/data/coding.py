@@ -22,15 +22,15 @@ from fredfmt.transforms import live_frequencies, spatial_size
 Report: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of the task, the number of steps done, and their total."""
 
-RMSE = 0.4
+_RMSE, _RMSE_OF_LARGE, _LARGE = 0.4, 0.45, 48 * 48
 """The root mean square error of coded images, in normalised units, at which random images gave the highest accuracy for
-their bytes (docs/decisions/baselines.md)."""
+their bytes; that of images with more pixels than the last number (docs/decisions/baselines.md)."""
 MASKS = ("low", "amplitude")
 """Mask strategies that are tried if none is given: the two with the least error (docs/decisions/masks.md)."""
 _POOR = 1.1
 """A warning is given for a mask whose error is more than this many times that of the best one."""
 _CLOSE = 1.01
-"""The largest error, in units of `RMSE`, that counts as `RMSE`."""
+"""The largest error, in units of `best_error`, that counts as that error."""
 _SHARES_KEPT = (1.0, 0.75, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03)
 _TRIED = 32
 """Images per class with which k and masks are tried;"""
@@ -163,7 +163,7 @@ def encode_in_bytes(
         The largest size of the whole file in bytes.
     per_class
         The number of random images of every class, or one number for each. None with ``k`` and without ``at_most``: all
-        images. None otherwise: as many as fit with the k and the step that reach an error of `RMSE` in the fewest
+        images. None otherwise: as many as fit with the k and the step that reach `best_error` in the fewest
         bytes.
     at_most
         The largest number of images per class, where it is chosen.
@@ -260,6 +260,15 @@ def numbers_kept(source: Source, transform: str) -> list[int]:
     return sorted({min(live, max(1, round(share * size))) for share in _SHARES_KEPT})
 
 
+def best_error(spatial_shape: Sequence[int]) -> float:
+    """The root mean square error, in normalised units, of coded images that teach most for their bytes.
+
+    >>> best_error((32, 32)), best_error((64, 64))
+    (0.4, 0.45)
+    """
+    return _RMSE_OF_LARGE if spatial_size(spatial_shape) > _LARGE else _RMSE
+
+
 def largest_count(fits: Callable[[int], bool], most: int) -> int:
     """The largest integer up to ``most`` for which ``fits`` is true, 0 if it is false for 1. If it is true for a
     number, it must be true for all smaller ones.
@@ -302,10 +311,10 @@ def _left_out(few: Source, k: int, mask: str, transform: str) -> float:
 def _cheapest(
     few: Source, tried: Sequence[int], step: float | None, options: dict[str, Any], progress: Report
 ) -> tuple[int, float]:
-    """The k of a ``low`` mask and the step, if it is not given, that code ``few`` with an error of `RMSE` in the fewest
+    """The k of a ``low`` mask and the step, if it is not given, that code ``few`` with `best_error` in the fewest
     bytes, or with the least error if all are larger."""
     size = spatial_size(few.spatial_shape)
-    allowed = RMSE * (1.0 if few.whitening is None else float(np.std(few.normalized[:])))
+    allowed = best_error(few.spatial_shape) * (1.0 if few.whitening is None else float(np.std(few.normalized[:])))
     candidates = []
     for done, k in enumerate(tried):
         progress("frequencies and steps", done, len(tried))

@@ -205,3 +205,16 @@ def test_more_images_take_more_bytes_in_proportion():
         for count in (320, 400)
     ]
     assert sizes[1] < 1.3 * sizes[0]
+
+
+@compiled_loops
+def test_large_images_are_more_and_coarser(digits, monkeypatch):
+    few = digits.of_classes(["3", "5"]).sample(30)
+    blurred = np.repeat(np.repeat(few.images[:], 7, axis=2), 7, axis=3)
+    noise = np.random.default_rng(0).normal(0, 0.1, blurred.shape)
+    large = made((blurred + noise).clip(0, 1).astype(np.float32), few.labels, few.classes, 1)
+    coarse = encode_in_bytes(large, 2500, at_most=30)
+    monkeypatch.setattr("fredfmt.data.coding._LARGE", 56 * 56)
+    fine = encode_in_bytes(large, 2500, at_most=30)
+    assert len(fine) < len(coarse) < len(large)
+    assert error(fine) < error(coarse)
