@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import fredfmt
 from fredfmt.cli.app import app
-from fredfmt.data.coding import best_mask, encode_in_bytes, encode_source, mask_warnings
+from fredfmt.data.coding import best_error, best_mask, encode_in_bytes, encode_source, mask_warnings
 from fredfmt.data.sources import Source
 from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
@@ -214,7 +214,7 @@ def test_large_images_are_more_and_coarser(digits, monkeypatch):
     noise = np.random.default_rng(0).normal(0, 0.1, blurred.shape)
     large = made((blurred + noise).clip(0, 1).astype(np.float32), few.labels, few.classes, 1)
     coarse = encode_in_bytes(large, 2500, at_most=30)
-    monkeypatch.setattr("fredfmt.data.coding._LARGE", 56 * 56)
+    monkeypatch.setattr("fredfmt.data.coding.best_error", lambda shape: best_error((32, 32)))
     fine = encode_in_bytes(large, 2500, at_most=30)
     assert len(fine) < len(coarse) < len(large)
     assert error(fine) < error(coarse)

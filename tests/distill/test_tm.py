@@ -363,7 +363,8 @@ def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, config
     run = Run(patches, replace(config, batch_experts=2, learn_labels=True), "meta")
     for _ in range(2):
         run.step()
-    assert run.state.synset.coefficients.grad.device.type == "meta"
+    moments = run.state.optimizer.state[run.state.synset.coefficients]
+    assert moments["exp_avg"].device.type == "meta"
     assert run.state.memory.state()["log_lr"].device.type == "meta"
 
 
