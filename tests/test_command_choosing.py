@@ -67,12 +67,8 @@ def test_plan_says_what_will_be_done_and_why():
     assert told["choices"][0]["bytes"] <= 2600
     assert any("held-out" in reason for reason in told["reasons"])
     config = DistillConfig.from_json(told["settings"])
-    assert (config.budget.max_bytes, config.budget.rate, config.budget.step, config.frequencies.k) == (
-        2600,
-        "auto",
-        1,
-        32,
-    )
+    budget = config.budget
+    assert (budget.max_bytes, budget.rate, budget.step, config.frequencies.k) == (2600, "auto", 1, 32)
     assert told["settings"]["run"]["held_out"] == config.run.held_out == 0.1  # all settings are there
 
 

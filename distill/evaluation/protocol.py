@@ -14,17 +14,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from fredfmt.codec.decoding import decode
 from fredfmt.codec.devices import usable_device
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import ZCA, Source, expect_source
-from fredfmt.data.sources.source import HELD_BYTES
 from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corruption_names
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
-from fredfmt.distill.networks.room import add_gradients, room_for
+from fredfmt.distill.networks.room import room_for
+from fredfmt.distill.networks.training import add_gradients, reader
 from fredfmt.distill.runtime.memory import keep_freed_memory, return_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
@@ -269,7 +268,7 @@ def train(
     names = operations(config.augmentation, len(spatial_shape))
     classes = labels.shape[1] if labels.dim() > 1 else int(labels.max()) + 1
     room = room_for(config.network, factory, channels, tuple(spatial_shape), classes, device)
-    read = _reader(images, device)
+    read = reader(images, device)
     network.train()
     for step, (rows, factor) in enumerate((published_steps if paper else _steps)(count, config, seed)):
         if report is not None and step % _REPORT_EVERY == 0:
@@ -289,18 +288,6 @@ def _shape(images: Tensor | Source | FreDData) -> tuple[int, ...]:
         return tuple(images.shape)
     facts = images if isinstance(images, Source) else images.metadata
     return (len(images), facts.channels, *facts.spatial_shape)
-
-
-def _reader(images: Tensor | Source | FreDData, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """A function from indices on the CPU to images on ``device``. Those of a dataset are decoded once, or, if all of
-    them would take too much memory of a CPU, batch by batch."""
-    if isinstance(images, Source):
-        batch = images.batch
-        return lambda rows: torch.from_numpy(batch(rows.numpy())).to(device, non_blocking=True)
-    if isinstance(images, FreDData) and device.type == "cpu" and 4 * math.prod(_shape(images)) > HELD_BYTES:
-        return partial(decode, images)
-    there = decode(images, device=device) if isinstance(images, FreDData) else images
-    return lambda rows: there.index_select(0, rows.to(device, non_blocking=True))
 
 
 def steps_of(config: EvaluationConfig, count: int) -> int:

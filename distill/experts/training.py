@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.experts.settings import ExpertConfig
 from fredfmt.distill.experts.store import Experts, ExpertSettings, begin, finished, write_expert
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
-from fredfmt.distill.networks.room import add_gradients, room_for
+from fredfmt.distill.networks.room import room_for
+from fredfmt.distill.networks.training import add_gradients, reader
 from fredfmt.distill.runtime.interruption import noting_interrupts
 from fredfmt.distill.runtime.memory import keep_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
@@ -166,12 +167,9 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
     optimizer = torch.optim.SGD(network.parameters(), lr=config.lr, momentum=config.momentum)
     labels = torch.from_numpy(source.labels)
     names = operations(config.augmentation, len(source.spatial_shape))
-    network_of = (config.network, task.factory, source.channels, source.spatial_shape, len(source.classes))
-    room = room_for(*network_of, torch.device(task.device))
-
-    def read(rows: Tensor) -> Tensor:
-        return torch.from_numpy(source.batch(rows.numpy())).to(task.device, non_blocking=True)
-
+    device, classes = torch.device(task.device), len(source.classes)
+    room = room_for(config.network, task.factory, source.channels, source.spatial_shape, classes, device)
+    read = reader(source, device)
     yield _row(network)
     for epoch in range(config.epochs):
         order = torch.randperm(len(source), generator=generator(config.seed, "expert order", number, epoch))
@@ -181,7 +179,7 @@ def _trajectory(task: _Task, number: int, stop: Stop, report: Report) -> Iterato
                 raise _Stopped
             chance = generator(config.seed, "expert augmentation", number, epoch, step)
             augmentation = draw_augmentation(names, chance, images=len(rows))
-            wanted = labels[rows].to(task.device, non_blocking=True)
+            wanted = labels[rows].to(device, non_blocking=True)
             optimizer.zero_grad()
             drawing = seeded(chance, task.device) if task.factory is not None else nullcontext()
             with drawing:  # a custom network may draw random numbers in its forward pass, for example for dropout

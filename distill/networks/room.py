@@ -5,17 +5,15 @@ The memory that a forward pass keeps per image for the gradient is measured once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fredfmt.distill.augment import Augmentation
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 
 _WHOLE: Mapping[str, int] = MappingProxyType({"cpu": 256 << 20})
@@ -86,28 +84,6 @@ def room_for(
     if not divisible:
         return replace(EVERYTHING, kept=kept)
     return Room(most, min(part, QUICKEST) if device.type == "cpu" else part, kept=kept)
-
-
-def add_gradients(
-    network: nn.Module,
-    read: Callable[[Tensor], Tensor],
-    rows: Tensor,
-    wanted: Tensor,
-    augmentation: Augmentation,
-    room: Room,
-) -> Tensor:
-    """Add the gradients of the mean cross-entropy of a batch, a part at a time.
-
-    ``read`` returns the images of ``rows``, (N,) int64 on the CPU, and ``wanted`` are their labels. The loss, a scalar
-    without a gradient, is returned.
-    """
-    losses = []
-    for part in room.parts(len(rows), again=False):
-        images = augmentation.of(part)(read(rows[part]))
-        loss = F.cross_entropy(network(images), wanted[part]) * (len(images) / len(rows))
-        loss.backward()  # type: ignore[no-untyped-call]
-        losses.append(loss.detach())
-    return torch.stack(losses).sum()
 
 
 @cache

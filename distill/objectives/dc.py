@@ -109,18 +109,14 @@ class DC:
 
     def _train(self, network: nn.Module, optimizer: torch.optim.Optimizer, iteration: Iteration, outer: int) -> None:
         """Train the network on the current synthetic images."""
-        count, room = len(iteration.synthetic.labels), iteration.room()
+        count = len(iteration.synthetic.labels)
         chance = generator(iteration.seed, "inner", iteration.number, outer)
         for epoch in range(self._settings.inner_loop):
             draw = self._settings.outer_loop * iteration.classes + outer * self._settings.inner_loop + epoch
             augmentation = iteration.augmentation(draw) if self.siamese else Augmentation.none()
             for rows in torch.split(torch.randperm(count, generator=chance, device="cpu"), _BATCH):
                 optimizer.zero_grad()
-                for part in room.parts(len(rows)):
-                    with torch.no_grad():
-                        images = augmentation(iteration.synthetic.images(rows[part]))
-                    loss = F.cross_entropy(network(images), iteration.labels_of(rows[part]))
-                    (loss * (len(images) / len(rows))).backward()  # type: ignore[no-untyped-call]
+                iteration.add_gradients(network, rows, augmentation)
                 optimizer.step()
 
 

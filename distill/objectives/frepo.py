@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import embedding
-from fredfmt.distill.networks.room import add_gradients
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import (
     ClassBatchSettings,
@@ -162,13 +161,9 @@ class _Member:
         """One step on a batch of the current synthetic images, each augmented separately."""
         chance = generator(iteration.seed, "pool", iteration.number)
         rows = torch.randperm(len(iteration.synthetic.labels), generator=chance, device="cpu")[:_BATCH]
-        labels = iteration.synthetic.labels.detach().index_select(
-            0, rows.to(iteration.synthetic.labels.device, non_blocking=True)
-        )
         augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
-        read = torch.no_grad()(iteration.synthetic.images)
         self.network.requires_grad_(True)
-        add_gradients(self.network, read, rows, labels, augmentation, iteration.room())
+        iteration.add_gradients(self.network, rows, augmentation)
         self.optimizer.step()
         self.optimizer.zero_grad()  # so that only one network of the pool has gradients
         self.age += 1

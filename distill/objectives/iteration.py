@@ -10,12 +10,13 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.networks import NetworkConfig, NetworkFactory, make_network
 from fredfmt.distill.networks.prepared import prepared
 from fredfmt.distill.networks.room import Room, room_for
+from fredfmt.distill.networks.training import add_gradients
 from fredfmt.distill.objectives.real import RealImages
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
@@ -152,6 +153,11 @@ class Iteration:
             self.synthetic.labels.device,
             graphs,
         )
+
+    def add_gradients(self, network: nn.Module, rows: Tensor, augmentation: Augmentation) -> None:
+        """Add the gradients of a network that is trained on the instances ``rows``, int64 on the CPU, as they are."""
+        read = torch.no_grad()(self.synthetic.images)
+        add_gradients(network, read, rows, self.labels_of(rows).detach(), augmentation, self.room())
 
     def network(self, draw: int = 0) -> Any:
         """A `Network` with new random parameters on the device of the synthetic images."""

@@ -30,6 +30,7 @@ from fredfmt.distill.evaluation.protocol import new_network, train
 from fredfmt.distill.experts import training
 from fredfmt.distill.experts.store import Experts
 from fredfmt.distill.networks import NETWORKS, room
+from fredfmt.distill.networks import training as steps
 from fredfmt.distill.networks.room import EVERYTHING, Room, room_for
 from fredfmt.distill.objectives import iteration as iterations
 from fredfmt.distill.objectives import make_objective
@@ -324,12 +325,12 @@ def test_experts_that_are_trained_on_parts_of_batches_are_the_same(patches, tmp_
 
 def test_images_that_would_take_too_much_memory_are_decoded_batch_by_batch(patches, monkeypatch):
     data, rows = encode_source(patches, k=30), []
-    decode = protocol.decode
-    monkeypatch.setattr(protocol, "decode", lambda *given, **how: rows.append(given[1:]) or decode(*given, **how))
+    decode = steps.decode
+    monkeypatch.setattr(steps, "decode", lambda *given, **how: rows.append(given[1:]) or decode(*given, **how))
     at_once, _ = trained(data)
     assert rows == [()]
     rows.clear()
-    monkeypatch.setattr(protocol, "HELD_BYTES", 4 * data.metadata.channels * 13 * 17 * len(data) - 1)
+    monkeypatch.setattr(steps, "HELD_BYTES", 4 * data.metadata.channels * 13 * 17 * len(data) - 1)
     by_batch, _ = trained(data)
     assert [len(given[0]) for given in rows] == [8] * 3
     torch.testing.assert_close(by_batch, at_once, rtol=1e-5, atol=1e-6)
