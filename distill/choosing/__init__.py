@@ -30,7 +30,7 @@ from fredfmt.transforms import spatial_size
 EFFORTS: Mapping[str, Cost] = MappingProxyType(
     {
         "quick": Cost(iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1),
-        "default": Cost(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=2),
+        "default": Cost(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=3),
         "best": Cost(iterations=2000, teacher_steps=1200, trial_iterations=400, trial_steps=1000, trial_seeds=3),
     }
 )
@@ -87,9 +87,8 @@ def choose(
     (`fredfmt.distill.coded_images`), and the run starts from these images; ``frepo`` learns coefficients (and soft
     labels), rounds in the loop, and adjusts the weight of the rate term so that the file meets its budget at about that
     step. By trial, on images held out of the train split: whether images may be mirrored, by networks trained on the
-    coded images; whether labels are hard or a teacher's, whether the divergence from the teacher's predictions is part
-    of the loss, and then, with the best of these and if they fit, whether there are three times as many instances, by
-    networks trained on the results of short runs.
+    coded images; whether labels are hard or a teacher's, and then, with the better ones and if they fit, whether there
+    are three times as many instances, by networks trained on the results of short runs.
     At the end of the run the same held-out images decide whether its result or its start is kept.
 
     Parameters

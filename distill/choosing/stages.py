@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from fredfmt.data.sources import Source
@@ -20,10 +19,8 @@ from fredfmt.distill.settings.layout import Labels
 from fredfmt.errors import BudgetError
 from fredfmt.model.data import FreDData
 
-_RECOGNITION = 10.0
-"""Weight of the divergence from the teacher's predictions in the loss, if a trial finds it useful."""
-_CANDIDATES: Mapping[Labels | None, int] = MappingProxyType({None: 3, "soft": 2})
-"""The most candidates of a trial of labels, if there is a teacher."""
+_BOTH = 2
+"""Short runs of a trial of labels: hard ones, and a teacher's."""
 _MORE = 3
 """Factor of the larger number of instances that is also tried."""
 
@@ -64,7 +61,8 @@ class Stages:
             return {}
         runs = 0
         if self._trial is not None:
-            runs = (_CANDIDATES[self._labels] if self.taught else self._limited) + self._limited
+            both = self.taught and self._labels is None
+            runs = (_BOTH if both else self._limited) + self._limited
         return {"runs": runs, "tests": runs + 2 * self._mirrored, "taught": self.taught}
 
     def choose_mirroring(self) -> None:
@@ -107,7 +105,7 @@ class Stages:
             self._choose_number(self._trial, best, learned[best])
 
     def _with_labels_of(self, teacher: Teacher, settings: DistillConfig) -> dict[str, Candidate]:
-        """The candidates with soft labels; none if they leave no room for images and are not asked for."""
+        """The candidate with soft labels; none if they leave no room for images and are not asked for."""
         name = f"labels of a teacher ({teacher.accuracy:.1%})"
         try:
             soft = self._candidate(settings, self._few, teacher)
@@ -116,10 +114,7 @@ class Stages:
                 raise
             self.reasons.append(f"{name}: {error.what}")
             return {}
-        if self._trial is None or "teacher_weight" in self._given:
-            return {name: soft}
-        with_divergence = replace(soft, config=soft.config.replace(teacher_weight=_RECOGNITION))
-        return {name: soft, f"{name} and the divergence from its predictions in the loss": with_divergence}
+        return {name: soft}
 
     def _choose_number(self, trial: Trial, name: str, learned: Candidate) -> None:
         """Whether there are more instances, by a short run; ``learned`` is that of the candidate ``name``."""

@@ -18,6 +18,7 @@ from fredfmt.codec.devices import usable_device
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import ZCA, Source, expect_source
 from fredfmt.distill.augment import draw_augmentation, operations
+from fredfmt.distill.evaluation.coarse import Coarse
 from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corruption_names
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
@@ -252,12 +253,14 @@ def train(
     seed: int,
     factory: NetworkFactory | None = None,
     report: Callable[[int], None] | None = None,
+    coarse: Coarse | None = None,
 ) -> None:
     """Train ``network``, which ``factory`` has made if it is a custom one, in place by the protocol of ``config``.
 
     Images are a tensor (N, C, *spatial), a source that is read batch by batch, or a dataset; labels are (N,) int64 or
     (N, class) float32. Tensors are on the device of the network. If the graph of a batch would take too much memory,
     its gradient is the sum of those of its parts. ``report`` is called every ten steps with the number of those done.
+    ``coarse`` changes half of the images.
     """
     keep_freed_memory()
     paper, device = config.protocol == "paper", labels.device
@@ -276,7 +279,8 @@ def train(
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
         wanted = labels.index_select(0, rows.to(device, non_blocking=True))
         optimizer.zero_grad()
-        add_gradients(network, read, rows, wanted, augmentation, room)
+        seen = read if coarse is None else coarse.reader(read, step)
+        add_gradients(network, seen, rows, wanted, augmentation, room)
         for group in optimizer.param_groups:
             group["lr"] = config.lr * factor
         optimizer.step()

@@ -17,6 +17,7 @@ from fredfmt.codec.quantizer import Step
 from fredfmt.codec.views import Images
 from fredfmt.data.sources import Source
 from fredfmt.distill.config import DistillConfig
+from fredfmt.distill.evaluation.coarse import Coarse
 from fredfmt.distill.evaluation.held_out import share_held_out, split
 from fredfmt.distill.evaluation.protocol import tested_together, train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
@@ -141,7 +142,8 @@ def train_teacher(
     custom network).
 
     It is trained on nine tenths of ``source``, with the augmentation of the run, by the protocol ``steps`` of
-    `EvaluationConfig`, and calibrated on the rest. Equal arguments give an equal teacher. Raises `ArgumentError` if a
+    `EvaluationConfig`, and calibrated on the rest. If its labels depend on coded images, half of the images of each
+    step are coarse ones. Equal arguments give an equal teacher. Raises `ArgumentError` if a
     class has a single image.
 
     >>> from fredfmt import open_source
@@ -155,7 +157,7 @@ def train_teacher(
     if not settings.teacher_steps:
         raise ArgumentError("these settings have no teacher", expected="teacher_steps of at least 1", found=0)
     trained = settings.replace(teacher_weight=0), config.network
-    described = (*trained, config.run.augmentation, config.run.seed, str(device))
+    described = (*trained, config.run.augmentation, config.run.seed, config.frequencies.transform, str(device))
     known = _KEPT.get(source)
     if known is not None and known[0] == described:
         return known[1]
@@ -175,7 +177,11 @@ def train_teacher(
         generator=generator(config.run.seed, "teacher"),
         device=device,
     )
-    train(network, rest, torch.from_numpy(rest.labels).to(device), protocol, seed=config.run.seed, report=report)
+    coarse = None
+    if settings.teacher_labels == "both":
+        coarse = Coarse(source.spatial_shape, config.frequencies.transform, device)
+    answers = torch.from_numpy(rest.labels).to(device)
+    train(network, rest, answers, protocol, seed=config.run.seed, report=report, coarse=coarse)
     teacher = Teacher(network, protocol.network, held, device, settings.teacher_labels)
     _KEPT[source] = (described, teacher)
     return teacher

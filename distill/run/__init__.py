@@ -40,7 +40,7 @@ from fredfmt.transforms import spatial_size
 _log = logging.getLogger(__name__)
 _LARGEST = 1e4
 """The root mean square of the values of an image, in normalised units, above which the run counts as diverged."""
-_TRIAL = {"steps": 600, "seeds": 2}
+_TRIAL = {"steps": 600, "seeds": 3}
 """Settings of the comparison of result and start."""
 
 

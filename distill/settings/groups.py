@@ -85,7 +85,8 @@ class TeacherSettings(Settings):
     teacher_labels: TeacherLabels = setting(
         "both",
         "Images whose predictions are the labels. originals: the real images that instances start from; both: the mean "
-        "of these predictions and those for the coded images (at the end of the run: for the learned instances).",
+        "of these predictions and those for the coded images (at the end of the run: for the learned instances), by a "
+        "teacher that learns from coarsely quantised images, too.",
     )
     teacher_weight: float = setting(
         0.0,

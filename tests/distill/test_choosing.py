@@ -98,22 +98,15 @@ def test_labels_may_be_given(digits, hasty):
     assert soft.instances_per_class((8, 8)) < hard.instances_per_class((8, 8))
 
 
-@pytest.mark.parametrize(
-    ("best", "taught", "weight"),
-    [((False, 0), False, 0), ((True, 0), True, 0), ((True, 10), True, 10)],
-)
-def test_labels_and_their_part_in_the_loss_are_those_that_a_short_run_learns_most_with(
-    digits, hasty, monkeypatch, best, taught, weight
-):
+@pytest.mark.parametrize("soft", [False, True])
+def test_labels_are_those_that_a_short_run_learns_most_with(digits, hasty, monkeypatch, soft):
     def evaluate(data, *_, **__):
-        tried = DistillConfig.from_json(data.metadata.distillation)
-        return SimpleNamespace(mean=0.95 if (data.soft, tried.teacher.teacher_weight) == best else 0.9)
+        return SimpleNamespace(mean=0.95 if data.soft == soft else 0.9)
 
     monkeypatch.setattr("fredfmt.distill.choosing.trial.evaluate", evaluate)
     chosen = choose(digits, 3000, effort="quick", teacher_width=8, **SMALL)
-    teacher = chosen.config.teacher
-    assert teacher.teacher_steps == taught * hasty.teacher_steps
-    assert teacher.teacher_weight == weight
+    assert chosen.config.teacher.teacher_steps == soft * hasty.teacher_steps
+    assert chosen.config.teacher.teacher_weight == 0
     (trial,) = (reason for reason in chosen.reasons if reason.startswith(f"after {hasty.trial_iterations} iterations"))
     assert trial in chosen.reasons[-2:], "only the number of instances is chosen after it"
 

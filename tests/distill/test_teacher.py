@@ -7,9 +7,11 @@ from needed import compiled_loops
 
 from fredfmt import ArgumentError, decode, encode
 from fredfmt.distill import DistillConfig, EvaluationConfig, NetworkConfig, coded_images, compare, distill, own_start
+from fredfmt.distill.evaluation.coarse import Coarse
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.evaluation.teacher import Teacher, train_teacher
 from fredfmt.storage.files import packed_size
+from fredfmt.transforms import analyse
 
 CONFIG = DistillConfig(
     k=16, ipc=0.5, mask="low", iterations=2, batch_real=4, network={"width": 8}, augmentation="none", average=0,
@@ -73,12 +75,14 @@ def test_a_run_starts_from_the_teachers_labels_and_the_file_says_how(digits):
 def test_labels_say_what_can_be_seen_of_the_coded_images_too(digits, rate):
     config = CONFIG.replace(iterations=0, step=3.0, rate=rate, max_bytes=2100, quantize_in_loop=True)
     both, originals = (distill(digits, config.replace(teacher_labels=one)) for one in ("both", "originals"))
-    images, teacher = digits.sample(2), train_teacher(digits, config)
+    images = digits.sample(2)
     seen = encode(images.normalized, images.labels, k=16, mask="low", step=3.0, classes=images.classes)
+    teacher = train_teacher(digits, config)
     alone, coded = teacher.labels(images.normalized), teacher.labels(decode(seen).numpy())
     assert np.abs(alone - coded).max() > 0.5
-    assert np.abs(originals.labels - alone).max() < 1 / 16
     assert np.abs(both.labels - (alone + coded) / 2).max() < 1 / 16
+    other = train_teacher(digits, config.replace(teacher_labels="originals"))
+    assert np.abs(originals.labels - other.labels(images.normalized)).max() < 1 / 16
     assert np.array_equal(own_start(both, digits).labels, both.labels)
     assert np.array_equal(own_start(both, digits).coefficients, both.coefficients)
     assert packed_size(own_start(both, digits)) == packed_size(both)
@@ -118,3 +122,36 @@ def test_a_rare_class_does_not_make_the_others_rare(digits):
     rows = [np.flatnonzero(digits.labels == label)[:count] for label, count in enumerate(there)]
     coded = coded_images(digits.subset(np.concatenate(rows)), 4000, at_most=20)
     assert np.bincount(coded.hard_labels).tolist() == np.minimum(there, 20).tolist()
+
+
+@pytest.mark.parametrize(("shape", "transform"), [((32,), "dct"), ((8, 6), "haar"), ((4, 4, 6), "dct")])
+def test_half_of_the_images_are_coarse_and_each_time_others(shape, transform):
+    images = torch.randn(400, 2, *shape, generator=torch.Generator().manual_seed(0)) * 3
+    coarse, rows = Coarse(shape, transform, "cpu"), torch.arange(400)
+    seen = coarse.reader(lambda rows: images[rows], 5)(rows)
+    changed = seen.ne(images).flatten(1).any(1)
+    assert 150 < changed.sum() < 250
+    spectra = analyse(seen[changed].double().numpy(), transform, len(shape)).reshape(int(changed.sum()), -1)
+    unit = np.sqrt(np.prod(shape))
+    steps = np.array([least_step(np.abs(one)) for one in spectra])
+    assert unit / 32 * 0.99 < steps.min() < unit / 20
+    assert unit / 4 * 1.01 > np.median(steps) > unit / 16
+    part = coarse.reader(lambda rows: images[rows], 5)(rows[100:130])
+    assert torch.equal(part, seen[100:130])
+    other = coarse.reader(lambda rows: images[rows], 6)(rows)
+    assert other.ne(images).flatten(1).any(1).ne(changed).sum() > 100
+
+
+def least_step(values):
+    """The smallest nonzero of some multiples of an unknown step."""
+    return values[values > 1e-3].min()
+
+
+def test_a_teacher_that_learns_from_coarse_images_recognises_them(digits):
+    rest, held = digits.split_off(0.3)
+    config = CONFIG.replace(teacher_steps=600, teacher_width=16)
+    of_originals, of_both = (train_teacher(rest, config.replace(teacher_labels=one)) for one in ("originals", "both"))
+    coded = decode(encode(held.normalized, held.labels, step=3.0, mask="low", k=64, classes=held.classes)).numpy()
+    before, after = ((one.labels(coded).argmax(1) == held.labels).mean() for one in (of_originals, of_both))
+    assert after > before + 0.03
+    assert of_both.accuracy > of_originals.accuracy - 0.05
