@@ -35,7 +35,7 @@ UNMIRRORED = frozenset({"digits", "kmnist", "mnist", "svhn"})
 
 def color(images: Tensor, draws: Tensor) -> Tensor:
     """Brightness by up to half a unit, saturation by 0 to 2 times, contrast by 0.5 to 1.5 times."""
-    brightness, saturation, contrast = (_each(draws[:, i], images) for i in range(3))
+    brightness, saturation, contrast = (per_image(draws[:, i], images) for i in range(3))
     images = images + (brightness - 0.5) * BRIGHTNESS
     grey = images.mean(1, keepdim=True)
     images = (images - grey) * (saturation * SATURATION) + grey
@@ -69,7 +69,7 @@ def cutout(images: Tensor, draws: Tensor) -> Tensor:
 
 def flip(images: Tensor, draws: Tensor) -> Tensor:
     """The image is mirrored horizontally with probability 0.5."""
-    return torch.where(_each(draws[:, 0] < 0.5, images), images.flip(-1), images)
+    return torch.where(per_image(draws[:, 0] < 0.5, images), images.flip(-1), images)
 
 
 def scale(images: Tensor, draws: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ def _warp(images: Tensor, matrix: Tensor) -> Tensor:
     return sampled.view(images.shape)
 
 
-def _each(values: Tensor, images: Tensor) -> Tensor:
+def per_image(values: Tensor, images: Tensor) -> Tensor:
     """(N or 1,) values in a shape that broadcasts with images."""
     return values.view(-1, *(1,) * (images.ndim - 1))
 

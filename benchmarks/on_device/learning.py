@@ -18,7 +18,7 @@ import numpy as np
 from fredfmt import save
 from fredfmt.data.sources import Source, open_source
 from fredfmt.distill import DistillConfig, EvaluationConfig, choose, compare, distill
-from fredfmt.distill.evaluation.protocol import steps_of
+from fredfmt.distill.evaluation.schedule import steps_of
 from fredfmt.errors import FredError
 from fredfmt.storage.files import packed_size
 from on_device.running import Row, Running

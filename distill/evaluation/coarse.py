@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fredfmt.codec.synthesis import synthesise
+from fredfmt.distill.augment import per_image
 from fredfmt.transforms import synthesis_matrix
 
 _FINEST, _COARSEST = 1 / 32, 1 / 4
@@ -32,7 +34,8 @@ class Coarse:
     def __init__(self, spatial_shape: Sequence[int], transform: str, device: torch.device | str) -> None:
         matrices = [synthesis_matrix(transform, length).astype(np.float32) for length in spatial_shape]
         self._unit = math.sqrt(math.prod(spatial_shape))
-        self._matrices = [torch.from_numpy(matrix).to(device) for matrix in matrices]
+        self._synthesis = [torch.from_numpy(matrix).to(device) for matrix in matrices]
+        self._analysis = [matrix.T for matrix in self._synthesis]
 
     def reader(self, read: Callable[[Tensor], Tensor], time: int) -> Callable[[Tensor], Tensor]:
         """A function that reads the images of ``rows``, (B,) int64 on the CPU, as ``read`` does, and changes half of
@@ -48,11 +51,5 @@ class Coarse:
         return images.index_copy(0, there, self._rounded(images.index_select(0, there), of_each))
 
     def _rounded(self, images: Tensor, steps: Tensor) -> Tensor:
-        steps = steps.reshape(-1, *[1] * (images.dim() - 1))
-        spectra = self._along_axes(images, [matrix.T for matrix in self._matrices])
-        return self._along_axes((spectra / steps).round() * steps, self._matrices)
-
-    def _along_axes(self, values: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-        for axis, matrix in enumerate(matrices, start=2):
-            values = torch.movedim(torch.movedim(values, axis, -1) @ matrix.T, -1, axis)
-        return values
+        steps = per_image(steps, images)
+        return synthesise((synthesise(images, self._analysis) / steps).round() * steps, self._synthesis)

@@ -6,7 +6,7 @@ Test images are only used to count correct predictions: no step, network or sett
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from fredfmt.distill.augment import draw_augmentation, operations
 from fredfmt.distill.evaluation.coarse import Coarse
 from fredfmt.distill.evaluation.corruptions import Corrupted, check_images, corruption_names
 from fredfmt.distill.evaluation.results import CorruptedAccuracy, Evaluation, Robustness
+from fredfmt.distill.evaluation.schedule import schedule, steps_of
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
 from fredfmt.distill.networks.room import room_for
@@ -273,7 +274,7 @@ def train(
     room = room_for(config.network, factory, channels, tuple(spatial_shape), classes, device)
     read = reader(images, device)
     network.train()
-    for step, (rows, factor) in enumerate((published_steps if paper else _steps)(count, config, seed)):
+    for step, (rows, factor) in enumerate(schedule(count, config, seed)):
         if report is not None and step % _REPORT_EVERY == 0:
             report(step)
         augmentation = draw_augmentation(names, generator(seed, "evaluation augmentation", step), images=len(rows))
@@ -292,42 +293,6 @@ def _shape(images: Tensor | Source | FreDData) -> tuple[int, ...]:
         return tuple(images.shape)
     facts = images if isinstance(images, Source) else images.metadata
     return (len(images), facts.channels, *facts.spatial_shape)
-
-
-def steps_of(config: EvaluationConfig, count: int) -> int:
-    """The optimizer steps of a network that is trained on ``count`` images."""
-    return config.steps if config.protocol == "steps" else config.epochs * -(-count // config.batch)
-
-
-def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
-    """Indices of each step and the factor of its learning rate, which rises linearly over a tenth of the steps and then
-    falls to zero."""
-    peak = max(1, config.steps // 10)
-    batches = _batches(count, config.batch, seed)
-    for step in range(config.steps):
-        yield next(batches), min((step + 1) / peak, (config.steps - step) / max(1, config.steps - peak))
-
-
-def published_steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
-    """Indices of each step and the factor of its learning rate: 1, and 0.1 after half of the epochs."""
-    for epoch in range(config.epochs):
-        for rows in torch.split(_order(count, seed, epoch), config.batch):
-            yield rows, 1.0 if epoch < config.epochs // 2 + 1 else 0.1
-
-
-def _batches(count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Indices on the CPU, (size,) int64, without end: all images in one random order after another."""
-    epoch, left = 0, torch.empty(0, dtype=torch.int64, device="cpu")
-    while True:
-        while len(left) < size:
-            left = torch.cat([left, _order(count, seed, epoch)])
-            epoch += 1
-        yield left[:size]
-        left = left[size:]
-
-
-def _order(count: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(count, generator=generator(seed, "evaluation order", epoch), device="cpu")
 
 
 def tested_together(spatial_shape: Sequence[int]) -> int:

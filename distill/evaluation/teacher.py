@@ -143,8 +143,7 @@ def train_teacher(
 
     It is trained on nine tenths of ``source``, with the augmentation of the run, by the protocol ``steps`` of
     `EvaluationConfig`, and calibrated on the rest. If its labels depend on coded images, half of the images of each
-    step are coarse ones. Equal arguments give an equal teacher. Raises `ArgumentError` if a
-    class has a single image.
+    step are coarse ones. Equal arguments give an equal teacher. Raises `ArgumentError` if a class has a single image.
 
     >>> from fredfmt import open_source
     >>> from fredfmt.distill import DistillConfig

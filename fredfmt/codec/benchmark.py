@@ -13,6 +13,7 @@ import torch
 
 from fredfmt.codec.decoder import Decoder
 from fredfmt.codec.devices import wait_for
+from fredfmt.codec.synthesis import synthesise
 from fredfmt.model.arguments import integer_of
 from fredfmt.model.data import FreDData
 from fredfmt.storage.files import load
@@ -74,7 +75,7 @@ def measure(data: FreDData, *, batch_size: int = 256, device: str = "cpu", repea
     target = torch.empty_like(images)
     jobs: dict[str, Callable[[], Any]] = {
         "decode": lambda: decoder(coefficients, masks),
-        "dense": lambda: _synthesise(spectra, matrices),
+        "dense": lambda: synthesise(spectra, matrices),
         "copy": lambda: target.copy_(images),
     }
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
@@ -97,9 +98,3 @@ def _dense_spectra(data: FreDData, coefficients: torch.Tensor, masks: torch.Tens
     index = frequencies[:, None].expand(-1, meta.channels, -1)
     spectra = spectra.to(masks.device).scatter(2, index, coefficients.float() * data.step)
     return spectra.reshape(len(coefficients), meta.channels, *meta.spatial_shape)
-
-
-def _synthesise(spectra: torch.Tensor, matrices: list[torch.Tensor]) -> torch.Tensor:
-    for axis, matrix in enumerate(matrices, start=2):
-        spectra = (spectra.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
-    return spectra

@@ -38,6 +38,16 @@ class Synthesis(Protocol):
     def __call__(self, coefficients: Tensor, masks: Tensor, out: Tensor | None = None) -> Tensor: ...
 
 
+def synthesise(spectra: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    """(B, C, *size) images of all coefficients (B, C, *spatial), with one (size, length) synthesis matrix per axis.
+
+    The transposed matrices of an orthonormal transform give coefficients from images.
+    """
+    for axis, matrix in enumerate(matrices, start=2):
+        spectra = (spectra.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
+    return spectra
+
+
 class SeparableSynthesis:
     """Separable: one product per axis over the box of rows and columns that any of the masks uses."""
 

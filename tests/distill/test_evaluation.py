@@ -19,7 +19,7 @@ from fredfmt.distill import (
 from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.evaluation.baselines import equal_budget, equal_instances
 from fredfmt.distill.evaluation.corruptions import CORRUPTIONS, corrupt
-from fredfmt.distill.evaluation.protocol import published_steps
+from fredfmt.distill.evaluation.schedule import schedule
 from fredfmt.model.parts import Normalization
 from fredfmt.storage.files import packed_size
 from fredfmt.storage.ledger import ledger
@@ -71,7 +71,7 @@ def test_without_settings_the_protocol_is_that_of_the_data(digits, digits_test, 
 
 def test_the_published_protocol_counts_epochs(digits, digits_test):
     config = EvaluationConfig.paper(epochs=5, batch=20, network=NetworkConfig(width=16), augmentation="none", seeds=1)
-    batches = list(published_steps(50, config, seed=3))
+    batches = list(schedule(50, config, seed=3))
     assert [len(rows) for rows, _ in batches] == [20, 20, 10] * 5
     assert [factor for _, factor in batches[::3]] == [1, 1, 1, 0.1, 0.1]
     assert all(
