@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
+from fredfmt.codec.inputs import ChannelTransform, channel_transform_of
 from fredfmt.data.sources import Source
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.objectives import OBJECTIVES, Objective, settings_class
@@ -166,6 +167,18 @@ class DistillConfig(Settings):
         16
         """
         return instances_per_class(self.budget, self.frequencies, spatial_shape)
+
+    def channel_transform(self, source: Source) -> ChannelTransform:
+        """``"dct"`` or ``"none"``: whether files of images of ``source`` have a channel transform.
+
+        >>> from fredfmt import open_source
+        >>> DistillConfig().channel_transform(open_source("digits"))
+        'none'
+        """
+        settings, exact = self.frequencies, not isinstance(self.budget.step, int | float)
+        shape = source.channels, source.spatial_shape
+        found = channel_transform_of(settings.channel_transform, *shape, settings.transform, exact=exact)
+        return "none" if found is None else "dct"
 
 
 def _resolved(

@@ -31,6 +31,7 @@ _PANELS = {
     "Frequencies": {
         "k": replace(_KEPT["k"], default=None, help=f"{_KEPT['k'].help} Chosen if only --bytes is given."),
         "transform": _KEPT["transform"],
+        "channel_transform": _KEPT["channel_transform"],
         "mask": replace(
             _KEPT["mask"],
             default=None,

@@ -192,7 +192,7 @@ def import_(
         exact = "exact" if meta.transform == "identity" else "exact up to the rounding of float32"
     say(f"{source}: {notes['kind']}, labels {notes['labels']}, images {notes['space']}")
     stored = stored_size(out)
-    say(f"{out}: {len(data):,} instances, {meta.transform} k={data.k}, {exact}, {kilobytes(stored)}")
+    say(f"{out}: {len(data):,} instances, {meta.transforms} k={data.k}, {exact}, {kilobytes(stored)}")
     for warning in size_warnings(notes, stored):
         say(warning)
 

@@ -81,7 +81,8 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
 
     if expected_digest is not None:
         raise ArgumentError("the content digest needs the whole file", hint="Omit --metadata")
-    found, file = load_metadata(file).to_json(), shown(file)
+    metadata = load_metadata(file)
+    found, file = metadata.to_json(), shown(file)
     if json:
         print_json({"file": file, "metadata": found, "verified": False})
         return
@@ -89,7 +90,7 @@ def _show_metadata(file: str, expected_digest: str | None, json: bool) -> None:
     facts = {
         "shape": _by(found["channels"], *found["spatial_shape"]),
         "classes": _listed(found["classes"]),
-        "transform": found["transform"],
+        "transform": metadata.transforms,
     }
     show(_listed_facts("Data", facts))
     _show_provenance(found)

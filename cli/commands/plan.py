@@ -30,6 +30,7 @@ _PANELS = {
     "Budget": {"max_bytes": _BUDGET["max_bytes"], "ipc": replace(_BUDGET["ipc"], default=None)},
     "Frequencies": {
         "transform": _KEPT["transform"],
+        "channel_transform": _KEPT["channel_transform"],
         "mask": replace(_KEPT["mask"], words=tuple(MASKS), help="How frequencies are chosen."),
     },
 }
@@ -89,7 +90,9 @@ def plan(
     if bits_per_class is not None:
         settings["max_bytes"] = bytes_of(bits_per_class, len(real.classes))
     steps = tuple(map(_BUDGET["step"].read, step)) if step else STEPS
-    given: dict[str, Any] = {name: settings[name] for name in ("transform", "mask") if name in settings}
+    given: dict[str, Any] = {
+        name: settings[name] for name in ("transform", "channel_transform", "mask") if name in settings
+    }
     if effort is not None:
         if "ipc" in settings or len(k or ()) > 1 or len(step or ()) > 1:
             raise ArgumentError(

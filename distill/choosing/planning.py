@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from fredfmt.codec.inputs import ChannelTransform
 from fredfmt.codec.masks import ClassStatistics, checked_k, choose_frequencies
 from fredfmt.codec.quantizer import Step
 from fredfmt.data.coding import encode_source, largest_count
@@ -60,6 +61,7 @@ def plan(
     max_bytes: int | None = None,
     ipc: float | None = None,
     transform: str = "dct",
+    channel_transform: ChannelTransform = "auto",
     mask: str | None = None,
     ks: Sequence[int] | None = None,
     steps: Sequence[Step] = STEPS,
@@ -99,8 +101,9 @@ def plan(
         for place, step in enumerate(steps):
             if progress is not None:
                 progress(Progress(f"k={k}", number * len(steps) + place, len(tried) * len(steps)))
-            layout: dict[str, Any] = {"k": k, "transform": transform, "mask": frequencies, "step": step}
-            config = DistillConfig(ipc=budget, k=k, transform=transform, mask=mask, step=step, seed=seed)
+            stored: dict[str, Any] = {"transform": transform, "channel_transform": channel_transform, "step": step}
+            layout: dict[str, Any] = {"k": k, "mask": frequencies, **stored}
+            config = DistillConfig(ipc=budget, k=k, mask=mask, seed=seed, **stored)
             metadata = {
                 "mask": {"strategy": mask, "scope": config.frequencies.mask_scope, **statistics.describe(frequencies)},
                 **recorded(config, source.provenance()),

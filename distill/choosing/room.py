@@ -21,9 +21,10 @@ _MARGIN = 16
 
 def check_room(max_bytes: int, train: Source, config: DistillConfig, given: Mapping[str, Any], k: int) -> None:
     """Raise `BudgetError` if the file is too large even with one image of each class and without coefficients."""
-    seed, transform = config.run.seed, config.frequencies.transform
-    how: dict[str, Any] = {"k": k, "mask": "low", "transform": transform, "seed": seed}
-    few = train.sample(1, seed=seed)
+    kept = config.frequencies
+    how: dict[str, Any] = {"k": k, "mask": "low", "transform": kept.transform, "seed": config.run.seed}
+    how["channel_transform"] = kept.channel_transform
+    few = train.sample(1, seed=config.run.seed)
     coded = encode_source(few, **how)
     overhead = overhead_of(coded, settled(config, coded, train, given), train)
     try:

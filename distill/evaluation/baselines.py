@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fredfmt.codec.inputs import ChannelTransform
 from fredfmt.codec.quantizer import Step
 from fredfmt.codec.whitening import other_source
 from fredfmt.data.coding import encode_in_bytes, encode_source
@@ -61,7 +62,9 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     real = _first_images(data, train, config)
     masks = np.repeat(data.frequencies[:1], len(train.classes), axis=0)
     masks[real.labels] = data.frequencies[data.mask_of]
-    start = encode_source(real, k=data.k, mask=masks, step=None, transform=data.metadata.transform)
+    layout: dict[str, Any] = {"transform": data.metadata.transform}
+    layout |= {"channel_transform": data.metadata.channel_transform or "none"}
+    start = encode_source(real, k=data.k, mask=masks, step=None, **layout)
     budget = config.budget
     if config.teacher.teacher_steps:
         start = train_teacher(train, config, device=device).labelled_start(start, real.normalized, budget.step)
@@ -126,6 +129,7 @@ def coded_images(
     *,
     seed: int = 0,
     transform: str = "dct",
+    channel_transform: ChannelTransform = "auto",
     teacher: Teacher | None = None,
     at_most: int | None = None,
     most_coefficients: int | None = None,
@@ -148,7 +152,8 @@ def coded_images(
     >>> packed_size(coded_images(open_source("digits").sample(4), 2500)) <= 2500
     True
     """
-    how: dict[str, Any] = {"mask": "low", "seed": seed, "transform": transform, "k": k, "near": near}
+    how: dict[str, Any] = {"mask": "low", "seed": seed, "k": k, "near": near}
+    how |= {"transform": transform, "channel_transform": channel_transform}
     how |= {"at_most": len(train) if at_most is None else at_most, "most_coefficients": most_coefficients}
     allowed, least = max_bytes, None
     for tries, caution in enumerate(_CAUTIONS):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fredfmt.codec.inputs import ChannelTransform
 from fredfmt.codec.synthesis import synthesise
 from fredfmt.distill.augment import per_image
 from fredfmt.transforms import synthesis_matrix
@@ -23,18 +24,26 @@ _OF_ROW, _OF_STEP = 0.6180339887498949, 0.41421356237309515
 
 class Coarse:
     """Changes half of all images: their coefficients become multiples of a step, which is drawn for each image each
-    time it is read.
+    time it is read. ``shape`` is that of an image (C, *spatial).
 
     >>> images = torch.rand(100, 1, 8, 8)
-    >>> read = Coarse((8, 8), "dct", "cpu").reader(lambda rows: images[rows], time=0)
+    >>> read = Coarse((1, 8, 8), "dct", "cpu").reader(lambda rows: images[rows], time=0)
     >>> round(float(read(torch.arange(100)).ne(images).any(dim=(1, 2, 3)).float().mean()), 1)
     0.5
     """
 
-    def __init__(self, spatial_shape: Sequence[int], transform: str, device: torch.device | str) -> None:
-        matrices = [synthesis_matrix(transform, length).astype(np.float32) for length in spatial_shape]
-        self._unit = math.sqrt(math.prod(spatial_shape))
-        self._synthesis = [torch.from_numpy(matrix).to(device) for matrix in matrices]
+    def __init__(
+        self,
+        shape: Sequence[int],
+        transform: str,
+        device: torch.device | str,
+        *,
+        channel_transform: ChannelTransform = "none",
+    ) -> None:
+        names = ["identity" if channel_transform == "none" else "dct", *(transform for _ in shape[1:])]
+        matrices = [synthesis_matrix(name, length) for name, length in zip(names, shape, strict=True)]
+        self._unit = math.sqrt(math.prod(shape[1:]))
+        self._synthesis = [torch.from_numpy(matrix.astype(np.float32)).to(device) for matrix in matrices]
         self._analysis = [matrix.T for matrix in self._synthesis]
 
     def reader(self, read: Callable[[Tensor], Tensor], time: int) -> Callable[[Tensor], Tensor]:
@@ -51,5 +60,6 @@ class Coarse:
         return images.index_copy(0, there, self._rounded(images.index_select(0, there), of_each))
 
     def _rounded(self, images: Tensor, steps: Tensor) -> Tensor:
-        steps = per_image(steps, images)
-        return synthesise((synthesise(images, self._analysis) / steps).round() * steps, self._synthesis)
+        spectra = synthesise(images[:, None], self._analysis)  # the channels are one of the axes
+        steps = per_image(steps, spectra)
+        return synthesise((spectra / steps).round() * steps, self._synthesis)[:, 0]

@@ -156,7 +156,8 @@ def train_teacher(
     if not settings.teacher_steps:
         raise ArgumentError("these settings have no teacher", expected="teacher_steps of at least 1", found=0)
     trained = settings.replace(teacher_weight=0), config.network
-    described = (*trained, config.run.augmentation, config.run.seed, config.frequencies.transform, str(device))
+    transforms = config.frequencies.transform, config.channel_transform(source)
+    described = (*trained, config.run.augmentation, config.run.seed, transforms, str(device))
     known = _KEPT.get(source)
     if known is not None and known[0] == described:
         return known[1]
@@ -178,7 +179,8 @@ def train_teacher(
     )
     coarse = None
     if settings.teacher_labels == "both":
-        coarse = Coarse(source.spatial_shape, config.frequencies.transform, device)
+        shape, (transform, along) = (source.channels, *source.spatial_shape), transforms
+        coarse = Coarse(shape, transform, device, channel_transform=along)
     answers = torch.from_numpy(rest.labels).to(device)
     train(network, rest, answers, protocol, seed=config.run.seed, report=report, coarse=coarse)
     teacher = Teacher(network, protocol.network, held, device, settings.teacher_labels)

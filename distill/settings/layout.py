@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
+from fredfmt.codec.inputs import ChannelTransform
 from fredfmt.codec.masks import MASKS
 from fredfmt.codec.quantizer import Step
 from fredfmt.distill.settings import Settings, setting
@@ -91,6 +92,10 @@ class FrequencySettings(Settings):
     mask_scope: MaskScope = setting(
         "class",
         "Choose masks from all images of the class, or from those that the instances start from, as FreD's code does.",
+    )
+    channel_transform: ChannelTransform = setting(
+        "auto",
+        "Also transform along the channels; auto: of images of three channels that are stored as integers.",
     )
     base: bool = setting(False, "Store the mean spectrum of each mask once, and instances relative to it.")
 

@@ -34,6 +34,7 @@ typedef struct {
     const Tables *tables;
     const float *coefficients; /* (instance, channel, stride) */
     const int64_t *masks;      /* (instance,), NULL if all use one_mask */
+    const float *mixing;       /* (image channel, channel): coefficients are multiplied by it; NULL if they are not */
     int64_t one_mask, instances, channels, stride;
     float *scratch;            /* (thread, scratch_stride), aligned to 64 bytes */
     int64_t scratch_stride;

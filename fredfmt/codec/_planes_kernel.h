@@ -121,15 +121,39 @@ INLINE void OF(make_block)(const Tables *t, const float *factors, int64_t even, 
     }
 }
 
-/* Planes first .. last of the job, with scratch memory for one plane's coefficients in order and its sums */
+/* mixed = the coefficients of one channel of an image, sums over the stored channels */
+INLINE void OF(mix)(const float *weights, int64_t channels, const float *values, int64_t stride, int64_t count, float *mixed)
+{
+    int64_t f = 0;
+    for (; f + LANES <= count; f += LANES) {
+        lanes sum = weights[0] * OF(load)(values + f);
+        for (int64_t c = 1; c < channels; c++)
+            sum += weights[c] * OF(load)(values + c * stride + f);
+        OF(store)(mixed + f, sum);
+    }
+    for (; f < count; f++) {
+        float sum = weights[0] * values[f];
+        for (int64_t c = 1; c < channels; c++)
+            sum += weights[c] * values[c * stride + f];
+        mixed[f] = sum;
+    }
+}
+
+/* Planes first .. last of the job, with scratch memory for one plane's sums, and twice its coefficients */
 TARGET static void OF(make_planes)(const Job *job, int64_t first, int64_t last, float *scratch)
 {
     const Tables *t = job->tables;
-    float *sums = scratch, *sorted = scratch + t->rows * COLUMNS;
+    float *sums = scratch, *sorted = scratch + t->rows * COLUMNS, *mixed = sorted + t->frequencies;
     for (int64_t plane = first; plane < last; plane++) {
         int64_t mask = job->masks ? job->masks[plane / job->channels] : job->one_mask;
         const int32_t *order = t->order + mask * t->frequencies;
         const float *values = job->coefficients + plane * job->stride;
+        if (job->mixing) {
+            int64_t channel = plane % job->channels;
+            OF(mix)(job->mixing + channel * job->channels, job->channels, values - channel * job->stride, job->stride,
+                    t->frequencies, mixed);
+            values = mixed;
+        }
         for (int64_t f = 0; f < t->frequencies; f++)
             sorted[f] = values[order[f]];
         for (int64_t j = 0; j < t->width; j += COLUMNS) {

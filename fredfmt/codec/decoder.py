@@ -43,6 +43,8 @@ class Decoder:
         Factor of the coefficients, which is folded into the basis.
     base
         (mask, channel, frequency) in the coefficients' units, added to every instance of a mask.
+    channel_matrix
+        (image channel, channel) matrix by which the channels of the coefficients are multiplied.
     size
         Lengths of the grid to decode on (an integer: the same for every axis), for finer or coarser images (``dct``
         only). None: ``spatial_shape``.
@@ -78,6 +80,7 @@ class Decoder:
         *,
         step: float = 1.0,
         base: NDArray[Any] | None = None,
+        channel_matrix: NDArray[np.float64] | None = None,
         size: Sequence[int] | int | None = None,
         k: int | None = None,
         device: torch.device | str | None = None,
@@ -101,6 +104,9 @@ class Decoder:
         self._base = (
             None if base is None else torch.tensor(base[:, :, : self.k], dtype=self._work_dtype, device=self.device)
         )
+        self._channels = (
+            None if channel_matrix is None else torch.tensor(channel_matrix, dtype=self._work_dtype, device=self.device)
+        )
         self._of_one_mask: dict[int, Synthesis] = {}
 
     @classmethod
@@ -121,6 +127,7 @@ class Decoder:
             meta.transform,
             step=data.step,
             base=data.base,
+            channel_matrix=data.channel_matrix,
             size=size,
             k=k,
             device=device,
@@ -149,6 +156,13 @@ class Decoder:
             raise ArgumentError(
                 "wrong shape", where="coefficients", expected=f"(B, C, {self.k})", found=coefficients.shape
             )
+        if self._channels is not None and coefficients.shape[1] != len(self._channels):
+            raise ArgumentError(
+                "wrong number of channels",
+                where="coefficients",
+                expected=len(self._channels),
+                found=coefficients.shape[1],
+            )
         coefficients = coefficients.to(self.device, non_blocking=True)[:, :, : self.k]
         if isinstance(masks, int):
             if not 0 <= masks < len(self._frequencies):
@@ -160,7 +174,10 @@ class Decoder:
             masks = masks.to(self.device, torch.int64, non_blocking=True)
             base = None if self._base is None else self._base.index_select(0, masks)
         if self._can_launch(coefficients) and (planes := self._on_gpu[0]):
-            return planes(coefficients.detach(), masks).to(self.dtype)
+            given = coefficients.detach()
+            if self._channels is not None:
+                given = exactly(self._mixed, self._values(given, base))
+            return planes(given, masks).to(self.dtype)
         if not self._can_write_into(coefficients):
             return self._make(self._values(coefficients, base), masks).to(self.dtype)
         images = _empty((*coefficients.shape[:2], *self.size), self.dtype)
@@ -204,6 +221,10 @@ class Decoder:
         values = coefficients.to(self._work_dtype)
         return values if base is None else values + base
 
+    def _mixed(self, values: Tensor) -> Tensor:
+        """The values of the channels of images, from those of stored channels."""
+        return values if self._channels is None else self._channels @ values
+
     def _make(self, values: Tensor, masks: Tensor | int, out: Tensor | None = None) -> Tensor:
         """Images of ``values`` (B, C, K), in ``out`` if it is given."""
         if out is not None and self._planes:
@@ -213,18 +234,19 @@ class Decoder:
             synthesis, rows = self._single(masks), torch.zeros(1, dtype=torch.int64, device=self.device)
         else:
             synthesis, rows = self._synthesis, masks
-        return exactly(lambda given: synthesis(given, rows, out), values)
+        return exactly(lambda given: synthesis(self._mixed(given), rows, out), values)
 
     @cached_property
     def _planes(self) -> Planes | None:
         kernel = self.choice.kernel
-        return Planes(self._frequencies, self._shape, self._matrices, kernel) if kernel else None
+        if not kernel:
+            return None
+        return Planes(self._frequencies, self._shape, self._matrices, kernel, self._channels)
 
     @cached_property
     def _on_gpu(self) -> tuple[TritonPlanes | None, Choice]:
-        return planes_on(
-            self.device, self._frequencies, self._shape, self._matrices, self._base, dtype=self._work_dtype
-        )
+        base = self._base if self._channels is None else None  # added before channels are mixed
+        return planes_on(self.device, self._frequencies, self._shape, self._matrices, base, dtype=self._work_dtype)
 
     @cached_property
     def _synthesis(self) -> Synthesis:

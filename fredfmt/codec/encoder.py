@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fredfmt.codec.inputs import channels_of, class_labels, given_mask, normalization_of
+from fredfmt.codec.inputs import (
+    ChannelTransform,
+    channel_transform_of,
+    channels_of,
+    class_labels,
+    given_mask,
+    normalization_of,
+)
 from fredfmt.codec.masks import WITHOUT_STATISTICS, ClassStatistics, checked_choice, checked_k, choose_frequencies
 from fredfmt.codec.quantizer import Rounding, Step, check_rounding, check_step, quantize
 from fredfmt.codec.spectra import Rows, Spectra, mean_spectra
@@ -50,6 +57,7 @@ def encode(
     normalization: tuple[Sequence[float], Sequence[float]] | Normalization | None = None,
     classes: Sequence[str] | None = None,
     channels: int | None = None,
+    channel_transform: ChannelTransform = "auto",
     base: bool = False,
     seed: int = 0,
     **metadata: Any,
@@ -87,6 +95,11 @@ def encode(
         Class names. None: the numbers.
     channels
         The number of channels, C. Only needed if channels seem to be the last axis, which is refused otherwise.
+    channel_transform
+        ``"dct"`` also transforms along the channels: those of colour images are similar, so their mean has most of the
+        information, and the same error takes about a quarter fewer bytes. ``"none"`` stores each channel by itself;
+        ``"auto"`` is ``"dct"`` for images of three channels that are stored as integers, except as pixels
+        (``identity``).
     base
         Whether to store the mean spectrum of each class once, and for instances only the differences from it.
     seed
@@ -107,7 +120,7 @@ def encode(
     >>> import numpy as np, fredfmt
     >>> images = np.random.default_rng(0).random((6, 3, 8, 12), np.float32)
     >>> fredfmt.encode(images, [0, 0, 1, 1, 2, 2], k=20, step=0.1, license="CC0-1.0")
-    FreDData: 6 instances of 3x8x12, 3 classes, k=20 dct, step 0.1
+    FreDData: 6 instances of 3x8x12, 3 classes, k=20 dct, also along the channels, step 0.1
       coefficients 6x3x20          int16
       frequencies  3x20            uint16
       labels       6               uint8
@@ -148,6 +161,7 @@ def encode(
     space = normalization_of(normalization)
     if space is not None:
         check_normalization(space, channels)
+    exact = step in (None, "float16") and target_rmse is None and max_bytes is None
     description = Metadata(
         spatial_shape=spatial_shape,
         channels=channels,
@@ -155,10 +169,11 @@ def encode(
         transform=transform,
         quantization=Quantization("float32"),
         normalization=space,
+        channel_transform=channel_transform_of(channel_transform, channels, spatial_shape, transform, exact=exact),
         **{"writer": {"name": "fredfmt", "version": __version__}, **metadata},
     )
 
-    blocks = Spectra(images, shape, transform)
+    blocks = Spectra(images, shape, transform, description.channel_transform)
     frequencies, statistics = _frequencies(blocks, hard, len(names), k, mask, seed)
     description = replace(description, mask=_describe_mask(mask, statistics, frequencies, seed))
     with closing(Spool((count, channels, k))) as kept:

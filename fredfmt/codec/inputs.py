@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from fredfmt.transforms import spatial_size
 _log = logging.getLogger(__name__)
 _MOST_UNNAMED = 1 << 16
 """The largest number of classes without names: a larger label is more likely an identifier, or -1 without its sign."""
+ChannelTransform = Literal["auto", "dct", "none"]
+"""Values of the option ``channel_transform``."""
+_RGB = 3
 _COLOURS = (1, 3, 4)
 """Common numbers of channels of images."""
 
@@ -94,6 +97,25 @@ def channels_of(shape: tuple[int, ...], given: int | None) -> int:
     if given is not None and integer_of("channels", given, least=1) != shape[1]:
         raise ArgumentError("wrong number of channels", expected=given, found=shape[1])
     return shape[1]
+
+
+def channel_transform_of(
+    given: ChannelTransform, channels: int, spatial_shape: tuple[int, ...], transform: str, *, exact: bool
+) -> str | None:
+    """The channel transform of a file, None for none. ``auto`` transforms images of three channels, unless they are
+    stored in floating point (``exact``), where that saves nothing, or as pixels.
+
+    >>> channel_transform_of("auto", 3, (32, 32), "dct", exact=False)
+    'dct'
+    """
+    if not isinstance(given, str) or given not in get_args(ChannelTransform):
+        raise ArgumentError(
+            "unknown channel_transform", expected=" or ".join(get_args(ChannelTransform)), found=quoted(given)
+        )
+    if given == "auto":
+        colour = channels == _RGB and len(spatial_shape) > 1
+        return "dct" if colour and not exact and transform != "identity" else None
+    return "dct" if given == "dct" and channels > 1 else None
 
 
 def normalization_of(given: tuple[Sequence[float], Sequence[float]] | Normalization | None) -> Normalization | None:

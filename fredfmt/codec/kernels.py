@@ -33,6 +33,7 @@ class Job(ctypes.Structure):
         ("tables", ctypes.POINTER(Tables)),
         ("coefficients", ctypes.c_void_p),
         ("masks", ctypes.c_void_p),
+        ("mixing", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("one_mask", "instances", "channels", "stride")),
         ("scratch", ctypes.c_void_p),
         ("scratch_stride", ctypes.c_int64),

@@ -35,6 +35,8 @@ class Planes:
         One (size, length) synthesis matrix per axis.
     kernel
         The loops that compute the images.
+    channels
+        (image channel, channel) float32 matrix by which the channels of the coefficients are multiplied; None: none.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class Planes:
         spatial_shape: Sequence[int],
         matrices: Sequence[NDArray[np.float64]],
         kernel: Kernel,
+        channels: Tensor | None = None,
     ) -> None:
         self.kernel = kernel
+        self._channels = channels
         rows_of, columns_of = matrices if len(matrices) == 2 else (np.ones((1, 1)), matrices[0])
         height, width = len(rows_of), len(columns_of)
         row, column = np.divmod(frequencies.astype(np.int64), spatial_shape[-1])
@@ -79,7 +83,7 @@ class Planes:
             **dict(zip(Tables.NUMBERS, numbers, strict=True)),
             **{name: array.ctypes.data for name, array in self._arrays.items()},
         )
-        self._scratch = most * kernel.columns + rounded_up(frequencies.shape[1], _ALIGNMENT // 4)
+        self._scratch = most * kernel.columns + rounded_up(2 * frequencies.shape[1], _ALIGNMENT // 4)
 
     def __call__(self, coefficients: Tensor, masks: Tensor | int, out: Tensor) -> None:
         """Fill ``out`` (B, C, *size) from float32 coefficients (B, C, K) and masks (B,), or a single mask for all.
@@ -98,6 +102,7 @@ class Planes:
             ctypes.pointer(self._tables),
             coefficients.data_ptr(),
             None if many is None else many.data_ptr(),
+            None if self._channels is None else self._channels.data_ptr(),
             masks if isinstance(masks, int) else 0,
             *(instances, channels, stride),
             *(scratch.data_ptr(), self._scratch),

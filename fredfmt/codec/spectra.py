@@ -37,8 +37,11 @@ class Spectra:
     (instance,) outside the range of the transform.
     """
 
-    def __init__(self, images: Rows, shape: tuple[int, ...], transform: str) -> None:
+    def __init__(
+        self, images: Rows, shape: tuple[int, ...], transform: str, channel_transform: str | None = None
+    ) -> None:
         self.images, self.shape, self.transform = images, shape, transform
+        self.channel_transform = channel_transform
         self.bijective = bool(live_frequencies(transform, shape[2:]).all())
         self.low, self.high = np.inf, -np.inf
         """The smallest and the largest value of the images so far."""
@@ -61,7 +64,10 @@ class Spectra:
             self.low, self.high = min(self.low, float(block.min())), max(self.high, float(block.max()))
             spectra = analyse(block, self.transform, len(self.shape) - 2)
             beyond = np.zeros(len(block)) if self.bijective else _energy(block) - _energy(spectra)
-            yield rows, spectra.reshape(*spectra.shape[:2], -1).astype(np.float32, copy=False), beyond.clip(0)
+            spectra = spectra.reshape(*spectra.shape[:2], -1)
+            if self.channel_transform is not None:
+                spectra = analyse(spectra.swapaxes(1, 2), self.channel_transform, 1).swapaxes(1, 2)
+            yield rows, np.ascontiguousarray(spectra, np.float32), beyond.clip(0)
 
     def statistics(self, classes_of: NDArray[Any], classes: int) -> ClassStatistics:
         """Moments of the spectra of each class; ``classes_of`` is the (instance,) class of each image."""

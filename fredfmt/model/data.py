@@ -14,7 +14,7 @@ from fredfmt.model.blocks import blocks
 from fredfmt.model.mapped import pieces
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.ordering import is_ordered
-from fredfmt.transforms import TRANSFORMS, spatial_size
+from fredfmt.transforms import TRANSFORMS, spatial_size, synthesis_matrix
 
 ARRAYS = ("coefficients", "frequencies", "labels", "mask_of", "base")
 """The arrays of a dataset in the order in which they are stored and hashed."""
@@ -172,11 +172,17 @@ class FreDData:
 
     def spectra(self, rows: slice | NDArray[Any] = slice(None), *, k: int | None = None) -> NDArray[np.float64]:
         """(instance, channel, frequency) float64: coefficients of the instances ``rows`` in orthonormal units,
-        including the base; with ``k``, only of the k coarsest frequencies."""
+        including the base, of the stored channels (`channel_matrix`); with ``k``, only of the coarsest ones."""
         stored = self.coefficients[rows, :, :k].astype(np.float64)
         if self.base is not None:
             stored += self.base[self.mask_of[rows], :, :k]
         return stored * self.step
+
+    @property
+    def channel_matrix(self) -> NDArray[np.float64] | None:
+        """(image channel, stored channel): the synthesis matrix of the channel transform, if there is one."""
+        name = self.metadata.channel_transform
+        return None if name is None else synthesis_matrix(name, self.metadata.channels)
 
     @property
     def masks_are_labels(self) -> bool:
@@ -220,7 +226,7 @@ class FreDData:
         stored = f"step {meta.quantization.step:g}" if meta.quantization.step else meta.quantization.mode
         head = f"FreDData: {len(self)} instances of {shape}, {len(meta.classes)} classes"
         whitened = ", whitened" if meta.whitening else ""
-        lines = [f"{head}, k={self.k} {meta.transform}, {stored}{whitened}"]
+        lines = [f"{head}, k={self.k} {meta.transforms}, {stored}{whitened}"]
         for name in ARRAYS:
             if (array := getattr(self, name)) is not None:
                 lines.append(f"  {name:<13}{'x'.join(map(str, array.shape)):<16}{array.dtype}")

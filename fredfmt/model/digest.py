@@ -33,6 +33,8 @@ def digest_of_data(data: FreDData) -> str:
         parts.append(("whitening.method", _text(meta.whitening.method)))
         parts.append(("whitening.epsilon", np.array([meta.whitening.epsilon], "<f8")))
         parts.append(("whitening.images", _text(meta.whitening.images or "")))
+    if meta.channel_transform is not None:
+        parts.append(("channel_transform", _text(meta.channel_transform)))
     parts += [("class", _text(name)) for name in meta.classes]
     state = hashlib.sha256()
     for name in ARRAYS:

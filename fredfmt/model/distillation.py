@@ -24,7 +24,14 @@ _LAYERS = {"width": 32, "depth": 3, "norm": "instance", "pooling": "avg"}
 
 _FIRST: Mapping[str, Json] = {
     "budget": {"ipc": 1.0, "step": 1.0, "max_bytes": None, "quantize_in_loop": False, "rate": 0.0},
-    "frequencies": {"k": 49, "transform": "dct", "mask": "evr", "mask_scope": "class", "base": False},
+    "frequencies": {
+        "k": 49,
+        "transform": "dct",
+        "mask": "evr",
+        "mask_scope": "class",
+        "base": False,
+        "channel_transform": "none",
+    },
     "objective": {
         "dc": _GRADIENTS,
         "dm": _REAL,
@@ -84,12 +91,17 @@ _FOURTH: Mapping[str, Json] = {
 }
 """Version 4 has the settings that are chosen for a number of bytes, as far as they do not depend on the source."""
 
-DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType({1: _FIRST, 2: _SECOND, 3: _THIRD, 4: _FOURTH})
+_COLOUR: Json = {"channel_transform": "auto"}
+_FIFTH: Mapping[str, Json] = {**_THIRD, "frequencies": {**_THIRD["frequencies"], **_COLOUR}}
+_SIXTH: Mapping[str, Json] = {**_FOURTH, "frequencies": {**_FOURTH["frequencies"], **_COLOUR}}
+"""Versions 5 and 6 are 3 and 4 with a transform along the channels of colour images. Version 5 has the defaults of the
+settings in `fredfmt.distill`."""
+
+DEFAULTS: Mapping[int, Mapping[str, Json]] = MappingProxyType(
+    {1: _FIRST, 2: _SECOND, 3: _THIRD, 4: _FOURTH, 5: _FIFTH, 6: _SIXTH}
+)
 """For each version, the settings of each group; for groups in `NAMED`, the settings of each name. Documents store all
 other settings in full, for example those of an objective that is not part of fredfmt."""
-OF_CODE, CHOSEN = 3, 4
-"""The versions with which documents are written: that with the defaults of the settings in `fredfmt.distill`, and that
-with chosen settings."""
 NAMED: Mapping[str, str] = MappingProxyType({"objective": "frepo", "network": "convnet"})
 """Groups of the form ``{"name": ..., "configuration": {...}}``, with the default name."""
 
@@ -146,13 +158,13 @@ def complete(document: Json) -> dict[str, dict[str, Any]]:
 def abridged(full: Mapping[str, Json]) -> dict[str, Any]:
     """The shortest document that `complete` expands to ``full``. The name of the objective is always included.
 
-    >>> abridged(complete({"defaults": 3, "objective": {"name": "dm"}, "run": {"seed": 7}}))
-    {'defaults': 3, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
+    >>> abridged(complete({"defaults": 5, "objective": {"name": "dm"}, "run": {"seed": 7}}))
+    {'defaults': 5, 'objective': {'name': 'dm'}, 'run': {'seed': 7}}
     >>> chosen = {"mask": "low", "rate": "auto", "quantize_in_loop": True, "held_out": 0.1, "batch_syn": 0}
     >>> abridged(complete({"objective": "frepo", "teacher_labels": "both", "batch_classes": 20, **chosen}))
     {'defaults': 4, 'objective': {'name': 'frepo'}, 'optimization': {'iterations': 1000}}
     """
-    documents = (_relative_to(version, full) for version in (OF_CODE, CHOSEN))
+    documents = (_relative_to(version, full) for version in sorted(DEFAULTS, reverse=True))
     return min(documents, key=lambda document: len(json.dumps(document)))
 
 

@@ -22,6 +22,8 @@ from fredfmt.model.typed import Json, integer, mapping, several, text, thawed
 
 FORMAT = "fred"
 VERSION = "1.0"
+CHANNEL_TRANSFORM = "dct"
+"""The only transform along channels."""
 _VERSION = re.compile(r"1\.(0|[1-9][0-9]*)")
 
 
@@ -29,8 +31,8 @@ _VERSION = re.compile(r"1\.(0|[1-9][0-9]*)")
 class Metadata:
     """The metadata of a dataset. Fields have the names of the JSON document.
 
-    The first five fields, the normalisation and the whitening define the data and are part of the content digest; the
-    others describe where the data come from and how to use them.
+    The first five fields, normalisation, channel transform and whitening define the data and are part of the content
+    digest; the others describe where the data come from and how to use them.
 
     Raises `FormatError` for a field of the wrong type, and for fields that contradict each other.
 
@@ -49,6 +51,8 @@ class Metadata:
     quantization: Quantization
     normalization: Normalization | None = None
     """None: images are in 0..1."""
+    channel_transform: str | None = None
+    """Transform along the channels, ``dct``; None: coefficients are those of the channels themselves."""
     whitening: Whitening | None = None
     """How images were whitened; None: they were not."""
     mask: Json = field(default_factory=dict)
@@ -115,9 +119,23 @@ class Metadata:
                         found=len(self.normalization.mean),
                         rule="FRED-120",
                     )
+            with check():
+                if self.channel_transform not in (None, CHANNEL_TRANSFORM):
+                    raise FormatError(
+                        "unknown",
+                        where="channel_transform",
+                        expected=CHANNEL_TRANSFORM,
+                        found=self.channel_transform,
+                        rule="FRED-123",
+                    )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Metadata.from_json, (self.to_json(),)
+
+    @property
+    def transforms(self) -> str:
+        """The transform, and whether there is one along the channels, in words."""
+        return self.transform if self.channel_transform is None else f"{self.transform}, also along the channels"
 
     def to_json(self) -> dict[str, Any]:
         """The JSON document, without the integrity part that a container adds."""
@@ -214,6 +232,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "transform": text,
     "quantization": read_quantization,
     "normalization": read_normalization,
+    "channel_transform": text,
     "whitening": read_whitening,
     "results": partial(several, mapping),
     "license": text,

@@ -78,7 +78,7 @@ def load(
     >>> images = np.random.default_rng(0).random((4, 3, 8, 12), np.float32)
     >>> fredfmt.save(fredfmt.encode(images, [0, 0, 1, 1], k=20, classes=["cat", "dog"]), "pets.fred")
     >>> fredfmt.load("pets.fred")
-    FreDData: 4 instances of 3x8x12, 2 classes, k=20 dct, step 0.5
+    FreDData: 4 instances of 3x8x12, 2 classes, k=20 dct, also along the channels, step 0.5
       coefficients 4x3x20          int16
       frequencies  2x20            uint16
       labels       4               uint8

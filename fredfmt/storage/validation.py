@@ -27,7 +27,7 @@ Level: TypeAlias = Literal["metadata", "structure", "integrity", "values"]
 Severity: TypeAlias = Literal["error", "warning"]
 
 _LEVELS: Mapping[Level, str] = {
-    "metadata": "101 110 111 112 113 114 115 116 117 118 119 120 121 122",
+    "metadata": "101 110 111 112 113 114 115 116 117 118 119 120 121 122 123",
     "structure": "201 202 203 204 205 206 207 208 209 210 211 212 213 214 303 400 401 402 403 404 410 501 502 503 505"
     " 506 602 603 604 605",
     "integrity": "405 406 407 504 601 701 702 703",
@@ -171,6 +171,8 @@ def _excess(data: FreDData) -> float:
     squares = total = 0.0
     for rows in blocks(len(data), 8 * data.coefficients[0].size):
         values = data.spectra(rows)
+        if data.channel_matrix is not None:
+            values = data.channel_matrix @ values
         squares += float(np.square(values).sum())
         total += float(values.sum() if identity else values[:, :, 0].sum() * size**0.5)
     images, channels = data.coefficients.shape[:2]

@@ -132,7 +132,8 @@ def difference(a: FreDData, b: FreDData) -> Difference:
 
 
 def _grid(data: FreDData) -> dict[str, Any]:
-    return {"transform": data.metadata.transform, "spatial shape": _shape(data)}
+    meta = data.metadata
+    return {"transform": meta.transform, "channel transform": meta.channel_transform, "spatial shape": _shape(data)}
 
 
 def _shape(data: FreDData) -> tuple[int, ...]:

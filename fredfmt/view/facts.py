@@ -40,7 +40,7 @@ def describe(data: FreDData, *, file: str | None = None) -> dict[str, Any]:
             "classes": len(meta.classes),
             "instances_per_class": [int(counts.min()), int(counts.max())],
             "labels": "soft" if data.soft else "hard",
-            "transform": meta.transform,
+            "transform": meta.transforms,
             "k": data.k,
             "masks": len(data.frequencies),
             "frequencies_used_by_any_mask": len(together),

@@ -13,16 +13,16 @@ from numcodecs import blosc
 NAME = rb"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*"
 AXES = {"coefficients": ["instance", "channel", "frequency"], "frequencies": ["mask", "frequency"]}
 AXES |= {"labels": ["instance", "class"], "mask_of": ["instance"], "base": ["mask", "channel", "frequency"]}
-KEPT_ALIKE = ("coefficients", "base")
-INDEX, FLOATS = ("uint8", "uint16", "uint32"), ("float16", "float32")
+KEPT_ALIKE, INDEX, FLOATS = ("coefficients", "base"), ("uint8", "uint16", "uint32"), ("float16", "float32")
 OURS = {"format", "version", "integrity", "counts"}
 SIGNED = ("int16", "int32")
 KEPT = {"uniform": SIGNED, "float16": FLOATS[:1], "float32": FLOATS[1:]}
 NUMBER, OPTIONAL = (int, float), {"step", "error_max", "error_rms", "images", "source"}
-FORM = {"format": str, "version": str, "spatial_shape": [int], "channels": int, "classes": [str], "transform": str}
-FORM |= {"quantization": {"mode": str, "step": NUMBER, "error_max": NUMBER, "error_rms": NUMBER}, "results": [dict]}
-FORM |= {"normalization": {"mean": [NUMBER], "std": [NUMBER]}, "license": str, "citation": str}
+FORM = dict.fromkeys(("format", "version", "transform", "channel_transform", "license", "citation"), str)
+FORM |= {"spatial_shape": [int], "channels": int, "classes": [str], "results": [dict]}
+FORM |= {"quantization": {"mode": str, **dict.fromkeys(("step", "error_max", "error_rms"), NUMBER)}}
 FORM |= {"whitening": {"method": str, "epsilon": NUMBER, "images": str, "source": dict}}
+FORM |= {"normalization": {"mean": [NUMBER], "std": [NUMBER]}}
 FORM |= dict.fromkeys(("mask", "reconstruction", "source", "distillation", "recipe", "writer", "ext"), dict)
 
 
@@ -340,6 +340,7 @@ def check_metadata(meta):
     need(("step" in quantization) == (quantization["mode"] == "uniform"), "FRED-119")
     for values in meta.get("normalization", {}).values():
         need(len(values) == meta["channels"] and min(meta["normalization"]["std"]) > 0, "FRED-120")
+    need(meta.get("channel_transform", "dct") == "dct", "FRED-123")
     white, digest = meta.get("whitening", {"method": "zca", "epsilon": 1}), "sha256:[0-9a-f]{64}"
     need(white["method"] == "zca" and 0 < white["epsilon"] < math.inf, "FRED-121")
     need("images" not in white or re.fullmatch(digest, white["images"]), "FRED-121")
@@ -410,6 +411,7 @@ def decode(meta, arrays):
     matrices = [matrix(meta["transform"], n) for n in shape]
     masks = arrays.get("mask_of", arrays["labels"])
     values += numbers(meta, arrays["base"])[masks] if "base" in arrays else 0
+    values = matrix("dct", meta["channels"]) @ values if "channel_transform" in meta else values
     images = np.zeros((*values.shape[:2], *shape))
     for i, c, j in np.ndindex(values.shape):
         at = zip(matrices, np.unravel_index(arrays["frequencies"][masks[i], j], shape))
@@ -428,6 +430,7 @@ def content_digest(meta, arrays):
     for name, kind in (("method", "u1"), ("epsilon", "f8"), ("images", "u1")):
         if name in (white := meta.get("whitening", {})):
             parts.append((f"whitening.{name}", [white[name]] if kind == "f8" else list(white[name].encode()), kind))
+    parts += [("channel_transform", list(b"dct"), "u1")] * ("channel_transform" in meta)
     parts += [("class", list(name.encode()), "u1") for name in meta["classes"]]
     state = hashlib.sha256()
     for name, values, kind in parts:

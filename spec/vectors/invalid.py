@@ -72,6 +72,7 @@ def build_invalid_metadata(to: Vectors) -> None:
         "FRED-113-whitening": ("no epsilon", {"whitening": {"method": "zca"}}),
         "FRED-121-method": ("another whitening", {"whitening": {"method": "pca", "epsilon": 0.1}}),
         "FRED-121-epsilon": ("an epsilon of 0", {"whitening": {"method": "zca", "epsilon": 0}}),
+        "FRED-123-transform": ("another transform along the channels", {"channel_transform": "haar"}),
         "FRED-121-images": ("a short digest", {"whitening": {"method": "zca", "epsilon": 0.1, "images": "sha256:00"}}),
         "FRED-303-many-channels": ("17 channels of 2^24 positions", {"spatial_shape": [4096, 4096], "channels": 17}),
         "FRED-303-large-image": ("an image of 2^40 positions", {"spatial_shape": [1 << 20, 1 << 20]}),

@@ -38,6 +38,11 @@ def build_valid(to: Vectors) -> None:
     white = Whitening("zca", 0.1, images="sha256:" + "5a" * 32, source={"name": "made up", "split": "train"})
     to.valid("FRED-121-whitening", "121 304", "whitened, and by which images", fred(data(whitening=white)))
     to.valid("FRED-121-recipe-only", "121", "whitened, by unknown images", fred(data(whitening=Whitening("zca", 1))))
+    to.valid("FRED-123-channels", "123 301", "the DCT along two channels", fred(data(channel_transform="dct")))
+    volume = data((2, 3, 5), channels=3, k=9, mask=VOLUME, base=True, channel_transform="dct")
+    to.valid(
+        "FRED-123-base", "123 301 202", "along three channels of volumes, with a spectrum for each mask", fred(volume)
+    )
     soft = np.array([[5, 2, 1], [1, 6, 1], [0, 0, 8], [2, 3, 3], [8, 0, 0], [1, 1, 6]], np.float32) / 8
     document, arrays = parts(data())
     masked = {**arrays, "mask_of": arrays["labels"][::-1].copy()}

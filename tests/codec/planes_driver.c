@@ -22,8 +22,9 @@ static void *room(int64_t floats)
     return memory;
 }
 
-/* The greatest difference from plain loops, for images of height x width from about half of ROWS x COLUMNS frequencies */
-static float difference(const Kernel *kernel, int64_t height, int64_t width, int64_t mirrored, int threads)
+/* The greatest difference from plain loops, for images of height x width from about half of ROWS x COLUMNS frequencies,
+   whose channels are mixed or not */
+static float difference(const Kernel *kernel, int64_t height, int64_t width, int64_t mirrored, int mixed, int threads)
 {
     int64_t block = kernel->lanes * kernel->vectors, blocks = multiple(width, block) / block;
     int64_t padded = multiple(height, kernel->together), frequencies = ROWS * COLUMNS / 2, stride = frequencies + 3;
@@ -82,7 +83,7 @@ static float difference(const Kernel *kernel, int64_t height, int64_t width, int
                     basis[(b * COLUMNS + c) * block + v * kernel->lanes + l] = columns[c][from + l];
             }
 
-    int64_t masks[INSTANCES], pixels = height * width, scratch = multiple(ROWS * block + frequencies, 16);
+    int64_t masks[INSTANCES], pixels = height * width, scratch = multiple(ROWS * block + 2 * frequencies, 16);
     float *coefficients = room(INSTANCES * CHANNELS * stride), *out = room(INSTANCES * CHANNELS * pixels);
     for (int n = 0; n < INSTANCES; n++)
         masks[n] = rand() % MASKS;
@@ -90,18 +91,24 @@ static float difference(const Kernel *kernel, int64_t height, int64_t width, int
         coefficients[f] = uniform();
     Tables tables = {MASKS, frequencies, ROWS, height, width, padded, COLUMNS, mirrored, orders, all_columns,
                      &end[0][0], &used[0][0], factors, basis};
-    Job job = {&tables, coefficients, masks, 0, INSTANCES, CHANNELS, stride, room(threads * scratch), scratch, out};
+    float mixing[CHANNELS][CHANNELS];
+    for (int c = 0; c < CHANNELS; c++)
+        for (int d = 0; d < CHANNELS; d++)
+            mixing[c][d] = mixed ? uniform() : c == d;
+    Job job = {&tables, coefficients, masks, mixed ? &mixing[0][0] : NULL, 0, INSTANCES, CHANNELS, stride, room(threads * scratch), scratch, out};
     if (fredfmt_planes(kernel, &job, threads))
         exit(3);
 
     float worst = 0;
     for (int64_t p = 0; p < INSTANCES * CHANNELS; p++) {
-        int64_t m = masks[p / CHANNELS];
+        int64_t m = masks[p / CHANNELS], first = p - p % CHANNELS;
         for (int64_t i = 0; i < height; i++)
             for (int64_t j = 0; j < width; j++) {
                 double wanted = 0;
                 for (int64_t f = 0; f < frequencies; f++)
-                    wanted += (double)coefficients[p * stride + order[m][f]] * rows[row_of[m][f]][i] * columns[column[m][f]][j];
+                    for (int c = 0; c < CHANNELS; c++)
+                        wanted += (double)mixing[p % CHANNELS][c] * coefficients[(first + c) * stride + order[m][f]] *
+                                  rows[row_of[m][f]][i] * columns[column[m][f]][j];
                 worst = fmaxf(worst, fabsf((float)(wanted - out[p * pixels + i * width + j])));
             }
     }
@@ -132,11 +139,11 @@ int main(void)
         if (!fredfmt_planes_usable(index))
             continue;
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
-            for (int64_t mirrored = 0; mirrored < 2; mirrored++) {
-                float worst = difference(kernel, sizes[s][0], sizes[s][1], mirrored, 2);
+            for (int way = 0; way < 4; way++) {
+                float worst = difference(kernel, sizes[s][0], sizes[s][1], way % 2, way / 2, 2);
                 if (!(worst < 1e-5f)) {
-                    printf("%s %d x %d mirrored %d: off by %g\n", kernel->name, (int)sizes[s][0], (int)sizes[s][1],
-                           (int)mirrored, worst);
+                    printf("%s %d x %d mirrored %d mixed %d: off by %g\n", kernel->name, (int)sizes[s][0],
+                           (int)sizes[s][1], way % 2, way / 2, worst);
                     return 1;
                 }
             }

@@ -14,6 +14,7 @@ import fredfmt.codec.gate
 from fredfmt import ArgumentError, Decoder, decode, encode
 from fredfmt.codec.kernels import COMPILED, KERNELS, kernel_for
 from fredfmt.transforms import synthesis_matrix
+from fredfmt.view.pictures import pictures
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["avx512", "avx2", "sse2", "neon", "generic"]
@@ -33,9 +34,10 @@ def kernel(request, monkeypatch):
 every_kernel = pytest.mark.parametrize("kernel", NAMES, indirect=True)
 
 
-def make(shape, transform="dct", k=11, count=14):
-    images = np.random.default_rng(7).standard_normal((count, 2, *shape)).astype(np.float32)
-    return encode(images, np.arange(count) % 3, k=k, transform=transform, step=0.25)
+def make(shape, transform="dct", k=11, count=14, channels=2, **options):
+    images = np.random.default_rng(7).standard_normal((count, channels, *shape)).astype(np.float32)
+    options |= {"channels": channels, "step": 0.25}
+    return encode(images, np.arange(count) % 3, k=k, transform=transform, **options)
 
 
 def dense(data):
@@ -44,6 +46,8 @@ def dense(data):
     spectra = np.zeros((len(data), meta.channels, int(np.prod(meta.spatial_shape))))
     for instance, mask in enumerate(data.mask_of):
         spectra[instance][:, data.frequencies[mask]] = data.coefficients[instance] * data.step
+    if data.channel_matrix is not None:
+        spectra = data.channel_matrix @ spectra
     images = spectra.reshape(len(data), meta.channels, *meta.spatial_shape)
     for axis, length in enumerate(meta.spatial_shape, start=2):
         images = np.moveaxis(np.moveaxis(images, axis, -1) @ synthesis_matrix(meta.transform, length).T, -1, axis)
@@ -67,6 +71,22 @@ def test_every_kernel_is_dense_synthesis(kernel, shape, transform, kept):
     assert (decoder.choice.name, decoder.choice.reason) == (kernel, f"FREDFMT_KERNEL={kernel}")
     images = decoder(torch.from_numpy(data.coefficients.copy()), torch.from_numpy(data.mask_of.astype(np.int64)))
     np.testing.assert_allclose(images, dense(data), atol=4e-6)
+
+
+@every_kernel
+@pytest.mark.parametrize(
+    ("channels", "shape", "k"), [(3, (13, 17), 40), (3, (32, 32), 1024), (5, (97,), 9), (1, (8, 8), 11)]
+)
+@pytest.mark.parametrize("base", [False, True])
+def test_every_kernel_mixes_channels(kernel, channels, shape, k, base):
+    data = make(shape, k=k, channels=channels, channel_transform="dct", base=base)
+    assert (data.channel_matrix is not None) == (channels > 1)
+    decoder, masks = Decoder.of(data), torch.from_numpy(data.mask_of.astype(np.int64))
+    assert decoder.choice.name == kernel
+    images = decoder(torch.from_numpy(data.coefficients.copy()), masks)
+    np.testing.assert_allclose(images, pictures(data, range(len(data)), normalized=True), atol=1e-5)
+    few = masks.eq(1)
+    torch.testing.assert_close(decoder(torch.from_numpy(data.coefficients[few.numpy()]), 1), images[few])
 
 
 @every_kernel

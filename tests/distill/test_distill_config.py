@@ -13,7 +13,7 @@ from fredfmt.distill.objectives import DM, DSA, OBJECTIVES, LabelSettings, make_
 from fredfmt.distill.settings import Settings
 from fredfmt.distill.settings.groups import GROUPS
 from fredfmt.errors import VersionError
-from fredfmt.model.distillation import DEFAULTS, FLAT, OF_CODE, abridged, by_name, complete, objective_of
+from fredfmt.model.distillation import DEFAULTS, FLAT, abridged, by_name, complete, objective_of
 
 OTHER = DistillConfig(
     objective="dm",
@@ -101,8 +101,8 @@ def test_toml_may_be_flat_or_in_tables(tmp_path):
 
 
 def test_settings_that_are_missing_take_their_defaults():
-    assert DistillConfig.from_json({"defaults": OF_CODE, "frequencies": {"k": 16}}) == DistillConfig(k=16)
-    first = DistillConfig(k=16, batch_classes=0, batch_syn=0, teacher_labels="originals")
+    assert DistillConfig.from_json({"defaults": 5, "frequencies": {"k": 16}}) == DistillConfig(k=16)
+    first = DistillConfig(k=16, channel_transform="none", batch_classes=0, batch_syn=0, teacher_labels="originals")
     assert DistillConfig.from_json({"k": 16}) == first
     assert DistillConfig.from_json({"defaults": 1, "frequencies": {"k": 16}}) == first
 
@@ -296,7 +296,14 @@ FLAT_0_1 = {
 """What 0.1 wrote for its defaults."""
 GOLDEN = {
     "budget": {"ipc": 1.0, "step": 1.0, "max_bytes": None, "quantize_in_loop": False, "rate": 0.0},
-    "frequencies": {"k": 49, "transform": "dct", "mask": "evr", "mask_scope": "class", "base": False},
+    "frequencies": {
+        "k": 49,
+        "transform": "dct",
+        "mask": "evr",
+        "mask_scope": "class",
+        "base": False,
+        "channel_transform": "none",
+    },
     "optimization": {"iterations": 1000, "optimizer": "adam", "lr": 0.1, "momentum": 0.5, "average": 0.99},
     "network": {
         "name": "convnet",
@@ -367,7 +374,13 @@ def test_what_a_document_leaves_out_never_changes(objective):
     short = {"defaults": 4, "objective": {"name": objective}}
     assert complete(short) == fourth | {"objective": {"name": objective, "configuration": second}}
     assert abridged(complete(short)) == short
-    assert set(DEFAULTS) == {1, 2, 3, 4}
+    for version, before in ((5, third), (6, fourth)):
+        short = {"defaults": version, "objective": {"name": objective}}
+        full = complete(short)
+        assert full["frequencies"] == before["frequencies"] | {"channel_transform": "auto"}
+        assert full | {"frequencies": None} == complete({**short, "defaults": version - 2}) | {"frequencies": None}
+        assert abridged(full) == short
+    assert set(DEFAULTS) == {1, 2, 3, 4, 5, 6}
 
 
 def test_documents_of_0_1_are_read():
@@ -391,7 +404,7 @@ def test_documents_of_0_1_are_read():
 
 
 def test_documents_are_short_and_hold_what_the_defaults_do_not_know():
-    assert DistillConfig().to_json() == {"defaults": OF_CODE, "objective": {"name": "frepo"}}
+    assert DistillConfig().to_json() == {"defaults": 5, "objective": {"name": "frepo"}}
     assert OTHER.to_json()["objective"] == {"name": "dm", "configuration": {"batch_real": 5}}
     own = DistillConfig(objective=Own).to_json()["objective"]
     assert own == {"name": f"{HERE}Own", "configuration": {"batch_real": 32, "batch_classes": 20}}

@@ -161,7 +161,7 @@ def test_files_of_0_1_are_read_and_their_runs_repeated(name, digits):
     config, source, classes = run_of(data.metadata)
     assert (source, classes) == ("digits", ("3", "1", "7"))
     common = {"k": 24, "batch_real": 6, "width": 6, "depth": 2}
-    every = {"batch_classes": 0, "teacher_labels": "originals"}
+    every = {"batch_classes": 0, "teacher_labels": "originals", "channel_transform": "none"}
     expected = {
         "dm": DistillConfig(
             objective="dm", iterations=4, step=0.25, seed=5, augmentation="color_crop", **common, **every

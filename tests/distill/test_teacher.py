@@ -127,7 +127,7 @@ def test_a_rare_class_does_not_make_the_others_rare(digits):
 @pytest.mark.parametrize(("shape", "transform"), [((32,), "dct"), ((8, 6), "haar"), ((4, 4, 6), "dct")])
 def test_half_of_the_images_are_coarse_and_each_time_others(shape, transform):
     images = torch.randn(400, 2, *shape, generator=torch.Generator().manual_seed(0)) * 3
-    coarse, rows = Coarse(shape, transform, "cpu"), torch.arange(400)
+    coarse, rows = Coarse((2, *shape), transform, "cpu"), torch.arange(400)
     seen = coarse.reader(lambda rows: images[rows], 5)(rows)
     changed = seen.ne(images).flatten(1).any(1)
     assert 150 < changed.sum() < 250

@@ -21,8 +21,9 @@ def same(there, here, device, **tolerance):
 
 @pytest.mark.parametrize("transform", ["dct", "haar", "identity"])
 @pytest.mark.parametrize("base", [False, True])
-def test_decode(device, transform, base):
-    data = make(transform=transform, base=base)
+@pytest.mark.parametrize("along", ["none", "dct"])
+def test_decode(device, transform, base, along):
+    data = make(transform=transform, base=base, channel_transform=along)
     for options in ({}, {"k": 5}, {"normalized": False}, {"dtype": torch.float64}):
         same(decode(data, [20, 0, 4, 4], device=device, **options), decode(data, [20, 0, 4, 4], **options), device)
     same(decode(data, 7, device=device), decode(data, 7), device)
@@ -47,7 +48,7 @@ def test_a_decoder_takes_masks_of_either_device(device, masks):
 
 
 def test_gradients_of_gradients(device):
-    data = make(base=True)
+    data = make(base=True, channel_transform="dct")
     values = torch.from_numpy(data.coefficients[:5].astype(np.float32))
     masks = torch.from_numpy(data.mask_of[:5].astype(np.int64))
 

@@ -156,9 +156,10 @@ def words(sheet_of, monkeypatch):
 
 def test_a_contact_sheet_says_what_it_shows(monkeypatch):
     few = made(count=24)
-    assert {"24 instances of 3 x 13 x 17, 3 classes", "40 of 221 frequencies each, dct, step 0.05"} < set(
-        found := words(lambda: preview(few), monkeypatch)
-    )
+    assert {
+        "24 instances of 3 x 13 x 17, 3 classes",
+        "40 of 221 frequencies each, dct, also along the channels, step 0.05",
+    } < set(found := words(lambda: preview(few), monkeypatch))
     assert {"mask", "all instances"} < set(found)
     assert "the first 5 of 8 instances" in words(lambda: preview(few, instances=5), monkeypatch)
     images = np.random.default_rng(0).normal(size=(9, 1, 4, 5)).astype(np.float32)

@@ -80,7 +80,7 @@ def _kept(data: FreDData, k: int | None) -> str:
     used = data.k if k is None else k
     stored = meta.quantization.mode if meta.quantization.step is None else f"step {meta.quantization.step:g}"
     places = math.prod(meta.spatial_shape)
-    return f"{used:,} of {counted(places, 'frequency', 'frequencies')} each, {meta.transform}, {stored}"
+    return f"{used:,} of {counted(places, 'frequency', 'frequencies')} each, {meta.transforms}, {stored}"
 
 
 def _header(counts: NDArray[np.int64], instances: int) -> str:

@@ -74,7 +74,7 @@ class Page {
     const stored = meta.quantization.step === undefined ? meta.quantization.mode : `step ${short(meta.quantization.step)}`;
     find("subtitle").textContent =
       `${plural(this.count, "instance")} of ${shape}, ${plural(this.classes.length, "class", "classes")}, ` +
-      `${grouped(this.k)} of ${grouped(product(this.shape))} frequencies each, ${meta.transform}, ${stored}${meta.whitening ? "; whitened images, with zero shown as mid grey" : ""}`;
+      `${grouped(this.k)} of ${grouped(product(this.shape))} frequencies each, ${meta.transform}${meta.channel_transform ? ", also along the channels" : ""}, ${stored}${meta.whitening ? "; whitened images, with zero shown as mid grey" : ""}`;
     find("verdict").replaceChildren(
       element("strong", { textContent: "✓ Whole. " }),
       "All checksums and digests were verified in this page. ",

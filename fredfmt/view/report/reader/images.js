@@ -66,6 +66,7 @@ class Images {
     this.depth = depths.length ? size[0] : 1;
     this.acrossRows = lengths.length > 1 ? this.matrices.at(-2) : Float64Array.of(1);
     this.acrossColumns = this.matrices.at(-1);
+    this.mixing = meta.channel_transform ? synthesisMatrix(meta.channel_transform, this.channels) : null;
     this.lines = new Float64Array(this.rows * this.width);
     this.used = new Uint8Array(this.rows);
   }
@@ -81,8 +82,16 @@ class Images {
     return [Math.floor(index / plane), Math.floor((index % plane) / this.columns), index % this.columns];
   }
 
-  /* The value of coefficient j of a channel of an instance, including the base. */
+  /* The value of coefficient j of a channel of an image, including the base. */
   value(instance, channel, j) {
+    if (!this.mixing) return this.stored(instance, channel, j);
+    let sum = 0;
+    for (let u = 0; u < this.channels; u++) sum += this.mixing[u * this.channels + channel] * this.stored(instance, u, j);
+    return sum;
+  }
+
+  /* The same of a stored channel. */
+  stored(instance, channel, j) {
     const { coefficients, base } = this.file.arrays;
     const mask = this.maskOf(instance);
     const own = coefficients.array[(instance * this.channels + channel) * this.k + j];

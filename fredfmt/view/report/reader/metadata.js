@@ -21,6 +21,7 @@ const FIELDS = {
   transform: isText,
   quantization: exactly({ mode: isText }, { step: isNumber, error_max: isNumber, error_rms: isNumber }),
   normalization: exactly({ mean: NUMBERS, std: NUMBERS }),
+  channel_transform: isText,
   whitening: exactly({ method: isText, epsilon: isNumber }, { images: isText, source: isObject }),
   results: listOf(isObject),
   license: isText,
@@ -55,6 +56,7 @@ function checkMetadata(meta) {
     need(values.length === meta.channels, "FRED-120", "not one value of the normalisation per channel");
   }
   need(!normalization || Math.min(...normalization.std) > 0, "FRED-120", "a standard deviation that is not above 0");
+  need((meta.channel_transform ?? "dct") === "dct", "FRED-123", "an unknown channel transform");
   const { whitening } = meta;
   const digest = (value) => isText(value) && /^sha256:[0-9a-f]{64}$/.test(value);
   const white = !whitening || (whitening.method === "zca" && whitening.epsilon > 0 && digest(whitening.images ?? `sha256:${"0".repeat(64)}`));
@@ -150,6 +152,7 @@ function digestParts(meta, arrays) {
     add("whitening.epsilon", "f8", [1], Float64Array.of(meta.whitening.epsilon));
     if (meta.whitening.images) text("whitening.images", meta.whitening.images);
   }
+  if (meta.channel_transform) text("channel_transform", meta.channel_transform);
   meta.classes.forEach((name) => text("class", name));
   const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
   parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
