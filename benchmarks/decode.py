@@ -6,7 +6,8 @@ Every job turns the numbers of a batch of instances into their images, and takes
 of its fastest turn, since other work on the machine only ever makes a turn slower. Batches mix ten classes, each with a
 mask of its own. Masks hold the frequencies of the highest variance: at 28x28 those of Fashion-MNIST's classes,
 elsewhere those of crops of two photographs that scikit-learn brings. The ways are the kernels of the compiled loops
-that this processor can run, each forced, and torch. The dense decoder does what FreD's own code does for a batch: it
+that this processor can run, each forced, and torch; for colour images they also undo the transform along the channels, as
+for files that fredfmt makes. The dense decoder does what FreD's own code does for a batch: it
 picks dense coefficients and dense masks, multiplies them and takes two full products with a fixed matrix; "products"
 are those two alone, on an input that is ready. torch-dct and SciPy get theirs ready too. The copy is ``clone()`` of
 decoded images. ``--sweep`` compares the ways and the dense decoder, from a few frequencies to all. Batches of 8,192
@@ -74,10 +75,10 @@ def statistics_of(channels: int, side: int) -> ClassStatistics:
     return gathered
 
 
-def decoder_of(way: str, frequencies: np.ndarray, side: int) -> Decoder:
+def decoder_of(way: str, frequencies: np.ndarray, side: int, mixing: np.ndarray) -> Decoder:
     """A decoder that makes images in one of `WAYS`."""
     os.environ[VARIABLE] = way
-    decoder = Decoder(frequencies, (side, side), "dct", step=0.5)
+    decoder = Decoder(frequencies, (side, side), "dct", step=0.5, channel_matrix=mixing if len(mixing) > 1 else None)
     assert decoder.choice.name == way
     return decoder
 
@@ -90,13 +91,15 @@ def jobs(channels: int, side: int, k: int, batch: int, *, all_of_them: bool) -> 
     coefficients = torch.randint(-20, 20, (batch, channels, k), generator=generator, dtype=torch.int16)
     chosen = torch.randperm(batch, generator=generator)
     named: dict[str, Callable[[], object]] = {}
+    mixing = synthesis_matrix("dct", channels)
     for way in WAYS:
-        decoder = decoder_of(way, frequencies, side)
+        decoder = decoder_of(way, frequencies, side, mixing)
         named[way] = lambda decoder=decoder: decoder(coefficients[chosen], masks[chosen])
     images = named[WAYS[0]]()
     places = torch.from_numpy(frequencies.astype(np.int64))[masks][:, None].expand(-1, channels, -1)
     flat = torch.zeros(batch, channels, side * side)
-    spectra = flat.scatter(2, places, coefficients.float() * 0.5).view(batch, channels, side, side)
+    values = torch.tensor(mixing, dtype=torch.float32) @ (coefficients.float() * 0.5)
+    spectra = flat.scatter(2, places, values).view(batch, channels, side, side)
     mask = flat.scatter(2, places, 1.0).view(spectra.shape)
     dense = spectra[chosen]
     inverse = torch.nn.Linear(side, side, bias=False).requires_grad_(False)
