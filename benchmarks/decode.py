@@ -6,8 +6,8 @@ Every job turns the numbers of a batch of instances into their images, and takes
 of its fastest turn, since other work on the machine only ever makes a turn slower. Batches mix ten classes, each with a
 mask of its own. Masks hold the frequencies of the highest variance: at 28x28 those of Fashion-MNIST's classes,
 elsewhere those of crops of two photographs that scikit-learn brings. The ways are the kernels of the compiled loops
-that this processor can run, each forced, and torch; for colour images they also undo the transform along the channels, as
-for files that fredfmt makes. The dense decoder does what FreD's own code does for a batch: it
+that this processor can run, each forced, and torch; for colour images they also undo the transform along the
+channels, as for files that fredfmt makes. The dense decoder does what FreD's own code does for a batch: it
 picks dense coefficients and dense masks, multiplies them and takes two full products with a fixed matrix; "products"
 are those two alone, on an input that is ready. torch-dct and SciPy get theirs ready too. The copy is ``clone()`` of
 decoded images. ``--sweep`` compares the ways and the dense decoder, from a few frequencies to all. Batches of 8,192

@@ -25,7 +25,7 @@ from fredfmt.distill.evaluation.schedule import schedule, steps_of
 from fredfmt.distill.evaluation.settings import CorruptionConfig, EvaluationConfig
 from fredfmt.distill.networks import NetworkFactory, make_network, name_of, seeded
 from fredfmt.distill.networks.room import room_for
-from fredfmt.distill.networks.training import add_gradients, reader
+from fredfmt.distill.networks.training import MOMENTUM, WEIGHT_DECAY, add_gradients, reader
 from fredfmt.distill.runtime.memory import keep_freed_memory, return_freed_memory
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.distill.runtime.randomness import generator
@@ -34,7 +34,6 @@ from fredfmt.model.data import FreDData, expect_data
 from fredfmt.model.metadata import Metadata
 from fredfmt.model.parts import Normalization
 
-_MOMENTUM, _WEIGHT_DECAY = 0.9, 5e-4
 _TESTED, _PIXELS = 500, 1 << 19
 """The most images that a network tests at a time, and the most of their pixels."""
 _REPORT_EVERY = 10
@@ -266,7 +265,7 @@ def train(
     keep_freed_memory()
     paper, device = config.protocol == "paper", labels.device
     optimizer = torch.optim.SGD(
-        network.parameters(), lr=config.lr, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=not paper
+        network.parameters(), lr=config.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=not paper
     )
     count, channels, *spatial_shape = _shape(images)
     names = operations(config.augmentation, len(spatial_shape))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fredfmt.distill.evaluation.settings import EvaluationConfig
+from fredfmt.distill.networks.training import share_of_rate
 from fredfmt.distill.runtime.randomness import generator
 
 
@@ -22,11 +23,10 @@ def schedule(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[
 
 
 def _steps(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:
-    """The learning rate rises linearly over a tenth of the steps and then falls to zero."""
-    peak = max(1, config.steps // 10)
+    """The factor is `share_of_rate`."""
     batches = _batches(count, config.batch, seed)
     for step in range(config.steps):
-        yield next(batches), min((step + 1) / peak, (config.steps - step) / max(1, config.steps - peak))
+        yield next(batches), share_of_rate(step, config.steps)
 
 
 def _published(count: int, config: EvaluationConfig, seed: int) -> Iterator[tuple[Tensor, float]]:

@@ -86,6 +86,11 @@ class Teacher:
         mean: NDArray[np.float32] = np.mean(both, axis=0, dtype=np.float32)
         return mean
 
+    def predicted(self, images: Tensor) -> Tensor:
+        """(B, class) float32 probabilities for images on the device of the network."""
+        with torch.no_grad():
+            return (self._network(images) / self.temperature).softmax(1)
+
     def divergence(self, images: Tensor, originals: Tensor) -> Tensor:
         """The sum over images of the Kullback-Leibler divergence of the predictions for ``images`` from those for
         ``originals``, a scalar in nats, differentiable with respect to ``images``."""

@@ -17,6 +17,20 @@ from fredfmt.distill.augment import Augmentation
 from fredfmt.distill.networks.room import Room
 from fredfmt.model.data import FreDData
 
+MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
+"""Settings of SGD in the protocols of the evaluation, and in objectives that train networks in the same way."""
+
+
+def share_of_rate(step: int, steps: int) -> float:
+    """The factor of the learning rate in a step of training: it rises linearly over a tenth of the steps and then falls
+    to zero.
+
+    >>> [round(share_of_rate(step, 100), 2) for step in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.5, 0.01]
+    """
+    peak = max(1, steps // 10)
+    return min((step + 1) / peak, (steps - step) / max(1, steps - peak))
+
 
 def reader(images: Tensor | Source | FreDData, device: torch.device) -> Callable[[Tensor], Tensor]:
     """A function from (B,) indices on the CPU to (B, C, *spatial) images on ``device``.

@@ -34,6 +34,7 @@ OBJECTIVES = Registry(
         "dsa": "fredfmt.distill.objectives.dsa:DSA",
         "frepo": "fredfmt.distill.objectives.frepo:FRePo",
         "tm": "fredfmt.distill.objectives.tm:TM",
+        "unroll": "fredfmt.distill.objectives.unroll:Unroll",
     }
 )
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import embedding
+from fredfmt.distill.networks.training import MOMENTUM, WEIGHT_DECAY
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import (
     ClassBatchSettings,
@@ -33,7 +34,7 @@ _SHARPNESS = 8.0
 SMALL = 2048
 """The number of instances up to which the kernel matrix of instances is always used."""
 _BATCH = 64
-_LR, _MOMENTUM, _WEIGHT_DECAY = 0.05, 0.9, 5e-4
+_LR = 0.05
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class _Member:
         self.network = network
         self.age = 0
         self.optimizer = torch.optim.SGD(
-            network.parameters(), lr=_LR, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=True
+            network.parameters(), lr=_LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
         )
 
     def train(self, iteration: Iteration) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -76,6 +76,8 @@ class Iteration:
     """The precision of the networks."""
     compile: bool = False
     """Whether networks are compiled."""
+    teacher: Callable[[Tensor], Tensor] | None = None
+    """The (B, class) probabilities that the teacher of the run gives real images, if it has one."""
     shared: bool = field(default=False, init=False)
     """Whether `share` was called."""
 

@@ -14,6 +14,7 @@ from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.settings import Settings, setting
 from fredfmt.distill.settings.groups import OptimizationSettings, RunSettings
 from fredfmt.distill.settings.layout import BudgetSettings, FrequencySettings
+from fredfmt.errors import ArgumentError
 
 
 class Config(Protocol):
@@ -116,6 +117,17 @@ def classes_at_once(config: Config) -> int:
     """``batch_classes`` of the objective's settings; 0 (all classes) if they do not have it, as those of custom
     objectives."""
     return int(getattr(config.objective_settings, "batch_classes", 0))
+
+
+def refuse_compiled(config: Config, what: str) -> None:
+    """Raise `ArgumentError` if networks are compiled, for an objective that needs second derivatives."""
+    if config.run.compile:
+        raise ArgumentError(
+            f"{what} needs second derivatives, which torch.compile does not support",
+            where="distillation.run.compile",
+            expected=False,
+            found=True,
+        )
 
 
 def settings_class(objective: type[Objective]) -> type[Settings]:

@@ -14,14 +14,17 @@ from torch import Tensor, nn
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.experts.store import Experts
 from fredfmt.distill.objectives.iteration import Iteration
-from fredfmt.distill.objectives.objective import Config, LabelSettings, StatefulObjective, SyntheticBatchSettings
-from fredfmt.distill.objectives.student import Step, trajectory_distance
+from fredfmt.distill.objectives.objective import (
+    Config,
+    LabelSettings,
+    StatefulObjective,
+    SyntheticBatchSettings,
+    refuse_compiled,
+)
+from fredfmt.distill.objectives.student import GRAPHS, Step, trajectory_distance
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 from fredfmt.errors import ArgumentError, located
-
-_GRAPHS = 4
-"""The memory of a gradient of gradients, in units of a forward pass."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,7 @@ class TM(StatefulObjective):
                 expected=wanted,
                 hint="Train some first (fredfmt experts SOURCE FOLDER), then name their folder (--experts FOLDER)",
             )
-        if config.run.compile:
-            raise ArgumentError(
-                "trajectory matching needs second derivatives, which torch.compile does not support",
-                where="distillation.run.compile",
-                expected=False,
-                found=True,
-            )
+        refuse_compiled(config, "trajectory matching")
         self._config, self._settings = config, settings
         self._experts = Experts(settings.experts)
         self._network: nn.Module | None = None
@@ -127,7 +124,7 @@ class TM(StatefulObjective):
                 lr,
                 steps,
                 decode=iteration.synthetic.decode,
-                room=iteration.room(graphs=_GRAPHS),
+                room=iteration.room(graphs=GRAPHS),
                 scale=iteration.scale,
             )
             total = total + distance / settings.batch_experts

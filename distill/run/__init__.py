@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,8 @@ class Run:
         self.real = RealImages(train, device)
         self._check_network()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.run.precision == "float16")
-        frequencies = self._gradient_mask() if config.frequencies.mask == "gradient" else None
         self.recognition: Recognition | None = None
+        frequencies = self._gradient_mask() if config.frequencies.mask == "gradient" else None
         start = self.ranks.from_first(lambda: initial_data(train, config, frequencies))
         classes = start.labels
         if config.teacher.teacher_steps:
@@ -157,6 +158,7 @@ class Run:
             scale=self.scaler.scale(torch.ones((), device=synset.labels.device)) if self.scaler.is_enabled() else None,
             precision=self.config.run.precision,
             compile=self.config.run.compile,
+            teacher=None if self.recognition is None else partial(self.recognition.predicted, self.source.classes),
         )
 
     def _seeded(self, number: int) -> AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,14 @@ class Recognition:
             (gradient,) = torch.autograd.grad(divergence, values)
         self._ranks.combine([gradient], shared=False)
         coefficients.grad.index_add_(0, rows.to(coefficients.device, non_blocking=True), gradient)
+
+    def predicted(self, classes: Sequence[str], images: Tensor) -> Tensor:
+        """(B, class) float32 probabilities of the teacher for real images, on their device."""
+        found = images.new_zeros(len(images), len(classes))
+        if self._teacher is not None:
+            found = self._teacher.predicted(images)
+        self._ranks.combine([found], shared=False)
+        return found
 
     def _divergence(self, teacher: Teacher, values: Tensor, rows: Tensor, iteration: Iteration) -> Tensor:
         chance = generator(iteration.seed, "recognition", iteration.number)

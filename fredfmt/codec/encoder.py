@@ -97,9 +97,9 @@ def encode(
         The number of channels, C. Only needed if channels seem to be the last axis, which is refused otherwise.
     channel_transform
         ``"dct"`` also transforms along the channels: those of colour images are similar, so their mean has most of the
-        information, and the same error takes 11 to 28 % fewer bytes (docs/decisions/codec.md). ``"none"`` stores each channel by itself;
-        ``"auto"`` is ``"dct"`` for images of three channels that are stored as integers, except as pixels
-        (``identity``).
+        information, and the same error takes 11 to 28 % fewer bytes (docs/decisions/codec.md). ``"none"`` stores each
+        channel by itself; ``"auto"`` is ``"dct"`` for images of three channels that are stored as integers, except as
+        pixels (``identity``).
     base
         Whether to store the mean spectrum of each class once, and for instances only the differences from it.
     seed

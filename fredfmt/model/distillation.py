@@ -49,6 +49,7 @@ _FIRST: Mapping[str, Json] = {
             "lr_lr": 0.01,
             **_LABELS,
         },
+        "unroll": {**_REAL, "batch_classes": 20, "syn_steps": 16, "pool": 8, "pool_age": 400, **_LABELS},
     },
     "optimization": {"iterations": 1000, "optimizer": "adam", "lr": 0.1, "momentum": 0.5, "average": 0.99},
     "network": dict.fromkeys(("alexnet", "convnet", "resnet18", "vgg11", "vit"), _LAYERS),
@@ -76,7 +77,7 @@ _BOUNDED: Mapping[str, Json] = {
 
 _SECOND: Mapping[str, Json] = {
     **_FIRST,
-    "objective": {name: {**before, **_BOUNDED[name]} for name, before in _FIRST["objective"].items()},
+    "objective": {name: {**before, **_BOUNDED.get(name, {})} for name, before in _FIRST["objective"].items()},
 }
 _THIRD: Mapping[str, Json] = {**_SECOND, "teacher": {**_FIRST["teacher"], "teacher_labels": "both"}}
 """Since version 3 a teacher's labels also depend on the coded images."""

@@ -70,13 +70,15 @@ def of(experts):
 def own(objective):
     """The objective and small settings of its own."""
     settings = {"max_start_epoch": 1, "expert_epochs": 1, "syn_steps": 2} if objective == "tm" else {"batch_real": 5}
-    return {"objective": objective, **settings, **({"pool": 1} if objective == "frepo" else {})}
+    if objective in ("frepo", "unroll"):
+        settings["pool"] = 1
+    return {"objective": objective, **settings, **({"syn_steps": 5} if objective == "unroll" else {})}
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_a_step_is_the_same_in_every_orthonormal_basis(patches, of, objective, tmp_path):
     """With all frequencies; gradients of FRePo and of trajectories are small, so they get a larger rate."""
-    rate = {"frepo": 500.0, "tm": 5000.0}.get(objective, 0.5)
+    rate = {"frepo": 500.0, "tm": 5000.0, "unroll": 500.0}.get(objective, 0.5)
     pixels = distill(patches, of(objective, transform="identity", lr=rate))
     moved = decode(pixels) - decode(own_start(pixels, patches))
     assert moved.abs().max() > 0.05

@@ -32,6 +32,7 @@ CONFIG = DistillConfig(objective="dm", ipc=0.4, k=29, batch_real=5, step=0.5, ne
         {"objective": "dc", "outer_loop": 2},
         {"objective": "dsa", "network": NetworkConfig(width=4, depth=2, norm="batch")},
         {"objective": "frepo", "pool": 2, "pool_age": 2, "learn_labels": True, "rate": 0.1},
+        {"objective": "unroll", "pool": 2, "pool_age": 4, "syn_steps": 2, "learn_labels": True, "rate": 0.1},
     ],
 )
 def test_an_iteration_stays_on_the_device_and_asks_for_no_number(patches, change):

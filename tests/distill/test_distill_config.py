@@ -331,6 +331,7 @@ GOLDEN_OBJECTIVES = {
         **{"experts": "", "experts_digest": "", "batch_syn": 0, "batch_experts": 1, "max_start_epoch": 5},
         **{"expert_epochs": 2, "syn_steps": 20, "lr_syn": 0.01, "lr_lr": 0.01, **LABELS},
     },
+    "unroll": {"batch_real": 32, "batch_classes": 20, "syn_steps": 16, "pool": 8, "pool_age": 400, **LABELS},
 }
 
 
@@ -340,6 +341,7 @@ CHANGED_2 = {
     "dsa": {"batch_classes": 20},
     "frepo": {"batch_classes": 20, "batch_syn": 8192},
     "tm": {"batch_syn": 8192},
+    "unroll": {},
 }
 """What defaults 2 say otherwise."""
 CHANGED_3 = {"teacher_labels": "both"}

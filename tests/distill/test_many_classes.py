@@ -106,7 +106,7 @@ def _drawn_network(objective, iteration, config):
     return iteration.network(place)
 
 
-@pytest.mark.parametrize("objective", ["dm", "dc", "dsa", "frepo"])
+@pytest.mark.parametrize("objective", ["dm", "dc", "dsa", "frepo", "unroll"])
 def test_runs_of_few_classes_are_what_they_were(digits, objective):
     """The setting changes nothing where there are no more classes than it says."""
     config = replace(CONFIG, objective=objective)

@@ -52,6 +52,8 @@ def experts(patches, tmp_path_factory):
 
 def config_of(objective, experts, **settings):
     more = {"experts": experts, "syn_steps": 3, "max_start_epoch": 1} if objective == "tm" else {}
+    if objective == "unroll":
+        more = {"syn_steps": 3}
     if objective in ("dc", "dsa"):
         more = {"outer_loop": 2, "inner_loop": 2, "lr_net": 0.1}
     return CONFIG.replace(objective=objective, **more, **settings)
@@ -93,7 +95,7 @@ def steps_of(source, config, fitting, monkeypatch, number=0):
 
 
 @pytest.mark.parametrize("learn_labels", [False, True])
-@pytest.mark.parametrize("objective", ["dm", "dc", "dsa", "frepo", "tm"])
+@pytest.mark.parametrize("objective", ["dm", "dc", "dsa", "frepo", "tm", "unroll"])
 def test_loss_and_gradients_are_those_of_the_undivided_batch(patches, experts, monkeypatch, objective, learn_labels):
     if learn_labels and objective in ("dm", "dc", "dsa"):
         pytest.skip("this objective has no gradient to labels")

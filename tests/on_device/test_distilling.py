@@ -27,6 +27,7 @@ CHANGES = {
     "dc": {"objective": "dc", "outer_loop": 2},
     "dsa": {"objective": "dsa", "network": {**SMALL, "norm": "batch"}},
     "frepo": {"objective": "frepo", "pool": 2, "pool_age": 2, "learn_labels": True},
+    "unroll": {"objective": "unroll", "pool": 2, "pool_age": 4, "syn_steps": 2, "learn_labels": True},
 }  # fmt: skip
 
 

@@ -1,0 +1,168 @@
+"""Unrolled training: networks that are trained on synthetic images should predict real ones as a teacher does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fredfmt.distill.augment import draw_augmentation
+from fredfmt.distill.networks.training import MOMENTUM, WEIGHT_DECAY, share_of_rate
+from fredfmt.distill.objectives.iteration import Iteration
+from fredfmt.distill.objectives.objective import (
+    ClassBatchSettings,
+    Config,
+    LabelSettings,
+    RealBatchSettings,
+    StatefulObjective,
+    classes_at_once,
+    refuse_compiled,
+)
+from fredfmt.distill.objectives.parts import summed
+from fredfmt.distill.objectives.student import GRAPHS, Moving, Parameters, Step, trained
+from fredfmt.distill.runtime.randomness import generator
+from fredfmt.distill.settings import setting
+
+_BATCH, _LR, _STEPS = 64, 0.05, 1000
+"""The protocol ``steps`` of the evaluation, by which the networks are trained."""
+
+
+@dataclass(frozen=True)
+class UnrollSettings(RealBatchSettings, ClassBatchSettings, LabelSettings):
+    """Settings of `Unroll`."""
+
+    syn_steps: int = setting(16, "Steps of the network through which the loss is differentiated.", least=1)
+    pool: int = setting(8, "Number of networks that are trained at the same time.", least=1)
+    pool_age: int = setting(400, "Training steps after which a network is replaced by a new one.", least=1)
+
+
+class Unroll(StatefulObjective):
+    """The cross-entropy of real images for a network after its last ``syn_steps`` steps of training on the synthetic
+    ones, through which it is differentiated: truncated backpropagation through time, for which the window moves along
+    the training, as a network of a pool is ``syn_steps`` older after each of its updates (Feng, Vedantam and Kempe,
+    Embarrassingly Simple Dataset Distillation, ICLR 2024, where windows are at random places).
+
+    Networks are trained by the protocol of the evaluation: SGD with momentum, its learning rates and augmentation. The
+    targets are the probabilities of the run's teacher for the real images, or their classes if there is none. If an
+    update uses only some classes (``batch_classes``), its real images are of these.
+    """
+
+    title = "unrolled training, slow, which gains where many instances fit"
+    Settings = UnrollSettings
+
+    def __init__(self, config: Config) -> None:
+        refuse_compiled(config, "unrolled training")
+        self._settings: UnrollSettings = config.objective_settings
+        self._batch_classes = classes_at_once(config)
+        self._network: nn.Module | None = None
+        self._pool: list[_Member] = []
+        self._kept: Mapping[str, Tensor] = {}
+
+    def losses(self, iteration: Iteration) -> Iterator[Tensor]:
+        """One loss per iteration."""
+        settings = self._settings
+        if self._network is None:
+            self._network = iteration.network().requires_grad_(False)
+            self._pool = [self._member(iteration, place) for place in range(settings.pool)]
+        place = int(torch.randint(settings.pool, (), generator=generator(iteration.seed, "member", iteration.number)))
+        member = self._pool[place]
+        end = self._trained(self._network, member, iteration)
+        yield self._loss(self._network, end.vector, iteration)
+        member.moving = Moving(end.vector.detach(), end.velocity.detach())
+        member.age += settings.syn_steps
+        if member.age >= member.limit:
+            self._pool[place] = _Member(iteration.network(settings.pool), settings.pool_age)
+
+    def _trained(self, network: nn.Module, member: _Member, iteration: Iteration) -> Moving:
+        synthetic = iteration.synthetic
+        steps = _steps(iteration, self._settings.syn_steps)
+        used, places = torch.cat([step.rows for step in steps]).unique(return_inverse=True)
+        steps = [
+            Step(rows, step.augmentation, step.seed) for step, rows in zip(steps, places.split(_BATCH), strict=True)
+        ]
+        rates = [_LR * share_of_rate(min(member.age + step, _STEPS - 1), _STEPS) for step in range(len(steps))]
+        labels = iteration.labels_of(used)
+        return trained(
+            network,
+            member.moving,
+            synthetic.values(used),
+            labels,
+            torch.tensor(rates, device="cpu").to(labels.device, non_blocking=True),
+            steps,
+            momentum=MOMENTUM,
+            decay=WEIGHT_DECAY,
+            decode=lambda values, rows: synthetic.decode(values, used[rows]),
+            room=iteration.room(graphs=GRAPHS),
+            scale=iteration.scale,
+        )
+
+    def _loss(self, network: nn.Module, vector: Tensor, iteration: Iteration) -> Tensor:
+        """The mean cross-entropy of real images, computed part by part."""
+        classes = iteration.drawn_classes(self._batch_classes)
+        rows, answers = iteration.real_rows(self._settings.batch_real, classes=classes)
+        parts = iteration.room().parts(len(rows), again=False)
+        scores = Parameters(network)
+
+        def loss(given: Tensor, number: int) -> Tensor:
+            images = iteration.real.images(rows[parts[number]])
+            wanted = answers[parts[number]] if iteration.teacher is None else iteration.teacher(images)
+            return F.cross_entropy(scores(given[0], images), wanted, reduction="sum") / len(rows)
+
+        each = [slice(number, number + 1) for number in range(len(parts))]
+        return summed(vector.expand(len(parts), -1), each, loss, iteration.scale)
+
+    def _member(self, iteration: Iteration, place: int) -> _Member:
+        """A network of the initial pool: new, or restored from a checkpoint. The first ones are replaced at different
+        ages, so that the pool soon has networks of all ages."""
+        settings = self._settings
+        member = _Member(iteration.network(place), -(-settings.pool_age * (place + 1) // settings.pool))
+        if f"{place}.vector" in self._kept:
+            member.restore({name: self._kept[f"{place}.{name}"] for name in member.state()})
+        return member
+
+    def state(self) -> dict[str, Tensor]:
+        """Parameters, velocity, age and last age of every network."""
+        return {
+            f"{place}.{name}": value
+            for place, member in enumerate(self._pool)
+            for name, value in member.state().items()
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Keep the state for the first iteration, in which the networks are created."""
+        self._kept = state
+
+
+class _Member:
+    """A network of the pool: its parameters and their velocity, its age, and that at which it is replaced."""
+
+    def __init__(self, network: Any, limit: int) -> None:
+        vector = torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+        self.moving = Moving(vector, torch.zeros_like(vector))
+        self.age, self.limit = 0, limit
+
+    def state(self) -> dict[str, Tensor]:
+        numbers = {"age": torch.tensor(self.age, device="cpu"), "limit": torch.tensor(self.limit, device="cpu")}
+        return {**self.moving._asdict(), **numbers}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        device = self.moving.vector.device
+        self.moving = Moving(*(state[name].to(device) for name in Moving._fields))
+        self.age, self.limit = int(state["age"]), int(state["limit"])
+
+
+def _steps(iteration: Iteration, count: int) -> list[Step]:
+    """The batches of ``count`` steps: every instance occurs once before any is repeated."""
+    chance = generator(iteration.seed, "unrolled", iteration.number)
+    instances, wanted = len(iteration.synthetic.labels), count * _BATCH
+    orders = [torch.randperm(instances, generator=chance, device="cpu") for _ in range(-(-wanted // instances))]
+    steps = []
+    for rows in torch.cat(orders)[:wanted].split(_BATCH):
+        augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
+        own = int(torch.randint(2**62, (), generator=chance, device="cpu")) if iteration.network_factory else None
+        steps.append(Step(rows, augmentation, own))
+    return steps
