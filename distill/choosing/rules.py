@@ -11,7 +11,7 @@ import torch
 from fredfmt.codec.devices import usable_device
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import augmentation_for
-from fredfmt.distill.choosing.trial import Cost
+from fredfmt.distill.choosing.trial import UNROLLED, Cost
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import most_can_be_split, share_held_out
 from fredfmt.distill.networks import NetworkConfig
@@ -28,7 +28,8 @@ instance, with which the first number of instances is chosen."""
 _COEFFICIENTS, _PER_BYTE = 1 << 25, 0.5
 """The most coefficients of a run, each of which takes 24 bytes of memory; or for each byte of a large file."""
 _OTHERS = 5 / 3
-"""Iterations of other objectives than `frepo`, for each of `frepo`: the default of 1,000 for the default effort."""
+"""Iterations of other objectives than `frepo` and `unroll`, for each of `frepo`: the default of 1,000 for the default
+effort."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 
@@ -51,8 +52,8 @@ def by_rule(
 
 
 def iterations_of(cost: Cost, objective: str) -> int:
-    """The iterations of a run; those of `frepo` learn most."""
-    return cost.iterations if objective == "frepo" else round(cost.iterations * _OTHERS)
+    """The iterations of a run."""
+    return round(cost.iterations * {"frepo": 1, "unroll": UNROLLED}.get(objective, _OTHERS))
 
 
 def most_at_first(config: DistillConfig, classes: int) -> int:
@@ -86,19 +87,31 @@ def settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappin
             "rate": "auto",
         }
     config = with_rules(config, layout)
-    if config.objective != "frepo":
+    if config.objective not in ("frepo", "unroll"):
         return config
     each = config.instances_per_class(train.spatial_shape)
     count = each * len(train.classes)
-    return with_rules(
-        config,
-        {
-            "learn_labels": config.teacher.teacher_steps > 0,
+    rules = {
+        "learn_labels": config.teacher.teacher_steps > 0,
+        "lr": float(f"{_RATE * max(config.budget.number, _FINE):.2g}"),
+    }
+    if config.objective == "frepo":
+        rules |= {
             "batch_syn": min(_MOST_SYN, max(_BATCH_SYN, count // 2)) if count > _BATCH_SYN else 0,
             "pool_age": _OLD if each >= _MANY else _YOUNG,
-            "lr": float(f"{_RATE * max(config.budget.number, _FINE):.2g}"),
-        },
-    )
+        }
+    return with_rules(config, rules)
+
+
+def unrolled(config: DistillConfig, cost: Cost, given: Mapping[str, Any]) -> DistillConfig:
+    """The configuration with unrolled training as its objective."""
+    settings = {name: value for name, value in config.to_json().items() if name != "objective"}
+    made = DistillConfig.from_json(settings | {"objective": {"name": "unroll"}})
+    own = made.objective_settings.options()
+    kept = {name: value for name, value in given.items() if name in own}
+    learned = {"learn_labels": config.learn_labels, "lr_labels": config.lr_labels}
+    iterations = {} if "iterations" in given else {"iterations": iterations_of(cost, "unroll")}
+    return made.replace(**{**learned, **iterations, **kept})
 
 
 def per_class(coded: FreDData) -> int:
