@@ -24,6 +24,7 @@ from fredfmt.distill.objectives.objective import (
     classes_at_once,
 )
 from fredfmt.distill.objectives.parts import remade
+from fredfmt.distill.objectives.pool import Pool
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 
@@ -63,20 +64,16 @@ class FRePo(StatefulObjective):
     def __init__(self, config: Config) -> None:
         self._settings: FRePoSettings = config.objective_settings
         self._batch_classes = classes_at_once(config)
-        self._pool: list[_Member] = []
-        self._kept: Mapping[str, Tensor] = {}
+        self._pool: Pool[_Member] = Pool(self._settings.pool)
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss per iteration, followed by one training step of its network."""
         settings = self._settings
-        if not self._pool:
-            self._pool = [self._member(iteration, place) for place in range(settings.pool)]
-        place = int(torch.randint(settings.pool, (), generator=generator(iteration.seed, "member", iteration.number)))
-        member = self._pool[place]
+        place, member = self._pool.draw(iteration, lambda place: _Member(iteration.network(place)))
         yield self._regression(member.network, iteration)
         member.train(iteration)
         if member.age >= settings.pool_age:
-            self._pool[place] = _Member(iteration.network(settings.pool))
+            self._pool.replace(place, _Member(iteration.network(settings.pool)))
 
     def _regression(self, network: nn.Module, iteration: Iteration) -> Tensor:
         embed = embedding(network)
@@ -105,27 +102,13 @@ class FRePo(StatefulObjective):
         count = sum(iteration.real.counts(self._settings.batch_real, drawn))
         return F.cross_entropy(scores, wanted, reduction="sum") / count
 
-    def _member(self, iteration: Iteration, place: int) -> _Member:
-        """A network of the initial pool: new, or restored from a checkpoint."""
-        member = _Member(iteration.network(place))
-        kept = {
-            name.removeprefix(f"{place}."): value for name, value in self._kept.items() if name.startswith(f"{place}.")
-        }
-        if kept:
-            member.restore(kept)
-        return member
-
     def state(self) -> dict[str, Tensor]:
         """Parameters, momentum and age of every network."""
-        return {
-            f"{place}.{name}": value
-            for place, member in enumerate(self._pool)
-            for name, value in member.state().items()
-        }
+        return self._pool.state()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Keep the state for the first iteration, in which the networks are created."""
-        self._kept = state
+        """Restore what `state` returned, in the first iteration."""
+        self._pool.restore(state)
 
 
 def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from fredfmt.distill.augment import Augmentation
+from fredfmt.distill.augment import Augmentation, draw_augmentation
 from fredfmt.distill.networks.own import seeded
 from fredfmt.distill.networks.room import EVERYTHING, Room
+from fredfmt.distill.objectives.iteration import Iteration
 
 GRAPHS = 4
 """The memory of a gradient of gradients, in units of a forward pass."""
@@ -42,6 +43,13 @@ class Step:
         if self.seed is None:
             return nullcontext()
         return seeded(torch.Generator("cpu").manual_seed(self.seed), device)
+
+
+def step_of(rows: Tensor, iteration: Iteration, chance: torch.Generator) -> Step:
+    """The step of an iteration for the instances ``rows``, with random draws by ``chance``."""
+    augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
+    own = int(torch.randint(2**62, (), generator=chance, device="cpu")) if iteration.network_factory else None
+    return Step(rows, augmentation, own)
 
 
 Decode: TypeAlias = Callable[[Tensor, Tensor], Tensor]

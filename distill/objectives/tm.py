@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.experts.store import Experts
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import (
@@ -21,7 +20,7 @@ from fredfmt.distill.objectives.objective import (
     SyntheticBatchSettings,
     refuse_compiled,
 )
-from fredfmt.distill.objectives.student import GRAPHS, Step, trajectory_distance
+from fredfmt.distill.objectives.student import GRAPHS, Step, step_of, trajectory_distance
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 from fredfmt.errors import ArgumentError, located
@@ -176,9 +175,7 @@ class TM(StatefulObjective):
         steps = []
         for _ in range(settings.syn_steps):
             rows = torch.cat([next(stream) for stream in streams])
-            augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
-            own = int(torch.randint(2**62, (), generator=chance, device="cpu")) if iteration.network_factory else None
-            steps.append(Step(rows, augmentation, own))
+            steps.append(step_of(rows, iteration, chance))
         return steps
 
 

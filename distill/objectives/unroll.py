@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks.training import MOMENTUM, WEIGHT_DECAY, share_of_rate
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import (
@@ -23,7 +22,8 @@ from fredfmt.distill.objectives.objective import (
     refuse_compiled,
 )
 from fredfmt.distill.objectives.parts import summed
-from fredfmt.distill.objectives.student import GRAPHS, Moving, Parameters, Step, trained
+from fredfmt.distill.objectives.pool import Pool
+from fredfmt.distill.objectives.student import GRAPHS, Moving, Parameters, Step, step_of, trained
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 
@@ -59,23 +59,20 @@ class Unroll(StatefulObjective):
         self._settings: UnrollSettings = config.objective_settings
         self._batch_classes = classes_at_once(config)
         self._network: nn.Module | None = None
-        self._pool: list[_Member] = []
-        self._kept: Mapping[str, Tensor] = {}
+        self._pool: Pool[_Member] = Pool(self._settings.pool)
 
     def losses(self, iteration: Iteration) -> Iterator[Tensor]:
         """One loss per iteration."""
         settings = self._settings
         if self._network is None:
             self._network = iteration.network().requires_grad_(False)
-            self._pool = [self._member(iteration, place) for place in range(settings.pool)]
-        place = int(torch.randint(settings.pool, (), generator=generator(iteration.seed, "member", iteration.number)))
-        member = self._pool[place]
+        place, member = self._pool.draw(iteration, lambda place: self._first(iteration, place))
         end = self._trained(self._network, member, iteration)
         yield self._loss(self._network, end.vector, iteration)
         member.moving = Moving(end.vector.detach(), end.velocity.detach())
         member.age += settings.syn_steps
         if member.age >= member.limit:
-            self._pool[place] = _Member(iteration.network(settings.pool), settings.pool_age)
+            self._pool.replace(place, _Member(iteration.network(settings.pool), settings.pool_age))
 
     def _trained(self, network: nn.Module, member: _Member, iteration: Iteration) -> Moving:
         synthetic = iteration.synthetic
@@ -115,26 +112,19 @@ class Unroll(StatefulObjective):
         each = [slice(number, number + 1) for number in range(len(parts))]
         return summed(vector.expand(len(parts), -1), each, loss, iteration.scale)
 
-    def _member(self, iteration: Iteration, place: int) -> _Member:
-        """A network of the initial pool: new, or restored from a checkpoint. The first ones are replaced at different
-        ages, so that the pool soon has networks of all ages."""
+    def _first(self, iteration: Iteration, place: int) -> _Member:
+        """The first network of a place. They are replaced at different ages, so that the pool soon has networks of all
+        ages."""
         settings = self._settings
-        member = _Member(iteration.network(place), -(-settings.pool_age * (place + 1) // settings.pool))
-        if f"{place}.vector" in self._kept:
-            member.restore({name: self._kept[f"{place}.{name}"] for name in member.state()})
-        return member
+        return _Member(iteration.network(place), -(-settings.pool_age * (place + 1) // settings.pool))
 
     def state(self) -> dict[str, Tensor]:
         """Parameters, velocity, age and last age of every network."""
-        return {
-            f"{place}.{name}": value
-            for place, member in enumerate(self._pool)
-            for name, value in member.state().items()
-        }
+        return self._pool.state()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Keep the state for the first iteration, in which the networks are created."""
-        self._kept = state
+        """Restore what `state` returned, in the first iteration."""
+        self._pool.restore(state)
 
 
 class _Member:
@@ -160,9 +150,4 @@ def _steps(iteration: Iteration, count: int) -> list[Step]:
     chance = generator(iteration.seed, "unrolled", iteration.number)
     instances, wanted = len(iteration.synthetic.labels), count * _BATCH
     orders = [torch.randperm(instances, generator=chance, device="cpu") for _ in range(-(-wanted // instances))]
-    steps = []
-    for rows in torch.cat(orders)[:wanted].split(_BATCH):
-        augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
-        own = int(torch.randint(2**62, (), generator=chance, device="cpu")) if iteration.network_factory else None
-        steps.append(Step(rows, augmentation, own))
-    return steps
+    return [step_of(rows, iteration, chance) for rows in torch.cat(orders)[:wanted].split(_BATCH)]
