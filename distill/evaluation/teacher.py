@@ -89,7 +89,8 @@ class Teacher:
     def predicted(self, images: Tensor) -> Tensor:
         """(B, class) float32 probabilities for images on the device of the network."""
         with torch.no_grad():
-            return (self._network(images) / self.temperature).softmax(1)
+            scores: Tensor = self._network(images)
+            return (scores / self.temperature).softmax(1)
 
     def divergence(self, images: Tensor, originals: Tensor) -> Tensor:
         """The sum over images of the Kullback-Leibler divergence of the predictions for ``images`` from those for

@@ -222,13 +222,12 @@ class _Trained(torch.autograd.Function):
             before = of_vector + student.decay * of_gradient
             for part in student.parts(step):
                 rows = part.rows.to(images.device, non_blocking=True)
-                leaves = [given.index_select(0, rows).detach() for given in (images, labels)]
-                leaves = [leaf.requires_grad_(place in wanted) for place, leaf in enumerate(leaves)]
+                inputs = images.index_select(0, rows).detach(), labels.index_select(0, rows).detach()
+                leaves = [leaf.requires_grad_() for place, leaf in enumerate(inputs) if place in wanted]
                 with torch.enable_grad():
                     leaf = vector.detach().requires_grad_()
-                    found = student.gradient(leaf, *leaves, part, len(rows) / len(step.rows), graph=True)
-                asked = [leaf, *(leaves[place] for place in wanted)]
-                of_leaf, *others = torch.autograd.grad(found, asked, of_gradient)
+                    found = student.gradient(leaf, *inputs, part, len(rows) / len(step.rows), graph=True)
+                of_leaf, *others = torch.autograd.grad(found, [leaf, *leaves], of_gradient)
                 del found  # and its graph, before the next one
                 before = before + of_leaf
                 for place, other in zip(wanted, others, strict=True):

@@ -77,9 +77,10 @@ class Unroll(StatefulObjective):
     def _trained(self, network: nn.Module, member: _Member, iteration: Iteration) -> Moving:
         synthetic = iteration.synthetic
         steps = _steps(iteration, self._settings.syn_steps)
-        used, places = torch.cat([step.rows for step in steps]).unique(return_inverse=True)
+        used, places = torch.unique(torch.cat([step.rows for step in steps]), return_inverse=True)
         steps = [
-            Step(rows, step.augmentation, step.seed) for step, rows in zip(steps, places.split(_BATCH), strict=True)
+            Step(rows, step.augmentation, step.seed)
+            for step, rows in zip(steps, torch.split(places, _BATCH), strict=True)
         ]
         rates = [_LR * share_of_rate(min(member.age + step, _STEPS - 1), _STEPS) for step in range(len(steps))]
         labels = iteration.labels_of(used)
@@ -150,4 +151,4 @@ def _steps(iteration: Iteration, count: int) -> list[Step]:
     chance = generator(iteration.seed, "unrolled", iteration.number)
     instances, wanted = len(iteration.synthetic.labels), count * _BATCH
     orders = [torch.randperm(instances, generator=chance, device="cpu") for _ in range(-(-wanted // instances))]
-    return [step_of(rows, iteration, chance) for rows in torch.cat(orders)[:wanted].split(_BATCH)]
+    return [step_of(rows, iteration, chance) for rows in torch.split(torch.cat(orders)[:wanted], _BATCH)]
