@@ -74,7 +74,7 @@ class DistillConfig(Settings):
     {'seed': 3}
     >>> DistillConfig(objective="dm", pool=3)
     Traceback (most recent call last):
-    fredfmt.errors.ArgumentError: distillation: dm has no setting pool, which is a setting of frepo
+    fredfmt.errors.ArgumentError: distillation: dm has no setting pool, which is a setting of frepo, unroll
     """
 
     where: ClassVar[str] = "distillation"

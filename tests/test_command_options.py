@@ -70,11 +70,12 @@ def test_paragraphs_of_a_help_page_are_wrapped_by_the_terminal_alone(name):
 
 def test_options_stand_in_panels():
     text = help_of("distill")
-    panels = ["Budget", "Frequencies", "Objective", "Objective dc, dm, dsa, frepo", "Objective dc, dsa"]
-    panels += ["Objective frepo, tm", "Objective frepo", "Objective tm", "Optimizer", "Network", "Run"]
+    panels = ["Budget", "Frequencies", "Objective", "Objective dc, dm, dsa, frepo, unroll", "Objective dc, dsa"]
+    panels += ["Objective frepo, tm, unroll", "Objective frepo, tm", "Objective frepo, unroll", "Objective tm"]
+    panels += ["Objective tm, unroll", "Optimizer", "Network", "Run"]
     places = [text.index(f"─ {panel} ─") for panel in panels]
     assert places == sorted(places)
-    assert "--pool-age" in text.split("─ Objective frepo ─")[1].split("╰")[0]
+    assert "--pool-age" in text.split("─ Objective frepo, unroll ─")[1].split("╰")[0]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -30,10 +30,13 @@ class Pool(Generic[M]):
         self._members: list[M] = []
         self._kept: Mapping[str, Tensor] = {}
 
-    def draw(self, iteration: Iteration, new: Callable[[int], M]) -> tuple[int, M]:
-        """A random member and its place; ``new`` makes the first member of a place."""
+    def draw(
+        self, iteration: Iteration, new: Callable[[int], M], begin: Callable[[M, int], None] | None = None
+    ) -> tuple[int, M]:
+        """A random member and its place. ``new`` makes the first member of a place; ``begin`` is called with each of
+        these and its place, unless it is restored from a checkpoint."""
         if not self._members:
-            self._members = [self._first(place, new) for place in range(self._size)]
+            self._members = [self._first(place, new, begin) for place in range(self._size)]
         chance = generator(iteration.seed, "member", iteration.number)
         place = int(torch.randint(self._size, (), generator=chance, device="cpu"))
         return place, self._members[place]
@@ -42,7 +45,7 @@ class Pool(Generic[M]):
         """Put another member at a place."""
         self._members[place] = member
 
-    def _first(self, place: int, new: Callable[[int], M]) -> M:
+    def _first(self, place: int, new: Callable[[int], M], begin: Callable[[M, int], None] | None) -> M:
         """The first member of a place: new, or restored from a checkpoint."""
         member = new(place)
         kept = {
@@ -50,6 +53,8 @@ class Pool(Generic[M]):
         }
         if kept:
             member.restore(kept)
+        elif begin is not None:
+            begin(member, place)
         return member
 
     def state(self) -> dict[str, Tensor]:

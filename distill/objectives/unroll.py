@@ -66,17 +66,21 @@ class Unroll(StatefulObjective):
         settings = self._settings
         if self._network is None:
             self._network = iteration.network().requires_grad_(False)
-        place, member = self._pool.draw(iteration, lambda place: self._first(iteration, place))
-        end = self._trained(self._network, member, iteration)
-        yield self._loss(self._network, end.vector, iteration)
-        member.moving = Moving(end.vector.detach(), end.velocity.detach())
-        member.age += settings.syn_steps
-        if member.age >= member.limit:
-            self._pool.replace(place, _Member(iteration.network(settings.pool), settings.pool_age))
+        network = self._network
+        place, member = self._pool.draw(
+            iteration,
+            lambda place: _Member(iteration.network(place)),
+            lambda member, place: self._begin(network, member, place, iteration),
+        )
+        end = self._trained(network, member, iteration)
+        yield self._loss(network, end.vector, iteration)
+        self._advance(member, end)
+        if member.age >= settings.pool_age:
+            self._pool.replace(place, _Member(iteration.network(settings.pool)))
 
-    def _trained(self, network: nn.Module, member: _Member, iteration: Iteration) -> Moving:
+    def _trained(self, network: nn.Module, member: _Member, iteration: Iteration, draw: tuple[int, ...] = ()) -> Moving:
         synthetic = iteration.synthetic
-        steps = _steps(iteration, self._settings.syn_steps)
+        steps = _steps(iteration, self._settings.syn_steps, draw)
         used, places = torch.unique(torch.cat([step.rows for step in steps]), return_inverse=True)
         steps = [
             Step(rows, step.augmentation, step.seed)
@@ -113,14 +117,19 @@ class Unroll(StatefulObjective):
         each = [slice(number, number + 1) for number in range(len(parts))]
         return summed(vector.expand(len(parts), -1), each, loss, iteration.scale)
 
-    def _first(self, iteration: Iteration, place: int) -> _Member:
-        """The first network of a place. They are replaced at different ages, so that the pool soon has networks of all
-        ages."""
+    def _begin(self, network: nn.Module, member: _Member, place: int, iteration: Iteration) -> None:
+        """Train the first networks of the pool up to different ages, as young ones alone would give other gradients."""
         settings = self._settings
-        return _Member(iteration.network(place), -(-settings.pool_age * (place + 1) // settings.pool))
+        with torch.no_grad():
+            for turn in range(settings.pool_age * place // settings.pool // settings.syn_steps):
+                self._advance(member, self._trained(network, member, iteration, draw=(place, turn)))
+
+    def _advance(self, member: _Member, end: Moving) -> None:
+        member.moving = Moving(end.vector.detach(), end.velocity.detach())
+        member.age += self._settings.syn_steps
 
     def state(self) -> dict[str, Tensor]:
-        """Parameters, velocity, age and last age of every network."""
+        """Parameters, velocity and age of every network."""
         return self._pool.state()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -129,26 +138,25 @@ class Unroll(StatefulObjective):
 
 
 class _Member:
-    """A network of the pool: its parameters and their velocity, its age, and that at which it is replaced."""
+    """A network of the pool: its parameters, their velocity, and its age in steps."""
 
-    def __init__(self, network: Any, limit: int) -> None:
+    def __init__(self, network: Any) -> None:
         vector = torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
         self.moving = Moving(vector, torch.zeros_like(vector))
-        self.age, self.limit = 0, limit
+        self.age = 0
 
     def state(self) -> dict[str, Tensor]:
-        numbers = {"age": torch.tensor(self.age, device="cpu"), "limit": torch.tensor(self.limit, device="cpu")}
-        return {**self.moving._asdict(), **numbers}
+        return {**self.moving._asdict(), "age": torch.tensor(self.age, device="cpu")}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         device = self.moving.vector.device
         self.moving = Moving(*(state[name].to(device) for name in Moving._fields))
-        self.age, self.limit = int(state["age"]), int(state["limit"])
+        self.age = int(state["age"])
 
 
-def _steps(iteration: Iteration, count: int) -> list[Step]:
+def _steps(iteration: Iteration, count: int, draw: tuple[int, ...]) -> list[Step]:
     """The batches of ``count`` steps: every instance occurs once before any is repeated."""
-    chance = generator(iteration.seed, "unrolled", iteration.number)
+    chance = generator(iteration.seed, "unrolled", iteration.number, *draw)
     instances, wanted = len(iteration.synthetic.labels), count * _BATCH
     orders = [torch.randperm(instances, generator=chance, device="cpu") for _ in range(-(-wanted // instances))]
     return [step_of(rows, iteration, chance) for rows in torch.split(torch.cat(orders)[:wanted], _BATCH)]

@@ -76,7 +76,9 @@ def quantize(
 
 def _at_least(error: float) -> float:
     """An error rounded up to five significant digits, so that metadata are short."""
-    unit = 10.0 ** (math.floor(math.log10(error)) - 4) if error else 1.0
+    if error < 1e-300:  # a float that small has fewer digits
+        return error
+    unit = 10.0 ** (math.floor(math.log10(error)) - 4)
     return float(f"{math.ceil(error / unit - 1e-6) * unit:.5g}")
 
 

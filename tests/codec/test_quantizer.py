@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -13,6 +13,8 @@ from fredfmt.storage.containers.zigzag import unzigzag, zigzag
 
 
 @given(npst.arrays(np.float64, (3, 2, 5), elements=st.floats(-1e4, 1e4)), st.floats(0.01, 10))
+@example(np.full((3, 2, 5), 5e-324), 1.0)
+@example(np.zeros((3, 2, 5)), 1.0)
 def test_the_error_is_at_most_half_a_step_and_is_what_is_recorded(coefficients, step):
     stored, quantization = quantize(coefficients, step)
     error = stored.astype(np.float64) * step - coefficients

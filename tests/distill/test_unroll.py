@@ -97,26 +97,23 @@ def test_a_student_takes_the_steps_of_sgd():
 
 @pytest.mark.parametrize("teacher", [None, lambda images: images.flatten(1)[:, :3].softmax(1)])
 def test_the_loss_is_that_of_real_images_after_the_steps(patches, teacher):
-    synset = FrequencySynset.from_data(initial_data(patches, CONFIG), learn_labels=True)
-    iteration = replace(iteration_of(patches, synset, CONFIG, 0), teacher=teacher)
-    objective = make_objective(CONFIG)
+    config = replace(CONFIG, pool=1)
+    synset = FrequencySynset.from_data(initial_data(patches, config), learn_labels=True)
+    iteration = replace(iteration_of(patches, synset, config, 0), teacher=teacher)
+    objective = make_objective(config)
     losses = objective.losses(iteration)
     loss = next(losses)
     (gradient,) = torch.autograd.grad(loss, synset.coefficients)
     assert gradient.abs().max() > 0
     assert next(losses, None) is None
-    (end,) = (state for name, state in objective.state().items() if name.endswith("vector") and _old(objective, name))
-    real, wanted = iteration.real_batch(CONFIG.batch_real)
+    end = objective.state()["0.vector"]
+    real, wanted = iteration.real_batch(config.batch_real)
     scores = Parameters(iteration.network())(end, real)
     plain = F.cross_entropy(scores, wanted if teacher is None else teacher(real))
     torch.testing.assert_close(loss, plain)
 
 
-def _old(objective, name):
-    return int(objective.state()[name.replace("vector", "age")]) == CONFIG.syn_steps
-
-
-def test_networks_are_replaced_at_different_ages_first(patches):
+def test_networks_have_different_ages_from_the_first_update_on(patches):
     synset = FrequencySynset.from_data(initial_data(patches, CONFIG))
     objective, ages = make_objective(CONFIG), []
     for number in range(16):
@@ -124,11 +121,9 @@ def test_networks_are_replaced_at_different_ages_first(patches):
             pass
         state = objective.state()
         ages.append([int(state[f"{place}.age"]) for place in range(2)])
-        if number == 0:
-            assert [int(state[f"{place}.limit"]) for place in range(2)] == [4, 7]
-    assert {int(objective.state()[f"{place}.limit"]) for place in range(2)} == {7}
+    assert sorted(ages[0]) in ([0, 6], [3, 3])
     assert np.max(ages) == 6
-    assert all(sum(now) - sum(before) in (3, -3, -6) for before, now in pairwise(ages))
+    assert all(sum(now) - sum(before) in (3, -6) for before, now in pairwise(ages))
 
 
 @pytest.mark.parametrize("soft", [False, True])
