@@ -53,7 +53,7 @@ def experts(patches, tmp_path_factory):
 def config_of(objective, experts, **settings):
     more = {"experts": experts, "syn_steps": 3, "max_start_epoch": 1} if objective == "tm" else {}
     if objective == "unroll":
-        more = {"syn_steps": 3}
+        more = {"syn_steps": 3, "pool": 1}
     if objective in ("dc", "dsa"):
         more = {"outer_loop": 2, "inner_loop": 2, "lr_net": 0.1}
     return CONFIG.replace(objective=objective, **more, **settings)
