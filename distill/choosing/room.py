@@ -21,10 +21,9 @@ _MARGIN = 16
 
 def check_room(max_bytes: int, train: Source, config: DistillConfig, given: Mapping[str, Any], k: int) -> None:
     """Raise `BudgetError` if the file is too large even with one image of each class and without coefficients."""
-    kept = config.frequencies
-    how: dict[str, Any] = {"k": k, "mask": "low", "transform": kept.transform, "seed": config.run.seed}
-    how["channel_transform"] = kept.channel_transform
-    few = train.sample(1, seed=config.run.seed)
+    seed = config.run.seed
+    how: dict[str, Any] = {"k": k, "mask": "low", "seed": seed, **config.frequencies.transform_options}
+    few = train.sample(1, seed=seed)
     coded = encode_source(few, **how)
     overhead = overhead_of(coded, settled(config, coded, train, given), train)
     try:

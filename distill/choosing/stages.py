@@ -143,9 +143,7 @@ class Stages:
     def _coded(self, room: int, at_most: int, settings: DistillConfig, teacher: Teacher | None) -> FreDData:
         """Real images in ``room`` bytes, in the layout of a run."""
         return_freed_memory()
-        kept = settings.frequencies
-        layout: dict[str, Any] = {"at_most": at_most, "transform": kept.transform}
-        layout["channel_transform"] = kept.channel_transform
+        layout: dict[str, Any] = {"at_most": at_most, **settings.frequencies.transform_options}
         if "ipc" not in self._given:
             layout |= {"k": self._given.get("k"), "near": self._given.get("step")}
             layout["most_coefficients"] = most_coefficients(self._max_bytes)

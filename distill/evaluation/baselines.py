@@ -62,9 +62,14 @@ def own_start(data: FreDData, train: Source, *, device: torch.device | str = "cp
     real = _first_images(data, train, config)
     masks = np.repeat(data.frequencies[:1], len(train.classes), axis=0)
     masks[real.labels] = data.frequencies[data.mask_of]
-    layout: dict[str, Any] = {"transform": data.metadata.transform}
-    layout |= {"channel_transform": data.metadata.channel_transform or "none"}
-    start = encode_source(real, k=data.k, mask=masks, step=None, **layout)
+    start = encode_source(
+        real,
+        k=data.k,
+        transform=data.metadata.transform,
+        channel_transform=data.metadata.channel_transform or "none",
+        mask=masks,
+        step=None,
+    )
     budget = config.budget
     if config.teacher.teacher_steps:
         start = train_teacher(train, config, device=device).labelled_start(start, real.normalized, budget.step)

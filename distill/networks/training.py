@@ -19,6 +19,8 @@ from fredfmt.model.data import FreDData
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 """Settings of SGD in the protocols of the evaluation, and in objectives that train networks in the same way."""
+BATCH, LR = 64, 0.05
+"""Images of a step, and the highest learning rate, of such objectives."""
 
 
 def share_of_rate(step: int, steps: int) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import embedding
-from fredfmt.distill.networks.training import MOMENTUM, WEIGHT_DECAY
+from fredfmt.distill.networks.training import BATCH, LR, MOMENTUM, WEIGHT_DECAY
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import (
     ClassBatchSettings,
@@ -34,8 +34,6 @@ _SHARPNESS = 8.0
 """The factor from predictions to logits, with which a prediction of 1 is as confident as a trained network."""
 SMALL = 2048
 """The number of instances up to which the kernel matrix of instances is always used."""
-_BATCH = 64
-_LR = 0.05
 
 
 @dataclass(frozen=True)
@@ -138,13 +136,13 @@ class _Member:
         self.network = network
         self.age = 0
         self.optimizer = torch.optim.SGD(
-            network.parameters(), lr=_LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
+            network.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
         )
 
     def train(self, iteration: Iteration) -> None:
         """One step on a batch of the current synthetic images, each augmented separately."""
         chance = generator(iteration.seed, "pool", iteration.number)
-        rows = torch.randperm(len(iteration.synthetic.labels), generator=chance, device="cpu")[:_BATCH]
+        rows = torch.randperm(len(iteration.synthetic.labels), generator=chance, device="cpu")[:BATCH]
         augmentation = draw_augmentation(iteration.operations, chance, images=len(rows))
         self.network.requires_grad_(True)
         iteration.add_gradients(self.network, rows, augmentation)

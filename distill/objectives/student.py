@@ -213,7 +213,8 @@ class _Trained(torch.autograd.Function):
         of_rates = torch.zeros_like(rates)
         for number, step in reversed(list(enumerate(ctx.steps))):
             rate, vector = rates[number], path[number]
-            of_rates[number] = torch.dot(path[number + 1] - vector, of_vector) / rate
+            if ctx.needs_input_grad[2]:
+                of_rates[number] = torch.dot(path[number + 1] - vector, of_vector) / rate
             of_gradient = -rate * of_vector
             if student.momentum:
                 of_velocity = of_velocity + student.momentum * of_gradient

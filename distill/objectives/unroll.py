@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fredfmt.distill.networks.training import MOMENTUM, WEIGHT_DECAY, share_of_rate
+from fredfmt.distill.networks.training import BATCH, LR, MOMENTUM, WEIGHT_DECAY, share_of_rate
 from fredfmt.distill.objectives.iteration import Iteration
 from fredfmt.distill.objectives.objective import (
     ClassBatchSettings,
@@ -27,8 +27,8 @@ from fredfmt.distill.objectives.student import GRAPHS, Moving, Parameters, Step,
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.distill.settings import setting
 
-_BATCH, _LR, _STEPS = 64, 0.05, 1000
-"""The protocol ``steps`` of the evaluation, by which the networks are trained."""
+_STEPS = 1000
+"""The steps of the protocol of the evaluation, by which the networks are trained."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,8 @@ class Unroll(StatefulObjective):
 
     def _trained(self, network: nn.Module, member: _Member, iteration: Iteration, draw: tuple[int, ...] = ()) -> Moving:
         synthetic = iteration.synthetic
-        steps = _steps(iteration, self._settings.syn_steps, draw)
-        used, places = torch.unique(torch.cat([step.rows for step in steps]), return_inverse=True)
-        steps = [
-            Step(rows, step.augmentation, step.seed)
-            for step, rows in zip(steps, torch.split(places, _BATCH), strict=True)
-        ]
-        rates = [_LR * share_of_rate(min(member.age + step, _STEPS - 1), _STEPS) for step in range(len(steps))]
+        used, steps = _steps(iteration, self._settings.syn_steps, draw)
+        rates = [LR * share_of_rate(min(member.age + step, _STEPS - 1), _STEPS) for step in range(len(steps))]
         labels = iteration.labels_of(used)
         return trained(
             network,
@@ -154,9 +149,11 @@ class _Member:
         self.age = int(state["age"])
 
 
-def _steps(iteration: Iteration, count: int, draw: tuple[int, ...]) -> list[Step]:
-    """The batches of ``count`` steps: every instance occurs once before any is repeated."""
+def _steps(iteration: Iteration, count: int, draw: tuple[int, ...]) -> tuple[Tensor, list[Step]]:
+    """The instances of ``count`` steps, and the batches of these: every instance of the run occurs once before any is
+    repeated."""
     chance = generator(iteration.seed, "unrolled", iteration.number, *draw)
-    instances, wanted = len(iteration.synthetic.labels), count * _BATCH
+    instances, wanted = len(iteration.synthetic.labels), count * BATCH
     orders = [torch.randperm(instances, generator=chance, device="cpu") for _ in range(-(-wanted // instances))]
-    return [step_of(rows, iteration, chance) for rows in torch.split(torch.cat(orders)[:wanted], _BATCH)]
+    used, places = torch.unique(torch.cat(orders)[:wanted], return_inverse=True)
+    return used, [step_of(rows, iteration, chance) for rows in torch.split(places, BATCH)]

@@ -158,7 +158,7 @@ class Run:
             scale=self.scaler.scale(torch.ones((), device=synset.labels.device)) if self.scaler.is_enabled() else None,
             precision=self.config.run.precision,
             compile=self.config.run.compile,
-            teacher=None if self.recognition is None else partial(self.recognition.predicted, self.source.classes),
+            teacher=None if self.recognition is None else partial(self.recognition.predicted, len(self.source.classes)),
         )
 
     def _seeded(self, number: int) -> AbstractContextManager[None]:

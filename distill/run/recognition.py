@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -54,9 +53,9 @@ class Recognition:
         self._ranks.combine([gradient], shared=False)
         coefficients.grad.index_add_(0, rows.to(coefficients.device, non_blocking=True), gradient)
 
-    def predicted(self, classes: Sequence[str], images: Tensor) -> Tensor:
+    def predicted(self, classes: int, images: Tensor) -> Tensor:
         """(B, class) float32 probabilities of the teacher for real images, on their device."""
-        found = images.new_zeros(len(images), len(classes))
+        found = images.new_zeros(len(images), classes)
         if self._teacher is not None:
             found = self._teacher.predicted(images)
         self._ranks.combine([found], shared=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from fredfmt.codec.inputs import ChannelTransform
 from fredfmt.codec.masks import MASKS
@@ -98,6 +98,11 @@ class FrequencySettings(Settings):
         "Also transform along the channels; auto: of images of three channels that are stored as integers.",
     )
     base: bool = setting(False, "Store the mean spectrum of each mask once, and instances relative to it.")
+
+    @property
+    def transform_options(self) -> dict[str, Any]:
+        """The options of `fredfmt.encode` for both transforms."""
+        return {"transform": self.transform, "channel_transform": self.channel_transform}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,9 +33,14 @@ def initial_data(source: Source, config: DistillConfig, frequencies: NDArray[Any
     settings = config.frequencies
     checked_k(settings.k, source.spatial_shape, settings.transform)
     frequencies, described = _class_masks(source if settings.mask_scope == "class" else chosen, config, frequencies)
-    layout: dict[str, Any] = {"transform": settings.transform}
-    layout["channel_transform"] = config.channel_transform(source)
-    data = encode_source(chosen, k=settings.k, mask=frequencies, step=None, **layout)
+    data = encode_source(
+        chosen,
+        k=settings.k,
+        transform=settings.transform,
+        channel_transform=config.channel_transform(source),
+        mask=frequencies,
+        step=None,
+    )
     return replace(data, metadata=replace(data.metadata, mask=described))
 
 

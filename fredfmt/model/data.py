@@ -178,6 +178,11 @@ class FreDData:
             stored += self.base[self.mask_of[rows], :, :k]
         return stored * self.step
 
+    def image_spectra(self, rows: slice | NDArray[Any] = slice(None), *, k: int | None = None) -> NDArray[np.float64]:
+        """`spectra` of the channels of the images, with the transform along the channels undone."""
+        spectra = self.spectra(rows, k=k)
+        return spectra if self.channel_matrix is None else self.channel_matrix @ spectra
+
     @property
     def channel_matrix(self) -> NDArray[np.float64] | None:
         """(image channel, stored channel): the synthesis matrix of the channel transform, if there is one."""

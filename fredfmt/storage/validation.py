@@ -170,9 +170,7 @@ def _excess(data: FreDData) -> float:
         return 0.0
     squares = total = 0.0
     for rows in blocks(len(data), 8 * data.coefficients[0].size):
-        values = data.spectra(rows)
-        if data.channel_matrix is not None:
-            values = data.channel_matrix @ values
+        values = data.image_spectra(rows)
         squares += float(np.square(values).sum())
         total += float(values.sum() if identity else values[:, :, 0].sum() * size**0.5)
     images, channels = data.coefficients.shape[:2]

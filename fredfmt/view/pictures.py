@@ -43,9 +43,7 @@ def pictures(
         check_unit(data.metadata, whitening)
     meta, chosen = data.metadata, np.asarray(indices, np.int64)
     shape, used = meta.spatial_shape, data.k if k is None else k
-    values, masks = data.spectra(chosen, k=used), data.mask_of[chosen]
-    if data.channel_matrix is not None:
-        values = data.channel_matrix @ values
+    values, masks = data.image_spectra(chosen, k=used), data.mask_of[chosen]
     images = np.zeros((len(chosen), meta.channels, spatial_size(shape)))
     places = np.broadcast_to(data.frequencies[masks, None, :used].astype(np.int64), values.shape)
     np.put_along_axis(images, places, values, axis=-1)

@@ -70,7 +70,7 @@ def test_settings_of_older_files_have_none(photographs, patches):
 
 @pytest.mark.parametrize(("along", "found"), [("auto", "dct"), ("none", None)])
 def test_chosen_settings_keep_it(photographs, hasty, along, found):
-    many = replace(photographs.subset(np.tile(np.arange(41), 4)))
+    many = photographs.subset(np.tile(np.arange(41), 4))
     chosen = choose(many, 1500, network={"width": 4, "depth": 2}, channel_transform=along)
     data = distill(many, chosen.config)
     assert data.metadata.channel_transform == found

@@ -31,7 +31,7 @@ from fredfmt.distill.augment import draw_augmentation
 from fredfmt.distill.networks import NETWORKS, make_network
 from fredfmt.distill.objectives import Iteration, make_objective
 from fredfmt.distill.objectives.real import RealImages
-from fredfmt.distill.objectives.student import Step, trajectory_distance
+from fredfmt.distill.objectives.student import Moving, Step, trajectory_distance
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.randomness import generator
@@ -95,18 +95,28 @@ def images_of(coefficients, basis):
     return (coefficients @ basis).view(-1, 2, 13, 17)
 
 
-def plain_unroll(network, start, target, images, labels, lr, steps):
-    """All steps in one graph, parameter by parameter."""
+def plain_training(network, moving, images, labels, rates, steps, momentum, decay):
+    """All steps in one graph, parameter by parameter, with the formulas in the documentation of `torch.optim.SGD`."""
     module = copy.deepcopy(network)
-    nn.utils.vector_to_parameters(start.clone(), module.parameters())
+    nn.utils.vector_to_parameters(moving.vector.clone(), module.parameters())
     student = {name: value.detach().requires_grad_() for name, value in module.named_parameters()}
-    for step in steps:
+    nn.utils.vector_to_parameters(moving.velocity.clone(), module.parameters())
+    velocity = {name: value.detach() for name, value in module.named_parameters()}
+    for step, rate in zip(steps, rates, strict=True):
         scores = functional_call(module, student, (step.augmentation(images[step.rows]),))
-        gradients = torch.autograd.grad(
-            F.cross_entropy(scores, labels[step.rows]), list(student.values()), create_graph=True
-        )
-        student = {name: value - lr * slope for (name, value), slope in zip(student.items(), gradients, strict=True)}
-    end = torch.cat([value.flatten() for value in student.values()])
+        loss = F.cross_entropy(scores, labels[step.rows])
+        slopes = torch.autograd.grad(loss, list(student.values()), create_graph=True)
+        for (name, value), slope in zip(student.items(), slopes, strict=True):
+            gradient = slope + decay * value
+            velocity[name] = momentum * velocity[name] + gradient
+            student[name] = value - rate * (gradient + momentum * velocity[name])
+    return tuple(torch.cat([value.flatten() for value in part.values()]) for part in (student, velocity))
+
+
+def plain_unroll(network, start, target, images, labels, lr, steps):
+    """The distance of trajectories, without momentum."""
+    moving = Moving(start, torch.zeros_like(start))
+    end, _ = plain_training(network, moving, images, labels, [lr] * len(steps), steps, momentum=0, decay=0)
     return ((end - target) ** 2).sum() / ((start - target) ** 2).sum()
 
 

@@ -1,6 +1,5 @@
 """Unrolled training: against plain loops of torch, its pool, its targets, and that a run can be resumed."""
 
-import copy
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,12 +8,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 from test_dm import iteration_of
-from test_tm import images_of, network_of, problem
+from test_tm import images_of, network_of, plain_training, problem
 from torch import nn
-from torch.func import functional_call
 
 from fredfmt import ArgumentError
-from fredfmt.distill import DistillConfig, FrequencySynset, NetworkConfig, distill
+from fredfmt.distill import (
+    DistillConfig,
+    EvaluationConfig,
+    FrequencySynset,
+    NetworkConfig,
+    distill,
+    evaluate,
+    own_start,
+)
 from fredfmt.distill.networks.room import EVERYTHING, Room
 from fredfmt.distill.networks.training import share_of_rate
 from fredfmt.distill.objectives import make_objective
@@ -36,24 +42,6 @@ CONFIG = DistillConfig(
     network=NetworkConfig(width=6, depth=2),
 )
 RATES = torch.tensor([0.3, 0.1, 0.2], dtype=torch.float64)
-
-
-def plain_training(network, moving, images, labels, rates, steps, momentum, decay):
-    """All steps in one graph, parameter by parameter, with the formulas in the documentation of `torch.optim.SGD`."""
-    module = copy.deepcopy(network)
-    nn.utils.vector_to_parameters(moving.vector.clone(), module.parameters())
-    student = {name: value.detach().requires_grad_() for name, value in module.named_parameters()}
-    nn.utils.vector_to_parameters(moving.velocity.clone(), module.parameters())
-    velocity = {name: value.detach() for name, value in module.named_parameters()}
-    for step, rate in zip(steps, rates, strict=True):
-        scores = functional_call(module, student, (step.augmentation(images[step.rows]),))
-        loss = F.cross_entropy(scores, labels[step.rows])
-        slopes = torch.autograd.grad(loss, list(student.values()), create_graph=True)
-        for (name, value), slope in zip(student.items(), slopes, strict=True):
-            gradient = slope + decay * value
-            velocity[name] = momentum * velocity[name] + gradient
-            student[name] = value - rate * (gradient + momentum * velocity[name])
-    return tuple(torch.cat([value.flatten() for value in part.values()]) for part in (student, velocity))
 
 
 @pytest.mark.parametrize("fitting", [EVERYTHING, replace(EVERYTHING, kept=100), Room(1, 3), Room(1, 1)])
@@ -160,8 +148,6 @@ def test_the_learning_rate_rises_and_falls():
 
 
 def test_images_that_were_learned_teach_networks_more(digits, digits_test):
-    from fredfmt.distill import EvaluationConfig, evaluate, own_start
-
     config = replace(CONFIG, ipc=1, k=32, batch_real=20, syn_steps=8, pool=4, pool_age=80, iterations=60, lr=0.03)
     config = config.replace(augmentation="none", network={"width": 16, "depth": 2})
     data = distill(digits, config)

@@ -396,7 +396,7 @@ def test_size_enlarges_what_one_looks_at(show):
 def test_channels_of_a_colour_image_have_their_names(show):
     data = colour_photographs()
     page = show(data)
-    values = data.channel_matrix @ data.spectra([0])[0, :, 1]  # of the colours, not of the stored channels
+    values = data.image_spectra([0])[0, :, 1]  # of the colours, not of the stored channels
     told = ", ".join(f"{name} {value:.4g}" for name, value in zip("RGB", values, strict=True)).replace("-", "−")
     assert page.locator("#frequency-about").text_content().startswith(f"Coefficients {told};")
     assert "Coefficient " in show(digits()).locator("#frequency-about").text_content()
