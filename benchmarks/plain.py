@@ -3,8 +3,8 @@
 Dense coefficients (instance, channel, height, width) times a dense mask of the same shape; two products with an
 un-normalised inverse cosine matrix; class after class through decoding and network, one graph for all classes; the
 whole real set on the device; SGD with momentum on the dense tensor. Networks are made of torch's layers with the
-parameters of fredfmt's. Nothing is augmented. DM, DC and TM follow FreD's code; its feature regression is the loss of
-fredfmt, on a pool of networks, since there is no official one.
+parameters of fredfmt's. Nothing is augmented. DM, DC and TM follow FreD's code; feature regression and unrolled
+training are the losses of fredfmt, since there are no official ones.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fredfmt.data.sources import Source
+from fredfmt.distill.networks.training import share_of_rate
 from fredfmt.distill.run import Run
+from fredfmt.distill.runtime.randomness import generator
 from fredfmt.transforms import spatial_size
 
 MOMENTUM = 0.5
 _RIDGE, _SHARPNESS = 1e-3, 8.0
-"""Of fredfmt's feature regression."""
-_POOL_LR, _POOL_MOMENTUM, _POOL_DECAY, _POOL_BATCH = 0.05, 0.9, 5e-4, 64
+"""Of fredfmt's feature regression, and of the SGD by which it and unrolled training train networks."""
+_LR, _MOMENTUM, _DECAY, _BATCH, _STEPS = 0.05, 0.9, 5e-4, 64, 1000
 
 
 def unnormalized(length: int) -> Tensor:
@@ -141,11 +143,11 @@ class Plain:
         targets = F.one_hot(self.labels, self.classes).float() - 1 / self.classes
         weights = torch.linalg.solve(kernel, targets)
         self.update(F.cross_entropy(_SHARPNESS * asked @ given.T @ weights, answers))
-        rows = torch.from_numpy(np.random.default_rng(0).permutation(len(self.labels))[:_POOL_BATCH]).to(self.device)
+        rows = torch.from_numpy(np.random.default_rng(0).permutation(len(self.labels))[:_BATCH]).to(self.device)
         images = self.synset.images(range(len(self.labels))).detach()[rows]
         network.requires_grad_(True)
         optimizer = self.pool.get(id(network)) or torch.optim.SGD(
-            network.parameters(), lr=_POOL_LR, momentum=_POOL_MOMENTUM, weight_decay=_POOL_DECAY, nesterov=True
+            network.parameters(), lr=_LR, momentum=_MOMENTUM, weight_decay=_DECAY, nesterov=True
         )
         self.pool[id(network)] = optimizer
         optimizer.zero_grad()
@@ -154,26 +156,57 @@ class Plain:
 
     def tm(self, network: Any, start: Tensor, target: Tensor, steps: int, lr: float) -> None:
         """Trajectory matching: the graph of all steps of the student is kept, on all instances in every step."""
-        features, head = plain_network(network)
-        scores = nn.Sequential(*features, head)
-        shapes = {name: parameter.shape for name, parameter in scores.named_parameters()}
+        scores = Student(network)
         rate = torch.tensor(lr, device=self.device, requires_grad=True)
         images = torch.cat([self.synset.images(self.rows(label)) for label in range(self.classes)])
         start, target = start.to(self.device), target.to(self.device)
         student = start.clone().requires_grad_()
         for _ in range(steps):
-            parts = torch.split(student, [shape.numel() for shape in shapes.values()])
-            named = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
-            loss = F.cross_entropy(functional_call(scores, named, (images,)), self.labels)
-            (slope,) = torch.autograd.grad(loss, student, create_graph=True)
-            student = student - rate * slope
+            student = student - rate * scores.slope(student, images, self.labels)
         self.update((student - target).square().sum() / (start - target).square().sum())
+
+    def unroll(self, network: Any, steps: int) -> None:
+        """Unrolled training of a new network: the graph of all its steps is kept. The batches are those of fredfmt."""
+        scores = Student(network)
+        chance = generator(self.run.config.run.seed, "unrolled", 0)
+        instances = len(self.labels)
+        orders = [torch.randperm(instances, generator=chance) for _ in range(-(-steps * _BATCH // instances))]
+        images = torch.cat([self.synset.images(self.rows(label)) for label in range(self.classes)])
+        student = torch.cat([parameter.detach().flatten() for parameter in network.parameters()]).requires_grad_()
+        velocity = torch.zeros_like(student)
+        for step, rows in enumerate(torch.cat(orders)[: steps * _BATCH].to(self.device).split(_BATCH)):
+            slope = scores.slope(student, images[rows], self.labels[rows]) + _DECAY * student
+            velocity = _MOMENTUM * velocity + slope
+            student = student - _LR * share_of_rate(step, _STEPS) * (slope + _MOMENTUM * velocity)
+        real = [self.real_of(label) for label in range(self.classes)]
+        answers = torch.cat([torch.full((len(part),), label, device=self.device) for label, part in enumerate(real)])
+        self.update(F.cross_entropy(scores(student, torch.cat(real)), answers))
 
     def update(self, loss: Tensor) -> None:
         """One step of the coefficients."""
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+
+
+class Student:
+    """A network as a function of the vector of its parameters."""
+
+    def __init__(self, network: Any) -> None:
+        features, head = plain_network(network)
+        self.network = nn.Sequential(*features, head)
+        self.shapes = {name: parameter.shape for name, parameter in self.network.named_parameters()}
+
+    def __call__(self, vector: Tensor, images: Tensor) -> Tensor:
+        parts = torch.split(vector, [shape.numel() for shape in self.shapes.values()])
+        named = {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+        scores: Tensor = functional_call(self.network, named, (images,))
+        return scores
+
+    def slope(self, vector: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """The gradient of the cross-entropy by the vector, differentiable."""
+        (slope,) = torch.autograd.grad(F.cross_entropy(self(vector, images), labels), vector, create_graph=True)
+        return slope
 
 
 def apart(plain: Plain, run: Run) -> float:

@@ -65,7 +65,9 @@ def hasty():
     """Settings choose themselves in seconds, whatever the effort: for tests of what is chosen, not of how well."""
     from fredfmt.distill import choosing
 
-    cost = choosing.Cost(iterations=20, teacher_steps=60, trial_iterations=5, trial_steps=100, trial_seeds=1)
+    cost = choosing.Cost(
+        iterations=20, teacher_steps=60, trial_iterations=5, trial_steps=100, trial_seeds=1, unrolling=False
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choosing, "EFFORTS", dict.fromkeys(choosing.EFFORTS, cost))
         yield cost

@@ -31,7 +31,7 @@ def test_every_section_runs_on_a_cpu(tmp_path):
     assert tests["failed"] == {}
     assert all(row["bandwidth"] > 0 and row["ratio"] > 0 for row in sections["decoding"][1:])
     steps = {row["what"]: row for row in sections["steps"]}
-    assert list(steps) == [f"step of {objective}" for objective in ("dm", "dc", "frepo", "tm")]
+    assert list(steps) == [f"step of {objective}" for objective in ("dm", "dc", "frepo", "unroll", "tm")]
     assert max(row["difference"] for row in steps.values()) < 5e-3
     assert all(row["fredfmt"] > 0 and row["plain"] > 0 for row in steps.values())
     (epoch,) = sections["loading"]

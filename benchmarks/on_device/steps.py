@@ -2,8 +2,8 @@
 
 Noise in place of images of 1x28x28 in ten classes of 500 (the time of a step does not depend on what is in them), 16
 instances of k = 49 per class, ConvNet of width 128, 256 real images per class, no augmentation, a new network in every
-step of DM and DC, pools of eight networks, 20 student steps. First both sides learn a step from the same images and
-network, and what they learned is compared.
+step of DM and DC, a pool of eight networks for FRePo, 20 student steps. First both sides learn a step from the same
+images and network, and what they learned is compared.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ from on_device.running import Job, Row, Running
 
 CLASSES = 10
 OWN: dict[str, dict[str, Any]] = {
-    "dm": {},
-    "dc": {},
-    "frepo": {},
-    "tm": {"max_start_epoch": 1, "expert_epochs": 1, "lr_lr": 0.0},
+    "dm": {"lr": 1.0},
+    "dc": {"lr": 1.0},
+    "frepo": {"lr": 1.0},
+    "unroll": {"lr": 1e4, "pool": 1},
+    "tm": {"lr": 1.0, "max_start_epoch": 1, "expert_epochs": 1, "lr_lr": 0.0},
 }
-"""Settings of each objective."""
+"""Settings of each objective. The first steps of a network that `unroll` trains have small learning rates, and so do
+their gradients: coefficients in float32 would hardly change at a rate of 1."""
+STUDENTS = ("unroll", "tm")
+"""Objectives that train students."""
 COMPILED = ("dm", "frepo")
 """Objectives that take no gradient of a gradient."""
 
@@ -51,9 +55,10 @@ class Compared:
         self.steps, self.batch_real = (2, 5) if run.tiny else (20, 256)
         self.network = NetworkConfig(width=4, depth=2) if run.tiny else NetworkConfig(width=128)
         own = dict(OWN[objective])
-        own |= {"experts": experts, "syn_steps": self.steps} if objective == "tm" else {"batch_real": self.batch_real}
+        own |= {"experts": experts} if objective == "tm" else {"batch_real": self.batch_real}
+        own |= {"syn_steps": self.steps} if objective in STUDENTS else {}
         self.config = DistillConfig(
-            objective=objective, ipc=1, k=12 if run.tiny else 49, optimizer="sgd", lr=1.0, momentum=MOMENTUM, average=0,
+            objective=objective, ipc=1, k=12 if run.tiny else 49, optimizer="sgd", momentum=MOMENTUM, average=0,
             augmentation="none", network=self.network, **own,
         )  # fmt: skip
         self.experts = Experts(experts) if objective == "tm" else None
@@ -73,7 +78,8 @@ class Compared:
     def plainly(self, plain: Plain, network: Any) -> None:
         """A plain step."""
         if self.experts is None:
-            getattr(plain, self.objective)(network)
+            steps = [self.steps] if self.objective in STUDENTS else []
+            getattr(plain, self.objective)(network, *steps)
             return
         start, target = (torch.from_numpy(self.experts.parameters(0, epoch)) for epoch in (0, 1))
         plain.tm(network, start, target, self.steps, self.config.objective_settings.lr_syn)

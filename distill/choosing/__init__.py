@@ -29,7 +29,9 @@ from fredfmt.transforms import spatial_size
 
 EFFORTS: Mapping[str, Cost] = MappingProxyType(
     {
-        "quick": Cost(iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1),
+        "quick": Cost(
+            iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1, unrolling=False
+        ),
         "default": Cost(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=3),
         "best": Cost(iterations=2000, teacher_steps=1200, trial_iterations=400, trial_steps=1000, trial_seeds=3),
     }
@@ -87,8 +89,9 @@ def choose(
     (`fredfmt.distill.coded_images`), and the run starts from these images; ``frepo`` learns coefficients (and soft
     labels), rounds in the loop, and adjusts the weight of the rate term so that the file meets its budget at about that
     step. By trial, on images held out of the train split: whether images may be mirrored, by networks trained on the
-    coded images; whether labels are hard or a teacher's, and then, with the better ones and if they fit, whether there
-    are three times as many instances, by networks trained on the results of short runs.
+    coded images; whether labels are hard or a teacher's, then, with the better ones and if they fit, whether there are
+    three times as many instances, and, with a teacher's labels and except for the effort ``quick``, whether training is
+    unrolled (``unroll``) instead, by networks trained on the results of short runs.
     At the end of the run the same held-out images decide whether its result or its start is kept.
 
     Parameters
@@ -181,7 +184,7 @@ def _choose(
     source = in_space_of(config, source)
     train, held = held_out(source, config)
     trial = None if held is None else Trial(source, held, cost, device, progress, factory)
-    stages = Stages(train, max_bytes, config, given, labels, trial)
+    stages = Stages(train, max_bytes, config, given, labels, trial, cost)
     if announce is not None and (amounts := stages.amounts()):
         announce(estimate(source, stages.candidate.config, cost, **amounts, device=device, factory=factory))
     stages.choose_mirroring()

@@ -9,7 +9,7 @@ import torch
 
 from fredfmt.codec.devices import usable_device, wait_for
 from fredfmt.data.sources import Source
-from fredfmt.distill.choosing.trial import Cost
+from fredfmt.distill.choosing.trial import UNROLLED, Cost
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.protocol import new_network, train
 from fredfmt.distill.evaluation.settings import EvaluationConfig
@@ -43,19 +43,29 @@ def estimate(
     runs: int,
     tests: int,
     taught: bool,
+    unrolling: DistillConfig | None = None,
     device: torch.device | str = "cpu",
     factory: NetworkFactory | None = None,
 ) -> str:
     """The duration of a choice of settings and of the run, in words. ``runs`` is the number of short runs, ``tests``
-    that of candidates on which networks are trained, ``taught`` whether a teacher is trained."""
+    that of candidates on which networks are trained, ``taught`` whether a teacher is trained, ``unrolling`` the
+    settings of unrolled training, if it is tried."""
     iteration = seconds_of(Run(source, config, device, factory, ranks=Ranks()).step, device)
     protocol = EvaluationConfig(network=config.network, augmentation=config.run.augmentation)
     choosing = runs * cost.trial_iterations * iteration
     choosing += tests * cost.trial_seeds * cost.trial_steps * _training(source, protocol, device, factory)
     if taught:
         choosing += cost.teacher_steps * _training(source, protocol_of(config, source), device)
-    distilling = config.optimization.iterations * iteration
-    return f"about {in_words(choosing)} to choose settings and {in_words(distilling)} to distil on this machine"
+    distilling, at_most = config.optimization.iterations * iteration, ""
+    if unrolling is not None:
+        alone = unrolling.replace(pool=1)  # more networks would be trained for a while first
+        iteration = seconds_of(Run(source, alone, device, factory, ranks=Ranks()).step, device)
+        choosing += cost.trial_iterations * UNROLLED * iteration
+        longest = unrolling.optimization.iterations * iteration
+        distilling, at_most = max(distilling, longest), "at most "
+    return (
+        f"about {in_words(choosing)} to choose settings and {at_most}{in_words(distilling)} to distil on this machine"
+    )
 
 
 def seconds_of(step: Callable[[], object], device: torch.device | str) -> float:

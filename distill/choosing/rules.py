@@ -11,10 +11,12 @@ import torch
 from fredfmt.codec.devices import usable_device
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import augmentation_for
-from fredfmt.distill.choosing.trial import Cost
+from fredfmt.distill.choosing.trial import UNROLLED, Cost
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import most_can_be_split, share_held_out
 from fredfmt.distill.networks import NetworkConfig
+from fredfmt.distill.networks.training import BATCH
+from fredfmt.distill.objectives.unroll import UnrollSettings
 from fredfmt.model.data import FreDData
 from fredfmt.transforms import spatial_size
 
@@ -23,13 +25,13 @@ _RATE, _FINE = 0.01, 1.0
 """Learning rate of the coefficients in units of the quantization step, or of 1 if the step is smaller. Higher rates add
 noise, which takes bytes; lower ones learn less."""
 _BATCH_SYN, _MOST_SYN, _UPDATES = 320, 960, 300
-"""Instances per update, at least (half of all, if that is more) and at most, and the least number of updates of each
-instance, with which the first number of instances is chosen."""
+"""Instances per update of `frepo`, at least (half of all, if that is more) and at most, and the least number of updates
+of each instance, with which the first number of instances is chosen."""
 _COEFFICIENTS, _PER_BYTE = 1 << 25, 0.5
 """The most coefficients of a run, each of which takes 24 bytes of memory; or for each byte of a large file."""
-_OTHERS, _UNROLLED = 5 / 3, 1 / 2
-"""Iterations of other objectives for each of `frepo`: the default of 1,000 for the default effort; and of `unroll`, one
-of which takes as long as several."""
+_OTHERS = 5 / 3
+"""Iterations of other objectives than `frepo` and `unroll`, for each of `frepo`: the default of 1,000 for the default
+effort."""
 _YOUNG, _OLD, _MANY = 30, 300, 20
 """Ages of the networks of `frepo`, and the number of instances per class from which old ones help."""
 
@@ -53,12 +55,14 @@ def by_rule(
 
 def iterations_of(cost: Cost, objective: str) -> int:
     """The iterations of a run."""
-    return round(cost.iterations * {"frepo": 1, "unroll": _UNROLLED}.get(objective, _OTHERS))
+    return round(cost.iterations * {"frepo": 1, "unroll": UNROLLED}.get(objective, _OTHERS))
 
 
 def most_at_first(config: DistillConfig, classes: int) -> int:
     """The largest number of instances per class of the first candidate: as many as a run can teach."""
-    return max(_MANY, config.optimization.iterations * _BATCH_SYN // (_UPDATES * classes))
+    settings = config.objective_settings
+    at_once = settings.syn_steps * BATCH if isinstance(settings, UnrollSettings) else _BATCH_SYN
+    return max(_MANY, config.optimization.iterations * at_once // (_UPDATES * classes))
 
 
 def most_coefficients(max_bytes: int) -> int:
@@ -101,6 +105,17 @@ def settled(config: DistillConfig, coded: FreDData, train: Source, given: Mappin
             "pool_age": _OLD if each >= _MANY else _YOUNG,
         }
     return with_rules(config, rules)
+
+
+def unrolled(config: DistillConfig, cost: Cost, given: Mapping[str, Any]) -> DistillConfig:
+    """The configuration with unrolled training as its objective."""
+    settings = {name: value for name, value in config.to_json().items() if name != "objective"}
+    made = DistillConfig.from_json(settings | {"objective": {"name": "unroll"}})
+    own = made.objective_settings.options()
+    kept = {name: value for name, value in given.items() if name in own}
+    learned = {"learn_labels": config.learn_labels, "lr_labels": config.lr_labels}
+    iterations = {} if "iterations" in given else {"iterations": iterations_of(cost, "unroll")}
+    return made.replace(**{**learned, **iterations, **kept})
 
 
 def per_class(coded: FreDData) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 from fredfmt.data.sources import Source
 from fredfmt.distill.augment import operations
 from fredfmt.distill.choosing.room import check_room, no_room, overhead_of
-from fredfmt.distill.choosing.rules import most_at_first, most_coefficients, per_class, settled
-from fredfmt.distill.choosing.trial import Candidate, Trial
+from fredfmt.distill.choosing.rules import most_at_first, most_coefficients, per_class, settled, unrolled
+from fredfmt.distill.choosing.trial import Candidate, Cost, Trial
 from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.baselines import coded_images
 from fredfmt.distill.evaluation.teacher import Teacher
@@ -37,7 +37,9 @@ class Stages:
         given: Mapping[str, Any],
         labels: Labels | None,
         trial: Trial | None,
+        cost: Cost,
     ) -> None:
+        self._cost = cost
         self._train, self._max_bytes, self._given = train, max_bytes, given
         self._labels, self._trial = labels, trial
         self._few = most_at_first(config, len(train.classes))
@@ -59,11 +61,13 @@ class Stages:
         """What the stages compute, as `estimate` takes it; empty if they compute nothing."""
         if not (self._mirrored or self.taught or self._limited):
             return {}
-        runs = 0
+        runs, unrolling = 0, None
         if self._trial is not None:
-            both = self.taught and self._labels is None
-            runs = (_BOTH if both else self._limited) + self._limited
-        return {"runs": runs, "tests": runs + 2 * self._mirrored, "taught": self.taught}
+            both, unrolls = self.taught and self._labels is None, self.taught and self._can_unroll()
+            runs = (_BOTH if both else self._limited or unrolls) + self._limited
+            unrolling = unrolled(self.candidate.config, self._cost, self._given) if unrolls else None
+        tests = runs + 2 * self._mirrored + (unrolling is not None)
+        return {"runs": runs, "tests": tests, "taught": self.taught, "unrolling": unrolling}
 
     def choose_mirroring(self) -> None:
         """Whether images are mirrored, by networks that are trained on the coded images."""
@@ -81,8 +85,9 @@ class Stages:
             self.reasons.append(self._trial.description)
 
     def choose_labels(self, settings: DistillConfig, teacher: Teacher | None) -> None:
-        """Which labels, by networks that are trained on the results of short runs; then, with the best and if they
-        fit, whether there are more instances. ``settings`` are those with the ``teacher``, if there is one."""
+        """Which labels, by networks that are trained on the results of short runs; then, with the best, whether there
+        are more instances, if they fit, and whether training is unrolled, if labels are a teacher's. ``settings`` are
+        those with the ``teacher``, if there is one."""
         hard = {"a teacher as given" if "teacher_steps" in self._given else "hard labels": self.candidate}
         soft = {} if teacher is None else self._with_labels_of(teacher, settings)
         candidates = soft if self._labels == "soft" and soft else hard | soft
@@ -90,7 +95,8 @@ class Stages:
         self.candidate = candidates[first]
         if len(candidates) == 1 and soft:
             self.reasons.append(f"{first}, as asked")
-        if self._trial is None or not (len(candidates) > 1 or self._limited):
+        unrolls = bool(soft) and self._can_unroll()
+        if self._trial is None or not (len(candidates) > 1 or self._limited or unrolls):
             return
         learned = self._trial.learned(candidates)
         self.reasons += [f"{name}: max_bytes leaves no room for images" for name in candidates if name not in learned]
@@ -100,9 +106,17 @@ class Stages:
         if len(learned) > 1:
             best = self._trial.best(learned)
             self.reasons.append(f"after {self._trial.iterations} iterations, {self._trial.description}")
-        self.candidate = candidates[best]
+        self.candidate, reached = candidates[best], learned[best]
         if self._limited:
-            self._choose_number(self._trial, best, learned[best])
+            best, reached = self._choose_number(self._trial, best, reached)
+        if unrolls and self.candidate.teacher is not None:
+            self._choose_objective(self._trial, best, reached)
+
+    def _can_unroll(self) -> bool:
+        """Whether the effort and the given settings allow unrolled training instead of the usual objective."""
+        config, given = self.candidate.config, set(self._given)
+        free = config.objective == "frepo" and not given & {"objective", "batch_syn"}
+        return self._cost.unrolling and free and not config.run.compile
 
     def _with_labels_of(self, teacher: Teacher, settings: DistillConfig) -> dict[str, Candidate]:
         """The candidate with soft labels; none if they leave no room for images and are not asked for."""
@@ -116,15 +130,27 @@ class Stages:
             return {}
         return {name: soft}
 
-    def _choose_number(self, trial: Trial, name: str, learned: Candidate) -> None:
-        """Whether there are more instances, by a short run; ``learned`` is that of the candidate ``name``."""
+    def _choose_number(self, trial: Trial, name: str, learned: Candidate) -> tuple[str, Candidate]:
+        """Whether there are more instances, by a short run; ``learned`` is that of the candidate ``name``. Returns both
+        of the better one."""
         candidate = self.candidate
         many = self._candidate(candidate.config, _MORE * self._few, candidate.teacher)
-        if len(many.images) > len(candidate.images):
-            more = f"up to {_MORE * self._few} instances per class"
-            both = {name: learned, **trial.learned({more: many})}
-            self.candidate = {name: candidate, more: many}[trial.best(both, margin=0)]
-            self.reasons.append(f"with that, {trial.description}")
+        if len(many.images) <= len(candidate.images):
+            return name, learned
+        more = f"up to {_MORE * self._few} instances per class"
+        both = {name: learned, **trial.learned({more: many})}
+        best = trial.best(both, margin=0)
+        self.candidate = {name: candidate, more: many}[best]
+        self.reasons.append(f"with that, {trial.description}")
+        return best, both[best]
+
+    def _choose_objective(self, trial: Trial, name: str, learned: Candidate) -> None:
+        """Whether training is unrolled, by a short run; ``learned`` is that of the candidate ``name``."""
+        other = replace(self.candidate, config=unrolled(self.candidate.config, self._cost, self._given))
+        both = {name: learned, **trial.learned({"unrolled training": other})}
+        if trial.best(both, margin=0) != name:
+            self.candidate = other
+        self.reasons.append(f"with that, {trial.description}")
 
     def final(self) -> DistillConfig:
         """The settings of the candidate, in a layout that leaves room for them in the file."""

@@ -22,6 +22,9 @@ from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import BudgetError
 from fredfmt.model.data import FreDData
 
+UNROLLED = 1 / 2
+"""Iterations of `unroll` for each of `frepo`: one takes as long as several."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -34,6 +37,8 @@ class Cost:
     trial_steps: int
     """Optimizer steps of the networks of a trial."""
     trial_seeds: int
+    unrolling: bool = True
+    """Whether unrolled training is tried."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ class Trial:
 
     def _run(self, config: DistillConfig, name: str) -> FreDData:
         """The images after the first iterations, in a single process."""
-        iterations = min(self.iterations, config.optimization.iterations)
+        most = round(self.iterations * UNROLLED) if config.objective == "unroll" else self.iterations
+        iterations = min(most, config.optimization.iterations)
         run = Run(self._source, config.replace(iterations=iterations), self._device, self._factory, ranks=Ranks())
         while run.state.done < iterations:
             self._report(f"trying {name}", run.state.done, iterations)

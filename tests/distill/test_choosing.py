@@ -87,7 +87,7 @@ def test_three_times_as_many_instances_are_tried_with_the_best_labels(digits, mo
     each = chosen.config.instances_per_class((8, 8))
     assert (24 < each <= 72) if better else (each == 24)
     assert chosen.config.learn_labels == (labels == "soft")
-    assert "up to 72 instances per class" in chosen.reasons[-1]
+    assert any("up to 72 instances per class" in reason for reason in chosen.reasons[-2:])
 
 
 def test_labels_may_be_given(digits, hasty):
@@ -108,7 +108,55 @@ def test_labels_are_those_that_a_short_run_learns_most_with(digits, hasty, monke
     assert chosen.config.teacher.teacher_steps == soft * hasty.teacher_steps
     assert chosen.config.teacher.teacher_weight == 0
     (trial,) = (reason for reason in chosen.reasons if reason.startswith(f"after {hasty.trial_iterations} iterations"))
-    assert trial in chosen.reasons[-2:], "only the number of instances is chosen after it"
+    assert trial in chosen.reasons[-3:], "only the number of instances and the objective are chosen after it"
+
+
+@pytest.fixture
+def unrolling(hasty, monkeypatch):
+    """Unrolled training is tried, too."""
+    cost = replace(hasty, unrolling=True)
+    monkeypatch.setattr(choosing, "EFFORTS", {"default": cost, "quick": hasty})
+    return cost
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_training_is_unrolled_if_a_short_run_learns_more(digits, unrolling, monkeypatch, better):
+    def evaluate(data, *_, **__):
+        unrolled = data.metadata.distillation.get("objective", {}).get("name") == "unroll"
+        return SimpleNamespace(mean=0.95 if unrolled == better else 0.9)
+
+    monkeypatch.setattr("fredfmt.distill.choosing.trial.evaluate", evaluate)
+    small = {"teacher_width": 8, "network": {"width": 8}, "augmentation": "none", "batch_real": 4, "pool": 1}
+    said = []
+    chosen = choose(digits, 3000, labels="soft", announce=said.append, **small)
+    assert "at most" in said[0]
+    config = chosen.config
+    assert config.objective == ("unroll" if better else "frepo")
+    assert "unrolled training" in chosen.reasons[-1]
+    assert config.optimization.iterations == unrolling.iterations // (2 if better else 1)
+    assert (config.learn_labels, config.teacher.teacher_steps, config.batch_real) == (True, unrolling.teacher_steps, 4)
+    if better:
+        assert (config.pool_age, config.syn_steps) == (400, 16)
+        data = distill(digits, config)
+        assert ledger(data).total <= 3000
+        assert data.metadata.distillation["objective"]["name"] == "unroll"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"labels": "hard"},
+        {"objective": "frepo"},
+        {"batch_syn": 40},
+        {"compile": True, "iterations": 0},
+        {"effort": "quick"},
+    ],
+)
+def test_it_is_not_tried_where_settings_or_the_effort_do_not_allow_it(digits, unrolling, monkeypatch, given):
+    monkeypatch.setattr("fredfmt.distill.choosing.trial.evaluate", lambda *_, **__: SimpleNamespace(mean=0.9))
+    chosen = choose(digits, 3000, **{"labels": "soft", "teacher_width": 8, **SMALL, **given})
+    assert chosen.config.objective == "frepo"
+    assert not any("unrolled" in reason for reason in chosen.reasons)
 
 
 def test_a_stopped_run_is_not_continued_with_another_effort_or_other_labels(digits, hasty, tmp_path, monkeypatch):
@@ -125,6 +173,15 @@ def test_a_stopped_run_is_not_continued_with_another_effort_or_other_labels(digi
     monkeypatch.undo()
     continued = choose(digits, effort="quick", checkpoint=kept, **hard).config
     assert continued.max_bytes == 4 * 64 * 10, "the default, which the run refuses"
+
+
+def test_unrolled_training_teaches_more_instances_an_iteration(digits, hasty):
+    given = {"labels": "hard", "network": {"width": 8}, "augmentation": "none", "held_out": 0.0, "iterations": 100}
+    each = [
+        choose(digits, 60_000, objective=name, **given).config.instances_per_class((8, 8))
+        for name in ("frepo", "unroll")
+    ]
+    assert each == [20, 34]
 
 
 def test_a_whitened_run_has_the_step_of_whitened_images(digits):
