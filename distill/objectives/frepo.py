@@ -51,7 +51,8 @@ class FRePo(StatefulObjective):
     Features come from a pool of networks of different ages, which are trained on the augmented synthetic images during
     the run: in each iteration one of them is drawn, its features are used, and it is trained for one step. It is
     replaced by a new network when it is old. Instead of the squared error of the paper, the loss is the cross-entropy
-    of the regression's predictions, with which networks are trained later. If an update uses only some classes
+    of the regression's predictions, with which networks are trained later; its targets are the probabilities of the
+    run's teacher for the real images, or their classes if there is none. If an update uses only some classes
     (``batch_classes``), regression and cross-entropy are restricted to these classes.
     """
 
@@ -78,27 +79,32 @@ class FRePo(StatefulObjective):
         network.requires_grad_(False)
         drawn = iteration.drawn_classes(self._batch_classes)
         classes = iteration.share(drawn)
-        real, wanted = iteration.real_rows(self._settings.batch_real, classes=classes)
+        real, answers = iteration.real_rows(self._settings.batch_real, classes=classes)
         rows = iteration.synthetic_rows(self._settings.batch_syn, classes=drawn)
         targets = iteration.synthetic.labels
         if targets.ndim == 1:
             targets = F.one_hot(targets, iteration.classes)
         targets = targets.index_select(0, rows.to(targets.device, non_blocking=True))
+        columns = None
         if len(drawn) < iteration.classes:
             columns = torch.tensor(drawn, device="cpu").to(targets.device, non_blocking=True)
-            targets, wanted = targets.index_select(1, columns), torch.searchsorted(columns, wanted)
+            targets, answers = targets.index_select(1, columns), torch.searchsorted(columns, answers)
         room = iteration.room()
 
         def features(part: Tensor, where: slice) -> tuple[Tensor, ...]:
             return (embed(iteration.synthetic.decode(part, rows[where])),)
 
+        asked, wanted = [], []
         with torch.no_grad():
-            asked = torch.cat([embed(iteration.real.images(real[where])) for where in room.parts(len(real))])
+            for where in room.parts(len(real)):
+                images = iteration.real.images(real[where])
+                asked.append(embed(images))
+                wanted.append(_wanted(images, answers[where], columns, iteration))
         values = iteration.synthetic.values(rows)
         given = torch.cat([made for (made,) in remade(values, room.parts(len(rows)), features)])
-        scores = _SHARPNESS * regressed(asked, given, targets.to(given.dtype) - 1 / len(drawn))
+        scores = _SHARPNESS * regressed(torch.cat(asked), given, targets.to(given.dtype) - 1 / len(drawn))
         count = sum(iteration.real.counts(self._settings.batch_real, drawn))
-        return F.cross_entropy(scores, wanted, reduction="sum") / count
+        return F.cross_entropy(scores, torch.cat(wanted), reduction="sum") / count
 
     def state(self) -> dict[str, Tensor]:
         """Parameters, momentum and age of every network."""
@@ -107,6 +113,18 @@ class FRePo(StatefulObjective):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Restore what `state` returned, in the first iteration."""
         self._pool.restore(state)
+
+
+def _wanted(images: Tensor, answers: Tensor, columns: Tensor | None, iteration: Iteration) -> Tensor:
+    """The targets of real images: the teacher's probabilities, of the classes ``columns`` (None: of all), or
+    ``answers``."""
+    if iteration.teacher is None:
+        return answers
+    found = iteration.teacher(images)
+    if columns is None:
+        return found
+    found = found.index_select(1, columns)
+    return found / found.sum(1, keepdim=True).clamp_min(torch.finfo(found.dtype).tiny)
 
 
 def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:

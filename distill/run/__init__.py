@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +157,7 @@ class Run:
             scale=self.scaler.scale(torch.ones((), device=synset.labels.device)) if self.scaler.is_enabled() else None,
             precision=self.config.run.precision,
             compile=self.config.run.compile,
-            teacher=None if self.recognition is None else partial(self.recognition.predicted, len(self.source.classes)),
+            teacher=None if self.recognition is None else self.recognition.teacher.predicted,
         )
 
     def _seeded(self, number: int) -> AbstractContextManager[None]:

@@ -27,9 +27,9 @@ CONFIG = DistillConfig(
 )
 
 
-def first_loss(source, synset, config):
+def first_loss(source, synset, config, teacher=None):
     """The first loss, and the network it is of."""
-    iteration = iteration_of(source, synset, config, 0)
+    iteration = replace(iteration_of(source, synset, config, 0), teacher=teacher)
     objective = make_objective(config)
     loss = next(objective.losses(iteration))
     chance = fredfmt.distill.runtime.randomness.generator(config.seed, "member", 0)
@@ -37,10 +37,15 @@ def first_loss(source, synset, config):
     return loss, iteration.network(place), iteration
 
 
-@pytest.mark.parametrize("soft", [False, True])
-def test_loss_and_gradients_equal_a_plain_regression(patches, soft):
+def unsure(images):
+    """A teacher of three classes."""
+    return images.flatten(1)[:, :3].softmax(1)
+
+
+@pytest.mark.parametrize(("soft", "teacher"), [(False, None), (True, None), (False, unsure), (True, unsure)])
+def test_loss_and_gradients_equal_a_plain_regression(patches, soft, teacher):
     synset = FrequencySynset.from_data(initial_data(patches, CONFIG), learn_labels=soft)
-    loss, network, iteration = first_loss(patches, synset, replace(CONFIG, learn_labels=soft))
+    loss, network, iteration = first_loss(patches, synset, replace(CONFIG, learn_labels=soft), teacher)
     learnt = list(synset.parameters())
     assert len(learnt) == 1 + soft
     gradients = torch.autograd.grad(loss, learnt)
@@ -53,10 +58,24 @@ def test_loss_and_gradients_equal_a_plain_regression(patches, soft):
     kernel = given @ given.T
     kernel = kernel + 1e-3 * kernel.diagonal().mean() * torch.eye(len(rows), dtype=torch.float64)
     scores = asked @ given.T @ torch.linalg.inv(kernel) @ (targets.double() - 1 / 3)
-    plain = F.cross_entropy(8 * scores, wanted)
+    plain = F.cross_entropy(8 * scores, wanted if teacher is None else teacher(real).double())
     torch.testing.assert_close(loss.double(), plain, rtol=1e-4, atol=0)
     for mine, theirs in zip(gradients, torch.autograd.grad(plain, learnt), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize("batch_classes", [0, 1, 2])
+def test_a_teacher_that_is_sure_is_as_good_as_the_classes(patches, batch_classes):
+    classes = {image.tobytes(): label for image, label in zip(patches.normalized[:], patches.labels, strict=True)}
+
+    def sure(images):
+        return F.one_hot(torch.tensor([classes[image.numpy().tobytes()] for image in images]), 3).float()
+
+    config = replace(CONFIG, batch_classes=batch_classes)
+    synset = FrequencySynset.from_data(initial_data(patches, config))
+    taught, untaught = (first_loss(patches, synset, config, teacher)[0] for teacher in (sure, None))
+    torch.testing.assert_close(taught, untaught)
+    assert torch.isfinite(first_loss(patches, synset, config, lambda images: 0 * sure(images))[0])
 
 
 def test_instances_are_drawn_alike_from_every_class(patches):
