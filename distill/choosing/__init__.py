@@ -32,8 +32,12 @@ EFFORTS: Mapping[str, Cost] = MappingProxyType(
         "quick": Cost(
             iterations=200, teacher_steps=400, trial_iterations=100, trial_steps=300, trial_seeds=1, unrolling=False
         ),
-        "default": Cost(iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=3),
-        "best": Cost(iterations=2000, teacher_steps=1200, trial_iterations=400, trial_steps=1000, trial_seeds=3),
+        "default": Cost(
+            iterations=600, teacher_steps=1200, trial_iterations=200, trial_steps=600, trial_seeds=3, small=3
+        ),
+        "best": Cost(
+            iterations=2000, teacher_steps=1200, trial_iterations=400, trial_steps=1000, trial_seeds=3, small=3
+        ),
     }
 )
 _FLOAT = 4
@@ -134,21 +138,22 @@ def choose(
         raise ArgumentError("unknown labels", expected=" or ".join(get_args(Labels)), found=quoted(labels))
     if max_bytes is None:
         max_bytes = _FLOAT * spatial_size(source.spatial_shape) * source.channels * len(source.classes)
+    cost = EFFORTS[effort].for_images(source.spatial_shape)
     if checkpoint is not None and checkpoint.exists():
         settings = settings_in(checkpoint)
-        _check_continued(settings, effort, labels, given, checkpoint)
+        _check_continued(settings, cost, labels, given, checkpoint)
         return Chosen(settings.replace(**given, max_bytes=max_bytes), ())
-    asked = (source, max_bytes, effort, labels, device, progress, factory, announce, given)
+    asked = (source, max_bytes, cost, labels, device, progress, factory, announce, given)
     return Ranks.current().from_first(lambda: _choose(*asked))
 
 
 def _check_continued(
-    settings: DistillConfig, effort: Effort, labels: Labels | None, given: Mapping[str, Any], checkpoint: Path
+    settings: DistillConfig, cost: Cost, labels: Labels | None, given: Mapping[str, Any], checkpoint: Path
 ) -> None:
     """Raise `ArgumentError` if another effort or other labels are asked for than those of a stopped run."""
     soft = "soft" if settings.teacher.teacher_steps else "hard"
     iterations = settings.optimization.iterations
-    of_effort = iterations_of(EFFORTS[effort], settings.objective)
+    of_effort = iterations_of(cost, settings.objective)
     for what, asked, found in (
         ("labels", soft if labels is None or "teacher_steps" in given else labels, soft),
         ("iterations", iterations if "iterations" in given else of_effort, iterations),
@@ -166,7 +171,7 @@ def _check_continued(
 def _choose(
     source: Source,
     max_bytes: int,
-    effort: Effort,
+    cost: Cost,
     labels: Labels | None,
     device: torch.device | str,
     progress: Callback | None,
@@ -174,7 +179,6 @@ def _choose(
     announce: Callable[[str], object] | None,
     given: Mapping[str, Any],
 ) -> Chosen:
-    cost = EFFORTS[effort]
     if "ipc" in given and "k" not in given:
         given = {**given, "k": max(1, spatial_size(source.spatial_shape) // _SIXTEENTH)}
     alone = dict(given)  # the settings of runs without a teacher

@@ -21,8 +21,8 @@ from fredfmt.model.data import FreDData
 
 _BOTH = 2
 """Short runs of a trial of labels: hard ones, and a teacher's."""
-_MORE = 3
-"""Factor of the larger number of instances that is also tried."""
+_MORE, _WORTH = 3, 1.5
+"""Factor of the larger number of instances that is also tried, and of the number that has to fit for a trial."""
 
 
 class Stages:
@@ -135,7 +135,7 @@ class Stages:
         of the better one."""
         candidate = self.candidate
         many = self._candidate(candidate.config, _MORE * self._few, candidate.teacher)
-        if len(many.images) <= len(candidate.images):
+        if len(many.images) < _WORTH * len(candidate.images):
             return name, learned
         more = f"up to {_MORE * self._few} instances per class"
         both = {name: learned, **trial.learned({more: many})}

@@ -21,7 +21,10 @@ from fredfmt.distill.runtime.distributed import Ranks
 from fredfmt.distill.runtime.progress import Callback, Progress
 from fredfmt.errors import BudgetError
 from fredfmt.model.data import FreDData
+from fredfmt.transforms import spatial_size
 
+_SMALL = 256
+"""The number of pixels of small images."""
 UNROLLED = 1 / 2
 """Iterations of `unroll` for each of `frepo`: one takes as long as several."""
 
@@ -39,6 +42,13 @@ class Cost:
     trial_seeds: int
     unrolling: bool = True
     """Whether unrolled training is tried."""
+    small: int = 1
+    """Factor of the iterations of a run for small images, of which an iteration takes a fraction of a second."""
+
+    def for_images(self, spatial_shape: tuple[int, ...]) -> Cost:
+        """The amounts for images of a shape."""
+        small = spatial_size(spatial_shape) <= _SMALL
+        return replace(self, iterations=self.small * self.iterations) if small else self
 
 
 @dataclass(frozen=True)

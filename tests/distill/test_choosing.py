@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fredfmt import ArgumentError, digest, ledger
-from fredfmt.distill import DistillConfig, EvaluationConfig, choose, choosing, distill, evaluate
+from fredfmt.distill import DistillConfig, EvaluationConfig, choose, choosing, coded_images, distill, evaluate
 from fredfmt.distill.augment import augmentation_for
 from fredfmt.distill.evaluation.held_out import held_out
 from fredfmt.distill.objectives import DM
@@ -77,7 +77,7 @@ def test_no_more_instances_than_a_run_can_teach(digits):
 
 @pytest.mark.parametrize("labels", ["hard", "soft", None])
 @pytest.mark.parametrize("better", [True, False])
-def test_three_times_as_many_instances_are_tried_with_the_best_labels(digits, monkeypatch, labels, better):
+def test_three_times_as_many_instances_are_tried_with_the_best_labels(digits, hasty, monkeypatch, labels, better):
     def evaluate(data, *_, **__):
         return SimpleNamespace(mean=0.9 + 0.0001 * len(data) * (1 if better else -1))
 
@@ -88,6 +88,14 @@ def test_three_times_as_many_instances_are_tried_with_the_best_labels(digits, mo
     assert (24 < each <= 72) if better else (each == 24)
     assert chosen.config.learn_labels == (labels == "soft")
     assert any("up to 72 instances per class" in reason for reason in chosen.reasons[-2:])
+
+
+def test_not_many_more_instances_are_not_tried(digits, hasty, monkeypatch):
+    monkeypatch.setattr("fredfmt.distill.choosing.trial.evaluate", lambda data, *_, **__: SimpleNamespace(mean=0.9))
+    how = {"effort": "quick", "labels": "hard", **SMALL, "iterations": 225}
+    few, many = (len(coded_images(digits, 3000, at_most=each)) for each in (24, 72))
+    assert few < many < 1.5 * few
+    assert not any("up to 72" in reason for reason in choose(digits, 3000, **how).reasons)
 
 
 def test_labels_may_be_given(digits, hasty):
@@ -203,7 +211,18 @@ def test_every_objective_has_an_effort(digits, hasty):
     )
 
 
-def test_the_duration_is_announced_before_trials(digits):
+@pytest.mark.parametrize(("side", "factor"), [(8, 4), (16, 4), (17, 1)])
+def test_small_images_have_more_iterations(digits, hasty, monkeypatch, side, factor):
+    monkeypatch.setattr(choosing, "EFFORTS", {"quick": replace(hasty, small=4)})
+    given = {**SMALL, "labels": "hard", "held_out": 0.0}
+    del given["iterations"]
+    few = digits.sample(3)
+    images = np.tile(few.images[:], (1, 1, 3, 3))[..., :side, :side]
+    config = choose(replace(few, name="others", images=images, aliases=()), 20_000, effort="quick", **given).config
+    assert config.optimization.iterations == factor * hasty.iterations
+
+
+def test_the_duration_is_announced_before_trials(digits, hasty):
     said = []
     choose(digits.sample(12), 6000, effort="quick", announce=said.append, teacher_width=8, **SMALL)
     assert "to choose settings and" in said.pop(), "of all images of a class, those that are held out are left"
@@ -273,7 +292,7 @@ def test_images_that_mirroring_makes_those_of_another_class_are_not_mirrored(dig
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 8), (5, 6), (64,)])
-def test_images_of_any_shape_get_a_network_that_fits_them(digits, shape):
+def test_images_of_any_shape_get_a_network_that_fits_them(digits, hasty, shape):
     images = digits.images[:].reshape(len(digits), 1, 8, 8)[..., : shape[-1]]
     if len(shape) == 1:
         images = images.reshape(len(digits), 1, 64)
