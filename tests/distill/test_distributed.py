@@ -196,7 +196,7 @@ def test_ctrl_c_stops_torchrun_with_one_checkpoint_and_one_set(tmp_path):
 
 @pytest.mark.slow
 def test_settings_choose_themselves_under_torchrun_too(tmp_path):
-    how = ("--bytes", 2600, "--effort", "quick", "--iterations", 6, "--augmentation", "none", "--width", 4)
+    how = ("--bytes", 4000, "--effort", "quick", "--iterations", 6, "--augmentation", "none", "--width", 4)
     process = torchrun(tmp_path, "distill", "digits", "x.fred", *how)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
@@ -204,4 +204,4 @@ def test_settings_choose_themselves_under_torchrun_too(tmp_path):
     assert err.count("with that, ") == 1
     assert err.count("of held-out images correct") == 2
     assert err.count("6 iterations, about") == 1
-    assert (tmp_path / "x.fred").stat().st_size <= 2600
+    assert (tmp_path / "x.fred").stat().st_size <= 4000
