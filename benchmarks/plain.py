@@ -19,15 +19,16 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from fredfmt.data.sources import Source
-from fredfmt.distill.networks.training import share_of_rate
+from fredfmt.distill.networks import training
 from fredfmt.distill.run import Run
 from fredfmt.distill.runtime.randomness import generator
 from fredfmt.transforms import spatial_size
 
 MOMENTUM = 0.5
 _RIDGE, _SHARPNESS = 1e-3, 8.0
-"""Of fredfmt's feature regression, and of the SGD by which it and unrolled training train networks."""
-_LR, _MOMENTUM, _DECAY, _BATCH, _STEPS = 0.05, 0.9, 5e-4, 64, 1000
+"""Of fredfmt's feature regression."""
+_STEPS = 1000
+"""Of the training whose first steps are unrolled."""
 
 
 def unnormalized(length: int) -> Tensor:
@@ -91,6 +92,16 @@ class Plain:
             return self.images[self.chosen[label]]
         return self.images[np.random.default_rng(0).permutation(self.members[label])[: self.batch_real]]
 
+    def all_images(self) -> Tensor:
+        """The images of all instances."""
+        return torch.cat([self.synset.images(self.rows(label)) for label in range(self.classes)])
+
+    def all_real(self) -> tuple[Tensor, Tensor]:
+        """Real images of all classes, and their labels."""
+        real = [self.real_of(label) for label in range(self.classes)]
+        labels = [torch.full((len(part),), label, device=self.device) for label, part in enumerate(real)]
+        return torch.cat(real), torch.cat(labels)
+
     def dm(self, network: Any, wanted: list[Tensor] | None = None) -> None:
         """Distribution matching; ``wanted`` are the real images' mean features, if they are known."""
         features, _ = plain_network(network)
@@ -133,21 +144,26 @@ class Plain:
         """Feature regression, and one step of the network that gave the features."""
         features, head = plain_network(network)
         network.requires_grad_(False)
-        real = [self.real_of(label) for label in range(self.classes)]
-        answers = torch.cat([torch.full((len(part),), label, device=self.device) for label, part in enumerate(real)])
+        real, answers = self.all_real()
         with torch.no_grad():
-            asked = features(torch.cat(real))
-        given = features(torch.cat([self.synset.images(self.rows(label)) for label in range(self.classes)]))
+            asked = features(real)
+        given = features(self.all_images())
         kernel = given @ given.T
         kernel = kernel + _RIDGE * kernel.diagonal().mean() * torch.eye(len(given), device=self.device)
         targets = F.one_hot(self.labels, self.classes).float() - 1 / self.classes
         weights = torch.linalg.solve(kernel, targets)
         self.update(F.cross_entropy(_SHARPNESS * asked @ given.T @ weights, answers))
-        rows = torch.from_numpy(np.random.default_rng(0).permutation(len(self.labels))[:_BATCH]).to(self.device)
+        rows = torch.from_numpy(np.random.default_rng(0).permutation(len(self.labels))[: training.BATCH]).to(
+            self.device
+        )
         images = self.synset.images(range(len(self.labels))).detach()[rows]
         network.requires_grad_(True)
         optimizer = self.pool.get(id(network)) or torch.optim.SGD(
-            network.parameters(), lr=_LR, momentum=_MOMENTUM, weight_decay=_DECAY, nesterov=True
+            network.parameters(),
+            lr=training.LR,
+            momentum=training.MOMENTUM,
+            weight_decay=training.WEIGHT_DECAY,
+            nesterov=True,
         )
         self.pool[id(network)] = optimizer
         optimizer.zero_grad()
@@ -158,7 +174,7 @@ class Plain:
         """Trajectory matching: the graph of all steps of the student is kept, on all instances in every step."""
         scores = Student(network)
         rate = torch.tensor(lr, device=self.device, requires_grad=True)
-        images = torch.cat([self.synset.images(self.rows(label)) for label in range(self.classes)])
+        images = self.all_images()
         start, target = start.to(self.device), target.to(self.device)
         student = start.clone().requires_grad_()
         for _ in range(steps):
@@ -169,18 +185,18 @@ class Plain:
         """Unrolled training of a new network: the graph of all its steps is kept. The batches are those of fredfmt."""
         scores = Student(network)
         chance = generator(self.run.config.run.seed, "unrolled", 0)
-        instances = len(self.labels)
-        orders = [torch.randperm(instances, generator=chance) for _ in range(-(-steps * _BATCH // instances))]
-        images = torch.cat([self.synset.images(self.rows(label)) for label in range(self.classes)])
+        instances, wanted = len(self.labels), steps * training.BATCH
+        orders = torch.cat([torch.randperm(instances, generator=chance) for _ in range(-(-wanted // instances))])
+        images = self.all_images()
         student = torch.cat([parameter.detach().flatten() for parameter in network.parameters()]).requires_grad_()
         velocity = torch.zeros_like(student)
-        for step, rows in enumerate(torch.cat(orders)[: steps * _BATCH].to(self.device).split(_BATCH)):
-            slope = scores.slope(student, images[rows], self.labels[rows]) + _DECAY * student
-            velocity = _MOMENTUM * velocity + slope
-            student = student - _LR * share_of_rate(step, _STEPS) * (slope + _MOMENTUM * velocity)
-        real = [self.real_of(label) for label in range(self.classes)]
-        answers = torch.cat([torch.full((len(part),), label, device=self.device) for label, part in enumerate(real)])
-        self.update(F.cross_entropy(scores(student, torch.cat(real)), answers))
+        for step, rows in enumerate(orders[:wanted].to(self.device).split(training.BATCH)):
+            slope = scores.slope(student, images[rows], self.labels[rows]) + training.WEIGHT_DECAY * student
+            velocity = training.MOMENTUM * velocity + slope
+            rate = training.LR * training.share_of_rate(step, _STEPS)
+            student = student - rate * (slope + training.MOMENTUM * velocity)
+        real, answers = self.all_real()
+        self.update(F.cross_entropy(scores(student, real), answers))
 
     def update(self, loss: Tensor) -> None:
         """One step of the coefficients."""

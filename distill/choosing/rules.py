@@ -16,7 +16,6 @@ from fredfmt.distill.config import DistillConfig
 from fredfmt.distill.evaluation.held_out import most_can_be_split, share_held_out
 from fredfmt.distill.networks import NetworkConfig
 from fredfmt.distill.networks.training import BATCH
-from fredfmt.distill.objectives.unroll import UnrollSettings
 from fredfmt.model.data import FreDData
 from fredfmt.transforms import spatial_size
 
@@ -60,8 +59,7 @@ def iterations_of(cost: Cost, objective: str) -> int:
 
 def most_at_first(config: DistillConfig, classes: int) -> int:
     """The largest number of instances per class of the first candidate: as many as a run can teach."""
-    settings = config.objective_settings
-    at_once = settings.syn_steps * BATCH if isinstance(settings, UnrollSettings) else _BATCH_SYN
+    at_once = config.syn_steps * BATCH if config.objective == "unroll" else _BATCH_SYN
     return max(_MANY, config.optimization.iterations * at_once // (_UPDATES * classes))
 
 

@@ -88,7 +88,7 @@ class FRePo(StatefulObjective):
         columns = None
         if len(drawn) < iteration.classes:
             columns = torch.tensor(drawn, device="cpu").to(targets.device, non_blocking=True)
-            targets, answers = targets.index_select(1, columns), torch.searchsorted(columns, answers)
+            targets = targets.index_select(1, columns)
         room = iteration.room()
 
         def features(part: Tensor, where: slice) -> tuple[Tensor, ...]:
@@ -99,7 +99,7 @@ class FRePo(StatefulObjective):
             for where in room.parts(len(real)):
                 images = iteration.real.images(real[where])
                 asked.append(embed(images))
-                wanted.append(_wanted(images, answers[where], columns, iteration))
+                wanted.append(_restricted(iteration.wanted(images, answers[where]), columns))
         values = iteration.synthetic.values(rows)
         given = torch.cat([made for (made,) in remade(values, room.parts(len(rows)), features)])
         scores = _SHARPNESS * regressed(torch.cat(asked), given, targets.to(given.dtype) - 1 / len(drawn))
@@ -115,16 +115,14 @@ class FRePo(StatefulObjective):
         self._pool.restore(state)
 
 
-def _wanted(images: Tensor, answers: Tensor, columns: Tensor | None, iteration: Iteration) -> Tensor:
-    """The targets of real images: the teacher's probabilities, of the classes ``columns`` (None: of all), or
-    ``answers``."""
-    if iteration.teacher is None:
-        return answers
-    found = iteration.teacher(images)
+def _restricted(wanted: Tensor, columns: Tensor | None) -> Tensor:
+    """(B,) classes or (B, class) probabilities among the classes ``columns``, ascending (None: all)."""
     if columns is None:
-        return found
-    found = found.index_select(1, columns)
-    return found / found.sum(1, keepdim=True).clamp_min(torch.finfo(found.dtype).tiny)
+        return wanted
+    if wanted.ndim == 1:
+        return torch.searchsorted(columns, wanted)
+    wanted = wanted.index_select(1, columns)
+    return wanted / wanted.sum(1, keepdim=True).clamp_min(torch.finfo(wanted.dtype).tiny)
 
 
 def regressed(asked: Tensor, given: Tensor, targets: Tensor) -> Tensor:

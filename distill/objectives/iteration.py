@@ -120,6 +120,11 @@ class Iteration:
         labels."""
         return self.real.draw(per_class, generator(self.seed, "real", self.number, draw), classes)
 
+    def wanted(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What should be predicted for real images: the probabilities of the teacher, or their ``labels`` if there is
+        none."""
+        return labels if self.teacher is None else self.teacher(images)
+
     def synthetic_batch(self, classes: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The synthetic images of some ``classes`` and their labels, class by class."""
         rows = self.rows_of_classes(classes)

@@ -106,7 +106,7 @@ class Unroll(StatefulObjective):
 
         def loss(given: Tensor, number: int) -> Tensor:
             images = iteration.real.images(rows[parts[number]])
-            wanted = answers[parts[number]] if iteration.teacher is None else iteration.teacher(images)
+            wanted = iteration.wanted(images, answers[parts[number]])
             return F.cross_entropy(scores(given[0], images), wanted, reduction="sum") / len(rows)
 
         each = [slice(number, number + 1) for number in range(len(parts))]
